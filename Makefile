@@ -1,0 +1,59 @@
+# Two commands matter to a newcomer: `make demo` and `make test`. Both do
+# all set-up on a fresh Debian machine.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+DATE    ?= $(shell git log -1 --format=%cd --date=format:%Y-%m-%d 2>/dev/null || echo unknown)
+LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+# A pinned linter, built by the project's own Go toolchain.
+GOLANGCI_VERSION = v2.15.0
+GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
+
+export PATH := $(PATH):/usr/local/go/bin
+
+.PHONY: all setup build demo test race bench lint fmt vet install clean
+
+all: build
+
+setup: ## install what is missing: ffmpeg, fuse, a Go toolchain
+	@.ci/setup
+
+build: setup ## bin/jumpserver-video
+	CGO_ENABLED=$(or $(CGO_ENABLED),$(shell go env CGO_ENABLED)) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/jumpserver-video ./cmd/jumpserver-video
+
+demo: build ## the whole product on bundled recordings
+	bin/jumpserver-video demo
+
+test: setup ## the whole test suite
+	go test ./...
+
+race: setup ## the test suite under the race detector
+	go test -race ./...
+
+bench: setup ## speed and memory
+	go test -run '^$$' -bench . -benchmem ./...
+
+fmt: ## fail if gofmt would change a file
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
+
+vet: setup
+	go vet ./...
+
+lint: setup fmt vet $(GOLANGCI) ## gofmt, go vet and golangci-lint
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(@D)/golangci-lint $@
+
+install: build ## binary and unit below $(DESTDIR)$(PREFIX)
+	install -D -m 0755 bin/jumpserver-video $(DESTDIR)$(PREFIX)/bin/jumpserver-video
+	install -D -m 0644 jumpserver-video.service $(DESTDIR)/etc/systemd/system/jumpserver-video.service
+	sed -i 's,/usr/bin/jumpserver-video,$(PREFIX)/bin/jumpserver-video,' $(DESTDIR)/etc/systemd/system/jumpserver-video.service
+
+clean:
+	rm -rf bin .cache demo-out
