@@ -1,0 +1,254 @@
+package coreapi
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// onlineFor is how long core shows a component as online after a heartbeat.
+const onlineFor = 180 * time.Second
+
+// Component lives as core expects of a component: registered, online, and with
+// fresh settings. Its fields are set before Run and not changed after.
+type Component struct {
+	Client    *Client
+	Registrar *Registrar
+	// Gauges measures the machine for a heartbeat; see [ReadGauges].
+	Gauges func(context.Context) Stat
+	// Beat is the time between heartbeats (30 s).
+	Beat time.Duration
+	// Refresh is the time between two reads of the terminal config (5 min).
+	Refresh time.Duration
+	Log     *slog.Logger
+
+	mu       sync.Mutex // guards all below
+	name     string
+	accepted bool // core accepts the key
+	lastBeat time.Time
+	problems [areas]problem
+	config   *TerminalConfig
+	changed  chan struct{} // closed when config changes
+}
+
+// The areas in which a component can have a problem, the gravest first.
+const (
+	registration = iota
+	heartbeat
+	settings
+	areas
+)
+
+type problem struct {
+	text  string
+	since time.Time
+}
+
+// State is how a component stands with core.
+type State struct {
+	Name       string    // as registered; "" before
+	Registered bool      // core accepts the access key
+	Online     bool      // core shows the component as online
+	LastBeat   time.Time // last heartbeat that core took; zero if none
+	// LastError is the gravest thing that fails at present and has since
+	// ErrorSince; "" when all is well.
+	LastError  string
+	ErrorSince time.Time
+}
+
+// State tells how the component stands now.
+func (c *Component) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := State{Name: c.name, Registered: c.accepted, LastBeat: c.lastBeat, Online: c.online()}
+	for _, p := range c.problems {
+		if p.text != "" {
+			s.LastError, s.ErrorSince = p.text, p.since
+			break
+		}
+	}
+	return s
+}
+
+// online tells what core shows; c.mu is held.
+func (c *Component) online() bool {
+	return c.accepted && !c.lastBeat.IsZero() && time.Since(c.lastBeat) < onlineFor
+}
+
+// Config returns the terminal config as last read; false until it was.
+func (c *Component) Config() (TerminalConfig, bool) {
+	t, ok, _ := c.Watch()
+	return t, ok
+}
+
+// Watch is Config together with a channel that is closed when the config
+// becomes another one.
+func (c *Component) Watch() (TerminalConfig, bool, <-chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.changed == nil {
+		c.changed = make(chan struct{})
+	}
+	if c.config == nil {
+		return TerminalConfig{}, false, c.changed
+	}
+	return *c.config, true, c.changed
+}
+
+// errRejected ends a term of service: core refused the key to somebody.
+var errRejected = errors.New("core does not accept the access key any longer")
+
+// Run keeps the component alive until ctx ends; it then returns nil. Whatever
+// happens on core's side it goes on trying.
+func (c *Component) Run(ctx context.Context) error {
+	reg := *c.Registrar
+	reg.Failed = func(err error) {
+		c.note(registration, err)
+		if c.Registrar.Failed != nil {
+			c.Registrar.Failed(err)
+		}
+	}
+	w := reg.waits.withDefaults()
+	for n := 0; ; n++ {
+		p, err := reg.Ensure(ctx)
+		if err != nil {
+			return nil
+		}
+		c.registered(p)
+		began := time.Now()
+		err = c.serve(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.note(registration, err)
+		// A key that is refused time and again must not make us spin.
+		if time.Since(began) > w.most {
+			n = 0
+		}
+		if sleep(ctx, spread(grow(w.least, w.most, n))) != nil {
+			return nil
+		}
+	}
+}
+
+// serve beats and refreshes until core refuses the key or ctx ends.
+func (c *Component) serve(ctx context.Context) error {
+	select {
+	case <-c.Client.rejected: // told of while registering
+	default:
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		select {
+		case <-c.Client.rejected:
+			return errRejected
+		case <-ctx.Done():
+			return nil
+		}
+	})
+	beat := or(c.Beat, 30*time.Second)
+	g.Go(func() error { return c.every(ctx, heartbeat, beat, beat, c.beat) })
+	g.Go(func() error { return c.every(ctx, settings, or(c.Refresh, 5*time.Minute), beat, c.refresh) })
+	return g.Wait()
+}
+
+// every does what an area needs, at once and then at intervals, a shorter one
+// after a failure, until ctx ends.
+func (c *Component) every(ctx context.Context, area int, interval, retry time.Duration, do func(context.Context) error) error {
+	what := [areas]string{heartbeat: "heartbeat", settings: "read of terminal config"}[area]
+	q := quiet{log: logger(c.Log)}
+	for {
+		err := do(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.note(area, err)
+		wait := interval
+		if err != nil {
+			q.failed(time.Now(), what+" failed", err)
+			wait = min(interval, retry)
+		} else if q.mended() {
+			q.log.Info(what + " works again")
+		}
+		if sleep(ctx, wait) != nil {
+			return nil
+		}
+	}
+}
+
+// beat sends one heartbeat.
+func (c *Component) beat(ctx context.Context) error {
+	var s Stat
+	if c.Gauges != nil {
+		s = c.Gauges(ctx)
+	}
+	tasks, err := c.Client.Heartbeat(ctx, s)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	was, name := c.online(), c.name
+	c.lastBeat = time.Now()
+	c.mu.Unlock()
+	if !was {
+		logger(c.Log).Info("online in core", "name", name)
+	}
+	for _, t := range tasks {
+		logger(c.Log).Debug("task of core ignored: we run no sessions", "task", t.Name)
+	}
+	return nil
+}
+
+// refresh reads the terminal config and tells of a change.
+func (c *Component) refresh(ctx context.Context) error {
+	t, err := c.Client.TerminalConfig(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.config != nil && c.config.Equal(t) {
+		return nil
+	}
+	c.config = &t
+	if c.changed != nil {
+		close(c.changed)
+		c.changed = nil
+	}
+	logger(c.Log).Info("terminal config read", "config", t)
+	return nil
+}
+
+// registered notes that core accepts the key.
+func (c *Component) registered(p Profile) {
+	c.mu.Lock()
+	if c.name != p.Name {
+		c.name, c.lastBeat = p.Name, time.Time{}
+	}
+	c.accepted = true
+	c.problems[registration] = problem{}
+	c.mu.Unlock()
+	logger(c.Log).Info("registered with core", "name", p.Name)
+}
+
+// note keeps what an area's last try came to.
+func (c *Component) note(area int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.problems[area] = problem{}
+		return
+	}
+	if area == registration {
+		c.accepted = false
+	}
+	p := &c.problems[area]
+	p.text = err.Error()
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+}

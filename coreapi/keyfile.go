@@ -1,0 +1,118 @@
+package coreapi
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// ErrNoKey means that a [KeyFile] is absent or holds no key.
+var ErrNoKey = errors.New("no access key")
+
+// KeyFile keeps the access key where JumpServer's components do: the file
+// .access_key, holding "id:secret", readable by its owner only.
+type KeyFile struct {
+	// Dir is the folder, DATA_DIR/keys; it is made when needed, mode 0700.
+	Dir string
+	// Seal and Unseal, if set, transform the content for storage and back.
+	// Unseal should pass through a plain key, as found on an upgrade.
+	Seal, Unseal func([]byte) ([]byte, error)
+}
+
+// Path is the file's.
+func (f KeyFile) Path() string { return filepath.Join(f.Dir, ".access_key") }
+
+// Load reads the key. [ErrNoKey] means that there is none worth using; other
+// errors, that there may be one but it cannot be read.
+func (f KeyFile) Load() (Key, error) {
+	b, err := os.ReadFile(f.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return Key{}, fmt.Errorf("%w: %w", ErrNoKey, err)
+	}
+	if err == nil && f.Unseal != nil {
+		b, err = f.Unseal(b)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("read access key: %w", err)
+	}
+	id, secret, ok := strings.Cut(strings.TrimSpace(string(b)), ":")
+	if !ok || uuid.Validate(id) != nil || secret == "" || strings.Contains(secret, ":") {
+		return Key{}, fmt.Errorf("%w: %s does not hold id:secret", ErrNoKey, f.Path())
+	}
+	return Key{ID: id, Secret: secret}, nil
+}
+
+// Prepare checks that a key can be saved, so that none is asked for in vain.
+func (f KeyFile) Prepare() error {
+	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
+		return fmt.Errorf("make room for the access key: %w", err)
+	}
+	tmp, err := os.CreateTemp(f.Dir, ".access_key.*.tmp")
+	if err != nil {
+		return fmt.Errorf("make room for the access key: %w", err)
+	}
+	tmp.Close()
+	return os.Remove(tmp.Name())
+}
+
+// Save writes the key durably. A file that is there already is kept under its
+// name and the time, .access_key_2006-01-02_15-04-05.
+func (f KeyFile) Save(k Key) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("save access key: %w", err)
+		}
+	}()
+	b := []byte(k.ID + ":" + k.Secret)
+	if f.Seal != nil {
+		if b, err = f.Seal(b); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(f.Dir, ".access_key.*.tmp") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() {
+		tmp.Close()
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if _, err := tmp.Write(b); err != nil {
+		return err
+	}
+	if err := tmp.Sync(); err != nil {
+		return err
+	}
+	old := f.Path() + time.Now().Format("_2006-01-02_15-04-05")
+	if err := os.Rename(f.Path(), old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(tmp.Name(), f.Path()); err != nil {
+		return err
+	}
+	return syncDir(f.Dir)
+}
+
+// syncDir makes renames in dir durable, where the filesystem can.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
+		return err
+	}
+	return nil
+}

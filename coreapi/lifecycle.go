@@ -1,0 +1,62 @@
+package coreapi
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// Event is something that happened to a session's recording, shown in the
+// session's activity log.
+type Event string
+
+// The events that a worker sends. For a converted recording: ConvertStart,
+// ConvertSuccess, UploadStart, UploadSuccess.
+const (
+	ConvertStart   Event = "replay_convert_start"
+	ConvertSuccess Event = "replay_convert_success"
+	ConvertFailure Event = "replay_convert_failure"
+	UploadStart    Event = "replay_upload_start"
+	UploadSuccess  Event = "replay_upload_success"
+	UploadFailure  Event = "replay_upload_failure"
+)
+
+// maxReason keeps a reason to one readable line of the activity log.
+const maxReason = 200
+
+// Lifecycle adds an event to the session's activity log. The reason is shown
+// for failures only; "" leaves it out where core allows.
+//
+// Core adds a row for each request, so this one is repeated only while none
+// can have reached core. [ErrAmbiguous] means that it may have: the caller
+// counts the event as sent. [ErrUnsupported] comes from cores before v3.10.4,
+// which have no such log.
+func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason string) error {
+	in := struct {
+		Event  Event  `json:"event"`
+		Reason string `json:"reason,omitempty"`
+	}{event, cleanReason(event, reason)}
+	return c.session(ctx, id, call{
+		op: "send event " + string(event), method: http.MethodPost, path: "lifecycle_log/", in: in, once: true,
+		refine: func(e *Error, _ *answer) {
+			// A session that core misses has a code; a missing URL has none.
+			if e.Kind == ErrNotFound && e.Code == "" {
+				e.Kind = ErrUnsupported
+			}
+		},
+	})
+}
+
+// cleanReason makes a reason that core stores whole: one line without commas,
+// which break the stored text in v3.10, and not absent where core would print
+// "None".
+func cleanReason(event Event, reason string) string {
+	reason = strings.Join(strings.Fields(strings.ReplaceAll(strings.ToValidUTF8(reason, "?"), ",", " ")), " ")
+	if r := []rune(reason); len(r) > maxReason {
+		reason = string(r[:maxReason-1]) + "…"
+	}
+	if reason == "" && (event == ConvertFailure || event == UploadFailure) {
+		return "unknown reason"
+	}
+	return reason
+}

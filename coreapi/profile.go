@@ -1,0 +1,78 @@
+package coreapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+)
+
+const profilePath = "/api/v1/users/profile/"
+
+// Profile is the account that an access key belongs to.
+type Profile struct {
+	ID, Name, Username string
+	// IsServiceAccount tells components from people.
+	IsServiceAccount bool
+	// IsValid is false for an account that is disabled or has expired.
+	IsValid bool
+}
+
+// UnmarshalJSON reads core's form of a profile.
+func (p *Profile) UnmarshalJSON(b []byte) error {
+	w := struct {
+		ID               string `json:"id"`
+		Name             string `json:"name"`
+		Username         string `json:"username"`
+		IsServiceAccount bool   `json:"is_service_account"`
+		IsValid          bool   `json:"is_valid"`
+	}{IsValid: true} // unless core says otherwise
+	if err := json.Unmarshal(b, &w); err != nil {
+		return err
+	}
+	if w.ID == "" {
+		return errors.New("profile without id")
+	}
+	*p = Profile(w)
+	return nil
+}
+
+// Profile returns the account that the client's own key belongs to.
+func (c *Client) Profile(ctx context.Context) (Profile, error) {
+	return c.profile(ctx, 0)
+}
+
+func (c *Client) profile(ctx context.Context, retries int) (p Profile, err error) {
+	err = c.do(ctx, call{op: "read own profile", method: http.MethodGet, path: profilePath, out: &p, retries: retries})
+	return p, err
+}
+
+// ForwardProfile asks core whose signature the given headers are. Components
+// that call the agent send the Authorization, Date and X-JMS-ORG that they
+// would send to core for this very request; only core can check them.
+// [ErrUnauthorized] means that core does not accept them. The caller still has
+// to look at IsServiceAccount and IsValid.
+func (c *Client) ForwardProfile(ctx context.Context, authorization, date, org string) (Profile, error) {
+	l := call{
+		op: "check caller", method: http.MethodGet, path: profilePath, retries: 1,
+		auth: func(h http.Header) {
+			h.Set("Authorization", authorization)
+			h.Set("Date", date)
+			if org != "" {
+				h.Set("X-JMS-ORG", org)
+			}
+		},
+	}
+	if authorization == "" || date == "" || strings.ContainsFunc(authorization+date+org, isControl) {
+		return Profile{}, &Error{Op: l.op, Method: l.method, Path: l.path,
+			Kind: ErrUnauthorized, Err: errors.New("no usable signature")}
+	}
+	var p Profile
+	l.out = &p
+	err := c.do(ctx, l)
+	return p, err
+}
+
+// isControl tells what cannot stand in a header.
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
