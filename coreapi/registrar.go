@@ -108,7 +108,7 @@ func (r *Registrar) try(ctx context.Context, w waits) (Profile, error) {
 	}
 	if key == r.unproven && time.Since(r.since) < w.again {
 		// Asking for key after key would fill core with components.
-		return Profile{}, fmt.Errorf("core has just given this key (does a proxy before it change paths or headers?): %w", err)
+		return Profile{}, err
 	}
 	logger(r.Log).Warn("core no longer accepts our access key, registering again", "key", key)
 	return r.register(ctx)
@@ -137,6 +137,8 @@ func (r *Registrar) check(ctx context.Context, key Key) (Profile, error) {
 	p, err := r.Client.profile(ctx, -1)
 	if err == nil {
 		r.unproven = Key{}
+	} else if key == r.unproven && errors.Is(err, ErrUnauthorized) {
+		err = fmt.Errorf("core has just given us this key, does a proxy before it change paths or headers? %w", err)
 	}
 	return p, err
 }

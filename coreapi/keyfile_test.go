@@ -1,0 +1,121 @@
+package coreapi
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+)
+
+func TestKeyFileHoldsWhatOtherComponentsWouldWrite(t *testing.T) {
+	f := KeyFile{Dir: filepath.Join(t.TempDir(), "keys")}
+	if _, err := f.Load(); !errors.Is(err, ErrNoKey) {
+		t.Errorf("before: %v", err)
+	}
+	if err := f.Save(testKey); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.Load(); err != nil || got != testKey {
+		t.Errorf("%#v, %v", got, err)
+	}
+	b, err := os.ReadFile(filepath.Join(f.Dir, ".access_key"))
+	if err != nil || string(b) != testKey.ID+":"+testKey.Secret {
+		t.Errorf("content %q, %v", b, err)
+	}
+	for name, want := range map[string]os.FileMode{f.Dir: 0o700, f.Path(): 0o600} {
+		if st, err := os.Stat(name); err != nil || st.Mode().Perm() != want {
+			t.Errorf("%s: %v, %v", name, st.Mode(), err)
+		}
+	}
+}
+
+func TestAFormerKeyIsKeptAside(t *testing.T) {
+	f := KeyFile{Dir: t.TempDir()}
+	other := Key{ID: "11111111-2222-4333-8444-555555555555", Secret: "other"}
+	for _, k := range []Key{testKey, other} {
+		if err := f.Save(k); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := f.Load(); err != nil || got != other {
+		t.Errorf("%#v, %v", got, err)
+	}
+	entries, err := os.ReadDir(f.Dir)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	aside := regexp.MustCompile(`^\.access_key_\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d$`)
+	i := slices.IndexFunc(entries, func(e os.DirEntry) bool { return aside.MatchString(e.Name()) })
+	if i < 0 {
+		t.Fatalf("%v", entries)
+	}
+	if b, _ := os.ReadFile(filepath.Join(f.Dir, entries[i].Name())); string(b) != testKey.ID+":"+testKey.Secret {
+		t.Errorf("kept aside: %q", b)
+	}
+}
+
+func TestKeyFileIsReadAsOtherComponentsWould(t *testing.T) {
+	whole := testKey.ID + ":" + testKey.Secret
+	for content, ok := range map[string]bool{
+		whole: true, "  " + whole + " \r\n": true,
+		"": false, "\n": false, testKey.ID: false, testKey.ID + ":": false, ":" + testKey.Secret: false,
+		whole + ":x": false, "not-a-uuid:" + testKey.Secret: false, whole + "\n" + whole: false,
+	} {
+		f := KeyFile{Dir: t.TempDir()}
+		if err := os.WriteFile(f.Path(), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := f.Load()
+		if ok && (err != nil || k != testKey) || !ok && !errors.Is(err, ErrNoKey) {
+			t.Errorf("%q: %#v, %v", content, k, err)
+		}
+	}
+}
+
+func TestAKeyFileThatCannotBeReadIsNotTakenForAbsent(t *testing.T) {
+	f := KeyFile{Dir: t.TempDir()}
+	if err := os.Mkdir(f.Path(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Load(); err == nil || errors.Is(err, ErrNoKey) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPrepareFindsOutThatNothingCanBeSaved(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := (KeyFile{Dir: filepath.Join(file, "keys")}).Prepare(); err == nil {
+		t.Error("no error")
+	}
+	f := KeyFile{Dir: filepath.Join(t.TempDir(), "a", "keys")}
+	if err := f.Prepare(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(f.Dir); err != nil || len(left) != 0 {
+		t.Errorf("%v, %v", left, err)
+	}
+}
+
+func TestKeyFileCanBeSealed(t *testing.T) {
+	swap := func(b []byte) ([]byte, error) {
+		b = bytes.Clone(b)
+		slices.Reverse(b)
+		return b, nil
+	}
+	f := KeyFile{Dir: t.TempDir(), Seal: swap, Unseal: swap}
+	if err := f.Save(testKey); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(f.Path()); bytes.Contains(b, []byte(testKey.Secret)) {
+		t.Error("stored in the clear")
+	}
+	if k, err := f.Load(); err != nil || k != testKey {
+		t.Errorf("%#v, %v", k, err)
+	}
+}
