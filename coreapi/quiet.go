@@ -42,11 +42,11 @@ func (q *quiet) mended() bool {
 }
 
 // identity is what makes two failures the same one: not their text, which can
-// hold port numbers that differ each time.
+// hold port numbers or made-up names that differ each time.
 func identity(err error) string {
 	var e *Error
 	if errors.As(err, &e) {
-		return fmt.Sprint(e.Op, e.Status, e.Code, e.Kind)
+		return fmt.Sprint(e.Method, e.Path, e.Status, e.Code, e.Kind)
 	}
 	return err.Error()
 }
