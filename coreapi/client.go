@@ -161,7 +161,7 @@ func (c *Client) do(ctx context.Context, l call) error {
 		if l.refine != nil {
 			l.refine(&e, resp)
 		}
-		if e.Kind == ErrUnauthorized && l.auth == nil && c.key.Load() == key {
+		if errors.Is(e.Kind, ErrUnauthorized) && l.auth == nil && c.key.Load() == key {
 			select {
 			case c.rejected <- struct{}{}:
 			default: // told already

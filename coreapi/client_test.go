@@ -107,7 +107,7 @@ func TestACoreThatRecoversIsAskedAgain(t *testing.T) {
 		"connection cut": cut,
 		"answer cut": func(t *testing.T, w http.ResponseWriter) {
 			w.Header().Set("Content-Length", "100")
-			w.WriteHeader(200)
+			w.WriteHeader(http.StatusOK)
 			io.WriteString(w, `{"id":`)
 			http.NewResponseController(w).Flush()
 			cut(t, w)

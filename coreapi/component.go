@@ -113,26 +113,18 @@ func (c *Component) Run(ctx context.Context) error {
 		}
 	}
 	w := reg.waits.withDefaults()
-	for n := 0; ; n++ {
-		p, err := reg.Ensure(ctx)
-		if err != nil {
-			return nil
-		}
-		c.registered(p)
+	for n := 0; c.enter(ctx, &reg); n++ {
 		began := time.Now()
-		err = c.serve(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if err := c.serve(ctx); err != nil {
+			c.note(registration, err)
 		}
-		c.note(registration, err)
 		// A key that is refused time and again must not make us spin.
 		if time.Since(began) > w.most {
 			n = 0
 		}
-		if sleep(ctx, spread(grow(w.least, w.most, n))) != nil {
-			return nil
-		}
+		sleep(ctx, spread(grow(w.least, w.most, n)))
 	}
+	return nil
 }
 
 // serve beats and refreshes until core refuses the key or ctx ends.
@@ -151,31 +143,35 @@ func (c *Component) serve(ctx context.Context) error {
 		}
 	})
 	beat := or(c.Beat, 30*time.Second)
-	g.Go(func() error { return c.every(ctx, heartbeat, beat, beat, c.beat) })
-	g.Go(func() error { return c.every(ctx, settings, or(c.Refresh, 5*time.Minute), beat, c.refresh) })
+	g.Go(func() error {
+		c.every(ctx, heartbeat, beat, beat, c.beat)
+		return nil
+	})
+	g.Go(func() error {
+		c.every(ctx, settings, or(c.Refresh, 5*time.Minute), beat, c.refresh)
+		return nil
+	})
 	return g.Wait()
 }
 
 // every does what an area needs, at once and then at intervals, a shorter one
 // after a failure, until ctx ends.
-func (c *Component) every(ctx context.Context, area int, interval, retry time.Duration, do func(context.Context) error) error {
+func (c *Component) every(ctx context.Context, area int, interval, retry time.Duration, do func(context.Context) error) {
 	what := [areas]string{heartbeat: "heartbeat", settings: "read of terminal config"}[area]
 	q := quiet{log: logger(c.Log)}
-	for {
+	wait := time.Duration(0)
+	for sleep(ctx, wait) {
 		err := do(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		c.note(area, err)
-		wait := interval
+		wait = interval
 		if err != nil {
 			q.failed(time.Now(), what+" failed", err)
 			wait = min(interval, retry)
 		} else if q.mended() {
 			q.log.Info(what + " works again")
-		}
-		if sleep(ctx, wait) != nil {
-			return nil
 		}
 	}
 }
@@ -223,8 +219,12 @@ func (c *Component) refresh(ctx context.Context) error {
 	return nil
 }
 
-// registered notes that core accepts the key.
-func (c *Component) registered(p Profile) {
+// enter sees to it that core accepts the key; false means that ctx has ended.
+func (c *Component) enter(ctx context.Context, reg *Registrar) bool {
+	p, err := reg.Ensure(ctx)
+	if err != nil {
+		return false
+	}
 	c.mu.Lock()
 	if c.name != p.Name {
 		c.name, c.lastBeat = p.Name, time.Time{}
@@ -233,6 +233,7 @@ func (c *Component) registered(p Profile) {
 	c.problems[registration] = problem{}
 	c.mu.Unlock()
 	logger(c.Log).Info("registered with core", "name", p.Name)
+	return true
 }
 
 // note keeps what an area's last try came to.

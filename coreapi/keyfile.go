@@ -85,7 +85,7 @@ func (f KeyFile) Save(k Key) (err error) {
 	defer func() {
 		tmp.Close()
 		if err != nil {
-			os.Remove(tmp.Name())
+			_ = os.Remove(tmp.Name()) // the first error counts
 		}
 	}()
 	if _, err := tmp.Write(b); err != nil {

@@ -2,6 +2,7 @@ package coreapi
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 )
@@ -40,7 +41,7 @@ func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason s
 		op: "send event " + string(event), method: http.MethodPost, path: "lifecycle_log/", in: in, once: true,
 		refine: func(e *Error, _ *answer) {
 			// A session that core misses has a code; a missing URL has none.
-			if e.Kind == ErrNotFound && e.Code == "" {
+			if errors.Is(e.Kind, ErrNotFound) && e.Code == "" {
 				e.Kind = ErrUnsupported
 			}
 		},

@@ -102,7 +102,7 @@ func within(t *testing.T, d time.Duration, what string, cond func() bool) {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	for !cond() {
-		if sleep(ctx, 5*time.Millisecond) != nil {
+		if !sleep(ctx, 5*time.Millisecond) {
 			t.Fatalf("not within %v: %s", d, what)
 		}
 	}

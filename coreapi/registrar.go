@@ -83,8 +83,8 @@ func (r *Registrar) Ensure(ctx context.Context) (Profile, error) {
 		} else {
 			n = -1 // once core can be reached again, look often
 		}
-		if err := sleep(ctx, spread(wait)); err != nil {
-			return Profile{}, err
+		if !sleep(ctx, spread(wait)) {
+			return Profile{}, ctx.Err()
 		}
 	}
 }

@@ -51,11 +51,11 @@ func (a *attempts) run(req *retryablehttp.Request) (*answer, error) {
 		},
 	}
 	resp, err := rc.Do(req)
-	if err != nil {
-		return nil, err
-	}
 	if got != nil {
 		return got, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	// The retries ran out on a bad answer, which nobody has read.
 	defer resp.Body.Close()
@@ -75,14 +75,12 @@ func (a *attempts) limit() int {
 // core did to a call can pass; what core refused cannot.
 func (a *attempts) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	a.err = err
-	if ctx.Err() != nil {
-		return false, nil
-	}
-	if err != nil {
-		if a.call.once && a.left.Load() {
-			return false, nil
-		}
-		return a.call.form.failed() == nil && !untrusted(err), nil
+	switch {
+	case ctx.Err() != nil:
+		return false, ctx.Err()
+	case err != nil:
+		left := a.call.once && a.left.Load()
+		return !left && a.call.form.failed() == nil && !untrusted(err), nil
 	}
 	switch s := resp.StatusCode; {
 	case s == http.StatusTooManyRequests:
@@ -166,14 +164,17 @@ func untrusted(err error) bool {
 	return errors.As(err, &ce)
 }
 
-// sleep waits for d or until ctx ends, whose error it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep waits for d and tells whether it did: false means that ctx has ended.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return nil
+		return true
 	case <-ctx.Done():
-		return ctx.Err()
+		return false
 	}
 }

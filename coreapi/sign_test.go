@@ -35,7 +35,7 @@ func TestSignReproducesCoresSignatures(t *testing.T) {
 }
 
 func TestSignDatesARequestThatHasNoDate(t *testing.T) {
-	req, _ := http.NewRequest("GET", "http://core/", nil)
+	req, _ := http.NewRequest(http.MethodGet, "http://core/", nil)
 	testKey.Sign(req)
 	if _, err := http.ParseTime(req.Header.Get("Date")); err != nil {
 		t.Error(err)

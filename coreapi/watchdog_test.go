@@ -39,9 +39,9 @@ func TestWatchdogLetsWhatAdvancesTakeItsTime(t *testing.T) {
 		if r.Context().Err() != nil {
 			t.Error("given up while sending")
 		}
-		return &http.Response{StatusCode: 200, Body: &slow{25, 50 * time.Millisecond}}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: &slow{25, 50 * time.Millisecond}}, nil
 	})}
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://core/", &slow{25, 50 * time.Millisecond})
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://core/", &slow{25, 50 * time.Millisecond})
 	resp, err := dog.RoundTrip(req)
 	if err != nil {
 		t.Fatal(err)
@@ -67,12 +67,12 @@ func TestWatchdogEndsWhatStandsStill(t *testing.T) {
 		"while receiving": func(r *http.Request) (*http.Response, error) {
 			pr, pw := io.Pipe()
 			go func() { pw.CloseWithError(stuck(r)) }()
-			return &http.Response{StatusCode: 200, Body: pr}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: pr}, nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dog := watchdog{next: next, idle: 20 * time.Millisecond, answer: 20 * time.Millisecond}
-			req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://core/", bytes.NewReader(make([]byte, 10)))
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://core/", bytes.NewReader(make([]byte, 10)))
 			resp, err := dog.RoundTrip(req)
 			if err == nil {
 				_, err = io.ReadAll(resp.Body)
@@ -96,7 +96,7 @@ func TestWatchdogWatchesABodyThatIsStartedAgain(t *testing.T) {
 		}
 		return nil, errors.New("enough")
 	})}
-	req, _ := http.NewRequestWithContext(t.Context(), "POST", "http://core/", bytes.NewReader([]byte("x")))
+	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://core/", bytes.NewReader([]byte("x")))
 	if _, err := dog.RoundTrip(req); err == nil {
 		t.Error("no error")
 	}
