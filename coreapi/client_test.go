@@ -315,3 +315,35 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 		}
 	}
 }
+
+func TestReachKnowsCoreAndItsClock(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   string
+		want   error
+	}{
+		{"core", 401, `{"detail":"x","code":"not_authenticated"}`, nil},
+		{"another server that wants a password", 401, "<html>", ErrProtocol},
+		{"another server", 200, "<html>", ErrProtocol},
+		{"no such page", 404, "<html>", ErrNotFound},
+		{"core down", 502, "", ErrUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("Authorization") != "" {
+					t.Error("signed")
+				}
+				w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+				reply(w, tt.status, tt.body)
+			})
+			ahead, err := c.Reach(t.Context())
+			if !errors.Is(err, tt.want) {
+				t.Errorf("got %v", err)
+			}
+			if err == nil && (ahead < 50*time.Minute || ahead > 70*time.Minute) {
+				t.Errorf("%v ahead", ahead)
+			}
+		})
+	}
+}

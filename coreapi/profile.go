@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 )
 
 const profilePath = "/api/v1/users/profile/"
@@ -76,3 +77,31 @@ func (c *Client) ForwardProfile(ctx context.Context, authorization, date, org st
 
 // isControl tells what cannot stand in a header.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
+
+// Reach finds out, without a key, whether core answers at the base address and
+// how far its clock is ahead of ours (to the second, as its Date header tells;
+// a positive value means that ours is late). Core's own answer to a stranger is
+// a 401; anything else comes back as an error, [ErrProtocol] from another
+// server.
+func (c *Client) Reach(ctx context.Context) (ahead time.Duration, err error) {
+	var head http.Header
+	err = c.do(ctx, call{
+		op: "reach core", method: http.MethodGet, path: profilePath, retries: -1, auth: func(http.Header) {},
+		refine: func(e *Error, a *answer) {
+			head = a.header
+			if e.Status == http.StatusUnauthorized && a.fields()["detail"] == nil {
+				e.Kind = ErrProtocol
+			}
+		},
+	})
+	switch {
+	case err == nil:
+		return 0, &Error{Op: "reach core", Method: http.MethodGet, Path: profilePath, Status: http.StatusOK, Kind: ErrProtocol}
+	case !errors.Is(err, ErrUnauthorized):
+		return 0, err
+	}
+	if t, err := http.ParseTime(head.Get("Date")); err == nil {
+		ahead = time.Until(t)
+	}
+	return ahead, nil
+}
