@@ -1,0 +1,192 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Recording is everything recorded for one session, opened for reading.
+type Recording struct {
+	Path    string    // as given to Open
+	Session string    // id; "" for a loose file that does not say
+	Date    string    // the folder's date; "" for a loose file
+	Index   *Index    // of a recording in parts, else nil
+	Parts   []Part    // in the order of time
+	Size    int64     // bytes on disk, all files together
+	ModTime time.Time // the newest of all files
+}
+
+// Started is when the session began, zero when the recording does not say.
+func (r *Recording) Started() time.Time {
+	if r.Index == nil {
+		return time.Time{}
+	}
+	return r.Index.Start
+}
+
+// Open opens the recording at path: a .replay.gz, a .guac or bare dump, a
+// folder with a .replay.json and its parts, that .replay.json, or the .tar of
+// JumpServer's download. It looks at the beginning of each part only.
+//
+// Errors: *KindError for content that is no Guacamole dump, *IndexError,
+// *MissingPartError, and those of the file system.
+func Open(path string) (*Recording, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	var r *Recording
+	switch {
+	case st.IsDir():
+		r, err = openFolder(path)
+	case strings.HasSuffix(path, ".replay.json"):
+		r, err = openIndex(path)
+	case strings.HasSuffix(path, ".tar"):
+		r, err = openTar(path)
+	default:
+		r = &Recording{Parts: []Part{filePart(path, st)}, Size: st.Size(), ModTime: st.ModTime()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.Path = path
+	if r.Session == "" {
+		r.Session = sessionOf(path)
+	}
+	r.Date = dateOf(path)
+	return r, r.check()
+}
+
+// check makes sure that every part is a Guacamole dump; empty parts beside
+// others hold nothing and are left out.
+func (r *Recording) check() error {
+	var kept []Part
+	for _, p := range r.Parts {
+		kind, err := p.Kind()
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.Name, err)
+		}
+		if kind == KindEmpty && len(r.Parts) > 1 {
+			continue
+		}
+		if kind != KindGuacamole {
+			return &KindError{Path: p.Name, Kind: kind}
+		}
+		kept = append(kept, p)
+	}
+	if len(kept) == 0 {
+		return &KindError{Path: r.Path, Kind: KindEmpty}
+	}
+	r.Parts = kept
+	return nil
+}
+
+// openFolder opens the folder of a recording in parts. A folder without an
+// index is opened by the parts in it: their recorder may have crashed.
+func openFolder(dir string) (*Recording, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var indexes, parts []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".replay.json") {
+			indexes = append(indexes, e.Name())
+		} else if p := parsePart(e.Name()); p != nil && p.Class == ClassPart {
+			parts = append(parts, e.Name())
+		}
+	}
+	switch {
+	case len(indexes) == 1:
+		return openIndex(filepath.Join(dir, indexes[0]))
+	case len(indexes) > 1:
+		return nil, fmt.Errorf("%s holds %d recordings (%s); name one of them", dir, len(indexes), strings.Join(indexes, ", "))
+	case len(parts) == 0:
+		return nil, &KindError{Path: dir, Kind: KindUnknown}
+	}
+	r := &Recording{}
+	return r, r.addParts(dir, parts)
+}
+
+func openIndex(path string) (*Recording, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	index, err := ParseIndex(f)
+	if err != nil {
+		return nil, indexError(path, err)
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r := &Recording{Session: index.Session, Index: index, Size: st.Size(), ModTime: st.ModTime()}
+	return r, r.addParts(filepath.Dir(path), index.Files)
+}
+
+// indexError keeps errors of the file system as they are.
+func indexError(path string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return err
+	}
+	return &IndexError{Index: filepath.Base(path), Err: err}
+}
+
+// addParts adds the named files of dir in the order of their numbers.
+func (r *Recording) addParts(dir string, names []string) error {
+	names = slices.Clone(names)
+	slices.SortFunc(names, byNumber)
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		st, err := os.Lstat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return &MissingPartError{Index: filepath.Base(dir), Part: name}
+		}
+		if err != nil {
+			return err
+		}
+		if !st.Mode().IsRegular() {
+			return &KindError{Path: path, Kind: KindUnknown}
+		}
+		r.add(filePart(path, st))
+	}
+	return nil
+}
+
+func (r *Recording) add(p Part) {
+	r.Parts = append(r.Parts, p)
+	r.Size += p.Size
+	if p.ModTime.After(r.ModTime) {
+		r.ModTime = p.ModTime
+	}
+}
+
+var anyUUID = regexp.MustCompile(uuidPattern)
+
+// sessionOf finds the session's id in a name.
+func sessionOf(path string) string {
+	return anyUUID.FindString(strings.ToLower(filepath.Base(path)))
+}
+
+// dateOf finds the date folder in a path.
+func dateOf(path string) string {
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		base := filepath.Base(dir)
+		if isDate(base) {
+			return base
+		}
+		if base == "." || base == string(filepath.Separator) {
+			return ""
+		}
+	}
+}

@@ -1,0 +1,94 @@
+package recording
+
+import (
+	"compress/flate"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// MaxPlain bounds the uncompressed size of one part, in bytes: more than any
+// session makes, little enough that a decompression bomb comes to an end.
+const MaxPlain = 64 << 30
+
+// ErrTooLarge is returned while reading a part that exceeds [MaxPlain].
+var ErrTooLarge = errors.New("the recording is larger than any session makes: a decompression bomb?")
+
+// Part is one stand-alone dump of a recording.
+type Part struct {
+	Name    string // base name, for people
+	Size    int64  // bytes as stored
+	ModTime time.Time
+
+	raw func() (io.ReadCloser, error)
+}
+
+func filePart(path string, st os.FileInfo) Part {
+	return Part{
+		Name: filepath.Base(path), Size: st.Size(), ModTime: st.ModTime(),
+		raw: func() (io.ReadCloser, error) { return os.Open(path) },
+	}
+}
+
+// Open reads the part's uncompressed dump. Compressed data that is cut or
+// damaged is delivered up to there and ends with io.ErrUnexpectedEOF; more
+// than [MaxPlain] bytes end with [ErrTooLarge].
+func (p Part) Open() (io.ReadCloser, error) {
+	raw, err := p.raw()
+	if err != nil {
+		return nil, err
+	}
+	plain, err := decompress(raw)
+	if err != nil {
+		raw.Close()
+		if isCorrupt(err) || errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%s: %w", p.Name, err)
+	}
+	return &partReader{plain: plain, raw: raw, left: MaxPlain}, nil
+}
+
+// Kind tells what the part's content is.
+func (p Part) Kind() (Kind, error) {
+	raw, err := p.raw()
+	if err != nil {
+		return KindUnknown, err
+	}
+	defer raw.Close()
+	return Sniff(raw)
+}
+
+type partReader struct {
+	plain io.Reader
+	raw   io.Closer
+	left  int64
+}
+
+func (r *partReader) Read(b []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, ErrTooLarge
+	}
+	if int64(len(b)) > r.left {
+		b = b[:r.left]
+	}
+	n, err := r.plain.Read(b)
+	r.left -= int64(n)
+	if isCorrupt(err) {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (r *partReader) Close() error { return r.raw.Close() }
+
+// isCorrupt tells damaged gzip data from a file that cannot be read.
+func isCorrupt(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) ||
+		errors.Is(err, io.ErrUnexpectedEOF)
+}
