@@ -1,0 +1,214 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kelseyhightower/envconfig"
+)
+
+// ValueError tells which variable has a value that cannot be used, and the
+// rule that it breaks.
+type ValueError struct {
+	Name  string // the variable
+	Value string // as given; empty for secrets
+	Rule  string // what a usable value is
+}
+
+func (e *ValueError) Error() string {
+	if e.Value == "" {
+		return fmt.Sprintf("config: %s: %s", e.Name, e.Rule)
+	}
+	return fmt.Sprintf("config: %s=%q: %s", e.Name, e.Value, e.Rule)
+}
+
+// ruleError is what the types below answer: the broken rule.
+type ruleError string
+
+func (e ruleError) Error() string { return string(e) }
+
+// secretRuleError is a ruleError whose value must not be shown.
+type secretRuleError string
+
+func (e secretRuleError) Error() string { return string(e) }
+
+func valueError(pe *envconfig.ParseError) error {
+	var secret secretRuleError
+	if errors.As(pe.Err, &secret) {
+		return &ValueError{Name: pe.KeyName, Rule: secret.Error()}
+	}
+	return &ValueError{Name: pe.KeyName, Value: pe.Value, Rule: pe.Err.Error()}
+}
+
+// Secret is a value that no log shows.
+type Secret string
+
+func (Secret) String() string       { return "(secret)" }
+func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// SealKey is a Secret of exactly 32 characters, or none.
+type SealKey string
+
+func (SealKey) String() string       { return "(secret)" }
+func (SealKey) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// Decode accepts 32 bytes or nothing.
+func (k *SealKey) Decode(v string) error {
+	if v != "" && len(v) != 32 {
+		return secretRuleError(fmt.Sprintf("must be 32 characters long, not %d", len(v)))
+	}
+	*k = SealKey(v)
+	return nil
+}
+
+// HTTPURL is an http or https address without query.
+type HTTPURL url.URL
+
+// Decode accepts http://host[:port][/path] and https likewise.
+func (u *HTTPURL) Decode(v string) error {
+	p, err := url.Parse(strings.TrimRight(v, "/"))
+	if err != nil || p.Host == "" || (p.Scheme != "http" && p.Scheme != "https") || p.RawQuery != "" || p.User != nil {
+		return ruleError("must be an address such as http://192.168.1.10:8080")
+	}
+	*u = HTTPURL(*p)
+	return nil
+}
+
+// QueueURL is empty or one or more nats:// or tls:// addresses, separated by commas.
+type QueueURL string
+
+// Decode accepts what the NATS client accepts.
+func (q *QueueURL) Decode(v string) error {
+	for part := range strings.SplitSeq(v, ",") {
+		if v == "" {
+			break
+		}
+		p, err := url.Parse(strings.TrimSpace(part))
+		if err != nil || p.Host == "" || (p.Scheme != "nats" && p.Scheme != "tls") {
+			// The address may carry a password.
+			return secretRuleError("must be empty or an address such as nats://queue.example:4222")
+		}
+	}
+	*q = QueueURL(v)
+	return nil
+}
+
+// Bool is Video-Worker's boolean: True, true, 1, yes, on and their opposites.
+type Bool bool
+
+// Decode accepts the usual spellings in any case.
+func (b *Bool) Decode(v string) error {
+	switch strings.ToLower(strings.TrimSpace(v)) {
+	case "true", "1", "yes", "on", "t", "y":
+		*b = true
+	case "false", "0", "no", "off", "f", "n", "":
+		*b = false
+	default:
+		return ruleError("must be true or false")
+	}
+	return nil
+}
+
+// Level is a log level by name.
+type Level slog.Level
+
+// Decode accepts DEBUG, INFO, WARN, WARNING, ERROR, CRITICAL in any case.
+func (l *Level) Decode(v string) error {
+	switch strings.ToUpper(strings.TrimSpace(v)) {
+	case "DEBUG":
+		*l = Level(slog.LevelDebug)
+	case "INFO", "":
+		*l = Level(slog.LevelInfo)
+	case "WARN", "WARNING":
+		*l = Level(slog.LevelWarn)
+	case "ERROR", "CRITICAL", "FATAL":
+		*l = Level(slog.LevelError)
+	default:
+		return ruleError("must be DEBUG, INFO, WARN or ERROR")
+	}
+	return nil
+}
+
+// Level makes it a slog.Leveler.
+func (l Level) Level() slog.Level { return slog.Level(l) }
+
+// WatchMode says how the volume is watched.
+type WatchMode string
+
+// Decode accepts auto, poll and notify.
+func (m *WatchMode) Decode(v string) error { return choice(m, v, "auto", "poll", "notify") }
+
+// Codec names a video codec.
+type Codec string
+
+// Decode accepts h264.
+func (c *Codec) Decode(v string) error { return choice(c, v, "h264") }
+
+func choice[T ~string](to *T, v string, allowed ...string) error {
+	v = strings.ToLower(strings.TrimSpace(v))
+	if !slices.Contains(allowed, v) {
+		return ruleError("must be " + strings.Join(allowed, ", "))
+	}
+	*to = T(v)
+	return nil
+}
+
+// Numbers with bounds.
+type (
+	Port    int // TCP port, 1–65535
+	Count   int // number of workers, 0–1024
+	Percent int // 1–100
+	FPS     int // frames a second, 1–60
+	CRF     int // x264's constant rate factor, 0–51
+	Days    int // 1–36500
+)
+
+func (n *Port) Decode(v string) error    { return bounded(n, v, 1, 65535) }
+func (n *Count) Decode(v string) error   { return bounded(n, v, 0, 1024) }
+func (n *Percent) Decode(v string) error { return bounded(n, v, 1, 100) }
+func (n *FPS) Decode(v string) error     { return bounded(n, v, 1, 60) }
+func (n *CRF) Decode(v string) error     { return bounded(n, v, 0, 51) }
+func (n *Days) Decode(v string) error    { return bounded(n, v, 1, 36500) }
+
+// Duration is the time that d days last.
+func (d Days) Duration() time.Duration { return time.Duration(d) * 24 * time.Hour }
+
+func bounded[T ~int](to *T, v string, low, high int) error {
+	n, err := strconv.Atoi(strings.TrimSpace(v))
+	if err != nil || n < low || n > high {
+		return ruleError(fmt.Sprintf("must be a whole number from %d to %d", low, high))
+	}
+	*to = T(n)
+	return nil
+}
+
+// Interval is a positive time span: 30s, 5m, 1h30m, 2d, or a bare number of seconds.
+type Interval time.Duration
+
+// Decode accepts Go durations, days, and bare seconds.
+func (i *Interval) Decode(v string) error {
+	v = strings.TrimSpace(v)
+	d, err := time.ParseDuration(v)
+	if err != nil {
+		if days, ok := strings.CutSuffix(v, "d"); ok {
+			var n float64
+			n, err = strconv.ParseFloat(days, 64)
+			d = time.Duration(n * 24 * float64(time.Hour))
+		} else {
+			var n int
+			n, err = strconv.Atoi(v)
+			d = time.Duration(n) * time.Second
+		}
+	}
+	if err != nil || d < 100*time.Millisecond || d > 365*24*time.Hour {
+		return ruleError("must be a time span such as 30s, 5m or 2d")
+	}
+	*i = Interval(d)
+	return nil
+}

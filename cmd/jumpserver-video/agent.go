@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/cmd/logging"
+	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/video"
+	"jumpserver-video/watcher"
+)
+
+// niceness of ffmpeg: the host's other work goes first.
+const niceness = 10
+
+// lease is how long an agent that has fallen silent keeps its tasks.
+const lease = 30 * time.Second
+
+func (a *app) agentCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "agent",
+		Short: "Run the service: register with core, find recordings, convert and replace them",
+		Long: `Run the service: register with core, find recordings, convert and replace them.
+
+  jumpserver-video agent --config /opt/jumpserver/config/config.txt
+
+It needs CORE_HOST and BOOTSTRAP_TOKEN, and core's replay folder at REPLAY_DIR.
+Settings come from the environment and from the file; the environment wins.
+It stops on SIGTERM or SIGINT, and what was in work goes on at the next start.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := a.config()
+			if err != nil {
+				return err
+			}
+			log := logging.New(a.err, cfg.LogLevel)
+			slog.SetDefault(log)
+			return runAgent(c.Context(), cfg, log)
+		},
+	}
+}
+
+// runAgent is the whole service. It returns when ctx ends and everything has
+// stopped, or when a part cannot go on.
+func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	log.Info("starting", "version", version, "config", cfg)
+	for _, dir := range []string{"keys", "tasks", "queue", "spool", "work"} {
+		if err := os.MkdirAll(cfg.Dir(dir), 0o750); err != nil {
+			return fmt.Errorf("data folder: %w", err)
+		}
+	}
+	unlock, err := lockDir(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	tool, err := video.Find(ctx, "")
+	if err != nil {
+		return err
+	}
+	log.Info("ffmpeg found", "path", tool.Path, "version", tool.Version)
+
+	core, err := coreapi.New(coreapi.Options{
+		BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), Log: log, UserAgent: "jumpserver-video/" + version,
+	})
+	if err != nil {
+		return err
+	}
+	component := &coreapi.Component{
+		Client: core,
+		Registrar: &coreapi.Registrar{
+			Client: core, Name: cfg.Name, Token: string(cfg.BootstrapToken), Keys: coreapi.KeyFile{Dir: cfg.Dir("keys")}, Log: log,
+		},
+		Gauges: func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) }, Log: log,
+	}
+	tasks, err := queue.Open(ctx, queue.Options{
+		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: lease, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer tasks.Close()
+
+	pool := &transcode.Pool{
+		Queue: tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
+		Workers: cfg.WorkerCount(), Originals: cfg.Originals, Settle: time.Duration(cfg.SettleTime), Log: log,
+		Render: render.Options{
+			Tool: tool, FPS: int(cfg.VideoFPS), CRF: int(cfg.VideoCRF), Codec: string(cfg.VideoCodec),
+			Audio: bool(cfg.VideoAudio), Nice: niceness, Agent: "jumpserver-video/" + version, Workers: 1,
+		},
+	}
+	cleaner := &cleanup.Cleaner{
+		TasksDir: cfg.Dir("tasks"), TaskLogKeep: cfg.CleanPeriod.Duration(),
+		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
+	}
+
+	group, ctx := errgroup.WithContext(ctx)
+	var volume *watcher.Watcher
+	if cfg.ReplayDir != "" {
+		volume = &watcher.Watcher{
+			Root: cfg.ReplayDir, Interval: time.Duration(cfg.ScanInterval), Settle: time.Duration(cfg.SettleTime),
+			Mode: watcher.Mode(cfg.WatchMode), Found: pool.Found, Log: log,
+		}
+		cleaner.Trash = &cleanup.Trash{Root: cfg.ReplayDir}
+		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
+	}
+	group.Go(func() error { return component.Run(ctx) })
+	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume)) })
+	group.Go(func() error { return cleaner.Run(ctx) })
+	group.Go(func() error {
+		// Without a key every step would fail: begin when core knows us.
+		if err := waitRegistered(ctx, component); err != nil {
+			return err
+		}
+		work, ctx := errgroup.WithContext(ctx)
+		work.Go(func() error { return pool.Run(ctx) })
+		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
+		if volume != nil {
+			work.Go(func() error { return volume.Run(ctx) })
+		}
+		return work.Wait()
+	})
+	err = group.Wait()
+	if err == nil || errors.Is(err, context.Canceled) {
+		log.Info("stopped")
+		return nil
+	}
+	return err
+}
+
+// waitRegistered returns when core has accepted the component's key.
+func waitRegistered(ctx context.Context, component *coreapi.Component) error {
+	for !component.State().Registered {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	return nil
+}
+
+// purge forgets tasks that ended long ago, once a day.
+func purge(ctx context.Context, tasks *queue.Queue, keep time.Duration, log *slog.Logger) error {
+	for {
+		if n, err := tasks.Purge(ctx, keep); err != nil && ctx.Err() == nil {
+			log.Warn("old tasks could not be forgotten", "error", err)
+		} else if n > 0 {
+			log.Info("forgot old tasks", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(24 * time.Hour):
+		}
+	}
+}
+
+// owner names this agent among those that share a queue.
+func owner(cfg config.Config) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s:%d", host, cfg.Port)
+}
+
+// lockDir makes sure that one agent only uses a data folder.
+func lockDir(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("data folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("another agent uses %s; stop it or set another DATA_DIR: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}

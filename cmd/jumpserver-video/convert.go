@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/cmd/logging"
+	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/video"
+	"jumpserver-video/watcher/recording"
+)
+
+// convert holds the flags of `convert` and what its inputs share.
+type convert struct {
+	app    *app
+	output string
+	json   bool
+	force  bool
+	jobs   int
+	ffmpeg string
+
+	tool   *video.Tool
+	config config.Config
+	bars   *bars
+	print  sync.Mutex // serialises what is written to the app's outputs
+}
+
+func (a *app) convertCommand() *cobra.Command {
+	c := &convert{app: a}
+	cmd := &cobra.Command{
+		Use:   "convert IN... [-o OUT]",
+		Short: "Turn recordings into MP4s; needs no JumpServer",
+		Long: `Turn recordings into MP4s; needs no JumpServer.
+
+  jumpserver-video convert 0b9d….replay.gz                 writes 0b9d….replay.mp4 beside it
+  jumpserver-video convert 0b9d…/0b9d….replay.json -o s.mp4  a recording in parts
+  jumpserver-video convert session.tar -o videos/          as downloaded from JumpServer
+  jumpserver-video convert *.replay.gz -j 2 --json         several at once, for scripts
+
+IN is a .replay.gz, a .guac or bare Guacamole dump, a folder with a .replay.json
+and its parts, that .replay.json, or the offline .tar of JumpServer's download.
+
+VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
+
+` + exitCodeHelp,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
+	}
+	f := cmd.Flags()
+	f.StringVarP(&c.output, "output", "o", "", "file to write, or a folder (default: beside the input)")
+	f.BoolVar(&c.json, "json", false, "print one JSON object per input")
+	f.BoolVarP(&c.force, "force", "f", false, "replace a file that exists")
+	f.IntVarP(&c.jobs, "jobs", "j", 1, "recordings converted at once")
+	f.StringVar(&c.ffmpeg, "ffmpeg", "", "the ffmpeg to use (default: the first in PATH)")
+	return cmd
+}
+
+func (c *convert) run(ctx context.Context, inputs []string) error {
+	var err error
+	if c.config, err = c.app.config(); err != nil {
+		return err
+	}
+	if c.jobs < 1 {
+		return usage(errors.New("-j must be 1 or more"))
+	}
+	outputs, err := c.outputs(inputs)
+	if err != nil {
+		return err
+	}
+	if c.tool, err = video.Find(ctx, c.ffmpeg); err != nil {
+		return err
+	}
+	c.bars = newBars(c.app.err, logging.Terminal(c.app.err) && !c.json)
+	defer c.bars.Wait()
+
+	var group errgroup.Group
+	group.SetLimit(c.jobs)
+	errs := make([]error, len(inputs))
+	for i, in := range inputs {
+		group.Go(func() error {
+			errs[i] = c.one(ctx, in, outputs[i])
+			return nil
+		})
+	}
+	_ = group.Wait()
+	if len(inputs) == 1 {
+		return errs[0]
+	}
+	return c.sum(inputs, errs)
+}
+
+// sum reports each failure and makes one error of them all.
+func (c *convert) sum(inputs []string, errs []error) error {
+	all := &severalError{of: len(errs)}
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		complain(c.app.err, fmt.Errorf("%s: %w", inputs[i], err))
+		code := exitCode(err)
+		if all.failed++; all.failed == 1 {
+			all.first = code
+		}
+		all.differ = all.differ || code != all.first
+	}
+	if all.failed == 0 {
+		return nil
+	}
+	return all
+}
+
+// outputs names the file that each input becomes.
+func (c *convert) outputs(inputs []string) ([]string, error) {
+	folder := strings.HasSuffix(c.output, "/")
+	if st, err := os.Stat(c.output); err == nil && st.IsDir() {
+		folder = true
+	}
+	if c.output != "" && !folder && len(inputs) > 1 {
+		return nil, usage(fmt.Errorf("-o %s: several inputs need a folder", c.output))
+	}
+	outputs := make([]string, len(inputs))
+	seen := map[string]string{}
+	for i, in := range inputs {
+		switch {
+		case c.output == "":
+			outputs[i] = filepath.Join(filepath.Dir(filepath.Clean(in)), videoName(in))
+		case folder:
+			outputs[i] = filepath.Join(c.output, videoName(in))
+		default:
+			outputs[i] = c.output
+		}
+		if other, ok := seen[outputs[i]]; ok {
+			return nil, usage(fmt.Errorf("%s and %s would both become %s", other, in, outputs[i]))
+		}
+		seen[outputs[i]] = in
+	}
+	if folder {
+		if err := os.MkdirAll(c.output, 0o755); err != nil {
+			return nil, fmt.Errorf("output folder: %w", err)
+		}
+	}
+	return outputs, nil
+}
+
+// videoName is the MP4's name for an input: the name with its suffix replaced.
+func videoName(in string) string {
+	base := filepath.Base(filepath.Clean(in))
+	for _, suffix := range []string{".replay.gz", ".replay.json", ".part.gz", ".guac", ".tar", ".replay", ".gz"} {
+		if stem, ok := strings.CutSuffix(base, suffix); ok && stem != "" {
+			return stem + ".replay.mp4"
+		}
+	}
+	return base + ".replay.mp4"
+}
+
+// converted is what --json prints for each input (design §1).
+type converted struct {
+	Input    string   `json:"input"`
+	Output   string   `json:"output"`
+	Session  string   `json:"session"`
+	Width    int      `json:"width"`
+	Height   int      `json:"height"`
+	Frames   int      `json:"frames"`
+	Duration int64    `json:"duration_ms"`
+	BytesIn  int64    `json:"bytes_in"`
+	BytesOut int64    `json:"bytes_out"`
+	CPU      float64  `json:"cpu_seconds"` // of this process and its children while it ran
+	Wall     float64  `json:"wall_seconds"`
+	Warnings []string `json:"warnings"`
+}
+
+// one converts in to out: to a hidden file beside it, which takes the name
+// only after it has been verified.
+func (c *convert) one(ctx context.Context, in, out string) (err error) {
+	start, cpu := time.Now(), cpuSeconds()
+	if _, err := os.Lstat(out); err == nil && !c.force {
+		return fmt.Errorf("%s exists; use --force to replace it: %w", out, errFiles)
+	}
+	rec, err := recording.Open(in)
+	if err != nil {
+		return err
+	}
+	bar := c.bars.add(filepath.Base(out))
+	defer func() { bar.end(err) }()
+	plan, err := render.Scan(ctx, rec, render.ScanOptions{Progress: bar.scanned})
+	if err != nil {
+		return err
+	}
+	temp := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".part.mp4")
+	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	defer os.Remove(temp) // gone after the rename
+	made, err := plan.Encode(ctx, temp, c.options(), bar.rendered)
+	if err != nil {
+		return err
+	}
+	bar.verifying()
+	if err := made.Verify(ctx); err != nil {
+		return err
+	}
+	if err := publish(temp, out, c.force); err != nil {
+		return err
+	}
+	return c.report(converted{
+		Input: in, Output: out, Session: rec.Session, Width: made.Width, Height: made.Height, Frames: made.Frames,
+		Duration: made.Duration.Milliseconds(), BytesIn: rec.Size, BytesOut: made.Bytes,
+		CPU: cpuSeconds() - cpu, Wall: time.Since(start).Seconds(), Warnings: append([]string{}, made.Warnings...),
+	})
+}
+
+func (c *convert) options() render.Options {
+	return render.Options{
+		Tool: c.tool, FPS: int(c.config.VideoFPS), CRF: int(c.config.VideoCRF), Codec: string(c.config.VideoCodec),
+		Audio: bool(c.config.VideoAudio), Agent: "jumpserver-video/" + version,
+	}
+}
+
+// publish makes the verified file durable and gives it its name. Without
+// force a file that has appeared there meanwhile is not replaced.
+func publish(temp, out string, force bool) error {
+	f, err := os.Open(temp)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write to disk: %w", err)
+	}
+	if err := os.Chmod(temp, 0o644); err != nil {
+		return err
+	}
+	if force {
+		err = os.Rename(temp, out)
+	} else if err = os.Link(temp, out); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) {
+		err = os.Rename(temp, out) // a filesystem without hard links
+	}
+	if err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(out))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return fmt.Errorf("write to disk: %w", err)
+	}
+	return nil
+}
+
+// cpuSeconds is the CPU time of this process and of its ended children.
+func cpuSeconds() float64 {
+	var sum float64
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if syscall.Getrusage(who, &u) == nil {
+			sum += time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+		}
+	}
+	return sum
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jumpserver-video/cmd/logging"
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/taskapi"
+)
+
+// demo shows the whole product at work: a development core and a replay
+// volume seeded with recordings, and a real agent process beside them.
+type demo struct {
+	app        *app
+	recordings string
+	dir        string
+	version    string
+	timeout    time.Duration
+
+	core  *coretest.Server
+	seeds []seed
+}
+
+func (a *app) demoCommand() *cobra.Command {
+	d := &demo{app: a}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "The whole product on bundled recordings against a built-in development core",
+		Long: `The whole product on bundled recordings against a built-in development core.
+
+It puts recordings of several kinds on a replay volume, starts the agent, and
+shows what becomes of them. Nothing outside the demo's folder is touched.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&d.recordings, "recordings", "testdata/recordings", "the bundled recordings")
+	f.StringVar(&d.dir, "dir", "demo-out", "folder of the demo; what an earlier demo left there is removed")
+	f.StringVar(&d.version, "core", "4.10.13", "version of JumpServer to imitate")
+	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "give up after this time")
+	return cmd
+}
+
+func (d *demo) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	var err error
+	if d.dir, err = filepath.Abs(d.dir); err != nil {
+		return err
+	}
+	if err := d.clear(); err != nil {
+		return err
+	}
+	if d.core, err = coretest.Start(coretest.Options{Version: d.version, MediaDir: d.media(), BootstrapToken: "demo"}); err != nil {
+		return err
+	}
+	defer d.core.Close()
+	if d.seeds, err = plant(d.recordings, filepath.Join(d.media(), "replay"), d.core); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.app.out, "JumpServer %s (development core) at %s with %d sessions on its replay volume\n", d.version, d.core.URL, len(d.seeds))
+
+	agent, stop, err := d.startAgent(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	start := time.Now()
+	views, err := d.watch(ctx, agent)
+	if err != nil {
+		return fmt.Errorf("%w; the agent's log is %s", err, d.logFile())
+	}
+	stop()
+	return d.result(ctx, views, time.Since(start))
+}
+
+func (d *demo) media() string   { return filepath.Join(d.dir, "media") }
+func (d *demo) logFile() string { return filepath.Join(d.dir, "agent.log") }
+
+// marker is left in the demo's folder, so that no other folder is emptied.
+const marker = ".jumpserver-video-demo"
+
+func (d *demo) clear() error {
+	entries, err := os.ReadDir(d.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if len(entries) > 0 {
+		if _, err := os.Stat(filepath.Join(d.dir, marker)); err != nil {
+			return usage(fmt.Errorf("%s is not empty and not of a demo; name another folder with --dir", d.dir))
+		}
+		if err := os.RemoveAll(d.dir); err != nil {
+			return err
+		}
+	}
+	if err := os.MkdirAll(filepath.Join(d.media(), "replay"), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.dir, marker), nil, 0o644)
+}
+
+// startAgent runs this very program as an agent, as a service would.
+func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	port, err := freePort(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	log, err := os.Create(d.logFile())
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.CommandContext(ctx, self, "agent")
+	cmd.Env = append(withoutSettings(os.Environ()),
+		"NAME=demo", "CORE_HOST="+d.core.URL, "BOOTSTRAP_TOKEN=demo", "BIND_HOST=127.0.0.1", "HTTPD_PORT="+strconv.Itoa(port),
+		"REPLAY_DIR="+filepath.Join(d.media(), "replay"), "DATA_DIR="+filepath.Join(d.dir, "data"),
+		"SETTLE_TIME=2s", "SCAN_INTERVAL=1s", "LOG_LEVEL=DEBUG", "NO_COLOR=1")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 20 * time.Second
+	if err := cmd.Start(); err != nil {
+		log.Close()
+		return nil, nil, fmt.Errorf("start the agent: %w", err)
+	}
+	stopped := false
+	stop := func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+		log.Close()
+	}
+	return taskapi.Local("127.0.0.1", port, ""), stop, nil
+}
+
+// watch shows the tasks' progress until all that can end has ended.
+func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]transcode.View, error) {
+	screen := newScreen(d.app.out, logging.Terminal(d.app.out))
+	defer screen.close()
+	for {
+		list, err := agent.Tasks(ctx)
+		views := map[string]transcode.View{}
+		for _, v := range list {
+			views[v.ID] = v
+		}
+		if err == nil {
+			screen.show(d.seeds, views)
+			if d.settled(views) {
+				return views, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the demo did not end in time: %w", context.Cause(ctx))
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// settled tells whether every session that should become a task has ended.
+func (d *demo) settled(views map[string]transcode.View) bool {
+	for _, s := range d.seeds {
+		if s.foreign {
+			continue
+		}
+		switch views[s.id].State {
+		case queue.StateDone, queue.StateFailed, queue.StateSkipped:
+		default:
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"jumpserver-video/cmd/config"
+)
+
+// app is what every subcommand shares.
+type app struct {
+	out, err io.Writer
+	file     string // --config
+	quiet    bool
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	a := &app{out: out, err: errOut}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		complain(errOut, err)
+	}
+	return exitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "jumpserver-video",
+		Short: "Turn JumpServer session recordings into small MP4s that play anywhere",
+		Long: `Turn JumpServer session recordings into small MP4s that play anywhere.
+
+  jumpserver-video convert session.replay.gz       one recording, no JumpServer needed
+  jumpserver-video agent --config config.txt       the service: find, convert, replace
+  jumpserver-video tasks                           what the agent is doing and did
+
+` + exitCodeHelp,
+		Version:       fmt.Sprintf("%s (%s, %s)", version, commit, date),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.demoCommand())
+	return root
+}
+
+// usageArgs makes a wrong number of arguments a usage error.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usage(err)
+		}
+		return nil
+	}
+}
+
+// config loads the settings of the environment and the file given.
+func (a *app) config() (config.Config, error) {
+	c, err := config.Load(a.file)
+	if err != nil {
+		return c, usage(err)
+	}
+	return c, nil
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"strconv"
+	"time"
+
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/taskapi"
+	"jumpserver-video/watcher"
+)
+
+// newHandler is everything that the agent answers over HTTP.
+func newHandler(cfg config.Config, log *slog.Logger, tasks *queue.Queue, component *coreapi.Component, volume *watcher.Watcher) http.Handler {
+	api := &taskapi.Server{Queue: tasks, TasksDir: cfg.Dir("tasks"), Token: string(cfg.StatusToken), Log: log}
+	if volume != nil {
+		api.Settling = func() []transcode.View { return settlingViews(volume) }
+	}
+	mux := http.NewServeMux()
+	mux.Handle(taskapi.Prefix+"/", api.Handler())
+	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	return mux
+}
+
+// settlingViews shows recordings that the watcher has found and still waits for.
+func settlingViews(volume *watcher.Watcher) []transcode.View {
+	var views []transcode.View
+	for _, c := range volume.Settling() {
+		views = append(views, transcode.View{
+			ID: c.Session, State: queue.StateSettling, Path: c.Path, Before: c.Size, Created: c.ModTime, Updated: c.ModTime,
+		})
+	}
+	return views
+}
+
+// health answers whether the agent can do its work: 200, or 503 with reasons.
+type health struct {
+	component *coreapi.Component
+	volume    *watcher.Watcher
+}
+
+// healthReport is the body of a health answer.
+type healthReport struct {
+	Status  string   `json:"status"` // ok or unhealthy
+	Name    string   `json:"name"`   // as registered with core
+	Reasons []string `json:"reasons,omitempty"`
+}
+
+func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	state := h.component.State()
+	report := healthReport{Status: "ok", Name: state.Name}
+	if !state.Registered {
+		report.Reasons = append(report.Reasons, "not registered with core")
+	}
+	if h.volume != nil {
+		if s := h.volume.Status(); !s.Available && s.Reason != "" {
+			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
+		}
+	}
+	status := http.StatusOK
+	if len(report.Reasons) > 0 {
+		report.Status, status = "unhealthy", http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(report)
+}
+
+// serve answers HTTP until ctx ends.
+func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler http.Handler) error {
+	addr := net.JoinHostPort(cfg.BindHost, strconv.Itoa(int(cfg.Port)))
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("listen on BIND_HOST:HTTPD_PORT: %w", err)
+	}
+	log.Info("listening", "address", listener.Addr().String(), "health", path.Join("/video-worker/health")+"/")
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("http server: %w", err)
+	case <-ctx.Done():
+	}
+	stopCtx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := server.Shutdown(stopCtx); err != nil {
+		server.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("http server: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/watcher/recording"
+)
+
+// minSize is the size in bytes below which Lion itself throws recordings away.
+const minSize = 1024
+
+// admit asks core whether the session is over and ours to convert.
+func (j *job) admit(ctx context.Context) error {
+	if j.journal.Confirmed {
+		return nil // the original may be gone already
+	}
+	session, err := j.Core.Session(ctx, j.id)
+	if errors.Is(err, coreapi.ErrNotFound) {
+		return failure(ClassSession, skips, "core does not know the session: %w", err)
+	}
+	if err != nil {
+		return err
+	}
+	if !session.IsFinished {
+		return failure(ClassSessionActive, settles, "core says that the session is not over")
+	}
+	if !session.Graphical() {
+		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
+	}
+	j.journal.Date = session.DateDir()
+	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date {
+		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
+	}
+	return nil
+}
+
+// open opens the recording and makes sure that it is the one that was found.
+func (j *job) open() (*recording.Recording, error) {
+	rec, err := recording.Open(j.original())
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := mustMount(j.ReplayDir); err != nil {
+			return nil, err
+		}
+		return nil, failure(ClassGone, skips, "the recording is not on the volume any more: %w", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if rec.Size < minSize {
+		return nil, failure(ClassTooSmall, skips, "%d bytes are too few for a recording", rec.Size)
+	}
+	if now := j.sourceOf(rec); now.Fingerprint() != j.source.Fingerprint() {
+		j.source = now
+		return nil, failure(ClassChanged, settles, "the recording has changed since it was found")
+	}
+	return rec, nil
+}
+
+func (j *job) sourceOf(rec *recording.Recording) Source {
+	return Source{Path: j.source.Path, Size: rec.Size, ModTime: rec.ModTime}
+}
+
+// shadows lists what would make core serve something else than the MP4: the
+// other names under which it looks for a replay of this session first.
+func (j *job) shadows() ([]string, error) {
+	var found []string
+	for _, suffix := range []string{".replay.gz", ".cast.gz"} {
+		rel := path.Join(j.journal.Date, j.id+suffix)
+		there, err := exists(abs(j.ReplayDir, rel))
+		if err != nil {
+			return nil, fmt.Errorf("look for %s: %w", rel, err)
+		}
+		if there && rel != j.source.Path {
+			found = append(found, rel)
+		}
+	}
+	return found, nil
+}

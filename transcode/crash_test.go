@@ -1,0 +1,167 @@
+package transcode_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/transcode/queue"
+)
+
+// TestMain runs the test binary as an agent when the environment says so:
+// only another process can be killed with SIGKILL.
+func TestMain(m *testing.M) {
+	if os.Getenv("TEST_AGENT_CORE") != "" {
+		if err := agentProcess(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// agentProcess works on the one task until it has ended. It prints each step
+// boundary that it crosses, and kills itself at the one it was told.
+func agentProcess() error {
+	ctx := context.Background()
+	deadly := os.Getenv("TEST_AGENT_KILL_AT")
+	a, err := newAgent(ctx, agentOptions{
+		coreURL: os.Getenv("TEST_AGENT_CORE"), replay: os.Getenv("TEST_AGENT_REPLAY"), data: os.Getenv("TEST_AGENT_DATA"),
+		path: os.Getenv("TEST_AGENT_PATH"), originals: cleanup.PolicyTrash, log: os.Stderr,
+		boundary: func(name string) {
+			fmt.Println("boundary:", name)
+			if name == deadly {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {} // nothing runs on while the signal is delivered
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // the original may be in the trash already
+	}
+	v, err := a.settle(ctx)
+	if err != nil {
+		return err
+	}
+	if v.State != queue.StateDone {
+		return fmt.Errorf("task ended as %s: %s", v.State, v.Error)
+	}
+	return a.queue.Close()
+}
+
+// runProcess starts an agent process and answers the boundaries it crossed.
+func (s *site) runProcess(killAt string) (boundaries []string, killed bool) {
+	s.t.Helper()
+	var out, log bytes.Buffer
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
+		"TEST_AGENT_PATH="+s.path, "TEST_AGENT_KILL_AT="+killAt)
+	cmd.Stdout, cmd.Stderr = &out, &log
+	err := cmd.Run()
+	for lines := bufio.NewScanner(&out); lines.Scan(); {
+		if name, ok := strings.CutPrefix(lines.Text(), "boundary: "); ok {
+			boundaries = append(boundaries, name)
+		}
+	}
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
+		return boundaries, true
+	}
+	if err != nil {
+		s.t.Fatalf("agent process: %v\n%s", err, log.String())
+	}
+	return boundaries, false
+}
+
+// checkReplaced asserts the one right final state.
+func (s *site) checkReplaced() {
+	s.t.Helper()
+	replay, err := s.core.Served(s.t.Context(), session)
+	if err != nil || replay.Type != "mp4" || filepath.Base(replay.Path) != session+".replay.mp4" {
+		s.t.Errorf("core serves %+v, %v", replay, err)
+	}
+	got, _ := s.core.Session(session)
+	if !got.HasReplay || got.ErrorReason != "" {
+		s.t.Errorf("session: has_replay %v, error %q", got.HasReplay, got.ErrorReason)
+	}
+	var events []string
+	for _, e := range s.core.Events(session) {
+		events = append(events, string(e.Name))
+	}
+	want := []string{"replay_convert_start", "replay_convert_success", "replay_upload_start", "replay_upload_success"}
+	if d := cmp.Diff(want, events); d != "" {
+		s.t.Errorf("lifecycle events: %s", d)
+	}
+	mp4 := filepath.Join(s.replay(), "2024-04-23", session+".replay.mp4")
+	st, err := os.Stat(mp4)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if !st.ModTime().Equal(recorded) || st.Mode().Perm() != 0o644 {
+		s.t.Errorf("the MP4 has time %s and mode %o, want the original's time %s and 644", st.ModTime(), st.Mode().Perm(), recorded)
+	}
+	// The MP4 and the originals in the trash are all there is.
+	var visible, trashed []string
+	for _, name := range s.files() {
+		if strings.HasPrefix(name, ".") {
+			trashed = append(trashed, filepath.Base(name))
+		} else {
+			visible = append(visible, name)
+		}
+	}
+	if d := cmp.Diff([]string{"2024-04-23/" + session + ".replay.mp4"}, visible); d != "" {
+		s.t.Errorf("visible files: %s", d)
+	}
+	if !slices.Contains(trashed, filepath.Base(s.path)) {
+		s.t.Errorf("the original is not in the trash: %v", trashed)
+	}
+	if left, _ := os.ReadDir(filepath.Join(s.data(), "work")); len(left) != 0 {
+		s.t.Errorf("work folder: %v", left)
+	}
+}
+
+// TestKilledAtEveryStepBoundary kills the agent with SIGKILL at each boundary
+// in turn, starts it again, and wants the same end every time.
+func TestKilledAtEveryStepBoundary(t *testing.T) {
+	for _, tc := range []struct {
+		version string
+		parts   bool
+	}{{"3.10.9", false}, {"4.10.13", true}} {
+		t.Run(tc.version, func(t *testing.T) {
+			t.Parallel()
+			whole := newSite(t, tc.version, tc.parts)
+			boundaries, _ := whole.runProcess("")
+			whole.checkReplaced()
+			if len(boundaries) < 12 {
+				t.Fatalf("only %d boundaries: %v", len(boundaries), boundaries)
+			}
+			for _, at := range boundaries {
+				t.Run(strings.ReplaceAll(at, " ", "-"), func(t *testing.T) {
+					s := newSite(t, tc.version, tc.parts)
+					if _, killed := s.runProcess(at); !killed {
+						t.Fatalf("the agent was not killed at %q", at)
+					}
+					s.runProcess("")
+					s.checkReplaced()
+				})
+			}
+		})
+	}
+}

@@ -1,0 +1,32 @@
+// Package transcode works on recordings: a [Pool] leases tasks from the
+// queue and takes each through its steps until the session's MP4 is what core
+// serves and the original is out of the way.
+//
+// # Steps
+//
+// A task passes through these states, which users see under these names:
+//
+//	queued → rendering → verifying → uploading → confirming → retiring → done
+//
+// or ends in failed(reason) or skipped(reason), or waits in settling (the
+// session is not over) or retrying (something it needs is away). Before
+// rendering, the pool asks core about the session and reads the recording
+// once; if a verified MP4 of that very recording is already in place, the
+// task goes straight to confirming.
+//
+// # Crashes
+//
+// Every step is idempotent and the task's [Journal] is written durably before
+// a step's effects are relied upon, so that a process killed anywhere is
+// followed by one that repeats the step without harm. The two things that
+// must not be repeated are guarded: a lifecycle event is marked before it is
+// sent and never sent again (at most once, and exactly once unless the
+// process dies inside that very request), and an original is moved only after
+// the MP4 has been read back from where core serves it.
+//
+// # Errors
+//
+// Each failure has a [queue.Class] that says what is wrong in one word, and a
+// verdict: wait for the environment (core, the volume, disk space), try again
+// a few times, give up, or leave the recording alone for good. See class.go.
+package transcode

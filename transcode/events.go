@@ -1,0 +1,79 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode/queue"
+)
+
+// event tells core of a lifecycle event, at most once in the life of the
+// journal: core adds a row for every request.
+func (j *job) event(ctx context.Context, event coreapi.Event, reason string) error {
+	switch j.journal.Events[event] {
+	case EventSent, EventUnsure:
+		return nil
+	case EventSending:
+		j.log.Warn("a process ended while it sent this event; it is not sent twice", "event", event)
+		return j.markEvent(event, EventUnsure)
+	}
+	j.boundary("before event " + string(event))
+	if err := j.markEvent(event, EventSending); err != nil {
+		return err
+	}
+	err := j.Core.Lifecycle(ctx, j.id, event, reason)
+	switch {
+	case err == nil:
+	case errors.Is(err, coreapi.ErrAmbiguous):
+		j.log.Warn("core may not have recorded the event; it is not sent twice", "event", event, "error", err)
+		return j.markEvent(event, EventUnsure)
+	case errors.Is(err, coreapi.ErrUnsupported), errors.Is(err, coreapi.ErrBadForm):
+		// The conversion is worth more than its trace in the activity log.
+		j.log.Debug("core does not take lifecycle events", "event", event, "error", err)
+	default:
+		if markErr := j.markEvent(event, ""); markErr != nil {
+			return markErr
+		}
+		return err
+	}
+	if err := j.markEvent(event, EventSent); err != nil {
+		return err
+	}
+	j.boundary("after event " + string(event))
+	return nil
+}
+
+func (j *job) markEvent(event coreapi.Event, state EventState) error {
+	if j.journal.Events == nil {
+		j.journal.Events = map[coreapi.Event]EventState{}
+	}
+	if state == "" {
+		delete(j.journal.Events, event)
+	} else {
+		j.journal.Events[event] = state
+	}
+	return j.note()
+}
+
+// reportFailure tells core that a task has failed for good, as far as core
+// was told that it began or the recording itself is at fault.
+func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error) error {
+	reason := string(class) + ": " + oneLine(cause)
+	switch {
+	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked:
+		return j.event(ctx, coreapi.UploadFailure, reason)
+	case j.journal.Video == nil && (class == ClassUndecodable || j.journal.Events[coreapi.ConvertStart] != ""):
+		if err := j.event(ctx, coreapi.ConvertFailure, reason); err != nil {
+			return err
+		}
+		err := j.Core.MarkConvertFailed(ctx, j.id)
+		if errors.Is(err, coreapi.ErrUnavailable) {
+			return err
+		}
+		if err != nil {
+			j.log.Warn("core did not take the session's error reason", "error", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package transcode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+
+	"jumpserver-video/transcode/queue"
+)
+
+// job is one lease of one task: its state, log and folders.
+type job struct {
+	*Pool
+	id      string
+	lease   *queue.Lease
+	source  Source
+	journal Journal
+	log     *slog.Logger
+	logFile *os.File
+}
+
+// newJob prepares folders and log. The job is usable for end even when an
+// error is returned.
+func (p *Pool) newJob(lease *queue.Lease) (*job, error) {
+	task := lease.Task()
+	j := &job{Pool: p, id: task.ID, lease: lease, log: p.Log.With("session", task.ID)}
+	if err := json.Unmarshal(task.Source, &j.source); err != nil {
+		return j, failure(ClassInternal, fails, "the task does not say where its recording is: %w", err)
+	}
+	j.journal = JournalOf(task.Data)
+	if j.journal.Fingerprint != task.Fingerprint || j.journal.Ended {
+		j.journal = Journal{Fingerprint: task.Fingerprint}
+	}
+	if err := os.MkdirAll(j.folder(), 0o750); err != nil {
+		return j, fmt.Errorf("task folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(j.folder(), "task.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return j, fmt.Errorf("task log: %w", err)
+	}
+	j.logFile = f
+	own := tint.NewHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
+	j.log = slog.New(slog.NewMultiHandler(own, p.Log.With("session", task.ID).Handler()))
+	return j, nil
+}
+
+func (j *job) folder() string { return filepath.Join(j.TasksDir, j.id) }
+func (j *job) work() string   { return filepath.Join(j.WorkDir, j.id) }
+func (j *job) mp4() string    { return filepath.Join(j.work(), "video.mp4") }
+
+// final is where core serves the MP4 from, relative to the replay folder.
+func (j *job) final() string { return path.Join(j.journal.Date, j.id+".replay.mp4") }
+
+// original is the recording's place on the volume.
+func (j *job) original() string { return abs(j.ReplayDir, j.source.Path) }
+
+func (j *job) close() {
+	if j.logFile != nil {
+		j.logFile.Close()
+	}
+}
+
+// run takes the task through its steps from wherever it stands.
+func (j *job) run(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			j.log.Error("a step crashed; please report this", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = failure(ClassInternal, retries, "a step crashed: %v", r)
+		}
+	}()
+	for _, step := range []func(context.Context) error{j.admit, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// enter moves the task to a state. It is also the fence: it fails when the
+// lease is lost, and nothing that others can see is done without it.
+func (j *job) enter(state queue.State) error {
+	if err := j.save(func(t *queue.Task) { t.State, t.Progress = state, 0 }); err != nil {
+		return err
+	}
+	j.boundary(string(state))
+	return nil
+}
+
+// note makes the journal durable.
+func (j *job) note() error { return j.save(func(*queue.Task) {}) }
+
+func (j *job) save(change func(*queue.Task)) error {
+	err := j.lease.Update(func(t *queue.Task) {
+		change(t)
+		t.Data = encode(j.journal)
+	})
+	if err != nil {
+		return fmt.Errorf("save the task: %w", err)
+	}
+	j.writeView()
+	return nil
+}
+
+// writeView leaves task.json beside the log, for people and scripts. It is
+// a copy: nothing depends on it.
+func (j *job) writeView() {
+	data, err := json.MarshalIndent(ViewOf(j.lease.Task()), "", "  ")
+	if err != nil {
+		j.log.Debug("task.json", "error", err)
+		return
+	}
+	name := filepath.Join(j.folder(), "task.json")
+	if err := os.WriteFile(name+".tmp", append(data, '\n'), 0o640); err == nil {
+		err = os.Rename(name+".tmp", name)
+		if err != nil {
+			j.log.Debug("task.json", "error", err)
+		}
+	}
+}
+
+// end gives the lease back with what became of the task.
+func (j *job) end(ctx context.Context, err error) {
+	switch {
+	case errors.Is(err, queue.ErrLeaseLost) || errors.Is(context.Cause(j.lease.Context()), queue.ErrLeaseLost):
+		j.log.Warn("another agent has taken this task over; stopping")
+		return
+	case err == nil:
+		j.release(func(t *queue.Task) { t.State, t.Reason, t.Error, t.Progress = queue.StateDone, "", "", 1 })
+		return
+	case ctx.Err() != nil:
+		j.log.Info("stopped with the agent; goes on when it is back")
+		j.release(func(t *queue.Task) { t.State, t.Next = queue.StateQueued, time.Time{} })
+		return
+	}
+
+	class, verdict := classify(err)
+	if verdict == retries {
+		if j.journal.Tries++; j.journal.Tries >= j.MaxTries {
+			verdict = fails
+		}
+	}
+	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
+		verdict = fails
+	}
+	if verdict == fails {
+		if reportErr := j.reportFailure(ctx, class, err); reportErr != nil {
+			class, verdict, err = ClassCore, waits, reportErr
+		} else {
+			j.journal.Ended = true
+		}
+	}
+	attempt := j.lease.Task().Attempt + 1
+	var state queue.State
+	var next time.Time
+	switch verdict {
+	case skips:
+		state = queue.StateSkipped
+		j.log.Info("left alone", "reason", class, "detail", err)
+	case fails:
+		state = queue.StateFailed
+		j.log.Error("failed; the original stays where it is", "reason", class, "error", err, "attempt", attempt)
+	case settles:
+		state, next = queue.StateSettling, time.Now().Add(j.rest())
+		attempt--
+		j.log.Info("not yet", "reason", class, "detail", err, "next", next.Format(time.TimeOnly))
+	case waits, retries:
+		state, next = queue.StateRetrying, time.Now().Add(queue.Backoff(attempt))
+		j.log.Warn("trying again later", "reason", class, "error", err, "attempt", attempt, "next", next.Format(time.TimeOnly))
+	}
+	if state != queue.StateRetrying { // what a later attempt can use stays
+		os.RemoveAll(j.work())
+	}
+	j.release(func(t *queue.Task) {
+		t.State, t.Next, t.Attempt, t.Reason, t.Error = state, next, attempt, class, oneLine(err)
+		t.Source = encode(j.source)
+		t.Fingerprint = j.source.Fingerprint()
+	})
+}
+
+// rest is how long a recording that is not ready is left alone: the settle
+// time at first, ever longer the older the recording is.
+func (j *job) rest() time.Duration {
+	return max(j.Settle, min(time.Since(j.source.ModTime)/10, maxIdle))
+}
+
+func (j *job) release(change func(*queue.Task)) {
+	err := j.lease.Release(func(t *queue.Task) {
+		change(t)
+		t.Data = encode(j.journal)
+	})
+	if err != nil {
+		j.log.Error("the task could not be put back; it is taken up again when its lease runs out", "error", err)
+		return
+	}
+	j.writeView()
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}

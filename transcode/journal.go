@@ -1,0 +1,97 @@
+package transcode
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"jumpserver-video/coreapi"
+)
+
+// Source says where a task's recording lies.
+type Source struct {
+	// Path is relative to the replay folder: D/S.replay.gz, or
+	// D/S/S.replay.json for a parts recording.
+	Path string `json:"path"`
+	// Size is the recording's size in bytes, all files together, and
+	// ModTime its newest modification, both when it was found.
+	Size    int64     `json:"size"`
+	ModTime time.Time `json:"mod_time"`
+}
+
+// Fingerprint identifies the recording as far as names, size and time can.
+func (s Source) Fingerprint() string {
+	return fmt.Sprintf("%s|%d|%d", s.Path, s.Size, s.ModTime.UnixNano())
+}
+
+// Journal is what a task has done so far, kept durably with the task.
+type Journal struct {
+	// Fingerprint of the source that the journal speaks of. When another
+	// recording of the session turns up, a new journal begins.
+	Fingerprint string `json:"fingerprint"`
+	// Events maps each lifecycle event to whether it is on its way or sent.
+	Events map[coreapi.Event]EventState `json:"events,omitempty"`
+	// Date is the folder that core derives from the session's start.
+	Date string `json:"date,omitempty"`
+	// Video is the verified MP4, from verifying on.
+	Video *VideoFacts `json:"video,omitempty"`
+	// Reconciled: the MP4 was in place before the task began.
+	Reconciled bool `json:"reconciled,omitempty"`
+	// Uploaded is the address core answered for the upload.
+	Uploaded string `json:"uploaded,omitempty"`
+	// Confirmed: the MP4 was read back from the volume.
+	Confirmed bool `json:"confirmed,omitempty"`
+	// Retired lists where the originals went.
+	Retired []string `json:"retired,omitempty"`
+	// Marked: the session was told has_replay.
+	Marked bool `json:"marked,omitempty"`
+	// Tries counts failures that may be the recording's own fault.
+	Tries int `json:"tries,omitempty"`
+	// Ended: the task was declared failed; a retry begins a new journal.
+	Ended bool `json:"ended,omitempty"`
+	// RenderSeconds is how long rendering and verifying took.
+	RenderSeconds float64 `json:"render_seconds,omitempty"`
+	// Warnings are for the people who look at the video.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// VideoFacts identify an MP4 that has been verified.
+type VideoFacts struct {
+	SHA256     string `json:"sha256"` // of the file, hex
+	Size       int64  `json:"size"`   // bytes
+	Frames     int    `json:"frames"`
+	DurationMS int64  `json:"duration_ms"`
+	Width      int    `json:"width"`
+	Height     int    `json:"height"`
+	Source     string `json:"source"` // render.Plan.Source
+}
+
+// EventState is how far a lifecycle event has come.
+type EventState string
+
+const (
+	// EventSending is written before the request: a process that finds it
+	// did not write it, so the event may have reached core.
+	EventSending EventState = "sending"
+	// EventSent means core answered.
+	EventSent EventState = "sent"
+	// EventUnsure means that nobody knows; it is not sent again.
+	EventUnsure EventState = "unsure"
+)
+
+// JournalOf reads a task's journal; an empty one when there is none.
+func JournalOf(data json.RawMessage) Journal {
+	var j Journal
+	if len(data) > 0 {
+		_ = json.Unmarshal(data, &j) // a journal that cannot be read is no journal
+	}
+	return j
+}
+
+func encode(v any) json.RawMessage {
+	data, err := json.Marshal(v)
+	if err != nil { // only plain data is encoded here
+		panic(err)
+	}
+	return data
+}

@@ -1,0 +1,169 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/video"
+)
+
+// makeVideo leaves a verified MP4 of the recording in the work folder, or
+// finds the one that is in place already.
+func (j *job) makeVideo(ctx context.Context) error {
+	if j.journal.Video != nil {
+		have, err := j.haveVideo(ctx)
+		if err != nil || have {
+			return err
+		}
+		j.log.Info("the MP4 made before is gone; making it again")
+		j.journal.Video = nil
+	}
+	if err := j.enter(queue.StateRendering); err != nil {
+		return err
+	}
+	rec, err := j.open()
+	if err != nil {
+		return err
+	}
+	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true})
+	if err != nil {
+		return err
+	}
+	if done, err := j.reconcile(ctx, plan); done || err != nil {
+		return err
+	}
+	if err := j.event(ctx, coreapi.ConvertStart, ""); err != nil {
+		return err
+	}
+	if err := j.render(ctx, plan); err != nil {
+		return err
+	}
+	return j.event(ctx, coreapi.ConvertSuccess, "")
+}
+
+// haveVideo tells whether the journal's MP4 still exists, here or in place.
+func (j *job) haveVideo(ctx context.Context) (bool, error) {
+	for _, path := range []string{j.mp4(), abs(j.ReplayDir, j.final())} {
+		sum, _, err := hashFile(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return false, err
+		}
+		if sum == j.journal.Video.SHA256 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (j *job) render(ctx context.Context, plan *render.Plan) error {
+	if err := os.RemoveAll(j.work()); err != nil {
+		return fmt.Errorf("empty the work folder: %w", err)
+	}
+	if err := os.MkdirAll(j.work(), 0o700); err != nil {
+		return fmt.Errorf("work folder: %w", err)
+	}
+	// The MP4 is smaller than the recording in all but freak cases.
+	if err := needSpace(j.work(), j.source.Size+64<<20); err != nil {
+		return err
+	}
+	width, height := plan.Size()
+	j.log.Info("rendering", "path", j.source.Path, "size_mb", megabytes(j.source.Size), "width", width, "height", height,
+		"length", plan.Duration().Round(time.Millisecond))
+	start := time.Now()
+	made, err := plan.Encode(ctx, j.mp4(), j.Render, func(p render.Progress) {
+		if p.Total > 0 {
+			j.lease.Progress(float64(p.Done) / float64(p.Total))
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if err := j.enter(queue.StateVerifying); err != nil {
+		return err
+	}
+	if err := made.Verify(ctx); err != nil {
+		return err
+	}
+	sum, size, err := hashFile(ctx, j.mp4())
+	if err != nil {
+		return err
+	}
+	j.journal.Video = &VideoFacts{
+		SHA256: sum, Size: size, Frames: made.Frames, DurationMS: made.Duration.Milliseconds(),
+		Width: made.Width, Height: made.Height, Source: plan.Source,
+	}
+	j.journal.Warnings = made.Warnings
+	j.journal.RenderSeconds = time.Since(start).Seconds()
+	for _, warning := range made.Warnings {
+		j.log.Warn("the video may not show everything", "detail", warning)
+	}
+	j.log.Info("rendered and verified", "frames", made.Frames, "size_mb", megabytes(size),
+		"saved_percent", savedPercent(j.source.Size, size), "seconds", j.journal.RenderSeconds)
+	return j.note()
+}
+
+// reconcile looks at an MP4 that is in place already. One that was made from
+// this very recording is verified and kept; one that is not ours, or holds
+// less, is replaced; one that holds as much of something else makes the task
+// fail, because nobody but a human can tell which is right.
+func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err error) {
+	path := abs(j.ReplayDir, j.final())
+	info, err := j.Render.Tool.Probe(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		j.log.Warn("the MP4 in place cannot be read; it is replaced", "path", j.final(), "error", err)
+		return false, nil
+	}
+	mark, err := render.ParseMark(info.Metadata["comment"])
+	if err != nil || mark.Session != j.id {
+		j.log.Warn("the MP4 in place was made by something else; it is replaced", "path", j.final())
+		return false, nil
+	}
+	if mark.Source != plan.Source {
+		if plan.Duration() > info.Duration+time.Second {
+			j.log.Warn("the MP4 in place holds less than this recording; it is replaced", "mp4", info.Duration, "recording", plan.Duration())
+			return false, nil
+		}
+		return false, failure(ClassDiffers, fails,
+			"an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
+			info.Duration.Round(time.Second), j.source.Path, plan.Duration().Round(time.Second))
+	}
+	if err := j.Render.Tool.Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
+		if ctx.Err() != nil {
+			return false, err
+		}
+		j.log.Warn("the MP4 in place is damaged; it is made again", "path", j.final(), "error", err)
+		return false, nil
+	}
+	sum, size, err := hashFile(ctx, path)
+	if err != nil {
+		return false, err
+	}
+	j.log.Info("a good MP4 of this recording is in place", "path", j.final())
+	j.journal.Reconciled = true
+	j.journal.Video = &VideoFacts{
+		SHA256: sum, Size: size, Frames: info.Frames, DurationMS: info.Duration.Milliseconds(),
+		Width: info.Width, Height: info.Height, Source: mark.Source,
+	}
+	return true, j.note()
+}
+
+// savedPercent is how much smaller the MP4 is than the recording.
+func savedPercent(before, after int64) float64 {
+	if before == 0 {
+		return 0
+	}
+	return float64(1000*(before-after)/before) / 10
+}

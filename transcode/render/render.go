@@ -1,0 +1,252 @@
+// Package render turns one recording into one verified MP4. It joins the
+// packages that do the work and know nothing of each other: recording opens
+// the parts, guac draws them, video encodes and checks the pictures.
+//
+// # Steps
+//
+// [Scan] reads the recording once without drawing and answers a [Plan]: size,
+// duration, sound, and the hash that identifies its content. [Plan.Encode]
+// draws and encodes into a temporary file; [Video.Verify] decodes that file
+// again and compares it with what was drawn. Nothing may leave the work
+// folder before Verify has answered nil.
+package render
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"jumpserver-video/transcode/guac"
+	"jumpserver-video/transcode/video"
+	"jumpserver-video/watcher/recording"
+)
+
+// Options say how a recording becomes a video.
+type Options struct {
+	Tool    *video.Tool // the ffmpeg to use
+	FPS     int         // most frames a second
+	CRF     int         // encoder quality
+	Codec   string      // encoder name
+	Audio   bool        // keep the sound
+	Nice    int         // niceness of ffmpeg
+	Agent   string      // name and version for the MP4's metadata
+	Workers int         // image decoders at once; 0 = one per processor
+}
+
+// Progress tells how far a step has come.
+type Progress struct {
+	Done  time.Duration // on the recording's time axis
+	Total time.Duration // length of the recording
+}
+
+// Plan is a recording that has been read once and found convertible.
+type Plan struct {
+	Recording *recording.Recording
+	Parts     []guac.Summary
+	Timeline  guac.Timeline
+	Source    string // hex SHA-256 of the recording's uncompressed content
+	Started   time.Time
+	Warnings  []string
+}
+
+// ErrCut is returned by [Scan] in strict mode for a recording whose gzip
+// stream ends before its end: it is still being written, or was cut.
+var ErrCut = errors.New("the recording ends in the middle of its compressed data")
+
+// ScanOptions bound and direct [Scan].
+type ScanOptions struct {
+	// Strict makes a cut gzip stream an error ([ErrCut]) instead of a
+	// warning. An agent must not replace a recording that may still grow.
+	Strict bool
+	// Progress, when not nil, is told the bytes read so far and in all.
+	Progress func(done, total int64)
+}
+
+// Scan reads all parts of rec once without drawing. It returns [ErrCut],
+// guac's errors for content that is no Guacamole dump, or I/O errors.
+func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan, error) {
+	plan := &Plan{Recording: rec, Started: rec.Started()}
+	hash := sha256.New()
+	var done int64
+	for _, part := range rec.Parts {
+		summary, cut, err := scanPart(ctx, part)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", part.Name, err)
+		}
+		if cut && opt.Strict {
+			return nil, fmt.Errorf("%s: %w", part.Name, ErrCut)
+		}
+		if cut {
+			plan.warn("%s: the compressed data is cut; converted what is there", part.Name)
+		} else if summary.Truncated {
+			plan.warn("%s: ends in the middle of an instruction; converted what is there", part.Name)
+		}
+		plan.Parts = append(plan.Parts, summary)
+		hash.Write(summary.SHA256[:])
+		done += part.Size
+		if opt.Progress != nil {
+			opt.Progress(done, rec.Size)
+		}
+	}
+	plan.Source = hex.EncodeToString(hash.Sum(nil))
+	plan.Timeline = guac.NewTimeline(plan.Parts)
+	return plan, nil
+}
+
+func scanPart(ctx context.Context, part recording.Part) (_ guac.Summary, cut bool, err error) {
+	r, err := part.Open()
+	if err != nil {
+		return guac.Summary{}, false, err
+	}
+	defer r.Close()
+	watched := &cutReader{ctx: ctx, r: r}
+	summary, err := guac.Scan(watched, guac.DefaultLimits)
+	return summary, watched.cut, err
+}
+
+// cutReader ends a cut gzip stream like a complete one and remembers it, and
+// stops when its context does.
+type cutReader struct {
+	ctx context.Context
+	r   io.Reader
+	cut bool
+}
+
+func (c *cutReader) Read(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	n, err := c.r.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		c.cut, err = true, io.EOF
+	}
+	return n, err
+}
+
+func (p *Plan) warn(format string, args ...any) {
+	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Duration is the length of the video to come.
+func (p *Plan) Duration() time.Duration { return p.Timeline.Duration() }
+
+// Size is the canvas: the largest display size of the session, rounded up to
+// even numbers of pixels.
+func (p *Plan) Size() (width, height int) {
+	for _, s := range p.Parts {
+		width, height = max(width, s.Width), max(height, s.Height)
+	}
+	return width + width&1, height + height&1
+}
+
+// audio picks the sound to keep: nil when there is none.
+func (p *Plan) audio() *video.AudioFormat {
+	for _, s := range p.Parts {
+		for _, track := range s.Audio {
+			return &video.AudioFormat{Rate: track.Rate, Channels: track.Channels}
+		}
+	}
+	return nil
+}
+
+// Video is an encoded MP4 that has yet to be verified.
+type Video struct {
+	Path          string
+	Width, Height int
+	Frames        int
+	Duration      time.Duration
+	Bytes         int64
+	CPU           time.Duration // of ffmpeg
+	Warnings      []string      // of the scan and of drawing
+
+	tool   *video.Tool
+	report video.Report
+}
+
+// Encode draws the recording and encodes it to the file out, which must not
+// exist. On an error nothing is left there. Errors: guac.ErrNothingDrawn,
+// those of video, I/O errors.
+func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress func(Progress)) (*Video, error) {
+	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("render: %s is in the way", out)
+	}
+	width, height := p.Size()
+	if width == 0 || height == 0 {
+		return nil, guac.ErrNothingDrawn
+	}
+	settings := video.Options{
+		Width: width, Height: height, FPS: opt.FPS, CRF: opt.CRF, Codec: opt.Codec, Nice: opt.Nice,
+		Output: out, Duration: p.Duration(), Metadata: p.metadata(opt.Agent),
+	}
+	if opt.Audio {
+		settings.Audio = p.audio()
+	}
+	encoder, err := opt.Tool.Start(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	defer encoder.Abort() // no effect after Close
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: width, Height: height, Workers: opt.Workers},
+		sink{encoder, settings.Audio}, func(done time.Duration, _ int64) {
+			if progress != nil {
+				progress(Progress{Done: done, Total: p.Duration()})
+			}
+		})
+	if err != nil {
+		return nil, err
+	}
+	report, err := encoder.Close()
+	if err != nil {
+		return nil, err
+	}
+	return &Video{
+		Path: out, Width: width, Height: height, Frames: report.Frames, Duration: report.Duration,
+		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(p.Warnings, stats.Warnings...),
+		tool: opt.Tool, report: report,
+	}, nil
+}
+
+// Verify decodes the whole file again and compares it with what was drawn:
+// frame count, duration, sampled pictures. It returns video's errors.
+func (v *Video) Verify(ctx context.Context) error {
+	return v.tool.Verify(ctx, v.Path, v.report)
+}
+
+func (p *Plan) guacParts(ctx context.Context) []guac.Part {
+	parts := make([]guac.Part, len(p.Parts))
+	for i := range parts {
+		file := p.Recording.Parts[i]
+		parts[i] = guac.Part{Summary: p.Parts[i], Open: func() (io.ReadCloser, error) {
+			r, err := file.Open()
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				io.Reader
+				io.Closer
+			}{&cutReader{ctx: ctx, r: r}, r}, nil
+		}}
+	}
+	return parts
+}
+
+// sink passes frames and sound from the player to the encoder.
+type sink struct {
+	encoder *video.Encoder
+	audio   *video.AudioFormat
+}
+
+func (s sink) Frame(f guac.Frame) error { return s.encoder.Frame(f.Time, f.Image, f.Damage) }
+
+func (s sink) Audio(c guac.AudioChunk) error {
+	if s.audio == nil || c.Rate != s.audio.Rate || c.Channels != s.audio.Channels {
+		return nil // dropped by choice, or a second format beside the track's
+	}
+	return s.encoder.Audio(c.Time, c.PCM)
+}

@@ -1,0 +1,96 @@
+package taskapi
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// Client talks to a running agent.
+type Client struct {
+	Base  string // scheme, host and port
+	Token string // bearer token, empty on the same host
+	HTTP  *http.Client
+}
+
+// Local is a client of the agent on this host that listens on port at bind.
+func Local(bind string, port int, token string) *Client {
+	if ip := net.ParseIP(bind); ip == nil || ip.IsUnspecified() {
+		bind = "127.0.0.1"
+	}
+	return &Client{
+		Base: "http://" + net.JoinHostPort(bind, strconv.Itoa(port)), Token: token,
+		HTTP: &http.Client{Timeout: 30 * time.Second},
+	}
+}
+
+// Tasks lists all tasks, the one that changed last first.
+func (c *Client) Tasks(ctx context.Context) ([]transcode.View, error) {
+	var views []transcode.View
+	return views, c.call(ctx, http.MethodGet, "/tasks", &views)
+}
+
+// Task is one task.
+func (c *Client) Task(ctx context.Context, id string) (transcode.View, error) {
+	var v transcode.View
+	return v, c.call(ctx, http.MethodGet, "/tasks/"+url.PathEscape(id), &v)
+}
+
+// Log is a task's log.
+func (c *Client) Log(ctx context.Context, id string) (string, error) {
+	var text string
+	return text, c.call(ctx, http.MethodGet, "/tasks/"+url.PathEscape(id)+"/log", &text)
+}
+
+// Retry puts one task back.
+func (c *Client) Retry(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/tasks/"+url.PathEscape(id)+"/retry", &Retried{})
+}
+
+// RetryClass puts back all tasks that failed for a reason, and counts them.
+func (c *Client) RetryClass(ctx context.Context, class queue.Class) (int, error) {
+	var r Retried
+	return r.Retried, c.call(ctx, http.MethodPost, "/retry?reason="+url.QueryEscape(string(class)), &r)
+}
+
+// call makes one request and decodes its answer into to: a *string takes the
+// body as it is, anything else takes JSON.
+func (c *Client) call(ctx context.Context, method, path string, to any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+Prefix+path, nil)
+	if err != nil {
+		return err
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return fmt.Errorf("no agent answers at %s (is jumpserver-video agent running here?): %w", c.Base, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
+	if err != nil {
+		return fmt.Errorf("read the agent's answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var p Problem
+		if json.Unmarshal(body, &p) != nil || p.Error == "" {
+			p.Error = resp.Status
+		}
+		return fmt.Errorf("agent: %s", p.Error)
+	}
+	if text, ok := to.(*string); ok {
+		*text = string(body)
+		return nil
+	}
+	return json.Unmarshal(body, to)
+}

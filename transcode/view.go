@@ -1,0 +1,58 @@
+package transcode
+
+import (
+	"encoding/json"
+	"time"
+
+	"jumpserver-video/transcode/queue"
+)
+
+// View is a task as people and scripts see it: in task.json, the task API
+// and `tasks --json`. Times are UTC.
+type View struct {
+	ID        string      `json:"id"` // session id
+	State     queue.State `json:"state"`
+	Progress  float64     `json:"progress"` // of the state, 0 to 1
+	Reason    queue.Class `json:"reason,omitempty"`
+	Error     string      `json:"error,omitempty"`
+	Attempt   int         `json:"attempt"`
+	Next      *time.Time  `json:"next,omitempty"` // when it is tried again
+	Created   time.Time   `json:"created"`
+	Updated   time.Time   `json:"updated"`
+	Owner     string      `json:"owner,omitempty"` // the agent at work on it
+	Path      string      `json:"path"`            // of the recording, below the replay folder
+	Before    int64       `json:"bytes_before"`
+	After     int64       `json:"bytes_after,omitempty"`
+	Saved     float64     `json:"saved_percent,omitempty"`
+	Duration  int64       `json:"duration_ms,omitempty"`
+	Frames    int         `json:"frames,omitempty"`
+	Width     int         `json:"width,omitempty"`
+	Height    int         `json:"height,omitempty"`
+	Seconds   float64     `json:"render_seconds,omitempty"`
+	Speed     float64     `json:"speed,omitempty"` // × real time
+	Originals []string    `json:"originals,omitempty"`
+	Warnings  []string    `json:"warnings,omitempty"`
+}
+
+// ViewOf shows a task.
+func ViewOf(t queue.Task) View {
+	var source Source
+	_ = json.Unmarshal(t.Source, &source) // a source that cannot be read shows as empty
+	journal := JournalOf(t.Data)
+	v := View{
+		ID: t.ID, State: t.State, Progress: t.Progress, Reason: t.Reason, Error: t.Error, Attempt: t.Attempt,
+		Created: t.Created, Updated: t.Updated, Owner: t.Owner, Path: source.Path, Before: source.Size,
+		Originals: journal.Retired, Warnings: journal.Warnings, Seconds: journal.RenderSeconds,
+	}
+	if !t.Next.IsZero() {
+		v.Next = &t.Next
+	}
+	if video := journal.Video; video != nil {
+		v.After, v.Saved = video.Size, savedPercent(source.Size, video.Size)
+		v.Duration, v.Frames, v.Width, v.Height = video.DurationMS, video.Frames, video.Width, video.Height
+		if v.Seconds > 0 {
+			v.Speed = float64(video.DurationMS) / 1000 / v.Seconds
+		}
+	}
+	return v
+}
