@@ -1,0 +1,100 @@
+package guac
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// job is an image to be decoded.
+type job struct {
+	mimetype string
+	data     []byte
+	weight   int64 // of the budget that it holds, once submitted
+
+	done chan struct{}
+	pic  picture // set when done is closed
+	err  error   // likewise
+}
+
+func newPicture(mimetype string, data []byte) *job {
+	return &job{mimetype: mimetype, data: data, done: make(chan struct{})}
+}
+
+// wait returns the decoded image. Whoever calls it must know that the job
+// was submitted or will be.
+func (j *job) wait() (picture, error) {
+	<-j.done
+	return j.pic, j.err
+}
+
+// budget bounds what decoded images that wait to be drawn take, in bytes.
+const budget = 64 << 20
+
+// pool decodes images ahead of drawing. Jobs are submitted in the order in
+// which they are drawn, so that the next one to be drawn always has its share
+// of the budget.
+type pool struct {
+	lim  Limits
+	jobs chan *job
+	room *semaphore.Weighted
+	wg   sync.WaitGroup
+}
+
+func newPool(workers int, lim Limits) *pool {
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	p := &pool{lim: lim, jobs: make(chan *job, 2*workers), room: semaphore.NewWeighted(budget)}
+	for range workers {
+		p.wg.Go(func() {
+			for j := range p.jobs {
+				j.pic, j.err = decodeImage(j.mimetype, j.data)
+				j.data = nil
+				close(j.done)
+			}
+		})
+	}
+	return p
+}
+
+// submit hands a job to the decoders; it waits for room.
+func (p *pool) submit(ctx context.Context, j *job) error {
+	w, h, err := imageSize(j.mimetype, j.data, p.lim)
+	if err != nil {
+		j.err = err
+		close(j.done)
+		return nil
+	}
+	j.weight = min(int64(4*w*h), budget)
+	if err := p.room.Acquire(ctx, j.weight); err != nil {
+		j.weight = 0
+		j.err = err
+		close(j.done)
+		return err
+	}
+	select {
+	case p.jobs <- j:
+		return nil
+	case <-ctx.Done():
+		j.err = ctx.Err()
+		close(j.done)
+		return ctx.Err()
+	}
+}
+
+// release gives a drawn image's share of the budget back.
+func (p *pool) release(j *job) {
+	j.pic = picture{}
+	if j.weight > 0 {
+		p.room.Release(j.weight)
+	}
+}
+
+// close ends the decoders; nothing may be submitted any more.
+func (p *pool) close() {
+	close(p.jobs)
+	p.wg.Wait()
+}

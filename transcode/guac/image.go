@@ -1,0 +1,138 @@
+package guac
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/jpeg"
+	"image/png"
+
+	"golang.org/x/image/webp"
+)
+
+// picture is a decoded image: premultiplied pixels, bounds at 0,0.
+type picture struct {
+	img    *image.RGBA
+	opaque bool
+}
+
+// errMimetype says that an image is of a kind that no server sends.
+var errMimetype = errors.New("unknown image type")
+
+// decoders by mimetype.
+var decoders = map[string]struct {
+	config func([]byte) (image.Config, error)
+	decode func([]byte) (image.Image, error)
+}{
+	"image/png": {
+		func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
+		func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) },
+	},
+	"image/jpeg": {
+		func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) },
+		func(b []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(b)) },
+	},
+	"image/webp": {
+		func(b []byte) (image.Config, error) { return webp.DecodeConfig(bytes.NewReader(b)) },
+		func(b []byte) (image.Image, error) { return webp.Decode(bytes.NewReader(b)) },
+	},
+}
+
+// imageSize reads an image's size from its header, which is checked against
+// the limits before anything is decoded.
+func imageSize(mimetype string, data []byte, lim Limits) (w, h int, err error) {
+	d, ok := decoders[mimetype]
+	if !ok {
+		return 0, 0, fmt.Errorf("%w %q", errMimetype, mimetype)
+	}
+	c, err := d.config(data)
+	if err != nil {
+		return 0, 0, fmt.Errorf("%s: %w", mimetype, err)
+	}
+	if c.Width > lim.MaxWidth || c.Height > lim.MaxHeight || c.Width*c.Height > lim.MaxPixels {
+		return 0, 0, fmt.Errorf("%s of %d×%d pixels is too large", mimetype, c.Width, c.Height)
+	}
+	return c.Width, c.Height, nil
+}
+
+func decodeImage(mimetype string, data []byte) (picture, error) {
+	img, err := decoders[mimetype].decode(data)
+	if err != nil {
+		return picture{}, fmt.Errorf("%s: %w", mimetype, err)
+	}
+	return premultiplied(img), nil
+}
+
+// premultiplied converts what the decoders answer.
+func premultiplied(img image.Image) picture {
+	b := img.Bounds()
+	if p, ok := img.(*image.RGBA); ok && b.Min == (image.Point{}) {
+		return picture{p, p.Opaque()}
+	}
+	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	switch src := img.(type) {
+	case *image.YCbCr:
+		fromYCbCr(out, src)
+		return picture{out, true}
+	case *image.NRGBA:
+		return picture{out, fromNRGBA(out, src)}
+	case *image.Paletted:
+		return picture{out, fromPaletted(out, src)}
+	}
+	draw.Draw(out, out.Rect, img, b.Min, draw.Src)
+	return picture{out, out.Opaque()}
+}
+
+func fromYCbCr(out *image.RGBA, src *image.YCbCr) {
+	b := src.Rect
+	for y := range b.Dy() {
+		row := out.Pix[out.PixOffset(0, y):][:4*b.Dx()]
+		for x := range b.Dx() {
+			yi, ci := src.YOffset(b.Min.X+x, b.Min.Y+y), src.COffset(b.Min.X+x, b.Min.Y+y)
+			r, g, bl := color.YCbCrToRGB(src.Y[yi], src.Cb[ci], src.Cr[ci])
+			p := row[4*x:][:4:4]
+			p[0], p[1], p[2], p[3] = r, g, bl, 255
+		}
+	}
+}
+
+func fromNRGBA(out *image.RGBA, src *image.NRGBA) (opaque bool) {
+	opaque = true
+	b := src.Rect
+	for y := range b.Dy() {
+		s := src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:4*b.Dx()]
+		d := out.Pix[out.PixOffset(0, y):][:4*b.Dx()]
+		copy(d, s)
+		for i := 0; i < len(d); i += 4 {
+			if a := uint32(s[i+3]); a != 255 {
+				opaque = false
+				d[i] = uint8(div255(uint32(s[i]) * a))
+				d[i+1] = uint8(div255(uint32(s[i+1]) * a))
+				d[i+2] = uint8(div255(uint32(s[i+2]) * a))
+			}
+		}
+	}
+	return opaque
+}
+
+func fromPaletted(out *image.RGBA, src *image.Paletted) (opaque bool) {
+	opaque = true
+	var table [256][4]byte
+	for i, c := range src.Palette {
+		r, g, b, a := c.RGBA()
+		table[i] = [4]byte{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), uint8(a >> 8)}
+		opaque = opaque && a == 0xFFFF
+	}
+	b := src.Rect
+	for y := range b.Dy() {
+		s := src.Pix[src.PixOffset(b.Min.X, b.Min.Y+y):][:b.Dx()]
+		d := out.Pix[out.PixOffset(0, y):][:4*b.Dx()]
+		for x, index := range s {
+			copy(d[4*x:4*x+4], table[index][:])
+		}
+	}
+	return opaque
+}

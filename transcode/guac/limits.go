@@ -1,0 +1,29 @@
+package guac
+
+import "time"
+
+// Limits bound what a recording may cost. Recordings come from sessions that
+// attackers may control.
+type Limits struct {
+	MaxWidth, MaxHeight int           // of a layer, buffer or image, pixels
+	MaxPixels           int           // of all layers and buffers together, and of one image
+	MaxLayers           int           // layers and buffers at once
+	MaxStreams          int           // open streams at once
+	MaxStreamBytes      int           // undecoded bytes of all open streams together
+	MaxGap              time.Duration // a longer step of the clock is a clock that was set
+	MaxDuration         time.Duration // of a recording
+}
+
+// DefaultLimits allow a display of 8K, hours of idling, and sessions of two
+// weeks, in a few hundred megabytes.
+var DefaultLimits = Limits{
+	MaxWidth: 8192, MaxHeight: 8192, MaxPixels: 34 << 20, MaxLayers: 4096,
+	MaxStreams: 2048, MaxStreamBytes: 64 << 20, MaxGap: 24 * time.Hour, MaxDuration: 14 * 24 * time.Hour,
+}
+
+func (l Limits) orDefault() Limits {
+	if l == (Limits{}) {
+		return DefaultLimits
+	}
+	return l
+}

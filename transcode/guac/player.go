@@ -1,0 +1,238 @@
+package guac
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Part is one stand-alone dump of a recording.
+type Part struct {
+	Open    func() (io.ReadCloser, error) // the uncompressed dump
+	Summary Summary                       // what [Scan] said of it
+}
+
+// Options say how a recording is played. Zero values stand for the defaults.
+type Options struct {
+	FPS           int           // most frames a second (15)
+	Width, Height int           // canvas, pixels (the largest display, rounded up to even)
+	Repeat        time.Duration // longest time without a frame (10 s)
+	Workers       int           // image decoders (one per processor)
+	Limits        Limits        // [DefaultLimits]
+}
+
+// Frame is a picture to be shown from Time on.
+type Frame struct {
+	Time   time.Duration     // since the first sync, strictly increasing
+	Image  *image.RGBA       // the whole canvas, opaque, pointer included; valid during the call only
+	Damage []image.Rectangle // what has changed since the frame before, disjoint; empty = nothing
+}
+
+// AudioChunk is sound that begins at Time.
+type AudioChunk struct {
+	Time           time.Duration
+	Rate, Channels int
+	PCM            []byte // signed 16-bit little-endian, channels interleaved
+}
+
+// Sink takes frames and sound in the order of time. Its methods are called
+// from one goroutine.
+type Sink interface {
+	Frame(Frame) error
+	Audio(AudioChunk) error
+}
+
+// Stats tell how playing went.
+type Stats struct {
+	Frames   int
+	Duration time.Duration
+	Warnings []string // what an auditor should know: drawing that may be missing
+}
+
+// Play draws a recording and hands frames and sound to sink. progress, when
+// not nil, is told the time reached and the bytes read.
+//
+// Errors: [ErrNothingDrawn], the sink's and the readers' errors as they are,
+// and the context's. Instructions that cannot be obeyed are skipped and told
+// in Stats.
+func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
+	opt = opt.withDefaults(parts)
+	if opt.Width <= 0 || opt.Height <= 0 {
+		return Stats{}, ErrNothingDrawn
+	}
+	summaries := make([]Summary, len(parts))
+	for i, p := range parts {
+		summaries[i] = p.Summary
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	decoders := newPool(opt.Workers, opt.Limits)
+	read := &reader{
+		opt: opt, parts: parts, timeline: NewTimeline(summaries), decoders: decoders,
+		out: make(chan *batch, 4), bad: map[string]int{}, slot: time.Second / time.Duration(opt.FPS),
+	}
+	draw := &painter{
+		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: read.timeline.Duration(),
+		display: newDisplay(opt.Limits), canvas: image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height)), bad: map[string]int{},
+	}
+	group.Go(func() error {
+		defer decoders.close()
+		defer close(read.out)
+		return read.run(ctx)
+	})
+	group.Go(func() error { return draw.run(ctx, read.out) })
+	err := group.Wait()
+	stats := Stats{Frames: draw.frames, Duration: draw.total, Warnings: warnings(read.bad, draw.bad)}
+	if err == nil && !draw.drawn {
+		err = ErrNothingDrawn
+	}
+	return stats, err
+}
+
+func (o Options) withDefaults(parts []Part) Options {
+	if o.FPS <= 0 {
+		o.FPS = 15
+	}
+	if o.Repeat <= 0 {
+		o.Repeat = 10 * time.Second
+	}
+	o.Limits = o.Limits.orDefault()
+	if o.Width == 0 || o.Height == 0 {
+		for _, p := range parts {
+			o.Width, o.Height = max(o.Width, p.Summary.Width), max(o.Height, p.Summary.Height)
+		}
+	}
+	o.Width, o.Height = o.Width+o.Width&1, o.Height+o.Height&1
+	return o
+}
+
+// warnings makes one line of each kind of trouble.
+func warnings(kinds ...map[string]int) []string {
+	var lines []string
+	for _, kind := range kinds {
+		for _, what := range slices.Sorted(maps.Keys(kind)) {
+			lines = append(lines, fmt.Sprintf("skipped %s (%d times)", what, kind[what]))
+		}
+	}
+	return lines
+}
+
+// painter draws batches and emits frames.
+type painter struct {
+	opt      Options
+	sink     Sink
+	decoders *pool
+	progress func(time.Duration, int64)
+	slot     time.Duration
+	total    time.Duration
+
+	display *display
+	canvas  *image.RGBA
+	frames  int
+	last    time.Duration // of the last frame
+	drawn   bool
+	bad     map[string]int
+}
+
+func (p *painter) run(ctx context.Context, in <-chan *batch) error {
+	for b := range in {
+		if err := p.batch(ctx, b); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	p.retire()
+	return p.finish()
+}
+
+func (p *painter) batch(ctx context.Context, b *batch) error {
+	if b.fresh { // a part is a stand-alone dump: it draws everything anew
+		p.retire()
+		p.display = newDisplay(p.opt.Limits)
+		p.display.all = true
+	}
+	for i := range b.ops {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		o := &b.ops[i]
+		p.display.do(o)
+		if o.pic != nil {
+			p.decoders.release(o.pic)
+		}
+	}
+	for _, chunk := range b.audio {
+		if err := p.sink.Audio(chunk); err != nil {
+			return err
+		}
+	}
+	if b.show {
+		if err := p.show(b.at); err != nil {
+			return err
+		}
+	}
+	if p.progress != nil {
+		p.progress(b.at, b.bytes)
+	}
+	return nil
+}
+
+// retire keeps what the display knows before it is replaced.
+func (p *painter) retire() {
+	p.drawn = p.drawn || p.display.drawn
+	for what, n := range p.display.problems {
+		p.bad[what] += n
+	}
+}
+
+// show emits the display as it is now, to be seen from at on.
+func (p *painter) show(at time.Duration) error {
+	if p.frames == 0 {
+		p.display.compose(p.canvas)
+		return p.emit(0, []image.Rectangle{p.canvas.Rect})
+	}
+	if err := p.repeat(at); err != nil {
+		return err
+	}
+	if damage := p.display.compose(p.canvas); len(damage) > 0 {
+		return p.emit(at, damage)
+	}
+	return nil
+}
+
+// repeat emits the picture again as often as needed before a time.
+func (p *painter) repeat(before time.Duration) error {
+	for p.last+p.opt.Repeat+p.slot < before {
+		if err := p.emit(p.last+p.opt.Repeat, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *painter) emit(at time.Duration, damage []image.Rectangle) error {
+	p.frames++
+	p.last = at
+	return p.sink.Frame(Frame{Time: at, Image: p.canvas, Damage: damage})
+}
+
+// finish holds the last picture to the end.
+func (p *painter) finish() error {
+	if p.frames == 0 {
+		return p.show(0)
+	}
+	if err := p.repeat(p.total); err != nil {
+		return err
+	}
+	if hold := p.total - p.slot; hold > p.last {
+		return p.emit(hold, nil)
+	}
+	return nil
+}
