@@ -63,7 +63,24 @@ func decodeImage(mimetype string, data []byte) (picture, error) {
 	if err != nil {
 		return picture{}, fmt.Errorf("%s: %w", mimetype, err)
 	}
+	if mimetype == "image/webp" {
+		return premultipliedWebP(img), nil
+	}
 	return premultiplied(img), nil
+}
+
+// premultipliedWebP converts what the WebP decoder answers: YCbCr for lossy
+// pictures, with or without alpha, and NRGBA for lossless ones.
+func premultipliedWebP(img image.Image) picture {
+	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
+	switch src := img.(type) {
+	case *image.YCbCr:
+		fromWebP(out, src, nil, 0)
+		return picture{out, true}
+	case *image.NYCbCrA:
+		return picture{out, fromWebP(out, &src.YCbCr, src.A, src.AStride)}
+	}
+	return premultiplied(img)
 }
 
 // premultiplied converts what the decoders answer.

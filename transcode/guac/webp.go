@@ -1,0 +1,71 @@
+package guac
+
+import "image"
+
+// fromWebP converts the lossy WebP pictures that servers send. VP8 keeps
+// colours in BT.601 with limited range, whereas image.YCbCr stands for
+// JPEG's full range; and decoders interpolate its halved chroma (weights 9,
+// 3, 3, 1), as browsers show it. alpha, when not nil, has one byte a pixel.
+func fromWebP(out *image.RGBA, src *image.YCbCr, alpha []byte, alphaStride int) (opaque bool) {
+	w, h := src.Rect.Dx(), src.Rect.Dy()
+	cw := (w + 1) / 2
+	ch := (h + 1) / 2
+	row := make([]uint32, 2*w) // interpolated Cb and Cr of one line
+	opaque = true
+	for y := range h {
+		// The nearer line of chroma counts three times the farther one.
+		near := y / 2
+		far := near - 1 + 2*(y&1)
+		far = max(0, min(ch-1, far))
+		upsample(row[:w], src.Cb[near*src.CStride:][:cw], src.Cb[far*src.CStride:][:cw])
+		upsample(row[w:], src.Cr[near*src.CStride:][:cw], src.Cr[far*src.CStride:][:cw])
+		luma := src.Y[y*src.YStride:][:w]
+		line := out.Pix[out.PixOffset(0, y):][:4*w]
+		for x, l := range luma {
+			p := line[4*x:][:4:4]
+			yy, u, v := int32(l)*19077>>8, int32(row[x]), int32(row[w+x])
+			p[0] = clip6(yy + v*26149>>8 - 14234)
+			p[1] = clip6(yy - u*6419>>8 - v*13320>>8 + 8708)
+			p[2] = clip6(yy + u*33050>>8 - 17685)
+			p[3] = 255
+		}
+		if alpha != nil && fade(line, alpha[y*alphaStride:][:w]) {
+			opaque = false
+		}
+	}
+	return opaque
+}
+
+// upsample doubles a line of chroma, mixing it with a neighbouring line.
+func upsample(to []uint32, near, far []byte) {
+	last := len(near) - 1
+	mix := func(i, j int) uint32 {
+		return (9*uint32(near[i]) + 3*uint32(near[j]) + 3*uint32(far[i]) + uint32(far[j]) + 8) >> 4
+	}
+	for x := range to {
+		i := x / 2
+		j := max(0, min(last, i-1+2*(x&1)))
+		to[x] = mix(i, j)
+	}
+}
+
+// clip6 drops six fractional bits and clamps to a byte.
+func clip6(v int32) uint8 {
+	return uint8(max(0, min(255, v>>6)))
+}
+
+// fade multiplies a line with its alpha and tells whether any is below 255.
+func fade(line, alpha []byte) (faded bool) {
+	for x, a := range alpha {
+		if a == 255 {
+			continue
+		}
+		faded = true
+		p := line[4*x:][:4:4]
+		for i := range 3 {
+			p[i] = uint8(div255(uint32(p[i]) * uint32(a)))
+		}
+		p[3] = a
+	}
+	return faded
+}

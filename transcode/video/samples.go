@@ -1,0 +1,51 @@
+package video
+
+import "time"
+
+// Sample is the brightness of one frame as it was given to the encoder.
+type Sample struct {
+	Frame int // number, from 0
+	At    time.Duration
+	Luma  []byte // limited range, width×height
+}
+
+// maxSamples bounds how many frames are kept, besides the last.
+const maxSamples = 10
+
+// sampler keeps frames that are evenly spread over a video whose length it
+// does not know: every stride-th, and when there are too many, every second
+// of those.
+type sampler struct {
+	stride int
+	kept   []Sample
+}
+
+func (s *sampler) see(frame int, at time.Duration, luma []byte) {
+	s.stride = max(s.stride, 1)
+	if frame%s.stride != 0 {
+		return
+	}
+	if len(s.kept) == maxSamples {
+		s.stride *= 2
+		thinned := s.kept[:0]
+		for _, k := range s.kept {
+			if k.Frame%s.stride == 0 {
+				thinned = append(thinned, k)
+			}
+		}
+		clear(s.kept[len(thinned):])
+		s.kept = thinned
+		if frame%s.stride != 0 {
+			return
+		}
+	}
+	s.kept = append(s.kept, Sample{Frame: frame, At: at, Luma: append([]byte(nil), luma...)})
+}
+
+// finish adds the last frame and returns all.
+func (s *sampler) finish(frame int, at time.Duration, luma []byte) []Sample {
+	if n := len(s.kept); frame < 0 || n > 0 && s.kept[n-1].Frame == frame {
+		return s.kept
+	}
+	return append(s.kept, Sample{Frame: frame, At: at, Luma: append([]byte(nil), luma...)})
+}

@@ -1,0 +1,137 @@
+package video
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// VerifyError says in what way a video is not what it must be.
+type VerifyError struct{ What string }
+
+func (e *VerifyError) Error() string { return "the video is not good: " + e.What }
+
+func bad(format string, args ...any) error { return &VerifyError{fmt.Sprintf(format, args...)} }
+
+// minPSNR is the least likeness, in dB, between a frame's brightness and what
+// was given to the encoder. Frames at CRF 28 reach 35 to 50; a frame of
+// another moment falls far below where the screen has changed, and a black
+// one is under 15.
+const minPSNR = 26
+
+// Verify decodes the whole file without tolerance for errors and compares it
+// with the report: number of frames, duration, sampled pictures. It returns
+// nil, a *VerifyError, or what kept ffmpeg from working. A report without
+// samples is one about a file that was not encoded now.
+func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
+	info, err := t.Probe(ctx, path)
+	if err != nil {
+		return err
+	}
+	slot := max(want.Slot, time.Second/15)
+	switch {
+	case info.Codec != "h264" || info.Profile != "High":
+		return bad("codec %s %s", info.Codec, info.Profile)
+	case want.Width > 0 && (info.Width != want.Width || info.Height != want.Height):
+		return bad("%d×%d pixels instead of %d×%d", info.Width, info.Height, want.Width, want.Height)
+	case info.Frames != want.Frames:
+		return bad("%d frames instead of %d", info.Frames, want.Frames)
+	case (info.Duration - want.Duration).Abs() > slot+time.Millisecond:
+		return bad("it lasts %s instead of %s", info.Duration, want.Duration)
+	case want.Audio != info.Audio && len(want.Samples) > 0:
+		return bad("sound: %v instead of %v", info.Audio, want.Audio)
+	case !info.FastStart:
+		return bad("its index is not in front")
+	}
+	return t.decode(ctx, path, info, want.Samples)
+}
+
+// decode decodes everything and compares the samples on the way.
+func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sample) error {
+	r, w := io.Pipe()
+	compared := make(chan error, 1)
+	go func() {
+		err := compare(r, samples)
+		_ = r.CloseWithError(io.ErrClosedPipe) // a file that gives more than asked for
+		compared <- err
+	}()
+	c, err := t.start(ctx, 0, nil, w, t.decodeArguments(path, info.Audio, samples)...)
+	if err != nil {
+		w.CloseWithError(err)
+		<-compared
+		return err
+	}
+	err = c.wait()
+	w.Close()
+	likeness := <-compared
+	words := c.words.String()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, ErrNoFFmpeg):
+		return err
+	case likeness != nil:
+		return likeness
+	case err != nil:
+		return bad("it does not decode: %v", err)
+	case words != "":
+		return bad("it decodes with complaints: %s", words)
+	}
+	return nil
+}
+
+func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []string {
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1", "-i", "file:" + path}
+	var chosen []string
+	for _, s := range samples {
+		chosen = append(chosen, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
+	}
+	if len(chosen) == 0 {
+		chosen = []string{"0"}
+	}
+	// One pass: every frame is decoded, the chosen ones come out, as the
+	// decoder's own brightness without conversion.
+	args = append(args, "-map", "0:v:0", "-vf", "select="+strings.Join(chosen, "+")+",setpts=N/TB,extractplanes=y")
+	args = append(args, t.passthrough...)
+	args = append(args, "-f", "rawvideo", "pipe:1")
+	if sound {
+		args = append(args, "-map", "0:a", "-f", "null", "-")
+	}
+	return args
+}
+
+// compare reads the chosen frames' brightness and holds it against samples.
+func compare(r io.Reader, samples []Sample) error {
+	for _, s := range samples {
+		got := make([]byte, len(s.Luma))
+		if _, err := io.ReadFull(r, got); err != nil {
+			return bad("frame %d (%s) is missing", s.Frame, s.At)
+		}
+		if db := psnr(got, s.Luma); db < minPSNR {
+			return bad("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)
+		}
+	}
+	if n, _ := io.Copy(io.Discard, r); n > 0 {
+		return bad("%d bytes more than the sampled frames", n)
+	}
+	return nil
+}
+
+// psnr is the likeness of two pictures in dB; +Inf when they are equal.
+func psnr(a, b []byte) float64 {
+	var sum uint64
+	for i := range a {
+		d := int64(a[i]) - int64(b[i])
+		sum += uint64(d * d)
+	}
+	if sum == 0 {
+		return math.Inf(1)
+	}
+	mse := float64(sum) / float64(len(a))
+	return 10 * math.Log10(255*255/mse)
+}
