@@ -1,0 +1,151 @@
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+)
+
+// Report tells what a clean-up removed.
+type Report struct {
+	TrashDays int      // days of the trash
+	Tasks     int      // task folders
+	Work      int      // leftovers of work
+	Strange   []string // names that are not ours and were left alone
+}
+
+// Cleaner removes what has had its time, at once and then every day.
+type Cleaner struct {
+	TasksDir    string        // a folder per task, with its log
+	TaskLogKeep time.Duration // how long after its last change a task's folder is kept
+
+	WorkDir   string                    // a folder per task at work
+	WorkInUse func(session string) bool // tells whether a task is at work now
+
+	Trash     *Trash        // nil = no volume
+	TrashKeep time.Duration // how long the trash keeps originals
+
+	Every time.Duration // between two clean-ups (24 h)
+	Log   *slog.Logger
+	Now   func() time.Time // nil = time.Now
+
+	told map[string]bool // strange names that were logged; owned by Run
+}
+
+// workAge is how old a work folder must be: a task at the very beginning may
+// not count as in use yet.
+const workAge = time.Hour
+
+// Run cleans up until ctx ends.
+func (c *Cleaner) Run(ctx context.Context) error {
+	every := c.Every
+	if every <= 0 {
+		every = 24 * time.Hour
+	}
+	c.told = map[string]bool{}
+	for {
+		report, err := c.Once()
+		if err != nil {
+			c.Log.Warn("not everything could be cleaned up; it is tried again later", "error", err)
+		}
+		if report.TrashDays+report.Tasks+report.Work > 0 {
+			c.Log.Info("cleaned up", "trash_days", report.TrashDays, "task_logs", report.Tasks, "leftovers", report.Work)
+		}
+		for _, name := range report.Strange {
+			if !c.told[name] {
+				c.told[name] = true
+				c.Log.Warn("not one of ours; left alone", "path", name)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(every):
+		}
+	}
+}
+
+// Once cleans up one time. It goes on after errors and returns them all.
+func (c *Cleaner) Once() (Report, error) {
+	var report Report
+	var errs []error
+	if c.Trash != nil {
+		trash, err := c.Trash.Expire(c.TrashKeep)
+		report = trash
+		// A volume that is away now is cleaned up when it is back.
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	var err error
+	if report.Tasks, err = c.remove(c.TasksDir, &report, func(string) bool { return true }, c.TaskLogKeep); err != nil {
+		errs = append(errs, err)
+	}
+	idle := func(session string) bool { return c.WorkInUse == nil || !c.WorkInUse(session) }
+	if report.Work, err = c.remove(c.WorkDir, &report, idle, workAge); err != nil {
+		errs = append(errs, err)
+	}
+	return report, errors.Join(errs...)
+}
+
+var sessionName = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// remove deletes the session folders of dir that may go and have not changed
+// for keep.
+func (c *Cleaner) remove(dir string, report *Report, mayGo func(string) bool, keep time.Duration) (n int, err error) {
+	if dir == "" {
+		return 0, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("clean up: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if !e.IsDir() || !sessionName.MatchString(e.Name()) {
+			report.Strange = append(report.Strange, path)
+			continue
+		}
+		if !mayGo(e.Name()) || c.now().Sub(newest(path)) < keep {
+			continue
+		}
+		if err := os.RemoveAll(path); err != nil {
+			errs = append(errs, fmt.Errorf("clean up: %w", err))
+			continue
+		}
+		n++
+	}
+	return n, errors.Join(errs...)
+}
+
+// newest is the last modification of a folder or anything in it.
+func newest(dir string) time.Time {
+	var last time.Time
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if info, err := d.Info(); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+		return nil
+	})
+	return last
+}
+
+func (c *Cleaner) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}

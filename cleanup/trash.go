@@ -1,0 +1,243 @@
+// Package cleanup moves originals out of core's sight and removes what has
+// had its time: originals in the trash, task logs, leftovers of work. It knows
+// nothing of the network.
+//
+// # The trash
+//
+// Originals are renamed, never copied, to a hidden folder on their own
+// filesystem:
+//
+//	ROOT/.jumpserver-video-trash/2026-11-23/2026-11-22/S.replay.gz
+//
+// where the first date is the day on which they were retired. Core looks for
+// replays by exact name, so nothing in there is ever served. A day's folder
+// is removed when it is older than the trash keeps originals; the dates of
+// the files themselves do not matter.
+package cleanup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// TrashName is the trash's folder below the replay folder.
+const TrashName = ".jumpserver-video-trash"
+
+// Trash keeps retired originals of one replay folder.
+type Trash struct {
+	Root string           // core's replay folder as mounted here
+	Now  func() time.Time // nil = time.Now
+}
+
+// ErrPath is returned for a path that is not one below the replay folder.
+var ErrPath = errors.New("not a path below the replay folder")
+
+// ErrExists is returned by Restore when something stands where the original was.
+var ErrExists = errors.New("something is in the original's place")
+
+// local checks a path relative to the root: no way out, nothing hidden.
+func local(rel string) error {
+	clean := path.Clean(rel)
+	if rel == "" || clean == "." || clean != strings.TrimSuffix(rel, "/") || !filepath.IsLocal(filepath.FromSlash(rel)) {
+		return fmt.Errorf("%q: %w", rel, ErrPath)
+	}
+	for element := range strings.SplitSeq(clean, "/") {
+		if strings.HasPrefix(element, ".") {
+			return fmt.Errorf("%q: %w", rel, ErrPath)
+		}
+	}
+	return nil
+}
+
+// Retire moves the file or folder rel to the trash and returns where it is
+// now, relative to the root. It may be repeated: when rel is gone and was
+// retired before, it answers where to. A name that is taken in the trash gets
+// a number; nothing there is ever overwritten.
+func (t Trash) Retire(rel string) (string, error) {
+	if err := local(rel); err != nil {
+		return "", err
+	}
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return "", fmt.Errorf("trash: %w", err)
+	}
+	defer root.Close()
+	if _, err := root.Lstat(rel); errors.Is(err, fs.ErrNotExist) {
+		return t.retired(root, rel)
+	} else if err != nil {
+		return "", fmt.Errorf("trash: %w", err)
+	}
+	day := path.Join(TrashName, t.now().UTC().Format(time.DateOnly))
+	target := path.Join(day, rel)
+	if err := root.MkdirAll(path.Dir(target), 0o700); err != nil {
+		return "", fmt.Errorf("trash: %w", err)
+	}
+	target, err = free(root, target)
+	if err != nil {
+		return "", err
+	}
+	if err := root.Rename(rel, target); err != nil {
+		// A network filesystem may have renamed and failed to say so.
+		if _, gone := root.Lstat(rel); !errors.Is(gone, fs.ErrNotExist) {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+		if _, there := root.Lstat(target); there != nil {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+	}
+	for _, dir := range []string{path.Dir(target), path.Dir(rel)} {
+		if err := syncDir(root, dir); err != nil {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+	}
+	return target, nil
+}
+
+// retired finds where an original that is gone was moved to.
+func (t Trash) retired(root *os.Root, rel string) (string, error) {
+	days, err := fs.ReadDir(root.FS(), TrashName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("trash: %w", err)
+	}
+	for i := len(days) - 1; i >= 0; i-- {
+		target := path.Join(TrashName, days[i].Name(), rel)
+		if _, err := root.Lstat(target); err == nil {
+			return target, nil
+		}
+	}
+	return "", fmt.Errorf("trash: %s: %w", rel, fs.ErrNotExist)
+}
+
+// free is target, or target with a number when that is taken.
+func free(root *os.Root, target string) (string, error) {
+	name := target
+	for n := 2; n < 1000; n++ {
+		if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return name, nil
+		} else if err != nil {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+		name = fmt.Sprintf("%s~%d", target, n)
+	}
+	return "", fmt.Errorf("trash: %s is there a thousand times: %w", target, fs.ErrExist)
+}
+
+// Restore moves an original back to where it was. trashed is what Retire
+// answered.
+func (t Trash) Restore(trashed string) error {
+	elements := strings.SplitN(trashed, "/", 3)
+	if len(elements) < 3 || elements[0] != TrashName || !isDay(elements[1]) || local(elements[2]) != nil {
+		return fmt.Errorf("%q: %w", trashed, ErrPath)
+	}
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return fmt.Errorf("trash: %w", err)
+	}
+	defer root.Close()
+	place := withoutNumber(elements[2])
+	if _, err := root.Lstat(place); err == nil {
+		return fmt.Errorf("%s: %w", place, ErrExists)
+	}
+	if err := root.MkdirAll(path.Dir(place), 0o755); err != nil {
+		return fmt.Errorf("trash: %w", err)
+	}
+	if err := root.Rename(trashed, place); err != nil {
+		return fmt.Errorf("trash: %w", err)
+	}
+	return syncDir(root, path.Dir(place))
+}
+
+// withoutNumber undoes what free did to a name.
+func withoutNumber(rel string) string {
+	if i := strings.LastIndexByte(rel, '~'); i > 0 {
+		return rel[:i]
+	}
+	return rel
+}
+
+// Expire removes the days that the trash has kept long enough.
+func (t Trash) Expire(keep time.Duration) (Report, error) {
+	var report Report
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return report, fmt.Errorf("trash: %w", err)
+	}
+	defer root.Close()
+	days, err := fs.ReadDir(root.FS(), TrashName)
+	if errors.Is(err, fs.ErrNotExist) {
+		return report, nil
+	}
+	if err != nil {
+		return report, fmt.Errorf("trash: %w", err)
+	}
+	var errs []error
+	for _, day := range days {
+		retired, err := time.Parse(time.DateOnly, day.Name())
+		if err != nil || !day.IsDir() {
+			report.Strange = append(report.Strange, path.Join(TrashName, day.Name()))
+			continue
+		}
+		// The last original of the day was retired before its end.
+		if t.now().Sub(retired.Add(24*time.Hour)) < keep {
+			continue
+		}
+		if err := root.RemoveAll(path.Join(TrashName, day.Name())); err != nil {
+			errs = append(errs, fmt.Errorf("trash: %w", err))
+			continue
+		}
+		report.TrashDays++
+	}
+	return report, errors.Join(errs...)
+}
+
+func (t Trash) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+// Delete removes the file or folder rel below root. It may be repeated.
+func Delete(rootDir, rel string) error {
+	if err := local(rel); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(rootDir)
+	if err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	defer root.Close()
+	if err := root.RemoveAll(rel); err != nil {
+		return fmt.Errorf("delete: %w", err)
+	}
+	return syncDir(root, path.Dir(rel))
+}
+
+// syncDir makes a folder's entries durable, where the filesystem can.
+func syncDir(root *os.Root, dir string) error {
+	d, err := root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EBADF) {
+		return nil
+	}
+	return err
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
