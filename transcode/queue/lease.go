@@ -1,0 +1,235 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Lease is a task that is ours until it is released or lost.
+type Lease struct {
+	q      *Queue
+	id     string
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	beat   chan struct{} // closed when the heartbeat has ended
+
+	progress atomic.Uint64 // of a float64
+
+	mu      sync.Mutex
+	task    Task      // guarded by mu
+	renewed time.Time // when the record was last written; guarded by mu
+	over    bool      // released or lost; guarded by mu
+}
+
+// Lease waits until a task is due and takes it: by priority, then the newest
+// first. Errors: ErrClosed, the context's.
+func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
+	refused := map[string]uint64{} // revisions on which a compare-and-set failed
+	for {
+		q.mu.Lock()
+		if q.ended {
+			q.mu.Unlock()
+			return nil, ErrClosed
+		}
+		task, due := q.pick(refused)
+		wake := q.wake
+		if task.ID != "" {
+			q.held[task.ID] = true // no other worker of ours tries the same
+		}
+		q.mu.Unlock()
+
+		if task.ID != "" {
+			l, err := q.take(ctx, task)
+			if err == nil {
+				return l, nil
+			}
+			q.letGo(task.ID)
+			if !errors.Is(err, errConflict) {
+				return nil, err
+			}
+			refused[task.ID] = task.Rev
+			continue
+		}
+		timer := time.NewTimer(due)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, context.Cause(ctx)
+		case <-wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// maxWait bounds how long Lease sleeps without looking again.
+const maxWait = time.Minute
+
+// pick chooses a due task, or answers how long until one may be due. The
+// caller holds mu.
+func (q *Queue) pick(refused map[string]uint64) (Task, time.Duration) {
+	var best Task
+	due := maxWait
+	now := time.Now()
+	for id, s := range q.view {
+		if q.held[id] || refused[id] == s.task.Rev {
+			continue
+		}
+		wait := q.due(s, now)
+		if wait > 0 {
+			due = min(due, wait)
+			continue
+		}
+		if best.ID == "" || s.task.Priority > best.Priority ||
+			s.task.Priority == best.Priority && s.task.Created.After(best.Created) {
+			best = s.task
+		}
+	}
+	return best, due
+}
+
+// due is how long until a task may be taken; never, for one that has ended.
+func (q *Queue) due(s seen, now time.Time) time.Duration {
+	t := s.task
+	switch {
+	case t.Held() && q.server != nil:
+		return 0 // nobody else can hold it: it was ours before we were restarted
+	case t.Held():
+		return q.opt.Lease - now.Sub(s.at)
+	case t.State.Final():
+		return maxWait
+	default:
+		return t.Next.Sub(now)
+	}
+}
+
+func (q *Queue) letGo(id string) {
+	q.mu.Lock()
+	delete(q.held, id)
+	q.wakeAll()
+	q.mu.Unlock()
+}
+
+// take writes our lease into a task's record.
+func (q *Queue) take(ctx context.Context, t Task) (*Lease, error) {
+	t.Owner, t.Lease, t.Next = q.opt.Owner, uuid.NewString(), time.Time{}
+	began := time.Now()
+	t, err := q.write(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lease{q: q, id: t.ID, task: t, renewed: began, beat: make(chan struct{})}
+	l.progress.Store(math.Float64bits(t.Progress))
+	l.ctx, l.cancel = context.WithCancelCause(q.life)
+	go l.renew()
+	return l, nil
+}
+
+// Context ends when the lease does; its cause is ErrLeaseLost if it was lost.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Task is the task as last written.
+func (l *Lease) Task() Task {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.task
+}
+
+// Progress notes how far the state has come, 0 to 1. It is written with the
+// next renewal.
+func (l *Lease) Progress(p float64) { l.progress.Store(math.Float64bits(max(0, min(1, p)))) }
+
+// Update changes the task durably. ErrLeaseLost means that the task is
+// somebody else's; any other error that it could not be written.
+func (l *Lease) Update(change func(*Task)) error { return l.update(change, false) }
+
+// Release changes the task and gives it back. The lease is over even when
+// an error is returned; the task is then taken up again in time.
+func (l *Lease) Release(change func(*Task)) error {
+	err := l.update(func(t *Task) {
+		change(t)
+		t.Owner, t.Lease = "", ""
+	}, true)
+	l.end(context.Canceled)
+	<-l.beat
+	l.q.letGo(l.id)
+	return err
+}
+
+func (l *Lease) update(change func(*Task), last bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return ErrLeaseLost
+	}
+	t := l.task
+	before := t.State
+	t.Progress = math.Float64frombits(l.progress.Load())
+	change(&t)
+	if t.State != before {
+		l.progress.Store(math.Float64bits(t.Progress))
+	}
+	began := time.Now()
+	written, err := l.q.write(context.Background(), t)
+	if errors.Is(err, errConflict) {
+		// Our own write may have arrived while its answer was lost.
+		var have Task
+		if have, err = l.q.get(context.Background(), t.ID); err == nil {
+			if have.Lease != l.task.Lease {
+				return l.lose()
+			}
+			t.Rev = have.Rev
+			written, err = l.q.write(context.Background(), t)
+		}
+		if errors.Is(err, errConflict) || errors.Is(err, ErrNotFound) {
+			return l.lose()
+		}
+	}
+	if err != nil {
+		if !last && time.Since(l.renewed) > l.q.opt.Lease && l.q.server == nil {
+			return l.lose() // others may take it for abandoned by now
+		}
+		return err
+	}
+	l.task, l.renewed = written, began
+	l.over = last
+	return nil
+}
+
+// lose ends the lease. The caller holds mu.
+func (l *Lease) lose() error {
+	l.over = true
+	l.cancel(ErrLeaseLost)
+	l.q.letGo(l.id)
+	return ErrLeaseLost
+}
+
+func (l *Lease) end(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.over = true
+	l.cancel(cause)
+}
+
+// renew keeps the lease while it is not over.
+func (l *Lease) renew() {
+	defer close(l.beat)
+	ticker := time.NewTicker(l.q.opt.Lease / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-ticker.C:
+			if err := l.Update(func(*Task) {}); err != nil && !errors.Is(err, ErrLeaseLost) {
+				l.q.opt.Log.Warn("a lease could not be renewed; trying again", "task", l.id, "error", err)
+			}
+		}
+	}
+}

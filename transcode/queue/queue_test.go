@@ -1,0 +1,367 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+func id(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
+
+func open(t *testing.T, opt Options) *Queue {
+	t.Helper()
+	if opt.Dir == "" && opt.URL == "" {
+		opt.Dir = filepath.Join(t.TempDir(), "queue")
+	}
+	q, err := Open(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+func submit(t *testing.T, q *Queue, n int, fingerprint string) (Task, bool) {
+	t.Helper()
+	task, fresh, err := q.Submit(t.Context(), Task{ID: id(n), Source: json.RawMessage(`{"n":1}`), Fingerprint: fingerprint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return task, fresh
+}
+
+func lease(t *testing.T, q *Queue) *Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	l, err := q.Lease(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func release(t *testing.T, l *Lease, change func(*Task)) {
+	t.Helper()
+	if err := l.Release(change); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// idle asserts that no task is due.
+func idle(t *testing.T, q *Queue) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if l, err := q.Lease(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got a task: %+v, %v", l, err)
+	}
+}
+
+func done(task *Task) { task.State = StateDone }
+
+func TestTaskGoesThroughItsLife(t *testing.T) {
+	q := open(t, Options{Owner: "a"})
+	if task, fresh := submit(t, q, 1, "x"); !fresh || task.State != StateQueued {
+		t.Fatalf("%+v %v", task, fresh)
+	}
+	if _, fresh := submit(t, q, 1, "x"); fresh {
+		t.Error("submitted twice")
+	}
+	l := lease(t, q)
+	if task := l.Task(); task.ID != id(1) || task.Owner != "a" || !task.Held() || string(task.Source) != `{"n":1}` {
+		t.Errorf("%+v", task)
+	}
+	idle(t, q)
+	if err := l.Update(func(task *Task) { task.State = StateRendering; task.Data = json.RawMessage(`"journal"`) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Retry(t.Context(), id(1)); !errors.Is(err, ErrActive) {
+		t.Errorf("retry of a task at work: %v", err)
+	}
+	release(t, l, done)
+	if task, err := q.Get(t.Context(), id(1)); err != nil || task.State != StateDone || task.Held() || string(task.Data) != `"journal"` {
+		t.Errorf("%+v, %v", task, err)
+	}
+	if l.Context().Err() == nil || l.Update(done) == nil {
+		t.Error("the lease goes on after its release")
+	}
+	idle(t, q)
+	if _, fresh := submit(t, q, 1, "x"); fresh {
+		t.Error("a done task was done again")
+	}
+}
+
+func TestAnotherSourceOpensATaskAgain(t *testing.T) {
+	q := open(t, Options{})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	if _, fresh := submit(t, q, 1, "y"); fresh {
+		t.Error("changed a task at work")
+	}
+	release(t, l, func(task *Task) { task.State, task.Data, task.Attempt = StateFailed, json.RawMessage(`"journal"`), 3 })
+	task, fresh := submit(t, q, 1, "y")
+	if !fresh || task.State != StateQueued || task.Attempt != 0 || string(task.Data) != `"journal"` {
+		t.Errorf("%+v %v", task, fresh)
+	}
+}
+
+func TestWaitingTasksComeWhenTheyAreDue(t *testing.T) {
+	q := open(t, Options{})
+	submit(t, q, 1, "x")
+	release(t, lease(t, q), func(task *Task) {
+		task.State, task.Next, task.Attempt = StateRetrying, time.Now().Add(700*time.Millisecond), 1
+	})
+	idle(t, q)
+	l := lease(t, q)
+	if task := l.Task(); task.Attempt != 1 || !task.Next.IsZero() {
+		t.Errorf("%+v", task)
+	}
+	release(t, l, func(task *Task) { task.State, task.Next = StateRetrying, time.Now().Add(time.Hour) })
+	idle(t, q)
+	if err := q.Retry(t.Context(), id(1)); err != nil {
+		t.Fatal(err)
+	}
+	release(t, lease(t, q), done)
+}
+
+func TestOrderIsByPriorityThenNewest(t *testing.T) {
+	q := open(t, Options{})
+	base := time.Now().Add(-time.Hour)
+	for n, priority := range []int{0, 0, 1, 0} {
+		if _, _, err := q.Submit(t.Context(), Task{ID: id(n), Fingerprint: "x", Priority: priority, Created: base.Add(time.Duration(n) * time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var order []string
+	for range 4 {
+		l := lease(t, q)
+		order = append(order, l.Task().ID)
+		release(t, l, done)
+	}
+	if d := cmp.Diff([]string{id(2), id(3), id(1), id(0)}, order); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRetryByReasonAndPurge(t *testing.T) {
+	q := open(t, Options{})
+	for n, class := range []Class{"disk", "encoder", "disk", ""} {
+		submit(t, q, n, "x")
+		release(t, lease(t, q), func(task *Task) {
+			task.State, task.Reason = StateFailed, class
+			if class == "" {
+				task.State = StateDone
+			}
+		})
+	}
+	if n, err := q.RetryClass(t.Context(), "disk"); n != 2 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if err := q.Retry(t.Context(), id(99)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("retry of nothing: %v", err)
+	}
+	if n, err := q.Purge(t.Context(), time.Hour); n != 0 || err != nil {
+		t.Errorf("purged %d, %v", n, err)
+	}
+	if n, err := q.Purge(t.Context(), 0); n != 2 || err != nil {
+		t.Errorf("purged %d, %v", n, err)
+	}
+	if _, err := q.Get(t.Context(), id(1)); !errors.Is(err, ErrNotFound) {
+		t.Errorf("purged task: %v", err)
+	}
+	release(t, lease(t, q), done)
+	release(t, lease(t, q), done)
+	idle(t, q)
+}
+
+func TestProgressIsWrittenWithTheHeartbeat(t *testing.T) {
+	q := open(t, Options{Lease: 300 * time.Millisecond})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	l.Progress(0.5)
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if task, err := q.Get(t.Context(), id(1)); err == nil && task.Progress == 0.5 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("progress does not show")
+		}
+	}
+	release(t, l, done)
+}
+
+func TestIdsAreChecked(t *testing.T) {
+	q := open(t, Options{})
+	for _, bad := range []string{"", "x", "../x", strings.ToUpper("aaaaaaaa-0000-4000-8000-000000000000"), id(1) + ".>"} {
+		if _, _, err := q.Submit(t.Context(), Task{ID: bad}); !errors.Is(err, ErrID) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func TestTasksSurviveARestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "queue")
+	q := open(t, Options{Dir: dir})
+	submit(t, q, 1, "x")
+	submit(t, q, 2, "x")
+	lease(t, q) // held when the process ends
+	q.Close()
+	q = open(t, Options{Dir: dir})
+	got := map[string]bool{}
+	for range 2 {
+		l := lease(t, q) // at once, without waiting for the lease to run out
+		got[l.Task().ID] = true
+		release(t, l, done)
+	}
+	if !got[id(1)] || !got[id(2)] {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAFolderThatCannotBeUsedIsMovedAside(t *testing.T) {
+	base := t.TempDir()
+	dir := filepath.Join(base, "queue")
+	if err := os.WriteFile(dir, []byte("a file where the folder should be"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Options{Dir: dir}); err == nil {
+		t.Error("a file was taken for a folder")
+	}
+	_ = os.Remove(dir)
+	q := open(t, Options{Dir: dir})
+	submit(t, q, 1, "x")
+	q.Close()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	q = open(t, Options{Dir: dir})
+	if tasks, err := q.List(t.Context()); err != nil || len(tasks) != 0 {
+		t.Errorf("%v, %v", tasks, err)
+	}
+	submit(t, q, 1, "x")
+}
+
+// natsURL starts a real NATS server with a port.
+func natsURL(t *testing.T) string {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the NATS server does not start")
+	}
+	t.Cleanup(func() { stopServer(s) })
+	return s.ClientURL()
+}
+
+func TestAgentsShareAQueueAndEachTaskIsDoneOnce(t *testing.T) {
+	url := natsURL(t)
+	agents := []*Queue{open(t, Options{URL: url, Owner: "a"}), open(t, Options{URL: url, Owner: "b"})}
+	const n = 100
+	for i := range n {
+		submit(t, agents[i%2], i, "x")
+	}
+	var mu sync.Mutex
+	times := map[string]int{}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, q := range agents {
+		for range 3 {
+			wg.Go(func() {
+				for {
+					l, err := q.Lease(ctx)
+					if err != nil {
+						return
+					}
+					mu.Lock()
+					times[l.Task().ID]++
+					all := len(times) == n
+					mu.Unlock()
+					if err := l.Release(done); err != nil {
+						t.Error(err)
+					}
+					if all {
+						cancel()
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if len(times) != n {
+		t.Errorf("%d of %d tasks were done", len(times), n)
+	}
+	for id, k := range times {
+		if k != 1 {
+			t.Errorf("%s was done %d times", id, k)
+		}
+	}
+}
+
+func TestASilentHolderLosesItsLease(t *testing.T) {
+	url := natsURL(t)
+	const short = time.Second
+	silent := open(t, Options{URL: url, Owner: "silent", Lease: time.Hour}) // never renews in time
+	other := open(t, Options{URL: url, Owner: "other", Lease: short})
+	submit(t, silent, 1, "x")
+	old := lease(t, silent)
+	began := time.Now()
+	l := lease(t, other)
+	if took := time.Since(began); took < short/2 {
+		t.Errorf("taken over after %s already", took)
+	}
+	if l.Task().Owner != "other" {
+		t.Errorf("%+v", l.Task())
+	}
+	if err := old.Update(func(task *Task) { task.State = StateRetiring }); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("the earlier holder could write: %v", err)
+	}
+	if !errors.Is(context.Cause(old.Context()), ErrLeaseLost) {
+		t.Errorf("its context: %v", context.Cause(old.Context()))
+	}
+	if err := old.Release(done); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("the earlier holder could release: %v", err)
+	}
+	release(t, l, done)
+	if task, err := other.Get(t.Context(), id(1)); err != nil || task.State != StateDone {
+		t.Errorf("%+v, %v", task, err)
+	}
+}
+
+func TestARenewedLeaseIsNotTakenOver(t *testing.T) {
+	url := natsURL(t)
+	a := open(t, Options{URL: url, Owner: "a", Lease: time.Second})
+	b := open(t, Options{URL: url, Owner: "b", Lease: 3 * time.Second})
+	submit(t, a, 1, "x")
+	l := lease(t, a)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if got, err := b.Lease(ctx); err == nil {
+		t.Errorf("taken over: %+v", got.Task())
+	}
+	release(t, l, done)
+}
+
+func TestBackoffGrowsAndIsBounded(t *testing.T) {
+	for attempt, want := range map[int]time.Duration{0: firstBackoff, 1: firstBackoff, 2: 2 * firstBackoff, 3: 4 * firstBackoff, 50: lastBackoff} {
+		for range 20 {
+			if got := Backoff(attempt); got < want*8/10 || got > want*12/10 {
+				t.Errorf("attempt %d: %s, want %s ± 20 %%", attempt, got, want)
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package queue
+
+import (
+	"encoding/json"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// State is how far a task has come.
+type State string
+
+// The states of a task. Done, failed and skipped are final.
+const (
+	StateSettling   State = "settling" // too early; looked at again at Next
+	StateQueued     State = "queued"
+	StateRendering  State = "rendering"
+	StateVerifying  State = "verifying"
+	StateUploading  State = "uploading"
+	StateConfirming State = "confirming"
+	StateRetiring   State = "retiring"
+	StateDone       State = "done"
+	StateRetrying   State = "retrying" // failed; tried again at Next
+	StateFailed     State = "failed"
+	StateSkipped    State = "skipped"
+)
+
+// Final tells whether nothing more happens to a task by itself.
+func (s State) Final() bool { return s == StateDone || s == StateFailed || s == StateSkipped }
+
+// Class is why a task failed, in one word.
+type Class string
+
+// Task is a unit of work. Source and Data are the owner's business.
+type Task struct {
+	ID          string          `json:"id"`          // lower-case UUID: the key
+	Source      json.RawMessage `json:"source"`      // what the task is about
+	Fingerprint string          `json:"fingerprint"` // identity of the source
+	Priority    int             `json:"priority,omitempty"`
+	State       State           `json:"state"`
+	Progress    float64         `json:"progress"` // of the state, 0 to 1
+	Attempt     int             `json:"attempt"`
+	Reason      Class           `json:"reason,omitempty"`
+	Error       string          `json:"error,omitempty"`
+	Created     time.Time       `json:"created"`
+	Updated     time.Time       `json:"updated"`
+	Next        time.Time       `json:"next,omitzero"` // when a waiting task is due
+	Owner       string          `json:"owner,omitempty"`
+	Lease       string          `json:"lease,omitempty"` // random word of the holder
+	Data        json.RawMessage `json:"data,omitempty"`  // journal of what was done
+
+	Rev uint64 `json:"-"` // revision of the record
+}
+
+// Held tells whether somebody works on the task.
+func (t Task) Held() bool { return t.Lease != "" }
+
+// What callers test for.
+var (
+	// ErrLeaseLost means that another holder has the task, or that nobody
+	// could tell for a whole lease time. The work must stop.
+	ErrLeaseLost = errors.New("the lease of the task is lost")
+	ErrNotFound  = errors.New("no such task")
+	ErrActive    = errors.New("the task is being worked on")
+	ErrClosed    = errors.New("the queue is closed")
+	ErrID        = errors.New("a task's id must be a lower-case UUID")
+)
+
+// Bounds of [Backoff].
+const (
+	firstBackoff = 15 * time.Second
+	lastBackoff  = 10 * time.Minute
+)
+
+// Backoff is how long a task waits before its next attempt, after so many:
+// twice as long each time, up to ten minutes, give or take a fifth so that
+// tasks that failed together are not tried together.
+func Backoff(attempt int) time.Duration {
+	d := firstBackoff << max(0, min(attempt-1, 10))
+	d = min(d, lastBackoff)
+	return time.Duration(float64(d) * (0.8 + 0.4*rand.Float64()))
+}
