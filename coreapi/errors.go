@@ -47,7 +47,8 @@ var (
 		"set SECURITY_SERVICE_ACCOUNT_REGISTRATION=True in JumpServer's config.txt " +
 		"(or terminal registration in its settings) and restart core")
 	// ErrBadToken: the bootstrap token is not core's.
-	ErrBadToken = errors.New("core does not accept BOOTSTRAP_TOKEN: copy it from JumpServer's config.txt")
+	ErrBadToken = errors.New("core does not accept BOOTSTRAP_TOKEN: copy it from JumpServer's config.txt " +
+		"(if it is the same and core is v4.9 or later, restart core: it takes new components for 5 minutes then)")
 	// ErrRegistrationRefused: what core from v4.9 on answers both to a wrong
 	// bootstrap token and when its registration window is closed.
 	ErrRegistrationRefused = errors.New("core does not let us register: its window for new components is closed " +

@@ -40,8 +40,8 @@ func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason s
 	return c.session(ctx, id, call{
 		op: "send event " + string(event), method: http.MethodPost, path: "lifecycle_log/", in: in, once: true,
 		refine: func(e *Error, _ *answer) {
-			// A session that core misses has a code; a missing URL has none.
-			if errors.Is(e.Kind, ErrNotFound) && e.Code == "" {
+			// A session that core misses has this code, a missing URL has not.
+			if errors.Is(e.Kind, ErrNotFound) && e.Code != "object_does_not_exist" {
 				e.Kind = ErrUnsupported
 			}
 		},
