@@ -98,7 +98,7 @@ func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []stri
 	// decoder's own brightness without conversion.
 	args = append(args, "-map", "0:v:0", "-vf", "select="+strings.Join(chosen, "+")+",setpts=N/TB,extractplanes=y")
 	args = append(args, t.passthrough...)
-	args = append(args, "-f", "rawvideo", "pipe:1")
+	args = append(args, "-enc_time_base:v", "1:1000", "-f", "rawvideo", "pipe:1")
 	if sound {
 		args = append(args, "-map", "0:a", "-f", "null", "-")
 	}
