@@ -33,7 +33,7 @@ func (j *job) admit(ctx context.Context) error {
 	if !session.Graphical() {
 		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
-	j.journal.Date = session.DateDir()
+	j.journal.Date, j.started = session.DateDir(), session.DateStart
 	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date {
 		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
 	}

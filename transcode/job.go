@@ -25,6 +25,7 @@ type job struct {
 	lease   *queue.Lease
 	source  Source
 	journal Journal
+	started time.Time // of the session, once core has been asked
 	log     *slog.Logger
 	logFile *os.File
 }

@@ -19,8 +19,11 @@ import (
 func (j *job) makeVideo(ctx context.Context) error {
 	if j.journal.Video != nil {
 		have, err := j.haveVideo(ctx)
-		if err != nil || have {
+		if err != nil {
 			return err
+		}
+		if have {
+			return j.converted(ctx)
 		}
 		j.log.Info("the MP4 made before is gone; making it again")
 		j.journal.Video = nil
@@ -39,11 +42,20 @@ func (j *job) makeVideo(ctx context.Context) error {
 	if done, err := j.reconcile(ctx, plan); done || err != nil {
 		return err
 	}
+	plan.Started = j.started
 	if err := j.event(ctx, coreapi.ConvertStart, ""); err != nil {
 		return err
 	}
 	if err := j.render(ctx, plan); err != nil {
 		return err
+	}
+	return j.converted(ctx)
+}
+
+// converted tells core of the conversion, if it was one.
+func (j *job) converted(ctx context.Context) error {
+	if j.journal.Reconciled {
+		return nil
 	}
 	return j.event(ctx, coreapi.ConvertSuccess, "")
 }
