@@ -188,11 +188,16 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 
 // offer does what the watcher does when the recording has settled.
 func (a *agent) offer(ctx context.Context) error {
-	rec, err := recording.Open(filepath.Join(a.pool.ReplayDir, filepath.FromSlash(a.path)))
+	file := filepath.Join(a.pool.ReplayDir, filepath.FromSlash(a.path))
+	st, err := os.Stat(file)
 	if err != nil {
 		return err
 	}
-	return a.pool.Found(ctx, watcher.Candidate{Session: session, Date: "2024-04-23", Path: a.path, Size: rec.Size, ModTime: rec.ModTime})
+	c := watcher.Candidate{Session: session, Date: "2024-04-23", Path: a.path, Size: st.Size(), ModTime: st.ModTime()}
+	if rec, err := recording.Open(file); err == nil { // parts count, too
+		c.Size, c.ModTime = rec.Size, rec.ModTime
+	}
+	return a.pool.Found(ctx, c)
 }
 
 // settle runs the pool until the task has ended, and answers it.
