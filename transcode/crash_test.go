@@ -103,7 +103,7 @@ func (s *site) checkReplaced() {
 	}
 	var events []string
 	for _, e := range s.core.Events(session) {
-		events = append(events, string(e.Name))
+		events = append(events, e.Name)
 	}
 	want := []string{"replay_convert_start", "replay_convert_success", "replay_upload_start", "replay_upload_success"}
 	if d := cmp.Diff(want, events); d != "" {

@@ -50,7 +50,7 @@ func (p *Pool) newJob(lease *queue.Lease) (*job, error) {
 		return j, fmt.Errorf("task log: %w", err)
 	}
 	j.logFile = f
-	own := tint.NewHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
+	own := tint.NewTextHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
 	j.log = slog.New(slog.NewMultiHandler(own, p.Log.With("session", task.ID).Handler()))
 	return j, nil
 }

@@ -141,7 +141,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 	mark, err := render.ParseMark(info.Metadata["comment"])
 	if err != nil || mark.Session != j.id {
 		j.log.Warn("the MP4 in place was made by something else; it is replaced", "path", j.final())
-		return false, nil
+		return false, nil //nolint:nilerr // replaced, not failed
 	}
 	if mark.Source != plan.Source {
 		if plan.Duration() > info.Duration+time.Second {
@@ -157,7 +157,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 			return false, err
 		}
 		j.log.Warn("the MP4 in place is damaged; it is made again", "path", j.final(), "error", err)
-		return false, nil
+		return false, nil //nolint:nilerr // replaced, not failed
 	}
 	sum, size, err := hashFile(ctx, path)
 	if err != nil {

@@ -31,6 +31,11 @@ func (t *trouble) suffer() syscall.Errno {
 	return syscall.Errno(t.errno.Load())
 }
 
+// WrapChild makes all nodes of the tree able to fail.
+func (n *loopback) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder {
+	return &loopback{LoopbackNode: fs.LoopbackNode{RootData: n.RootData}, trouble: n.trouble}
+}
+
 func (n *loopback) OpendirHandle(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
 	if errno := n.trouble.suffer(); errno != 0 {
 		return nil, 0, errno
@@ -53,10 +58,7 @@ func mount(t *testing.T, dir string) (point string, tr *trouble, server *fuse.Se
 	if err := syscall.Stat(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	root := &fs.LoopbackRoot{Path: dir, Dev: uint64(st.Dev)}
-	root.NewNode = func(*fs.LoopbackRoot, *fs.Inode, string, *syscall.Stat_t) fs.InodeEmbedder {
-		return &loopback{LoopbackNode: fs.LoopbackNode{RootData: root}, trouble: tr}
-	}
+	root := &fs.LoopbackRoot{Path: dir, Dev: st.Dev}
 	node := &loopback{LoopbackNode: fs.LoopbackNode{RootData: root}, trouble: tr}
 	root.RootNode = node
 	zero := time.Duration(0)

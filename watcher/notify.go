@@ -31,7 +31,7 @@ func (w *Watcher) notify(hints chan<- struct{}) *notifier {
 		var st unix.Statfs_t
 		if err := unix.Statfs(w.Root, &st); err != nil {
 			mode = ModePoll
-		} else if name, ok := remote[int64(st.Type)]; ok {
+		} else if name, ok := remote[st.Type]; ok {
 			mode = ModePoll
 			w.Log.Debug("the file system does not tell of changes; polling", "type", name)
 		}

@@ -49,13 +49,17 @@ func valueError(pe *envconfig.ParseError) error {
 // Secret is a value that no log shows.
 type Secret string
 
-func (Secret) String() string       { return "(secret)" }
+func (Secret) String() string { return "(secret)" }
+
+// LogValue keeps the value out of logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
 // SealKey is a Secret of exactly 32 characters, or none.
 type SealKey string
 
-func (SealKey) String() string       { return "(secret)" }
+func (SealKey) String() string { return "(secret)" }
+
+// LogValue keeps the value out of logs.
 func (SealKey) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
 // Decode accepts 32 bytes or nothing.
@@ -159,22 +163,41 @@ func choice[T ~string](to *T, v string, allowed ...string) error {
 	return nil
 }
 
-// Numbers with bounds.
-type (
-	Port    int // TCP port, 1–65535
-	Count   int // number of workers, 0–1024
-	Percent int // 1–100
-	FPS     int // frames a second, 1–60
-	CRF     int // x264's constant rate factor, 0–51
-	Days    int // 1–36500
-)
+// Port is a TCP port.
+type Port int
 
-func (n *Port) Decode(v string) error    { return bounded(n, v, 1, 65535) }
-func (n *Count) Decode(v string) error   { return bounded(n, v, 0, 1024) }
+// Decode accepts 1 to 65535.
+func (n *Port) Decode(v string) error { return bounded(n, v, 1, 65535) }
+
+// Count is a number of workers.
+type Count int
+
+// Decode accepts 0 to 1024.
+func (n *Count) Decode(v string) error { return bounded(n, v, 0, 1024) }
+
+// Percent is a percentage.
+type Percent int
+
+// Decode accepts 1 to 100.
 func (n *Percent) Decode(v string) error { return bounded(n, v, 1, 100) }
-func (n *FPS) Decode(v string) error     { return bounded(n, v, 1, 60) }
-func (n *CRF) Decode(v string) error     { return bounded(n, v, 0, 51) }
-func (n *Days) Decode(v string) error    { return bounded(n, v, 1, 36500) }
+
+// FPS is a number of frames a second.
+type FPS int
+
+// Decode accepts 1 to 60.
+func (n *FPS) Decode(v string) error { return bounded(n, v, 1, 60) }
+
+// CRF is x264's constant rate factor.
+type CRF int
+
+// Decode accepts 0 to 51.
+func (n *CRF) Decode(v string) error { return bounded(n, v, 0, 51) }
+
+// Days is a number of days.
+type Days int
+
+// Decode accepts 1 to 36500.
+func (n *Days) Decode(v string) error { return bounded(n, v, 1, 36500) }
 
 // Duration is the time that d days last.
 func (d Days) Duration() time.Duration { return time.Duration(d) * 24 * time.Hour }

@@ -93,7 +93,11 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	defer tasks.Close()
+	defer func() {
+		if err := tasks.Close(); err != nil {
+			log.Warn("the queue did not close cleanly", "error", err)
+		}
+	}()
 
 	pool := &transcode.Pool{
 		Queue: tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),

@@ -67,7 +67,7 @@ func (d *demo) run(ctx context.Context) error {
 	if d.core, err = coretest.Start(coretest.Options{Version: d.version, MediaDir: d.media(), BootstrapToken: "demo"}); err != nil {
 		return err
 	}
-	defer d.core.Close()
+	defer func() { _ = d.core.Close() }()
 	if d.seeds, err = plant(d.recordings, filepath.Join(d.media(), "replay"), d.core); err != nil {
 		return err
 	}

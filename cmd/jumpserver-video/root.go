@@ -14,7 +14,6 @@ import (
 type app struct {
 	out, err io.Writer
 	file     string // --config
-	quiet    bool
 }
 
 // run executes one command line and returns its exit code.

@@ -20,7 +20,7 @@ func New(w io.Writer, level slog.Leveler) *slog.Logger {
 	if os.Getenv("JOURNAL_STREAM") != "" {
 		options.ReplaceAttr = dropTime
 	}
-	return slog.New(tint.NewHandler(w, options))
+	return slog.New(tint.NewTextHandler(w, options))
 }
 
 // Terminal tells whether w is a terminal.

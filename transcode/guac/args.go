@@ -64,10 +64,9 @@ func (in *Instruction) arg(i int) []byte {
 	return nil
 }
 
-func (in *Instruction) int(i int) int      { return whole(in.arg(i)) }
-func (in *Instruction) num(i int) float64  { return number(in.arg(i)) }
-func (in *Instruction) byteAt(i int) uint8 { return uint8(max(0, min(255, in.int(i)))) }
-func (in *Instruction) text(i int) string  { return string(in.arg(i)) }
+func (in *Instruction) int(i int) int     { return whole(in.arg(i)) }
+func (in *Instruction) num(i int) float64 { return number(in.arg(i)) }
+func (in *Instruction) text(i int) string { return string(in.arg(i)) }
 func (in *Instruction) nums(i, n int) []float64 {
 	f := make([]float64, n)
 	for k := range f {

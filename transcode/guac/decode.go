@@ -64,9 +64,9 @@ func newPool(workers int, lim Limits) *pool {
 func (p *pool) submit(ctx context.Context, j *job) error {
 	w, h, err := imageSize(j.mimetype, j.data, p.lim)
 	if err != nil {
-		j.err = err
+		j.err = err // the painter tells of it
 		close(j.done)
-		return nil
+		return nil //nolint:nilerr // one bad image does not end the recording
 	}
 	j.weight = min(int64(4*w*h), budget)
 	if err := p.room.Acquire(ctx, j.weight); err != nil {

@@ -63,11 +63,11 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 	c, err := t.start(ctx, 0, nil, w, t.decodeArguments(path, info.Audio, samples)...)
 	if err != nil {
 		w.CloseWithError(err)
-		<-compared
+		_ = <-compared // it has ended, too
 		return err
 	}
 	err = c.wait()
-	w.Close()
+	w.CloseWithError(io.EOF)
 	likeness := <-compared
 	words := c.words.String()
 	switch {
