@@ -20,6 +20,7 @@ type smallCore struct {
 	storage       string
 	ill           int // status for everything, if not 0
 	illConfig     int // status for the config
+	illBeat       int // status for heartbeats
 }
 
 func (c *smallCore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +44,8 @@ func (c *smallCore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 401, `{"detail":"Invalid signature."}`)
 	case strings.HasSuffix(r.URL.Path, "/profile/"):
 		reply(w, 200, `{"id":"u","name":"worker `+id[:8]+`"}`)
+	case strings.HasSuffix(r.URL.Path, "/status/") && c.illBeat != 0:
+		reply(w, c.illBeat, "")
 	case strings.HasSuffix(r.URL.Path, "/status/"):
 		c.beats++
 		reply(w, 201, `[]`)
@@ -172,6 +175,19 @@ func TestComponentRegistersAgainOnceWhenItsKeyIsRefused(t *testing.T) {
 	if s := c.State(); s.LastError != "" {
 		t.Errorf("%+v", s)
 	}
+}
+
+func TestANewComponentIsNotOnlineBeforeItsFirstBeat(t *testing.T) {
+	core := &smallCore{storage: "server"}
+	c, _ := live(t, core)
+	within(t, patience, "online", func() bool { return c.State().Online })
+	core.change(func() { core.keys, core.illBeat = nil, 500 })
+	within(t, patience, "registered anew", func() bool { s := c.State(); return s.Registered && s.Name == "worker 00000002" })
+	if s := c.State(); s.Online || !s.LastBeat.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	core.change(func() { core.illBeat = 0 })
+	within(t, patience, "online anew", func() bool { return c.State().Online })
 }
 
 func TestComponentOutlastsATroubledCore(t *testing.T) {

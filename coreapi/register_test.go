@@ -3,14 +3,15 @@ package coreapi
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -147,19 +148,54 @@ func TestAKeyThatNeverWorksIsNotReplacedOverAndOver(t *testing.T) {
 }
 
 func TestNothingIsRegisteredThatCouldNotBeKept(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if err := os.Symlink("nowhere/at/all", dir); err != nil {
 		t.Fatal(err)
 	}
 	c := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("core was asked") })
 	ctx, cancel := context.WithCancel(t.Context())
-	r := Registrar{Client: c, Keys: KeyFile{Dir: filepath.Join(file, "keys")}, Token: "x", Failed: func(err error) {
-		if !errors.Is(err, syscall.ENOTDIR) {
-			t.Errorf("got %v", err)
-		}
-		cancel()
-	}}
+	var log logBuffer
+	r := Registrar{Client: c, Keys: KeyFile{Dir: dir}, Token: "x", Log: log.logger(), Failed: func(error) { cancel() }}
 	if _, err := r.Ensure(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	if !strings.Contains(log.String(), dir) {
+		t.Errorf("the folder is not named:\n%s", &log)
+	}
+}
+
+func TestAnHourWithoutCoreIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		c, err := New(Options{BaseURL: "http://core", Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("connection refused") },
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		start := time.Now()
+		var tries []time.Duration
+		r := Registrar{
+			Client: c, Keys: KeyFile{Dir: t.TempDir()}, Token: "x", Log: log.logger(),
+			Failed: func(error) { tries = append(tries, time.Since(start)) },
+		}
+		if _, err := r.Ensure(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		// After 1, 2, 4, 8, 16 and from then on 30 s, less up to a third.
+		for i, most := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			most *= time.Second
+			if wait := tries[i+1] - tries[i]; wait > most || wait < most*2/3-1 {
+				t.Errorf("wait %d: %v of %v", i, wait, most)
+			}
+		}
+		if n := len(tries); n < 3600/30 || n > 3600/20+10 {
+			t.Errorf("%d tries", n)
+		}
+		if n := strings.Count(log.String(), "\n"); n < 5 || n > 7 {
+			t.Errorf("%d lines of log", n)
+		}
+	})
 }
