@@ -42,11 +42,13 @@ func (b *bars) add(name string) *bar {
 	one.step.Store("reading")
 	one.bar = b.progress.AddBar(barTotal,
 		mpb.PrependDecorators(decor.Name(shorten(name, 32), decor.WCSyncSpaceR)),
-		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(func(decor.Statistics) string { return one.state() })))
+		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(one.state)))
 	return one
 }
 
-func (b *bar) state() string {
+// state is the text behind the bar. It must not call the bar's methods: it
+// runs while the bar is being drawn.
+func (b *bar) state(s decor.Statistics) string {
 	step, _ := b.step.Load().(string)
 	if step != "rendering" {
 		return "  " + step
@@ -57,7 +59,7 @@ func (b *bar) state() string {
 		return "  " + step
 	}
 	speed := float64(done) / float64(elapsed)
-	current := max(b.bar.Current(), 1)
+	current := max(s.Current, 1)
 	left := time.Duration(float64(elapsed) * float64(barTotal-current) / float64(current))
 	return fmt.Sprintf("  %.1f× real time, %s left", speed, left.Round(time.Second))
 }

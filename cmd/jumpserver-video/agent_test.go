@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode/taskapi"
+)
+
+// lab is a fake JumpServer and an agent beside it, run through the command
+// line as a user would.
+type lab struct {
+	t    *testing.T
+	core *coretest.Server
+	dir  string
+	port int
+	log  lockedBuffer
+	stop func() int
+}
+
+// lockedBuffer is a log that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newLab(t *testing.T, version string) *lab {
+	t.Helper()
+	l := &lab{t: t, dir: t.TempDir()}
+	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = core.Close() })
+	l.core = core
+	if l.port, err = freePort(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"NAME": "", "CORE_HOST": core.URL, "BOOTSTRAP_TOKEN": "boot-secret", "BIND_HOST": "127.0.0.1", "HTTPD_PORT": strconv.Itoa(l.port),
+		"REPLAY_DIR": l.replay(), "DATA_DIR": filepath.Join(l.dir, "data"), "SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms",
+		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2",
+	} {
+		t.Setenv(name, value)
+	}
+	return l
+}
+
+func (l *lab) media() string  { return filepath.Join(l.dir, "media") }
+func (l *lab) replay() string { return filepath.Join(l.dir, "media", "replay") }
+
+// start runs the agent until stop, which answers its exit code.
+func (l *lab) start() {
+	l.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	code := make(chan int, 1)
+	go func() { code <- run(ctx, []string{"agent"}, io.Discard, &l.log) }()
+	l.stop = sync.OnceValue(func() int { cancel(); return <-code })
+	l.t.Cleanup(func() { l.stop() })
+}
+
+// command runs a command line beside the agent.
+func (l *lab) command(args ...string) (out string, code int) {
+	var o, e bytes.Buffer
+	code = run(l.t.Context(), args, &o, &e)
+	return o.String() + e.String(), code
+}
+
+func (l *lab) until(what string, ok func() bool) {
+	l.t.Helper()
+	for end := time.Now().Add(90 * time.Second); !ok(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			l.t.Fatalf("%s: not in time\n%s", what, l.log.String())
+		}
+	}
+}
+
+func (l *lab) served(id string) string {
+	replay, err := l.core.Served(l.t.Context(), id)
+	if err != nil {
+		return err.Error()
+	}
+	return replay.Type
+}
+
+func (l *lab) health() int {
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/video-worker/health/", l.port))
+	if err != nil {
+		return 0
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
+func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
+	for _, version := range []string{"3.10.9", "4.10.13"} {
+		t.Run(version, func(t *testing.T) {
+			l := newLab(t, version)
+			seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.start()
+			for _, s := range seeds {
+				want := "mp4"
+				switch {
+				case s.foreign:
+					want = "asciicast"
+				case s.from == "":
+					want = "json"
+				}
+				l.until(s.what, func() bool { return l.served(s.id) == want })
+			}
+			l.until("healthy", func() bool { return l.health() == http.StatusOK })
+			l.until("online", func() bool {
+				c := l.core.Components()
+				return len(c) == 1 && c[0].Online && c[0].Type == "video_worker"
+			})
+
+			out, code := l.command("tasks")
+			if code != 0 || !strings.Contains(out, seeds[0].id) || !strings.Contains(out, "not_graphical") {
+				t.Errorf("tasks: %d\n%s", code, out)
+			}
+			l.until("all done", func() bool {
+				out, _ := l.command("tasks", "--state", "done", "--json")
+				return strings.Count(out, `"state": "done"`) == 8
+			})
+			out, code = l.command("tasks", "show", seeds[1].id)
+			if code != 0 || !strings.Contains(out, "smaller") || !strings.Contains(out, "INF rendered and verified") {
+				t.Errorf("tasks show: %d\n%s", code, out)
+			}
+			if out, code = l.command("tasks", "retry", "--reason", "not_graphical"); code != 0 || !strings.Contains(out, "1 tasks") {
+				t.Errorf("tasks retry: %d\n%s", code, out)
+			}
+			if out, code = l.command("tasks", "retry", "11111111-1111-4111-8111-111111111111"); code != exitFailure || !strings.Contains(out, "no such task") {
+				t.Errorf("retry of nothing: %d\n%s", code, out)
+			}
+			if code := l.stop(); code != 0 {
+				t.Errorf("the agent ended with %d", code)
+			}
+			for _, secret := range []string{"boot-secret", keySecret(t, l)} {
+				if strings.Contains(l.log.String(), secret) {
+					t.Error("a secret is in the log")
+				}
+			}
+		})
+	}
+}
+
+// keySecret reads the access key that the agent has kept.
+func keySecret(t *testing.T, l *lab) string {
+	t.Helper()
+	path := filepath.Join(l.dir, "data", "keys", ".access_key")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(path); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", st.Mode(), err)
+	}
+	_, secret, _ := strings.Cut(strings.TrimSpace(string(data)), ":")
+	if len(secret) < 20 {
+		t.Fatalf("key file: %q", data)
+	}
+	return secret
+}
+
+func TestARecordingThatArrivesWhileTheAgentRuns(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.until(seeds[3].what, func() bool { return l.served(seeds[3].id) == "mp4" })
+}
+
+func TestHealthSaysWhatIsWrong(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	l.core.SetRegistration(coretest.RegistrationOff)
+	l.start()
+	l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
+	l.until("told", func() bool { return strings.Contains(l.log.String(), "SECURITY_SERVICE_ACCOUNT_REGISTRATION") })
+	l.core.SetRegistration(coretest.RegistrationOn)
+}
+
+func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	out, code := l.command("agent")
+	if code != exitFailure || !strings.Contains(out, "another agent uses") {
+		t.Errorf("%d\n%s", code, out)
+	}
+}
+
+func TestTheTaskAPIIsForThisHostOnly(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s/tasks", l.port, taskapi.Prefix), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("X-Forwarded-For", "203.0.113.9")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d through a proxy", resp.StatusCode)
+	}
+}
