@@ -18,10 +18,11 @@ import (
 type bars struct{ progress *mpb.Progress }
 
 func newBars(w io.Writer, show bool) *bars {
-	if !show {
-		w = nil
+	options := []mpb.ContainerOption{mpb.WithOutput(nil)}
+	if show {
+		options = []mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithAutoRefresh(), mpb.WithRefreshRate(150 * time.Millisecond)}
 	}
-	return &bars{mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithRefreshRate(150*time.Millisecond))}
+	return &bars{mpb.New(options...)}
 }
 
 // Wait draws the last state.

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/transcode/render"
+)
+
+func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {
+	var out lockedBuffer
+	b := newBars(&out, true)
+	good, bad := b.add("good.mp4"), b.add("bad.mp4")
+	good.scanned(10, 10)
+	for i := range 10 {
+		good.rendered(render.Progress{Done: time.Duration(i+1) * 10 * time.Second, Total: 100 * time.Second})
+		time.Sleep(100 * time.Millisecond) // long enough for the bars to be drawn
+	}
+	good.verifying()
+	good.end(nil)
+	bad.end(errors.New("no"))
+	done := make(chan struct{})
+	go func() { b.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the bars wait for themselves")
+	}
+	for _, want := range []string{"good.mp4", "× real time", "s left", "100 %", "done", "failed"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not shown in %q", want, out.String())
+		}
+	}
+}
+
+func TestBarsAreSilentWhereThereIsNoTerminal(t *testing.T) {
+	var out lockedBuffer
+	b := newBars(&out, false)
+	one := b.add("x.mp4")
+	one.end(nil)
+	b.Wait()
+	if out.String() != "" {
+		t.Errorf("%q", out.String())
+	}
+}
