@@ -231,7 +231,7 @@ func (p *painter) finish() error {
 	if err := p.repeat(p.total); err != nil {
 		return err
 	}
-	if hold := p.total - p.slot; hold > p.last {
+	if hold := (p.total - p.slot).Truncate(time.Millisecond); hold > p.last {
 		return p.emit(hold, nil)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package video
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,8 +64,7 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 	c, err := t.start(ctx, 0, nil, w, t.decodeArguments(path, info.Audio, samples)...)
 	if err != nil {
 		w.CloseWithError(err)
-		_ = <-compared // it has ended, too
-		return err
+		return cmp.Or(err, <-compared) // both have ended
 	}
 	err = c.wait()
 	w.CloseWithError(io.EOF)
