@@ -1,7 +1,6 @@
 package video
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,11 +12,15 @@ import (
 )
 
 // VerifyError says in what way a video is not what it must be.
-type VerifyError struct{ What string }
+type VerifyError struct {
+	What string
+
+	missing bool // a frame did not come: why, the decoder knows better
+}
 
 func (e *VerifyError) Error() string { return "the video is not good: " + e.What }
 
-func bad(format string, args ...any) error { return &VerifyError{fmt.Sprintf(format, args...)} }
+func bad(format string, args ...any) error { return &VerifyError{What: fmt.Sprintf(format, args...)} }
 
 // minPSNR is the least likeness, in dB, between a frame's brightness and what
 // was given to the encoder. Frames at CRF 28 reach 35 to 50; a frame of
@@ -55,16 +58,17 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 // decode decodes everything and compares the samples on the way.
 func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sample) error {
 	r, w := io.Pipe()
-	compared := make(chan error, 1)
+	compared := make(chan *VerifyError, 1)
 	go func() {
-		err := compare(r, samples)
+		found := compare(r, samples)
 		_ = r.CloseWithError(io.ErrClosedPipe) // a file that gives more than asked for
-		compared <- err
+		compared <- found
 	}()
 	c, err := t.start(ctx, 0, nil, w, t.decodeArguments(path, info.Audio, samples)...)
 	if err != nil {
 		w.CloseWithError(err)
-		return cmp.Or(err, <-compared) // both have ended
+		<-compared //nolint:errcheck // it has ended, too; why is known
+		return err
 	}
 	err = c.wait()
 	w.CloseWithError(io.EOF)
@@ -75,7 +79,7 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 		return context.Cause(ctx)
 	case errors.Is(err, ErrNoFFmpeg):
 		return err
-	case likeness != nil:
+	case likeness != nil && (!likeness.missing || err == nil):
 		return likeness
 	case err != nil:
 		return bad("it does not decode: %v", err)
@@ -106,18 +110,18 @@ func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []stri
 }
 
 // compare reads the chosen frames' brightness and holds it against samples.
-func compare(r io.Reader, samples []Sample) error {
+func compare(r io.Reader, samples []Sample) *VerifyError {
 	for _, s := range samples {
 		got := make([]byte, len(s.Luma))
 		if _, err := io.ReadFull(r, got); err != nil {
-			return bad("frame %d (%s) is missing", s.Frame, s.At)
+			return &VerifyError{What: fmt.Sprintf("frame %d (%s) is missing", s.Frame, s.At), missing: true}
 		}
 		if db := psnr(got, s.Luma); db < minPSNR {
-			return bad("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)
+			return &VerifyError{What: fmt.Sprintf("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)}
 		}
 	}
 	if n, _ := io.Copy(io.Discard, r); n > 0 {
-		return bad("%d bytes more than the sampled frames", n)
+		return &VerifyError{What: fmt.Sprintf("%d bytes more than the sampled frames", n)}
 	}
 	return nil
 }
