@@ -38,10 +38,7 @@ func (p *Pool) newJob(lease *queue.Lease) (*job, error) {
 	if err := json.Unmarshal(task.Source, &j.source); err != nil {
 		return j, failure(ClassInternal, fails, "the task does not say where its recording is: %w", err)
 	}
-	j.journal = JournalOf(task.Data)
-	if j.journal.Fingerprint != task.Fingerprint || j.journal.Ended {
-		j.journal = Journal{Fingerprint: task.Fingerprint}
-	}
+	j.journal = JournalOf(task.Data).For(task.Fingerprint)
 	if err := os.MkdirAll(j.folder(), 0o750); err != nil {
 		return j, fmt.Errorf("task folder: %w", err)
 	}

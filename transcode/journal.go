@@ -88,6 +88,19 @@ func JournalOf(data json.RawMessage) Journal {
 	return j
 }
 
+// For is the journal to go on with for a source: this one, or a new one when
+// the task was declared failed or the source has become another. A recording
+// that changed while it was converted does not have its events sent again.
+func (j Journal) For(fingerprint string) Journal {
+	switch {
+	case j.Ended || j.Fingerprint != fingerprint && j.Marked:
+		return Journal{Fingerprint: fingerprint}
+	case j.Fingerprint != fingerprint:
+		return Journal{Fingerprint: fingerprint, Events: j.Events}
+	}
+	return j
+}
+
 func encode(v any) json.RawMessage {
 	data, err := json.Marshal(v)
 	if err != nil { // only plain data is encoded here

@@ -125,6 +125,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume)) })
 	group.Go(func() error { return cleaner.Run(ctx) })
+	group.Go(func() error { return tellStorage(ctx, component, log) })
 	group.Go(func() error {
 		// Without a key every step would fail: begin when core knows us.
 		if err := waitRegistered(ctx, component); err != nil {
@@ -156,6 +157,22 @@ func waitRegistered(ctx context.Context, component *coreapi.Component) error {
 		}
 	}
 	return nil
+}
+
+// tellStorage says where MP4s go when core is set to another replay storage
+// than its own: they go to core's own all the same, where core looks first.
+func tellStorage(ctx context.Context, component *coreapi.Component, log *slog.Logger) error {
+	for {
+		config, known, changed := component.Watch()
+		if kind := config.ReplayStorage.Type(); known && kind != coreapi.TypeServer {
+			log.Warn("core's replay storage for this component is another; MP4s go to core's own replay folder, which core searches first", "storage", kind)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		}
+	}
 }
 
 // purge forgets tasks that ended long ago, once a day.
