@@ -162,7 +162,7 @@ func (c *Core) profile(r *call) reply {
 	roles := []object{{"id": "00000000-0000-0000-0000-000000000003", "display_name": "User"}}
 	switch {
 	case a.service:
-		roles = []object{{"id": "00000000-0000-0000-0000-000000000004", "display_name": "App"}}
+		roles = []object{{"id": "00000000-0000-0000-0000-000000000004", "display_name": "SystemComponent"}}
 	case a.admin:
 		roles = []object{{"id": "00000000-0000-0000-0000-000000000001", "display_name": "SystemAdmin"}}
 	}

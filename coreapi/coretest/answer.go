@@ -102,8 +102,3 @@ func cutMiddle(s string, limit int) string {
 	half := (limit - len(dots)) / 2
 	return string(r[:half]) + dots + string(r[len(r)-half:])
 }
-
-// hasControl tells of characters that cannot stand in a header or a name.
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-}

@@ -57,7 +57,7 @@ func (c *Core) authenticate(r *http.Request, v version) (*account, *reply) {
 		return fail("Invalid signature.")
 	}
 	if c.opt.MaxSkew > 0 {
-		date, err := http.ParseTime(r.Header.Get("Date"))
+		date, err := time.Parse(time.RFC1123, r.Header.Get("Date"))
 		if err != nil || c.opt.Now().Sub(date).Abs() > c.opt.MaxSkew {
 			return fail("Invalid signature.")
 		}

@@ -62,16 +62,22 @@ func (c *Core) DeleteComponent(name string) error {
 	}
 	p.deleted = true
 	p.name += "_" + randomText(7)
+	for _, s := range c.sessions {
+		if s.Terminal == name {
+			s.Terminal = p.name
+		}
+	}
 	if p.account != nil {
 		c.deleteAccount(p.account)
 	}
 	return nil
 }
 
-// componentNamed finds one that is not deleted. The caller holds the lock.
+// componentNamed finds a component; deleted ones have other names. The caller
+// holds the lock.
 func (c *Core) componentNamed(name string) *component {
 	for _, p := range c.components {
-		if p.name == name && !p.deleted {
+		if p.name == name {
 			return p
 		}
 	}
@@ -83,6 +89,9 @@ func (c *Core) componentNamed(name string) *component {
 func (c *Core) recorderNamed(name, kind string) *component {
 	if p := c.componentNamed(name); p != nil {
 		return p
+	}
+	if kind == "" {
+		kind = kinds[0]
 	}
 	p := &component{id: uuid.NewString(), name: name, kind: kind, comment: kind, created: c.opt.Now(), storage: c.storage}
 	c.components = append(c.components, p)

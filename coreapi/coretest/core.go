@@ -34,7 +34,7 @@ type Options struct {
 	Addr           string
 	BootstrapToken string // "" = nobody can register
 	Registration   RegistrationMode
-	// Now is core's clock, nil = the real one.
+	// Now is core's clock, nil = the real one. It must not call the core.
 	Now func() time.Time
 	// TimeZone is the one that dates are printed in, nil = Asia/Shanghai.
 	TimeZone *time.Location

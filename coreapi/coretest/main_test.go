@@ -93,6 +93,13 @@ func newSite(t *testing.T, version string, change ...func(*Options)) *site {
 	return s
 }
 
+// in is the site for a subtest.
+func (s *site) in(t *testing.T) *site {
+	sub := *s
+	sub.t = t
+	return &sub
+}
+
 // answer is what came back.
 type answer struct {
 	status int

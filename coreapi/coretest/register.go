@@ -72,7 +72,7 @@ func (c *Core) register(r *call) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := &account{username: name, name: name, email: cutMiddle(name, 115) + "@local.domain", service: true}
-	if !c.addAccount(a) {
+	if c.componentNamed(name) != nil || !c.addAccount(a) {
 		return invalid("name", "This field must be unique.")
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

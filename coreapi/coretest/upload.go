@@ -95,7 +95,7 @@ func readForm(r *call) (*form, error) {
 			text = true
 		case name == "version":
 			var b bytes.Buffer
-			if _, err := io.CopyN(&b, part, 1000); err != nil && err != io.EOF {
+			if _, err := io.CopyN(&b, part, 1000); err != nil && !errors.Is(err, io.EOF) {
 				return f, err
 			}
 			f.parseVersion(b.String(), r.v)
