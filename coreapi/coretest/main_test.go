@@ -72,7 +72,7 @@ func newSite(t *testing.T, version string, change ...func(*Options)) *site {
 	if s.Server, err = Start(opt); err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{}
+	transport := &http.Transport{ExpectContinueTimeout: 10 * time.Second}
 	s.http = &http.Client{
 		Transport:     transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -105,7 +105,13 @@ func (c *Core) serve(w *recorder, r *http.Request) {
 			tooLarge(w)
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, limit)
+		body := r.Body
+		r.Body = http.MaxBytesReader(w, body, limit)
+		defer func() {
+			if w.entry.Status == http.StatusRequestEntityTooLarge {
+				linger(w, body)
+			}
+		}()
 	}
 	if strings.HasPrefix(r.URL.Path, mediaURL) {
 		c.serveMedia(w, r)

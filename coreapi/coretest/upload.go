@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -67,6 +68,16 @@ func tooLarge(w http.ResponseWriter) {
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusRequestEntityTooLarge)
 	_, _ = io.WriteString(w, page)
+}
+
+// linger takes in some of what is still coming after an answer, as the proxy
+// does: closing at once would reset the connection and lose the answer.
+func linger(w http.ResponseWriter, rest io.Reader) {
+	conn := http.NewResponseController(w)
+	if conn.Flush() != nil || conn.SetReadDeadline(time.Now().Add(2*time.Second)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, rest, 64<<20)
 }
 
 // readForm takes the fields in any order and streams the file to a temporary

@@ -40,7 +40,7 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 		task, due := q.pick(refused)
 		wake := q.wake
 		if task.ID != "" {
-			q.held[task.ID] = true // no other worker of ours tries the same
+			q.held[task.ID] = nil // no other worker of ours tries the same
 		}
 		q.mu.Unlock()
 
@@ -78,7 +78,7 @@ func (q *Queue) pick(refused map[string]uint64) (Task, time.Duration) {
 	due := maxWait
 	now := time.Now()
 	for id, s := range q.view {
-		if q.held[id] || refused[id] == s.task.Rev {
+		if _, ours := q.held[id]; ours || refused[id] == s.task.Rev {
 			continue
 		}
 		wait := q.due(s, now)
@@ -127,6 +127,9 @@ func (q *Queue) take(ctx context.Context, t Task) (*Lease, error) {
 	l := &Lease{q: q, id: t.ID, task: t, renewed: began, beat: make(chan struct{})}
 	l.progress.Store(math.Float64bits(t.Progress))
 	l.ctx, l.cancel = context.WithCancelCause(q.life)
+	q.mu.Lock()
+	q.held[t.ID] = l
+	q.mu.Unlock()
 	go l.renew()
 	return l, nil
 }
@@ -141,9 +144,12 @@ func (l *Lease) Task() Task {
 	return l.task
 }
 
-// Progress notes how far the state has come, 0 to 1. It is written with the
-// next renewal.
+// Progress notes how far the state has come, 0 to 1. This process sees it at
+// once, others with the next renewal.
 func (l *Lease) Progress(p float64) { l.progress.Store(math.Float64bits(max(0, min(1, p)))) }
+
+// now is the progress as last noted.
+func (l *Lease) now() float64 { return math.Float64frombits(l.progress.Load()) }
 
 // Update changes the task durably. ErrLeaseLost means that the task is
 // somebody else's; any other error that it could not be written.
@@ -170,7 +176,7 @@ func (l *Lease) update(change func(*Task), last bool) error {
 	}
 	t := l.task
 	before := t.State
-	t.Progress = math.Float64frombits(l.progress.Load())
+	t.Progress = l.now()
 	change(&t)
 	if t.State != before {
 		l.progress.Store(math.Float64bits(t.Progress))

@@ -37,10 +37,10 @@ type Queue struct {
 	done   chan struct{} // closed when the follower has ended
 
 	mu    sync.Mutex
-	view  map[string]seen // all tasks as last seen; guarded by mu
-	held  map[string]bool // tasks that this process holds; guarded by mu
-	wake  chan struct{}   // closed and replaced when view or held changes; guarded by mu
-	ended bool            // guarded by mu
+	view  map[string]seen   // all tasks as last seen; guarded by mu
+	held  map[string]*Lease // tasks that this process holds, nil while it takes them; guarded by mu
+	wake  chan struct{}     // closed and replaced when view or held changes; guarded by mu
+	ended bool              // guarded by mu
 }
 
 // seen is a record and when, on our own clock, it was first seen like this.
@@ -57,7 +57,7 @@ func Open(ctx context.Context, opt Options) (*Queue, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{opt: opt, done: make(chan struct{}), view: map[string]seen{}, held: map[string]bool{}, wake: make(chan struct{})}
+	q := &Queue{opt: opt, done: make(chan struct{}), view: map[string]seen{}, held: map[string]*Lease{}, wake: make(chan struct{})}
 	var err error
 	if opt.URL == "" {
 		q.server, q.conn, q.kv, err = openEmbedded(ctx, opt.Dir, opt.Log)
@@ -281,7 +281,21 @@ func (q *Queue) Submit(ctx context.Context, t Task) (Task, bool, error) {
 }
 
 // Get reads a task, or answers ErrNotFound.
-func (q *Queue) Get(ctx context.Context, id string) (Task, error) { return q.get(ctx, id) }
+func (q *Queue) Get(ctx context.Context, id string) (Task, error) {
+	t, err := q.get(ctx, id)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.current(t), err
+}
+
+// current is a task with its progress as of now, if this process works on
+// it: records have it as of the last renewal. The caller holds mu.
+func (q *Queue) current(t Task) Task {
+	if l := q.held[t.ID]; l != nil && t.Held() {
+		t.Progress = l.now()
+	}
+	return t
+}
 
 // List answers all tasks, the one that changed last first.
 func (q *Queue) List(context.Context) ([]Task, error) {
@@ -292,7 +306,7 @@ func (q *Queue) List(context.Context) ([]Task, error) {
 	}
 	tasks := make([]Task, 0, len(q.view))
 	for _, s := range q.view {
-		tasks = append(tasks, s.task)
+		tasks = append(tasks, q.current(s.task))
 	}
 	slices.SortFunc(tasks, func(a, b Task) int {
 		return cmp.Or(b.Updated.Compare(a.Updated), cmp.Compare(a.ID, b.ID))

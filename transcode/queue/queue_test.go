@@ -190,8 +190,11 @@ func TestProgressIsWrittenWithTheHeartbeat(t *testing.T) {
 	submit(t, q, 1, "x")
 	l := lease(t, q)
 	l.Progress(0.5)
+	if tasks, err := q.List(t.Context()); err != nil || tasks[0].Progress != 0.5 {
+		t.Errorf("%+v, %v", tasks, err)
+	}
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if task, err := q.Get(t.Context(), id(1)); err == nil && task.Progress == 0.5 {
+		if task, err := q.get(t.Context(), id(1)); err == nil && task.Progress == 0.5 {
 			break
 		}
 		if time.Now().After(end) {
