@@ -133,12 +133,12 @@ func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
 	put(t, below, today()+"/"+other+".replay.gz", "x", time.Hour)
 	b.wait(2)
 
-	gate = make(chan struct{})
-	tr.hang.Store(&gate)
+	second := make(chan struct{})
+	tr.hang.Store(&second)
 	b.until("unavailable", func() bool { return !b.w.Status().Available })
 	b.stop() // ends although the volume hangs
 	tr.hang.Store(nil)
-	close(gate)
+	close(second)
 }
 
 func TestTheMountVanishesAndComesBack(t *testing.T) {
