@@ -50,7 +50,7 @@ const maxIdle = 15 * time.Minute
 func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
 	task, created, err := p.Queue.Submit(ctx, queue.Task{
-		ID: c.Session, Source: encode(source), Fingerprint: source.Fingerprint(), Created: time.Now().UTC(),
+		ID: c.Session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: c.ModTime.UTC(), Created: time.Now().UTC(),
 	})
 	if err != nil {
 		return fmt.Errorf("queue %s: %w", c.Session, err)

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -28,7 +29,7 @@ type Lease struct {
 }
 
 // Lease waits until a task is due and takes it: by priority, then the newest
-// first. Errors: ErrClosed, the context's.
+// source first. Errors: ErrClosed, the context's.
 func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 	refused := map[string]uint64{} // revisions on which a compare-and-set failed
 	for {
@@ -86,12 +87,17 @@ func (q *Queue) pick(refused map[string]uint64) (Task, time.Duration) {
 			due = min(due, wait)
 			continue
 		}
-		if best.ID == "" || s.task.Priority > best.Priority ||
-			s.task.Priority == best.Priority && s.task.Created.After(best.Created) {
+		if best.ID == "" || before(s.task, best) {
 			best = s.task
 		}
 	}
 	return best, due
+}
+
+// before tells whether a comes before b: by priority, then the newer source,
+// then the one that has waited longer.
+func before(a, b Task) bool {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Date.Compare(a.Date), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) < 0
 }
 
 // due is how long until a task may be taken; never, for one that has ended.

@@ -259,7 +259,8 @@ func (q *Queue) Submit(ctx context.Context, t Task) (Task, bool, error) {
 	}
 	for {
 		have, err := q.get(ctx, t.ID)
-		fresh := Task{ID: t.ID, Source: t.Source, Fingerprint: t.Fingerprint, Priority: t.Priority, State: StateQueued, Created: t.Created}
+		fresh := Task{ID: t.ID, Source: t.Source, Fingerprint: t.Fingerprint, Date: t.Date, Priority: t.Priority,
+			State: StateQueued, Created: t.Created}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			if fresh.Created.IsZero() {

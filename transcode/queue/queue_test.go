@@ -139,7 +139,7 @@ func TestOrderIsByPriorityThenNewest(t *testing.T) {
 	q := open(t, Options{})
 	base := time.Now().Add(-time.Hour)
 	for n, priority := range []int{0, 0, 1, 0} {
-		if _, _, err := q.Submit(t.Context(), Task{ID: id(n), Fingerprint: "x", Priority: priority, Created: base.Add(time.Duration(n) * time.Minute)}); err != nil {
+		if _, _, err := q.Submit(t.Context(), Task{ID: id(n), Fingerprint: "x", Priority: priority, Date: base.Add(time.Duration(n) * time.Minute)}); err != nil {
 			t.Fatal(err)
 		}
 	}

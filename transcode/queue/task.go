@@ -33,9 +33,10 @@ type Class string
 
 // Task is a unit of work. Source and Data are the owner's business.
 type Task struct {
-	ID          string          `json:"id"`          // lower-case UUID: the key
-	Source      json.RawMessage `json:"source"`      // what the task is about
-	Fingerprint string          `json:"fingerprint"` // identity of the source
+	ID          string          `json:"id"`            // lower-case UUID: the key
+	Source      json.RawMessage `json:"source"`        // what the task is about
+	Fingerprint string          `json:"fingerprint"`   // identity of the source
+	Date        time.Time       `json:"date,omitzero"` // of the source: newer ones come first
 	Priority    int             `json:"priority,omitempty"`
 	State       State           `json:"state"`
 	Progress    float64         `json:"progress"` // of the state, 0 to 1
