@@ -113,8 +113,9 @@ func (t *Tool) arguments(opt Options) []string {
 		"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "veryfast", "-crf", strconv.Itoa(opt.CRF),
 		// Motion on a screen is of whole pixels, so sub-pixel search finds
 		// nothing; keyframes come with large changes or 600 frames. Without
-		// force-cfr x264 spends more bits on pictures that stay for long.
-		"-x264-params", "subme=0:bframes=0:keyint=600:rc-lookahead=10:force-cfr=1", "-threads", "1",
+		// force-cfr x264 spends more bits on pictures that stay for long;
+		// aq-mode 2 spends them where text is, weightp finds no fades here.
+		"-x264-params", "subme=0:bframes=0:weightp=0:aq-mode=2:keyint=600:rc-lookahead=10:force-cfr=1", "-threads", "1",
 		"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 	for _, key := range slices.Sorted(maps.Keys(opt.Metadata)) {
 		args = append(args, "-metadata", key+"="+opt.Metadata[key])
