@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -20,12 +21,15 @@ func openTar(file string) (*Recording, error) {
 		return nil, err
 	}
 	r := &Recording{}
-	for name, m := range members {
+	names := slices.Sorted(maps.Keys(members))
+	for _, name := range names {
 		if strings.HasSuffix(name, ".replay.json") {
 			return r, r.addMembers(file, name, members)
 		}
+	}
+	for _, name := range names {
 		if isRecordingName(name) {
-			r.add(m)
+			r.add(members[name])
 			r.Session = sessionOf(name)
 		}
 	}
