@@ -102,9 +102,12 @@ func (d *display) children() map[*layer][]*layer {
 
 func (d *display) composeRect(canvas *image.RGBA, r image.Rectangle, children map[*layer][]*layer) {
 	root := d.layers[0]
-	fillRect(canvas, r, [4]byte{0, 0, 0, 255}, MaskSrc)
-	if inside := r.Intersect(root.bounds()); !inside.Empty() {
-		drawImage(canvas, inside, root.img, inside.Min, MaskOver, false)
+	inside := r.Intersect(root.bounds())
+	if inside != r {
+		fillRect(canvas, r, [4]byte{0, 0, 0, 255}, MaskSrc)
+	}
+	if !inside.Empty() {
+		overBlack(canvas, inside, root.img)
 		for _, child := range children[root] {
 			d.composeLayer(canvas, inside, child, image.Point{}, 255, children)
 		}

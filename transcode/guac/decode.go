@@ -41,6 +41,7 @@ type pool struct {
 	jobs chan *job
 	room *semaphore.Weighted
 	wg   sync.WaitGroup
+	used buffers
 }
 
 func newPool(workers int, lim Limits) *pool {
@@ -51,7 +52,7 @@ func newPool(workers int, lim Limits) *pool {
 	for range workers {
 		p.wg.Go(func() {
 			for j := range p.jobs {
-				j.pic, j.err = decodeImage(j.mimetype, j.data)
+				j.pic, j.err = decodeImage(j.mimetype, j.data, p.used.image)
 				j.data = nil
 				close(j.done)
 			}
@@ -87,6 +88,7 @@ func (p *pool) submit(ctx context.Context, j *job) error {
 
 // release gives a drawn image's share of the budget back.
 func (p *pool) release(j *job) {
+	p.used.put(j.pic.img)
 	j.pic = picture{}
 	if j.weight > 0 {
 		p.room.Release(j.weight)

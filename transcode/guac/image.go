@@ -22,22 +22,37 @@ type picture struct {
 // errMimetype says that an image is of a kind that no server sends.
 var errMimetype = errors.New("unknown image type")
 
+// allocator makes the image that a decoder fills; its pixels are arbitrary.
+type allocator func(size image.Point) *image.RGBA
+
 // decoders by mimetype.
 var decoders = map[string]struct {
 	config func([]byte) (image.Config, error)
-	decode func([]byte) (image.Image, error)
+	decode func([]byte, allocator) (picture, error)
 }{
 	"image/png": {
 		func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return png.Decode(bytes.NewReader(b)) },
+		func(b []byte, alloc allocator) (picture, error) {
+			img, err := png.Decode(bytes.NewReader(b))
+			if err != nil {
+				return picture{}, err
+			}
+			return premultiplied(img, alloc), nil
+		},
 	},
 	"image/jpeg": {
 		func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return jpeg.Decode(bytes.NewReader(b)) },
+		func(b []byte, alloc allocator) (picture, error) {
+			img, err := jpeg.Decode(bytes.NewReader(b))
+			if err != nil {
+				return picture{}, err
+			}
+			return premultiplied(img, alloc), nil
+		},
 	},
 	"image/webp": {
 		func(b []byte) (image.Config, error) { return webp.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte) (image.Image, error) { return webp.Decode(bytes.NewReader(b)) },
+		decodeWebP,
 	},
 }
 
@@ -58,38 +73,22 @@ func imageSize(mimetype string, data []byte, lim Limits) (w, h int, err error) {
 	return c.Width, c.Height, nil
 }
 
-func decodeImage(mimetype string, data []byte) (picture, error) {
-	img, err := decoders[mimetype].decode(data)
+// decodeImage decodes into an image from alloc.
+func decodeImage(mimetype string, data []byte, alloc allocator) (picture, error) {
+	pic, err := decoders[mimetype].decode(data, alloc)
 	if err != nil {
 		return picture{}, fmt.Errorf("%s: %w", mimetype, err)
 	}
-	if mimetype == "image/webp" {
-		return premultipliedWebP(img), nil
-	}
-	return premultiplied(img), nil
+	return pic, nil
 }
 
-// premultipliedWebP converts what the WebP decoder answers: YCbCr for lossy
-// pictures, with or without alpha, and NRGBA for lossless ones.
-func premultipliedWebP(img image.Image) picture {
-	out := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
-	switch src := img.(type) {
-	case *image.YCbCr:
-		fromWebP(out, src, nil, 0)
-		return picture{out, true}
-	case *image.NYCbCrA:
-		return picture{out, fromWebP(out, &src.YCbCr, src.A, src.AStride)}
-	}
-	return premultiplied(img)
-}
-
-// premultiplied converts what the decoders answer.
-func premultiplied(img image.Image) picture {
+// premultiplied converts what Go's decoders answer.
+func premultiplied(img image.Image, alloc allocator) picture {
 	b := img.Bounds()
 	if p, ok := img.(*image.RGBA); ok && b.Min == (image.Point{}) {
 		return picture{p, p.Opaque()}
 	}
-	out := image.NewRGBA(image.Rect(0, 0, b.Dx(), b.Dy()))
+	out := alloc(b.Size())
 	switch src := img.(type) {
 	case *image.YCbCr:
 		fromYCbCr(out, src)

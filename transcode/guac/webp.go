@@ -1,6 +1,30 @@
 package guac
 
-import "image"
+import (
+	"bytes"
+	"image"
+
+	"golang.org/x/image/webp"
+)
+
+// decodeWebPInGo decodes without libwebp. The decoder answers YCbCr for lossy
+// pictures, with or without alpha, and NRGBA for lossless ones.
+func decodeWebPInGo(data []byte, alloc allocator) (picture, error) {
+	img, err := webp.Decode(bytes.NewReader(data))
+	if err != nil {
+		return picture{}, err
+	}
+	switch src := img.(type) {
+	case *image.YCbCr:
+		out := alloc(src.Rect.Size())
+		fromWebP(out, src, nil, 0)
+		return picture{out, true}, nil
+	case *image.NYCbCrA:
+		out := alloc(src.Rect.Size())
+		return picture{out, fromWebP(out, &src.YCbCr, src.A, src.AStride)}, nil
+	}
+	return premultiplied(img, alloc), nil
+}
 
 // fromWebP converts the lossy WebP pictures that servers send. VP8 keeps
 // colours in BT.601 with limited range, whereas image.YCbCr stands for

@@ -33,7 +33,10 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 		cmd.Stdin = stdin
 	}
 	cmd.Stdout, cmd.Stderr = stdout, c.words
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1"}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1",
+		// A picture's memory is used again for the next one instead of being
+		// given back to the system and cleared anew each time.
+		"MALLOC_MMAP_THRESHOLD_=67108864", "MALLOC_TRIM_THRESHOLD_=67108864"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second

@@ -102,6 +102,19 @@ func (t *Tool) Start(ctx context.Context, opt Options) (*Encoder, error) {
 
 func (e *Encoder) slot() time.Duration { return time.Second / time.Duration(e.opt.FPS) }
 
+// x264's settings for screens; docs/PERFORMANCE.md has the measurements.
+//   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
+//     and there are no fades to weigh.
+//   - Menus, windows and carets come back: four references find them again.
+//   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
+//     flat areas their due, and small dead zones keep faint detail.
+//   - The lookahead tells what will stay on the screen and deserves bits.
+//   - Without force-cfr x264 spends more on pictures that stay for long.
+//   - Keyframes come with large changes or every 600 frames.
+const x264 = "subme=0:bframes=0:weightp=0:ref=4:partitions=p8x8,i4x4:8x8dct=1:" +
+	"mbtree=1:rc-lookahead=20:qcomp=0.65:aq-mode=2:aq-strength=1.25:" +
+	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
+
 // arguments of an encoding ffmpeg.
 func (t *Tool) arguments(opt Options) []string {
 	args := []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0"}
@@ -110,12 +123,8 @@ func (t *Tool) arguments(opt Options) []string {
 	}
 	args = append(args, t.passthrough...)
 	args = append(args, "-enc_time_base:v", "1:1000",
-		"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "veryfast", "-crf", strconv.Itoa(opt.CRF),
-		// Motion on a screen is of whole pixels, so sub-pixel search finds
-		// nothing; keyframes come with large changes or 600 frames. Without
-		// force-cfr x264 spends more bits on pictures that stay for long;
-		// aq-mode 2 spends them where text is, weightp finds no fades here.
-		"-x264-params", "subme=0:bframes=0:weightp=0:aq-mode=2:keyint=600:rc-lookahead=10:force-cfr=1", "-threads", "1",
+		"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-crf", strconv.Itoa(opt.CRF),
+		"-x264-params", x264, "-threads", "1",
 		"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv")
 	for _, key := range slices.Sorted(maps.Keys(opt.Metadata)) {
 		args = append(args, "-metadata", key+"="+opt.Metadata[key])

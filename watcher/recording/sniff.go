@@ -3,11 +3,12 @@ package recording
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"regexp"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // Kind is what a recording's content is, whatever its name says.
