@@ -1,0 +1,112 @@
+package h264
+
+import (
+	"errors"
+	"math/bits"
+)
+
+// bitWriter writes bits, the highest first.
+type bitWriter struct {
+	buf  []byte
+	acc  uint64 // the bits that make no whole byte yet, right-aligned
+	held int    // how many those are, below 8
+}
+
+// put writes the lowest n bits of v; n is at most 32.
+func (w *bitWriter) put(v uint32, n int) {
+	w.acc = w.acc<<n | uint64(v)&(1<<n-1)
+	w.held += n
+	for w.held >= 8 {
+		w.held -= 8
+		w.buf = append(w.buf, byte(w.acc>>w.held))
+	}
+}
+
+// ue and se are the standard's Exp-Golomb codes (clause 9.1).
+func (w *bitWriter) ue(v uint32) {
+	n := bits.Len32(v + 1)
+	w.put(0, n-1)
+	w.put(v+1, n)
+}
+
+func (w *bitWriter) se(v int) {
+	if v > 0 {
+		w.ue(uint32(2*v - 1))
+	} else {
+		w.ue(uint32(-2 * v))
+	}
+}
+
+// bit and len tell of what has been written.
+func (w *bitWriter) len() int { return 8*len(w.buf) + w.held }
+
+// copy appends the bits [from, to) of b.
+func (w *bitWriter) copy(b []byte, from, to int) {
+	for ; from < to && from%8 != 0; from++ {
+		w.put(uint32(b[from/8]>>(7-from%8)), 1)
+	}
+	for ; from+8 <= to; from += 8 {
+		w.put(uint32(b[from/8]), 8)
+	}
+	for ; from < to; from++ {
+		w.put(uint32(b[from/8]>>(7-from%8)), 1)
+	}
+}
+
+// trail ends an RBSP: a one, then zeros up to a whole byte.
+func (w *bitWriter) trail() []byte {
+	w.put(1, 1)
+	w.put(0, (8-w.held)%8)
+	return w.buf
+}
+
+// errShort is a syntax structure that ends too early.
+var errShort = errors.New("h264: a NAL unit ends too early")
+
+// bitReader reads an RBSP. After its end it gives zeros and remembers.
+type bitReader struct {
+	buf []byte
+	at  int // next bit
+	err error
+}
+
+func (r *bitReader) bit() uint32 {
+	if r.at >= 8*len(r.buf) {
+		r.err = errShort
+		return 0
+	}
+	v := uint32(r.buf[r.at/8]>>(7-r.at%8)) & 1
+	r.at++
+	return v
+}
+
+func (r *bitReader) u(n int) uint32 {
+	var v uint32
+	for range n {
+		v = v<<1 | r.bit()
+	}
+	return v
+}
+
+func (r *bitReader) ue() uint32 {
+	zeros := 0
+	for r.bit() == 0 {
+		if zeros++; zeros > 31 || r.err != nil {
+			r.err = errShort
+			return 0
+		}
+	}
+	return 1<<zeros - 1 + r.u(zeros)
+}
+
+// end is where the trailing one bit of an RBSP stands.
+func end(b []byte) int {
+	n := len(b)
+	for n > 0 && b[n-1] == 0 {
+		n--
+	}
+	if n == 0 {
+		return 0
+	}
+	return 8*n - 1 - bits.TrailingZeros8(b[n-1])
+}

@@ -1,0 +1,93 @@
+package h264
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// NAL unit types (table 7-1).
+const (
+	nalSlice = 1
+	nalIDR   = 5
+	nalSEI   = 6
+	nalSPS   = 7
+	nalPPS   = 8
+	nalAUD   = 9
+)
+
+// maxNAL bounds one NAL unit, in bytes.
+const maxNAL = 64 << 20
+
+// Split calls do with each NAL unit of a byte stream (annex B), without its
+// start code. The bytes are only valid during the call.
+func Split(r io.Reader, do func(nal []byte) error) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var nal []byte
+	zeros, begun := 0, false
+	give := func() error {
+		if !begun || len(nal) == 0 {
+			return nil
+		}
+		return do(nal)
+	}
+	for {
+		c, err := in.ReadByte()
+		switch {
+		case errors.Is(err, io.EOF):
+			return give()
+		case err != nil:
+			return err
+		case c == 0:
+			zeros++
+			continue
+		case c == 1 && zeros >= 2: // zeros before a start code belong to no unit
+			if err := give(); err != nil {
+				return err
+			}
+			nal, begun, zeros = nal[:0], true, 0
+			continue
+		}
+		for ; zeros > 0; zeros-- {
+			nal = append(nal, 0)
+		}
+		if nal = append(nal, c); len(nal) > maxNAL {
+			return fmt.Errorf("h264: a NAL unit of more than %d bytes", maxNAL)
+		}
+	}
+}
+
+// unescape removes the emulation prevention bytes of a NAL unit's payload.
+func unescape(b []byte) []byte {
+	out := make([]byte, 0, len(b))
+	zeros := 0
+	for _, c := range b {
+		if zeros >= 2 && c == 3 {
+			zeros = 0
+			continue
+		}
+		if out = append(out, c); c == 0 {
+			zeros++
+		} else {
+			zeros = 0
+		}
+	}
+	return out
+}
+
+// escape appends a NAL unit's payload with emulation prevention bytes.
+func escape(out, b []byte) []byte {
+	zeros := 0
+	for _, c := range b {
+		if zeros >= 2 && c <= 3 {
+			out, zeros = append(out, 3), 0
+		}
+		if out = append(out, c); c == 0 {
+			zeros++
+		} else {
+			zeros = 0
+		}
+	}
+	return out
+}

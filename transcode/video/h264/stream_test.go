@@ -1,0 +1,300 @@
+package h264
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"slices"
+	"testing"
+)
+
+// x264 encodes pictures as the encoder has them encoded.
+func x264(t *testing.T, width, height int, pictures []byte, extra string) []byte {
+	t.Helper()
+	path, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Skip("needs ffmpeg: ", err)
+	}
+	cmd := exec.Command(path, "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", fmt.Sprintf("%dx%d", width, height), "-i", "pipe:0",
+		"-c:v", "libx264", "-profile:v", "high", "-preset", "superfast", "-crf", "27", "-x264-params", "bframes=0:weightp=0:ref=4:8x8dct=1:scenecut=0"+extra,
+		"-threads", "1", "-f", "h264", "pipe:1")
+	return run(t, cmd, pictures)
+}
+
+func run(t *testing.T, cmd *exec.Cmd, in []byte) []byte {
+	t.Helper()
+	var errs bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(in), &errs
+	out, err := cmd.Output()
+	if err != nil || errs.Len() > 0 {
+		t.Fatalf("%v: %v: %s", cmd, err, errs.String())
+	}
+	return out
+}
+
+// decode is what a decoder that is not ours shows.
+func decode(t *testing.T, stream []byte) []byte {
+	return run(t, exec.Command("ffmpeg", "-v", "error", "-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1",
+		"-f", "h264", "-i", "pipe:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "pipe:1"), stream)
+}
+
+// annexB turns packets back into a byte stream.
+func annexB(config []byte, packets [][]byte) []byte {
+	var out []byte
+	add := func(nal []byte) { out = append(append(out, 0, 0, 0, 1), nal...) }
+	at := 6
+	n := int(binary.BigEndian.Uint16(config[at:]))
+	add(config[at+2:][:n])
+	for at += 2 + n + 1; at < len(config)-4; at += 2 + n {
+		n = int(binary.BigEndian.Uint16(config[at:]))
+		add(config[at+2:][:n])
+	}
+	for _, p := range packets {
+		add(p[4:])
+	}
+	return out
+}
+
+// units are the NAL units of a byte stream.
+func units(t *testing.T, stream []byte) (all [][]byte) {
+	t.Helper()
+	if err := Split(bytes.NewReader(stream), func(nal []byte) error {
+		all = append(all, slices.Clone(nal))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// inverse is the decoder's side of a residual: clause 8.5.12.
+func inverse(c [16]int32, qp int, dcDone bool) [16]int32 {
+	v := [6][3]int32{{10, 16, 13}, {11, 18, 14}, {13, 20, 16}, {14, 23, 18}, {16, 25, 20}, {18, 29, 23}}[qp%6]
+	pos := [3]int{0, 2, 1} // our kinds to the columns of v
+	var d [16]int32
+	for k, level := range c {
+		at := zigzag[k]
+		if k == 0 && dcDone {
+			d[0] = level
+			continue
+		}
+		d[at] = level * v[pos[kind[at]]] << (qp / 6)
+	}
+	for i := 0; i < 16; i += 4 {
+		e, f := d[i]+d[i+2], d[i]-d[i+2]
+		g, h := d[i+1]>>1-d[i+3], d[i+1]+d[i+3]>>1
+		d[i], d[i+1], d[i+2], d[i+3] = e+h, f+g, f-g, e-h
+	}
+	for i := range 4 {
+		e, f := d[i]+d[i+8], d[i]-d[i+8]
+		g, h := d[i+4]>>1-d[i+12], d[i+4]+d[i+12]>>1
+		d[i], d[i+4], d[i+8], d[i+12] = e+h, f+g, f-g, e-h
+	}
+	for i := range d {
+		d[i] = (d[i] + 32) >> 6
+	}
+	return d
+}
+
+// expected adds what a delta says to a decoded picture.
+func expected(d *Delta, decoded, now, base Picture, changed []int) []byte {
+	out := slices.Clone(decoded.Pix)
+	add := func(pix []byte, width, height, x, y int, res [16]int32) {
+		for i, v := range res {
+			px, py := x+i%4, y+i/4
+			if px < width && py < height {
+				at := py*width + px
+				pix[at] = uint8(min(max(int32(pix[at])+v, 0), 255))
+			}
+		}
+	}
+	var b block
+	for _, mb := range changed {
+		if !d.transform(&b, now, base, mb) {
+			continue
+		}
+		x, y := mb%d.columns*16, mb/d.columns*16
+		for i := range b.luma {
+			if b.cbp>>(i/4)&1 == 1 {
+				if b.counts[i] == 0 {
+					b.luma[i] = [16]int32{}
+				}
+				add(out, now.Width, now.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(b.luma[i], d.qp, false))
+			}
+		}
+		for c := range 2 {
+			at := now.Width*now.Height + c*now.Width*now.Height/4
+			f := b.dc[c]
+			s0, d0, s1, d1 := f[0]+f[1], f[0]-f[1], f[2]+f[3], f[2]-f[3]
+			v0 := [6]int32{10, 11, 13, 14, 16, 18}[d.qpc%6]
+			for i, dc := range [4]int32{s0 + s1, d0 + d1, s0 - s1, d0 - d1} {
+				levels := b.ac[c][i]
+				if b.cbp < 32 || b.counts[16+4*c+i] == 0 {
+					levels = [16]int32{}
+				}
+				levels[0] = (dc * v0 << (d.qpc / 6)) >> 1
+				add(out[at:], now.Width/2, now.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, d.qpc, true))
+			}
+		}
+	}
+	return out
+}
+
+// picture makes a desktop with noise in it.
+func desktop(width, height int, r *rand.Rand) Picture {
+	p := Picture{width, height, make([]byte, width*height*3/2)}
+	for i := range p.Pix {
+		p.Pix[i] = uint8(16 + i%width/3&7*20 + r.IntN(8))
+	}
+	return p
+}
+
+// TestDeltasDecodeToWhatWasMeant lets ffmpeg decode streams of both kinds of
+// pictures: each delta must be x264's picture plus our residual, to the bit,
+// and x264's own pictures as they are without us.
+func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
+	for _, size := range [][2]int{{320, 240}, {200, 150}, {66, 34}} {
+		for _, qp := range []int{1, 10, 26, 33, 51} {
+			for _, keys := range []string{"", ":keyint=3"} {
+				t.Run(fmt.Sprintf("%d×%d qp %d%s", size[0], size[1], qp, keys), func(t *testing.T) {
+					r := rand.New(rand.NewPCG(uint64(qp), 7))
+					width, height := size[0], size[1]
+					const bigs, deltas = 7, 4
+					var all []byte
+					var sources []Picture
+					for range bigs {
+						p := desktop(width, height, r)
+						sources = append(sources, p)
+						all = append(all, p.Pix...)
+					}
+					plain := x264(t, width, height, all, keys)
+					before := decode(t, plain)
+					frame := len(sources[0].Pix)
+
+					d := NewDelta(width, height, qp)
+					columns, rows := d.Macroblocks()
+					var s Stream
+					var packets [][]byte
+					var want [][]byte
+					big := 0
+					for _, nal := range units(t, plain) {
+						packet, key, err := s.NAL(nal)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if packet == nil {
+							continue
+						}
+						if keys != "" && key != (big%3 == 0) {
+							t.Errorf("picture %d: key %v", big, key)
+						}
+						packets = append(packets, packet)
+						decoded := Picture{width, height, before[big*frame:][:frame]}
+						want = append(want, decoded.Pix)
+						for range deltas {
+							now := Picture{width, height, slices.Clone(sources[big].Pix)}
+							var changed []int
+							for mb := range columns * rows {
+								if r.IntN(4) > 0 {
+									continue
+								}
+								changed = append(changed, mb)
+								scribble(now, mb%columns*16, mb/columns*16, r)
+							}
+							want = append(want, expected(d, decoded, now, sources[big], changed))
+							packets = append(packets, s.Delta(d.Encode(now, sources[big], changed)))
+						}
+						big++
+					}
+					got := decode(t, annexB(s.Config(), packets))
+					if len(got) != len(want)*frame {
+						t.Fatalf("%d pictures instead of %d", len(got)/frame, len(want))
+					}
+					for i := range want {
+						if !bytes.Equal(got[i*frame:][:frame], want[i]) {
+							t.Fatalf("picture %d is not as meant", i)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// scribble changes one macroblock, in one of several ways.
+func scribble(p Picture, x, y int, r *rand.Rand) {
+	n, strength := 1+r.IntN(200), []int{3, 30, 255}[r.IntN(3)]
+	for range n {
+		px, py := x+r.IntN(16), y+r.IntN(16)
+		if px >= p.Width || py >= p.Height {
+			continue
+		}
+		change := func(at int) { p.Pix[at] = uint8(min(max(int(p.Pix[at])+r.IntN(2*strength+1)-strength, 0), 255)) }
+		if r.IntN(3) > 0 {
+			change(py*p.Width + px)
+		}
+		if r.IntN(3) == 0 {
+			change(p.Width*p.Height*(4+r.IntN(2))/4 + py/2*(p.Width/2) + px/2)
+		}
+	}
+}
+
+// TestCodesAreComplete: no code of a table is the beginning of another, and
+// together they leave no more room than the standard's tables do.
+func TestCodesAreComplete(t *testing.T) {
+	check := func(name string, lens, codes []uint8) {
+		var taken float64
+		for i, n := range lens {
+			if n == 0 {
+				continue
+			}
+			taken += 1 / float64(uint64(1)<<n)
+			for j, m := range lens {
+				if i != j && m >= n && codes[j]>>(m-n) == codes[i] {
+					t.Errorf("%s: code %d begins code %d", name, i, j)
+				}
+			}
+		}
+		if taken > 1 || taken < 0.96 {
+			t.Errorf("%s: the codes fill %.4f of the room", name, taken)
+		}
+	}
+	for i := range tokenLen {
+		check(fmt.Sprint("token ", i), slices.Concat(tokenLen[i][0][:], tokenLen[i][1][:], tokenLen[i][2][:], tokenLen[i][3][:]),
+			slices.Concat(tokenCode[i][0][:], tokenCode[i][1][:], tokenCode[i][2][:], tokenCode[i][3][:]))
+	}
+	check("token DC", slices.Concat(tokenLenDC[0][:], tokenLenDC[1][:], tokenLenDC[2][:], tokenLenDC[3][:]),
+		slices.Concat(tokenCodeDC[0][:], tokenCodeDC[1][:], tokenCodeDC[2][:], tokenCodeDC[3][:]))
+	for i := range zerosLen {
+		check(fmt.Sprint("zeros ", i+1), zerosLen[i], zerosCode[i])
+	}
+	for i := range zerosLenDC {
+		check(fmt.Sprint("zeros DC ", i+1), zerosLenDC[i], zerosCodeDC[i])
+	}
+	for i := range runLen {
+		check(fmt.Sprint("runs ", i+1), runLen[i], runCode[i])
+	}
+}
+
+// TestOtherStreamsAreRefused: what x264 makes with other settings.
+func TestOtherStreamsAreRefused(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var all []byte
+	for range 4 {
+		all = append(all, desktop(64, 48, r).Pix...)
+	}
+	for _, extra := range []string{":bframes=2:b-adapt=0", ":cabac=0", ":weightp=2", ":slices=2", ":interlaced=1"} {
+		var s Stream
+		var err error
+		for _, nal := range units(t, x264(t, 64, 48, all, extra)) {
+			if _, _, err = s.NAL(nal); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			t.Errorf("%s is accepted", extra)
+		}
+	}
+}
