@@ -61,7 +61,9 @@ func TestBothWebPDecodersAgree(t *testing.T) {
 }
 
 // collector is a handler that looks at pictures.
-type collector struct{ each func(mimetype string, data []byte) }
+type collector struct {
+	each func(mimetype string, data []byte)
+}
 
 func (c *collector) op(op)                                      {}
 func (c *collector) picture(_ op, mimetype string, data []byte) { c.each(mimetype, data) }

@@ -182,7 +182,7 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 	}
 	settings := video.Options{
 		Width: width, Height: height, FPS: opt.FPS, CRF: opt.CRF, Codec: opt.Codec, Nice: opt.Nice,
-		Output: out, Duration: p.Duration(), Metadata: p.metadata(opt.Agent),
+		Output: out, Duration: p.Duration(), Started: p.Started, Metadata: p.metadata(opt.Agent),
 	}
 	if opt.Audio {
 		settings.Audio = p.audio()

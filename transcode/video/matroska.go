@@ -3,13 +3,12 @@ package video
 import (
 	"encoding/binary"
 	"io"
-	"math"
 	"time"
 )
 
-// muxer writes a live Matroska stream with one track of raw I420 pictures and
-// perhaps one of PCM. Matroska is what carries true timestamps into ffmpeg
-// through a pipe; raw video alone does not.
+// muxer writes a live Matroska stream of one track of pictures: raw ones into
+// ffmpeg, since Matroska carries true timestamps through a pipe and raw video
+// does not, and H.264 into a file that ffmpeg makes an MP4 of.
 //
 // Only what ffmpeg's demuxer needs is written, without a copy of the
 // pictures. (ebml-go's ready-made Matroska has no field for the pixel format
@@ -19,11 +18,6 @@ type muxer struct {
 	buf []byte
 }
 
-const (
-	videoTrack = 1
-	audioTrack = 2
-)
-
 // Element ids of the Matroska specification.
 const (
 	idEBML, idDocType, idDocTypeVersion                = 0x1A45DFA3, 0x4282, 0x4287
@@ -31,11 +25,10 @@ const (
 	idTimestampScale, idMuxingApp, idWritingApp        = 0x2AD7B1, 0x4D80, 0x5741
 	idTracks, idTrackEntry, idTrackNumber              = 0x1654AE6B, 0xAE, 0xD7
 	idTrackUID, idTrackType, idCodecID                 = 0x73C5, 0x83, 0x86
-	idDefaultDuration, idVideo, idPixelWidth           = 0x23E383, 0xE0, 0xB0
-	idPixelHeight, idColourSpace, idAudio              = 0xBA, 0x2EB524, 0xE1
-	idSamplingFrequency, idChannels, idBitDepth        = 0xB5, 0x9F, 0x6264
+	idCodecPrivate, idDefaultDuration, idVideo         = 0x63A2, 0x23E383, 0xE0
+	idPixelWidth, idPixelHeight, idColourSpace         = 0xB0, 0xBA, 0x2EB524
 	idCluster, idTimestamp, idSimpleBlock              = 0x1F43B675, 0xE7, 0xA3
-	typeVideo, typeAudio, unknownSize           uint64 = 1, 2, 0x01FFFFFFFFFFFFFF
+	unknownSize                                 uint64 = 0x01FFFFFFFFFFFFFF
 )
 
 // element is an id, a size and a body.
@@ -59,41 +52,46 @@ func number(b []byte, id uint32, v uint64) []byte {
 
 func text(b []byte, id uint32, s string) []byte { return element(b, id, []byte(s)) }
 
+// pictures describes the one track of a stream.
+type pictures struct {
+	width, height int
+	slot          time.Duration // how long a picture lasts that no other follows
+	config        []byte        // H.264 decoder configuration; nil for raw I420
+}
+
 // header begins the stream.
-func (m *muxer) header(width, height int, slot time.Duration, audio *AudioFormat) error {
+func (m *muxer) header(p pictures) error {
 	b := element(nil, idEBML, text(number(number(nil, idDocTypeVersion, 4), idDocTypeRead, 2), idDocType, "matroska"))
 	b = appendID(b, idSegment)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
 	info := number(nil, idTimestampScale, uint64(time.Millisecond))
 	b = element(b, idInfo, text(text(info, idMuxingApp, "jumpserver-video"), idWritingApp, "jumpserver-video"))
 
-	picture := number(number(nil, idPixelWidth, uint64(width)), idPixelHeight, uint64(height))
-	entry := track(videoTrack, typeVideo, "V_UNCOMPRESSED")
-	entry = number(entry, idDefaultDuration, uint64(slot))
-	tracks := element(nil, idTrackEntry, element(entry, idVideo, text(picture, idColourSpace, "I420")))
-	if audio != nil {
-		sound := element(nil, idSamplingFrequency, binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(audio.Rate))))
-		sound = number(number(sound, idChannels, uint64(audio.Channels)), idBitDepth, 16)
-		tracks = element(tracks, idTrackEntry, element(track(audioTrack, typeAudio, "A_PCM/INT/LIT"), idAudio, sound))
+	size := number(number(nil, idPixelWidth, uint64(p.width)), idPixelHeight, uint64(p.height))
+	entry := number(number(number(nil, idTrackNumber, 1), idTrackUID, 1), idTrackType, 1)
+	entry = number(entry, idDefaultDuration, uint64(p.slot))
+	if p.config == nil {
+		entry, size = text(entry, idCodecID, "V_UNCOMPRESSED"), text(size, idColourSpace, "I420")
+	} else {
+		entry = element(text(entry, idCodecID, "V_MPEG4/ISO/AVC"), idCodecPrivate, p.config)
 	}
-	b = element(b, idTracks, tracks)
+	b = element(b, idTracks, element(nil, idTrackEntry, element(entry, idVideo, size)))
 	_, err := m.w.Write(b)
 	return err
 }
 
-func track(index, kind uint64, codec string) []byte {
-	return text(number(number(number(nil, idTrackNumber, index), idTrackUID, index), idTrackType, kind), idCodecID, codec)
-}
-
 // block writes one block in a cluster of its own: clusters carry absolute
 // times, so any time fits.
-func (m *muxer) block(track uint8, at time.Duration, body []byte) error {
+func (m *muxer) block(at time.Duration, key bool, body []byte) error {
 	b := appendID(m.buf[:0], idCluster)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
 	b = number(b, idTimestamp, uint64(at.Milliseconds()))
 	b = appendID(b, idSimpleBlock)
 	b = binary.BigEndian.AppendUint64(b, 0x0100000000000000|uint64(4+len(body)))
-	b = append(b, 0x80|track, 0, 0, 0x80) // relative time 0, keyframe
+	b = append(b, 0x81, 0, 0, 0) // track 1, relative time 0
+	if key {
+		b[len(b)-1] = 0x80
+	}
 	m.buf = b
 	if _, err := m.w.Write(b); err != nil {
 		return err

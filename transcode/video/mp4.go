@@ -12,7 +12,7 @@ import (
 
 // Info is what an MP4 says of itself, without decoding it.
 type Info struct {
-	Codec         string // h264 or the sample entry's four characters
+	Codec         string // h264, hevc, av1, or the sample entry's four characters
 	Profile       string // High, or the number
 	Width, Height int
 	Frames        int
@@ -162,8 +162,13 @@ func (i *Info) trak(b []byte) error {
 			return fmt.Errorf("%w: a track without a time scale", errNotMP4)
 		}
 		i.Codec, i.Width, i.Height, i.Frames = t.codec, t.width, t.height, int(t.frames)
-		if t.codec == "avc1" {
+		switch t.codec {
+		case "avc1":
 			i.Codec = "h264"
+		case "hvc1", "hev1":
+			i.Codec = "hevc"
+		case "av01":
+			i.Codec = "av1"
 		}
 		i.Profile = fmt.Sprint(t.profile)
 		if t.profile == 100 {

@@ -20,10 +20,11 @@ type sampler struct {
 	kept   []Sample
 }
 
-func (s *sampler) see(frame int, at time.Duration, luma []byte) {
+// see tells whether the frame is kept.
+func (s *sampler) see(frame int, at time.Duration, luma []byte) bool {
 	s.stride = max(s.stride, 1)
 	if frame%s.stride != 0 {
-		return
+		return false
 	}
 	if len(s.kept) == maxSamples {
 		s.stride *= 2
@@ -36,10 +37,11 @@ func (s *sampler) see(frame int, at time.Duration, luma []byte) {
 		clear(s.kept[len(thinned):])
 		s.kept = thinned
 		if frame%s.stride != 0 {
-			return
+			return false
 		}
 	}
 	s.kept = append(s.kept, Sample{Frame: frame, At: at, Luma: append([]byte(nil), luma...)})
+	return true
 }
 
 // finish adds the last frame and returns all.

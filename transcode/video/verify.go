@@ -39,8 +39,12 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	}
 	slot := max(want.Slot, time.Second/15)
 	switch {
-	case info.Codec != "h264" || info.Profile != "High":
-		return bad("codec %s %s", info.Codec, info.Profile)
+	case want.Codec != "" && info.Codec != want.Codec:
+		return bad("codec %s instead of %s", info.Codec, want.Codec)
+	case info.Codec == "h264" && info.Profile != "High":
+		return bad("profile %s instead of High", info.Profile)
+	case info.Codec != "h264" && info.Codec != "hevc" && info.Codec != "av1":
+		return bad("codec %s", info.Codec)
 	case want.Width > 0 && (info.Width != want.Width || info.Height != want.Height):
 		return bad("%d×%d pixels instead of %d×%d", info.Width, info.Height, want.Width, want.Height)
 	case info.Frames != want.Frames:

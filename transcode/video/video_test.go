@@ -87,8 +87,9 @@ func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[strin
 	}
 	var p struct {
 		Frames []struct {
-			Type string `json:"media_type"`
-			Time string `json:"pts_time"`
+			Type   string `json:"media_type"`
+			Stream int    `json:"stream_index"`
+			Time   string `json:"pts_time"`
 		}
 		Streams []map[string]any
 		Format  map[string]any
@@ -97,7 +98,7 @@ func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[strin
 		t.Fatal(err)
 	}
 	for _, f := range p.Frames {
-		if f.Type == "video" {
+		if f.Type == "video" && f.Stream == 0 {
 			s, err := strconv.ParseFloat(f.Time, 64)
 			if err != nil {
 				t.Fatal(err)
@@ -273,7 +274,8 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 // damaged overwrites part of the pictures.
 func damaged(good []byte) []byte {
 	b := append([]byte(nil), good...)
-	at := bytes.Index(b, []byte("mdat")) + len(b)/3
+	at := bytes.Index(b, []byte("mdat"))
+	at += (len(b) - at) / 3
 	for i := range 400 {
 		b[min(at+i, len(b)-1)] = byte(i * 7)
 	}
@@ -350,7 +352,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pid := e.ffmpeg.cmd.Process.Pid
+		pid := e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid
 		e.Abort()
 		gone(t, opt.Output)
 		if err := syscall.Kill(pid, 0); err == nil {
@@ -364,7 +366,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Abort()
-		_ = syscall.Kill(e.ffmpeg.cmd.Process.Pid, syscall.SIGKILL)
+		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
 		for i := range 100 {
 			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), nil); err != nil {
 				break
@@ -385,8 +387,8 @@ func TestFailuresLeaveNothing(t *testing.T) {
 				err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, 0), nil)
 			}
 		}
-		if err == nil || !strings.Contains(err.Error(), "No such file") {
-			t.Errorf("ffmpeg's words are missing in %v", err)
+		if err == nil || !strings.Contains(err.Error(), "no such file") {
+			t.Errorf("the reason is missing in %v", err)
 		}
 	})
 }

@@ -1,6 +1,11 @@
 package video
 
-import "image"
+import (
+	"bytes"
+	"image"
+
+	"jumpserver-video/transcode/video/h264"
+)
 
 // planes is a picture as H.264 takes it: I420, BT.709, limited range.
 type planes struct {
@@ -10,6 +15,51 @@ type planes struct {
 
 func newPlanes(width, height int) *planes {
 	return &planes{width, height, make([]byte, width*height*3/2)}
+}
+
+// picture is p as package h264 takes it.
+func (p *planes) picture() h264.Picture {
+	return h264.Picture{Width: p.width, Height: p.height, Pix: p.pix}
+}
+
+// eachRow calls do with the offset and length of each row of samples that a
+// macroblock, numbered line by line, has in the three planes, until do
+// answers false.
+func (p *planes) eachRow(mb int, do func(at, n int) bool) {
+	columns := (p.width + 15) / 16
+	x, y := mb%columns*16, mb/columns*16
+	n, rows := min(16, p.width-x), min(16, p.height-y)
+	for j := range rows {
+		if !do((y+j)*p.width+x, n) {
+			return
+		}
+	}
+	plane := p.width * p.height / 4
+	for c := range 2 {
+		for j := range rows / 2 {
+			if !do((4+c)*plane+(y/2+j)*(p.width/2)+x/2, n/2) {
+				return
+			}
+		}
+	}
+}
+
+// sameBlock tells whether a macroblock is the same in both pictures.
+func (p *planes) sameBlock(other *planes, mb int) bool {
+	same := true
+	p.eachRow(mb, func(at, n int) bool {
+		same = bytes.Equal(p.pix[at:at+n], other.pix[at:at+n])
+		return same
+	})
+	return same
+}
+
+// copyBlock takes a macroblock from another picture.
+func (p *planes) copyBlock(other *planes, mb int) {
+	p.eachRow(mb, func(at, n int) bool {
+		copy(p.pix[at:at+n], other.pix[at:])
+		return true
+	})
 }
 
 func (p *planes) luma() []byte { return p.pix[:p.width*p.height] }

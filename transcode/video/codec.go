@@ -1,0 +1,84 @@
+package video
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// codec is how ffmpeg encodes.
+type codec struct {
+	before []string // options ahead of the input
+	encode []string
+	stream string // what [Info] calls it
+	tag    string // the MP4's sample entry, where ffmpeg's choice plays in fewer places
+}
+
+var encoderName = regexp.MustCompile(`^(h264|hevc|av1)_(nvenc|qsv|vaapi|amf|v4l2m2m|rkmpp|mf|videotoolbox)$`)
+
+// CheckCodec tells whether VIDEO_CODEC names something this package can ask
+// ffmpeg for: h264, hevc, av1, or a hardware encoder such as h264_nvenc.
+func CheckCodec(name string) error {
+	_, err := codecFor(Options{Codec: name})
+	return err
+}
+
+// codecFor says how opt's codec is asked for. The rate factor is x264's; the
+// others get what looks alike.
+func codecFor(opt Options) (codec, error) {
+	switch opt.Codec {
+	case "", "h264":
+		return codec{encode: x264Arguments(opt), stream: "h264"}, nil
+	case "hevc":
+		return codec{stream: "hevc", tag: "hvc1", encode: []string{"-c:v", "libx265", "-pix_fmt", "yuv420p", "-preset", "superfast",
+			"-crf", strconv.Itoa(opt.CRF + 1), "-x265-params", "log-level=error:pools=1:frame-threads=1:bframes=0:keyint=600", "-threads", "1"}}, nil
+	case "av1":
+		return codec{stream: "av1", encode: []string{"-c:v", "libsvtav1", "-pix_fmt", "yuv420p", "-preset", "10",
+			"-crf", strconv.Itoa(min(opt.CRF+8, 63)), "-svtav1-params", "scm=1:lp=1:keyint=600"}}, nil
+	}
+	m := encoderName.FindStringSubmatch(opt.Codec)
+	if m == nil {
+		return codec{}, fmt.Errorf("codec %q: choose h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi", opt.Codec)
+	}
+	c := codec{stream: m[1], encode: []string{"-c:v", opt.Codec, "-g", "600", "-bf", "0"}}
+	if m[1] == "hevc" {
+		c.tag = "hvc1"
+	}
+	quality := strconv.Itoa(opt.CRF)
+	switch m[2] {
+	case "vaapi":
+		c.before = []string{"-vaapi_device", "/dev/dri/renderD128"}
+		c.encode = append(c.encode, "-vf", "format=nv12,hwupload", "-rc_mode", "CQP", "-qp", quality)
+	case "nvenc":
+		c.encode = append(c.encode, "-pix_fmt", "yuv420p", "-rc", "vbr", "-cq", quality, "-b:v", "0")
+	case "qsv":
+		c.encode = append(c.encode, "-pix_fmt", "nv12", "-global_quality", quality)
+	case "amf":
+		c.encode = append(c.encode, "-pix_fmt", "nv12", "-rc", "cqp", "-qp_i", quality, "-qp_p", quality)
+	default: // these know bit rates only
+		c.encode = append(c.encode, "-pix_fmt", "nv12", "-b:v", "1M")
+	}
+	if strings.HasPrefix(opt.Codec, "h264") && m[2] != "v4l2m2m" && m[2] != "mf" {
+		c.encode = append(c.encode, "-profile:v", "high")
+	}
+	return c, nil
+}
+
+// x264's settings for screens; docs/PERFORMANCE.md has the measurements.
+//   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
+//     and there are no fades to weigh.
+//   - Menus, windows and carets come back: four references find them again.
+//   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
+//     flat areas their due, and small dead zones keep faint detail.
+//   - The lookahead tells what will stay on the screen and deserves bits.
+//   - Without force-cfr x264 spends more on pictures that stay for long.
+//   - Keyframes come with large changes or every 600 frames.
+const x264 = "subme=0:bframes=0:weightp=0:ref=4:partitions=p8x8,i4x4:8x8dct=1:" +
+	"mbtree=1:rc-lookahead=20:qcomp=0.65:aq-mode=2:aq-strength=1.25:" +
+	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
+
+func x264Arguments(opt Options) []string {
+	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
+		"-crf", strconv.Itoa(opt.CRF), "-x264-params", x264, "-threads", "1"}
+}

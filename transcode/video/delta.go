@@ -1,0 +1,243 @@
+package video
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"jumpserver-video/transcode/video/h264"
+)
+
+// Bounds of what is coded as a difference from the last frame of x264. They
+// are where x264 becomes cheaper, in bytes or in time; docs/PERFORMANCE.md has
+// the measurements.
+const (
+	deltaBlocks = 48      // 16×16 pixels that differ, at most
+	deltaBytes  = 6 << 10 // of all differences from one frame of x264
+	deltaRun    = 300     // differences in a row
+)
+
+// keyEvery is how much of the recording's time passes between keyframes at
+// least, when x264 is given frames at all.
+const keyEvery = 120 * time.Second
+
+// deltaTrack gives x264 the frames that differ much and writes those that
+// differ little itself; see package h264.
+type deltaTrack struct {
+	ffmpeg *feed
+	raw    muxer // to ffmpeg
+
+	coder   *h264.Delta
+	base    *planes // the frame that x264 was given last
+	started bool
+	touched []bool // macroblocks that may differ from base
+	changed []int  // those that do
+	run     int    // differences since
+	bytes   int    // of them
+
+	mu    sync.Mutex
+	queue []entry // frames whose packet is not written; guarded by mu
+
+	out    *os.File
+	stdout *io.PipeWriter // ffmpeg's output on its way to join
+	done   chan error     // what join answered
+	stream h264.Stream
+	packed muxer // to out
+	info   pictures
+}
+
+// entry is a frame on its way.
+type entry struct {
+	at    time.Duration
+	delta *h264.Difference // nil: comes from x264
+}
+
+// delta starts an encoder that writes a Matroska file.
+func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack, error) {
+	file, err := os.Create(out)
+	if err != nil {
+		return nil, fmt.Errorf("video: %w", err)
+	}
+	r, w := io.Pipe()
+	args := append(append([]string{}, rawInput...), t.passthrough...)
+	args = append(args, x264Arguments(opt)...)
+	args = append(args, "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", int(keyEvery.Seconds())))
+	args = append(args, bt709...)
+	ffmpeg, err := t.feed(ctx, opt.Nice, w, append(args, "-f", "h264", "pipe:1")...)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	d := &deltaTrack{
+		ffmpeg: ffmpeg, raw: muxer{w: ffmpeg}, base: newPlanes(opt.Width, opt.Height),
+		coder: h264.NewDelta(opt.Width, opt.Height, min(max(opt.CRF+deltaQP, 1), 51)),
+		out:   file, stdout: w, done: make(chan error, 1),
+	}
+	columns, rows := d.coder.Macroblocks()
+	d.touched = make([]bool, columns*rows)
+	d.info = pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
+	go func() {
+		err := d.join(r)
+		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg need not go on
+		d.done <- err
+	}()
+	if err := d.raw.header(d.info); err != nil {
+		d.abort()
+		return nil, err
+	}
+	return d, nil
+}
+
+// deltaQP is the quantiser of differences above the rate factor.
+const deltaQP = 0
+
+// touch notes that a rectangle of the frame to come may differ.
+func (d *deltaTrack) touch(r image.Rectangle) {
+	columns, rows := d.coder.Macroblocks()
+	for y := max(r.Min.Y, 0) / 16; y < min((r.Max.Y+15)/16, rows); y++ {
+		for x := max(r.Min.X, 0) / 16; x < min((r.Max.X+15)/16, columns); x++ {
+			d.touched[y*columns+x] = true
+		}
+	}
+}
+
+func (d *deltaTrack) add(at time.Duration, frame *planes) error {
+	if d.little(frame) {
+		diff := d.coder.Encode(frame.picture(), d.base.picture(), d.changed)
+		d.run++
+		d.bytes += diff.Bytes()
+		if d.bytes <= deltaBytes {
+			d.push(entry{at: at, delta: &diff})
+			return nil
+		}
+	}
+	for mb, touched := range d.touched {
+		if touched {
+			d.base.copyBlock(frame, mb)
+			d.touched[mb] = false
+		}
+	}
+	d.started, d.run, d.bytes = true, 0, 0
+	d.push(entry{at: at})
+	if err := d.raw.block(at, true, frame.pix); err != nil {
+		return d.end(err)
+	}
+	return nil
+}
+
+// little finds what has changed since x264's last frame, unless that is much.
+func (d *deltaTrack) little(frame *planes) bool {
+	if !d.started || d.run >= deltaRun {
+		return false
+	}
+	d.changed = d.changed[:0]
+	for mb, touched := range d.touched {
+		if !touched {
+			continue
+		}
+		if d.base.sameBlock(frame, mb) {
+			d.touched[mb] = false
+			continue
+		}
+		if d.changed = append(d.changed, mb); len(d.changed) > deltaBlocks {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *deltaTrack) push(e entry) {
+	d.mu.Lock()
+	d.queue = append(d.queue, e)
+	d.mu.Unlock()
+}
+
+// pop takes the first frame from the queue, if it is of the kind asked for.
+func (d *deltaTrack) pop(delta bool) (entry, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 || (d.queue[0].delta != nil) != delta {
+		return entry{}, false
+	}
+	e := d.queue[0]
+	d.queue = d.queue[1:]
+	return e, true
+}
+
+// join makes one stream of x264's packets and the differences between them.
+func (d *deltaTrack) join(r io.Reader) error {
+	file := bufio.NewWriterSize(d.out, 256<<10)
+	d.packed.w = file
+	err := h264.Split(r, func(nal []byte) error {
+		// What follows the picture before belongs to that one.
+		if err := d.deltas(); err != nil {
+			return err
+		}
+		packet, key, err := d.stream.NAL(nal)
+		if err != nil || packet == nil {
+			return err
+		}
+		if d.info.config == nil {
+			d.info.config = d.stream.Config()
+			if err := d.packed.header(d.info); err != nil {
+				return err
+			}
+		}
+		e, ok := d.pop(false)
+		if !ok {
+			return fmt.Errorf("%w: a picture more than was given", h264.ErrUnexpected)
+		}
+		return d.packed.block(e.at, key, packet)
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.deltas(); err != nil {
+		return err
+	}
+	return file.Flush()
+}
+
+// deltas writes the differences that stand at the queue's front.
+func (d *deltaTrack) deltas() error {
+	for {
+		e, ok := d.pop(true)
+		if !ok {
+			return nil
+		}
+		if err := d.packed.block(e.at, false, d.stream.Delta(*e.delta)); err != nil {
+			return err
+		}
+	}
+}
+
+// end waits for join after ffmpeg has ended with err. What failed first is
+// the answer.
+func (d *deltaTrack) end(err error) error {
+	_ = d.stdout.CloseWithError(err) // nil: the end of the stream
+	joined := <-d.done
+	d.done <- joined // for the next call
+	if cerr := d.out.Close(); joined == nil && !errors.Is(cerr, os.ErrClosed) {
+		joined = cerr
+	}
+	if joined == nil && len(d.queue) > 0 {
+		joined = fmt.Errorf("%w: %d pictures too few", h264.ErrUnexpected, len(d.queue))
+	}
+	return joined
+}
+
+func (d *deltaTrack) close() (time.Duration, error) {
+	err := d.end(d.ffmpeg.close())
+	return d.ffmpeg.child.cpu(), err
+}
+
+func (d *deltaTrack) abort() {
+	d.ffmpeg.abort()
+	_ = d.end(context.Canceled)
+}
