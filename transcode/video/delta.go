@@ -18,9 +18,9 @@ import (
 // are where x264 becomes cheaper, in bytes or in time; docs/PERFORMANCE.md has
 // the measurements.
 const (
-	deltaBlocks = 48      // 16×16 pixels that differ, at most
-	deltaBytes  = 6 << 10 // of all differences from one frame of x264
-	deltaRun    = 300     // differences in a row
+	deltaBlocks = 48   // 16×16 pixels that differ, at most
+	deltaBytes  = 3000 // of all differences from one frame of x264
+	deltaRun    = 300  // differences in a row
 )
 
 // keyEvery is how much of the recording's time passes between keyframes at
@@ -95,7 +95,7 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 }
 
 // deltaQP is the quantiser of differences above the rate factor.
-const deltaQP = 0
+const deltaQP = 2
 
 // touch notes that a rectangle of the frame to come may differ.
 func (d *deltaTrack) touch(r image.Rectangle) {
