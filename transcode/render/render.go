@@ -212,6 +212,14 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 	}, nil
 }
 
+// Play draws the recording for another sink than the encoder, frame by frame
+// as Encode does.
+func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
+	width, height := p.Size()
+	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height}, to, nil)
+	return err
+}
+
 // Verify decodes the whole file again and compares it with what was drawn:
 // frame count, duration, sampled pictures. It returns video's errors.
 func (v *Video) Verify(ctx context.Context) error {

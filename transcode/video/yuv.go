@@ -117,3 +117,12 @@ func convertPair(top, bottom, y0, y1, u, v []byte) {
 		v[x] = uint8((vR*rs+vG*gs+vB*bs+4*half)>>18 + 128)
 	}
 }
+
+// Luma fills dst, width×height bytes, with img's brightness as it is encoded.
+// The image has an even width and height.
+func Luma(dst []byte, img *image.RGBA) {
+	size := img.Rect.Size()
+	p := newPlanes(size.X, size.Y)
+	p.convert(img, img.Rect)
+	copy(dst, p.luma())
+}
