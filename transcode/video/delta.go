@@ -76,7 +76,7 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 	}
 	d := &deltaTrack{
 		ffmpeg: ffmpeg, raw: muxer{w: ffmpeg}, base: newPlanes(opt.Width, opt.Height),
-		coder: h264.NewDelta(opt.Width, opt.Height, min(max(opt.CRF+deltaQP, 1), 51)),
+		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(opt.crf())+deltaQP, 1), 51)),
 		out:   file, stdout: w, done: make(chan error, 1),
 	}
 	columns, rows := d.coder.Macroblocks()

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	Width, Height int    // of all frames, pixels, even
 	FPS           int    // most frames a second; 1/FPS is how long the last one lasts
-	CRF           int    // x264's constant rate factor
+	CRF           int    // x264's constant rate factor, for 1080p
 	Codec         string // see [CheckCodec]
 	Nice          int    // niceness of ffmpeg
 	Output        string // the .mp4 to write; replaced if it exists
@@ -137,7 +137,7 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	if len(damage) > 0 {
 		e.active.see(at)
 	}
-	if e.samples.see(e.frames, at, e.planes.luma()) {
+	if e.samples.see(e.frames, at, e.planes) {
 		e.poster.see(e.planes)
 	}
 	e.frames++

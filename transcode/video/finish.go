@@ -50,7 +50,7 @@ func (e *Encoder) finish() (Report, error) {
 	}
 	return Report{
 		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
-		Samples: e.samples.finish(e.frames-1, e.last, e.planes.luma()), Audio: heard, Chapters: len(chapters),
+		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
 		Bytes: st.Size(), CPU: cpu + join.child.cpu(),
 	}, nil
 }
