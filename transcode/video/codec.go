@@ -87,7 +87,7 @@ func x264Arguments(opt Options) []string {
 }
 
 // lookaheadPixels bounds the frames in x264's lookahead all together.
-const lookaheadPixels = 25e6
+const lookaheadPixels = 21e6
 
 // crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
 // smaller screen is looked at enlarged, its faults, too.
