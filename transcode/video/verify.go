@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,7 +96,7 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 }
 
 func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []string {
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1", "-i", "file:" + path}
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(min(2, runtime.GOMAXPROCS(0))), "-i", "file:" + path}
 	var chosen []string
 	for _, s := range samples {
 		chosen = append(chosen, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
