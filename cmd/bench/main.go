@@ -35,20 +35,25 @@ func main() {
 	flag.StringVar(&b.binary, "binary", "bin/jumpserver-video", "the program to measure")
 	flag.IntVar(&b.runs, "runs", 3, "conversions of each recording; medians are printed")
 	flag.BoolVar(&b.ocr, "ocr", true, "compare what tesseract reads in decoded and in lossless frames")
+	film := flag.String("film", "", "write a recording of a film to this .replay.gz and measure nothing")
+	seconds := flag.Int("seconds", 121, "how long that film is")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := b.run(ctx, flag.Args()); err != nil {
+	if err := b.run(ctx, *film, *seconds, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		stop()
 		os.Exit(1)
 	}
 }
 
-func (b *bench) run(ctx context.Context, recordings []string) error {
+func (b *bench) run(ctx context.Context, film string, seconds int, recordings []string) error {
 	var err error
 	if b.tool, err = video.Find(ctx, ""); err != nil {
 		return err
+	}
+	if film != "" {
+		return b.film(ctx, film, seconds)
 	}
 	if b.work, err = os.MkdirTemp("", "bench-"); err != nil {
 		return err
