@@ -1,6 +1,7 @@
 package video
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -76,14 +77,14 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 		<-compared //nolint:errcheck // it has ended, too; why is known
 		return err
 	}
-	err = c.wait()
+	err = c.finish(&pulse{pid: c.cmd.Process.Pid}, cmp.Or(t.patience, patience))
 	w.CloseWithError(io.EOF)
 	likeness := <-compared
 	words := c.words.String()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, ErrNoFFmpeg):
+	case errors.Is(err, ErrNoFFmpeg), errors.Is(err, errStalled):
 		return err
 	case likeness != nil && (!likeness.missing || err == nil):
 		return likeness

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"math"
@@ -391,6 +392,111 @@ func TestFailuresLeaveNothing(t *testing.T) {
 			t.Errorf("the reason is missing in %v", err)
 		}
 	})
+}
+
+// hanging is an ffmpeg that says something and then does nothing.
+func hanging(t *testing.T) *Tool {
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho the disk is slow >&2\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Tool{Path: path, Version: "7.1", patience: 300 * time.Millisecond}
+}
+
+func TestAHangIsNoticed(t *testing.T) {
+	check := func(t *testing.T, start time.Time, opt Options, err error) {
+		t.Helper()
+		if !errors.Is(err, errStalled) || !strings.Contains(err.Error(), "the disk is slow") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("after %s", took)
+		}
+		left, err := filepath.Glob(opt.Output + "*")
+		if err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprint("while writing, plain ", plain), func(t *testing.T) {
+			opt := options(t)
+			opt.Width, opt.Height, opt.Plain = 1920, 1080, plain
+			e, err := hanging(t).Start(t.Context(), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Abort()
+			start := time.Now()
+			err = e.Frame(0, image.NewRGBA(image.Rect(0, 0, 1920, 1080)), nil)
+			check(t, start, opt, err)
+		})
+		t.Run(fmt.Sprint("at the end, plain ", plain), func(t *testing.T) {
+			opt := options(t)
+			opt.Plain = plain
+			e, err := hanging(t).Start(t.Context(), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Abort()
+			if err := e.Frame(0, scene(320, 240, 0), nil); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = e.Close()
+			check(t, start, opt, err)
+		})
+	}
+	t.Run("while verifying", func(t *testing.T) {
+		opt := options(t)
+		opt.Duration = 166 * time.Millisecond
+		report := encode(t, opt, ms(0, 100)...)
+		start := time.Now()
+		if err := hanging(t).Verify(t.Context(), opt.Output, report); !errors.Is(err, errStalled) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("after %s", took)
+		}
+	})
+}
+
+// TestAFullDiskIsNamed encodes onto a filesystem with too little room.
+func TestAFullDiskIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("needs leave to mount a small filesystem: ", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, plain := range []bool{false, true} {
+		opt := options(t)
+		opt.Plain, opt.Output = plain, filepath.Join(dir, "out.mp4")
+		e, err := tool(t).Start(t.Context(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 1))
+		img := image.NewRGBA(image.Rect(0, 0, 320, 240))
+		for i := 0; err == nil && i < 200; i++ {
+			for k := range img.Pix {
+				img.Pix[k] = uint8(r.IntN(256))
+			}
+			err = e.Frame(time.Duration(i)*time.Second, img, []image.Rectangle{img.Rect})
+		}
+		if err == nil {
+			_, err = e.Close()
+		}
+		e.Abort()
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("plain %v: got %v", plain, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
 }
 
 func gone(t *testing.T, path string) {
