@@ -20,6 +20,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"syscall"
 	"time"
 
 	"jumpserver-video/transcode/guac"
@@ -39,10 +41,20 @@ type Options struct {
 	Workers int         // image decoders at once; 0 = one per processor
 }
 
-// Progress tells how far a step has come.
+// Progress tells how far drawing has come. Work goes with bytes, not with
+// time: an idle hour is nothing, a busy minute is much.
 type Progress struct {
 	Done  time.Duration // on the recording's time axis
-	Total time.Duration // length of the recording
+	Bytes int64         // drawn, uncompressed
+	Total int64         // bytes of the recording
+}
+
+// Fraction is the part of the work that is done, 0 to 1.
+func (p Progress) Fraction() float64 {
+	if p.Total <= 0 {
+		return 0
+	}
+	return min(float64(p.Bytes)/float64(p.Total), 1)
 }
 
 // Plan is a recording that has been read once and found convertible.
@@ -187,15 +199,61 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 	if opt.Audio {
 		settings.Audio = p.audio()
 	}
+	fallback, err := p.choose(ctx, opt.Tool, &settings)
+	if err != nil {
+		return nil, err
+	}
+	made, err := p.encode(ctx, settings, opt, progress)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, video.ErrUnexpected):
+		fallback = fmt.Sprintf("encoding every frame in full, as ffmpeg's stream is unusual: %v", err)
+		settings.Plain = true
+		made, err = p.encode(ctx, settings, opt, progress)
+	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, syscall.ENOSPC):
+		fallback = fmt.Sprintf("encoded as %s, because %s failed: %v", softwareCodec, settings.Codec, err)
+		settings.Codec = softwareCodec
+		made, err = p.encode(ctx, settings, opt, progress)
+	}
+	if err == nil && fallback != "" {
+		made.Warnings = append(made.Warnings, fallback)
+	}
+	return made, err
+}
+
+// softwareCodec is what is encoded when nothing else works.
+const softwareCodec = "h264"
+
+// choose tries another codec than the default by encoding some frames, and
+// falls back with a warning.
+func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Options) (warning string, err error) {
+	if settings.Codec == "" || settings.Codec == softwareCodec {
+		settings.Codec = softwareCodec
+		return "", nil
+	}
+	err = tool.TryCodec(ctx, *settings)
+	if err == nil || ctx.Err() != nil {
+		return "", err
+	}
+	warning = fmt.Sprintf("encoded as %s, because %s cannot be used here: %v", softwareCodec, settings.Codec, err)
+	settings.Codec = softwareCodec
+	return warning, nil
+}
+
+func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, progress func(Progress)) (*Video, error) {
 	encoder, err := opt.Tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
 	defer encoder.Abort() // no effect after Close
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: width, Height: height, Workers: opt.Workers},
-		sink{encoder, settings.Audio}, func(done time.Duration, _ int64) {
+	var total int64
+	for _, part := range p.Parts {
+		total += part.Bytes
+	}
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers},
+		sink{encoder, settings.Audio}, func(done time.Duration, bytes int64) {
 			if progress != nil {
-				progress(Progress{Done: done, Total: p.Duration()})
+				progress(Progress{Done: done, Bytes: bytes, Total: total})
 			}
 		})
 	if err != nil {
@@ -206,8 +264,8 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 		return nil, err
 	}
 	return &Video{
-		Path: out, Width: width, Height: height, Frames: report.Frames, Duration: report.Duration,
-		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(p.Warnings, stats.Warnings...),
+		Path: settings.Output, Width: settings.Width, Height: settings.Height, Frames: report.Frames, Duration: report.Duration,
+		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...),
 		tool: opt.Tool, report: report,
 	}, nil
 }

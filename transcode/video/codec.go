@@ -1,11 +1,18 @@
 package video
 
 import (
+	"context"
 	"fmt"
+	"image"
 	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"jumpserver-video/transcode/video/h264"
 )
 
 // codec is how ffmpeg encodes.
@@ -24,6 +31,10 @@ func CheckCodec(name string) error {
 	_, err := codecFor(Options{Codec: name, Width: 1920, Height: 1080})
 	return err
 }
+
+// ErrUnexpected is wrapped by errors about a stream of ffmpeg's that small
+// changes cannot be written into; [Options.Plain] does without that.
+var ErrUnexpected = h264.ErrUnexpected
 
 // codecFor says how opt's codec is asked for. The rate factor is x264's; the
 // others get what looks alike.
@@ -64,6 +75,37 @@ func codecFor(opt Options) (codec, error) {
 		c.encode = append(c.encode, "-profile:v", "high")
 	}
 	return c, nil
+}
+
+// TryCodec encodes and decodes a few frames of opt's size with opt's codec. An
+// error tells why it cannot be used here.
+func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
+	dir, err := os.MkdirTemp(filepath.Dir(opt.Output), ".codec-")
+	if err != nil {
+		return fmt.Errorf("video: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	opt.Output, opt.Audio, opt.Metadata = filepath.Join(dir, "try.mp4"), nil, nil
+	opt.Duration = 3 * opt.slot()
+	e, err := t.Start(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer e.Abort()
+	img := image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height))
+	for i := range 3 {
+		for k := range img.Pix {
+			img.Pix[k] = uint8(k/4%opt.Width + 60*i)
+		}
+		if err := e.Frame(time.Duration(i)*opt.slot(), img, []image.Rectangle{img.Rect}); err != nil {
+			return err
+		}
+	}
+	report, err := e.Close()
+	if err != nil {
+		return err
+	}
+	return t.Verify(ctx, opt.Output, report)
 }
 
 // x264's settings for screens; docs/PERFORMANCE.md has the measurements.
