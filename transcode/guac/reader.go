@@ -177,9 +177,7 @@ func (r *reader) flush() {
 func (r *reader) sync(timestamp int64) {
 	at := r.offset + r.clock.advance(timestamp, r.opt.Limits)
 	r.next.audio = append(r.next.audio, r.voice.until(at, r.shown)...)
-	if at <= r.shown {
-		return // the part before is shown to its end
-	}
+	at = max(at, r.shown) // the part before is shown to its end
 	if r.held != nil {
 		r.held.show = r.held.at/r.slot != at/r.slot
 		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is seen
