@@ -39,10 +39,10 @@ func main() {
 	seconds := flag.Int("seconds", 121, "how long that film is")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := b.run(ctx, *film, *seconds, flag.Args()); err != nil {
+	err := b.run(ctx, *film, *seconds, flag.Args())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
-		stop()
 		os.Exit(1)
 	}
 }

@@ -82,7 +82,6 @@ type comparison struct {
 	frames  int
 	luma    []byte
 	got     []byte
-	score   float64 // of the frame before
 	quality
 }
 

@@ -67,7 +67,7 @@ func blend(d, s []byte, m Mask) {
 // must not be the same image; r lies within dst and its translation to sp
 // within src. opaque promises that src has no transparency there.
 func drawImage(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.Point, m Mask, opaque bool) {
-	if m != MaskSrc && !(opaque && m == MaskOver) && (m == MaskOver || !known(m)) {
+	if m == MaskOver && !opaque || !known(m) {
 		overRect(dst, r, src, sp)
 		return
 	}

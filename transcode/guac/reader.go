@@ -59,7 +59,7 @@ type reader struct {
 	clock  clock
 	offset time.Duration
 	shown  time.Duration
-	voice  voice
+	voices voices
 	bent   bool // a layer has had a transform or clip
 }
 
@@ -160,7 +160,7 @@ func (r *reader) picture(o op, mimetype string, data []byte) {
 	r.op(o)
 }
 
-func (r *reader) audio(track AudioTrack, pcm []byte) { r.voice.add(track, pcm) }
+func (r *reader) audio(track AudioTrack, pcm []byte) { r.voices.add(track, pcm) }
 
 // flush passes on an unfinished batch. The sync before it is then shown even
 // if another follows in the same slot.
@@ -176,7 +176,7 @@ func (r *reader) flush() {
 
 func (r *reader) sync(timestamp int64) {
 	at := r.offset + r.clock.advance(timestamp, r.opt.Limits)
-	r.next.audio = append(r.next.audio, r.voice.until(at, r.shown)...)
+	r.next.audio = append(r.next.audio, r.voices.until(at, r.shown)...)
 	at = max(at, r.shown) // the part before is shown to its end
 	if r.held != nil {
 		r.held.show = r.held.at/r.slot != at/r.slot

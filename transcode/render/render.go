@@ -157,14 +157,19 @@ func (p *Plan) Size() (width, height int) {
 	return width + width&1, height + height&1
 }
 
-// audio picks the sound to keep: nil when there is none.
+// audio is the format of the sound track, nil when there is no sound: the best
+// that the recording has, in stereo at most.
 func (p *Plan) audio() *video.AudioFormat {
+	var best *video.AudioFormat
 	for _, s := range p.Parts {
 		for _, track := range s.Audio {
-			return &video.AudioFormat{Rate: track.Rate, Channels: track.Channels}
+			if best == nil {
+				best = &video.AudioFormat{}
+			}
+			best.Rate, best.Channels = max(best.Rate, min(track.Rate, 48000)), max(best.Channels, min(track.Channels, 2))
 		}
 	}
-	return nil
+	return best
 }
 
 // Video is an encoded MP4 that has yet to be verified.
@@ -311,8 +316,8 @@ type sink struct {
 func (s sink) Frame(f guac.Frame) error { return s.encoder.Frame(f.Time, f.Image, f.Damage) }
 
 func (s sink) Audio(c guac.AudioChunk) error {
-	if s.audio == nil || c.Rate != s.audio.Rate || c.Channels != s.audio.Channels {
-		return nil // dropped by choice, or a second format beside the track's
+	if s.audio == nil {
+		return nil // dropped by choice
 	}
-	return s.encoder.Audio(c.Time, c.PCM)
+	return s.encoder.Audio(c.Time, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
 }

@@ -34,11 +34,10 @@ type sampler struct {
 	kept   []Sample
 }
 
-// see tells whether the frame is kept.
-func (s *sampler) see(frame int, at time.Duration, p *planes) bool {
+func (s *sampler) see(frame int, at time.Duration, p *planes) {
 	s.stride = max(s.stride, 1)
 	if frame%s.stride != 0 {
-		return false
+		return
 	}
 	if len(s.kept) == maxSamples {
 		s.stride *= 2
@@ -51,11 +50,10 @@ func (s *sampler) see(frame int, at time.Duration, p *planes) bool {
 		clear(s.kept[len(thinned):])
 		s.kept = thinned
 		if frame%s.stride != 0 {
-			return false
+			return
 		}
 	}
 	s.kept = append(s.kept, sample(frame, at, p))
-	return true
 }
 
 // finish adds the last frame and returns all.

@@ -189,7 +189,7 @@ func TestSoundStaysInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i >= 10 && i < 20 {
-			if err := e.Audio(at, tone(44100, i*4410, 4410)); err != nil {
+			if err := e.Audio(at, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -369,7 +369,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 		defer e.Abort()
 		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
 		for i := range 100 {
-			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), nil); err != nil {
+			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 				break
 			}
 		}
