@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"image/jpeg"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"jumpserver-video/transcode/video"
 )
 
 func box(c *script) {
@@ -110,5 +114,34 @@ func TestChaptersAndPoster(t *testing.T) {
 	}
 	if edges < 30 {
 		t.Errorf("the poster does not show the busiest moment: %d edges", edges)
+	}
+}
+
+// TestAnUnusualStreamIsEncodedInFull uses an ffmpeg that makes B frames though
+// it was asked not to.
+func TestAnUnusualStreamIsEncodedInFull(t *testing.T) {
+	real := ffmpegTool(t)
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	script := "#!/bin/bash\nexec " + real.Path + ` "${@//bframes=0:/bframes=2:b-adapt=0:}"` + "\n"
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	odd, err := video.Find(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := Scan(t.Context(), parts(t, one(box)()...), ScanOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := plan.Encode(t.Context(), filepath.Join(t.TempDir(), "out.mp4"), Options{Tool: odd, FPS: 15, CRF: 27}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "in full") {
+		t.Errorf("warnings %q", v.Warnings)
 	}
 }
