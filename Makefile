@@ -16,7 +16,7 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test race bench microbench lint fmt vet install clean
+.PHONY: all setup build demo test purego race bench microbench lint fmt vet install clean
 
 all: build
 
@@ -31,6 +31,10 @@ demo: build ## the whole product on bundled recordings
 
 test: setup ## the whole test suite
 	go test ./...
+
+purego: setup ## the renderer and encoder without C
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test ./transcode/guac ./transcode/video/... ./transcode/render
 
 race: setup ## the test suite under the race detector
 	go test -race ./...
