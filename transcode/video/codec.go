@@ -135,5 +135,5 @@ const lookaheadPixels = 21e6
 // smaller screen is looked at enlarged, its faults, too.
 func (o Options) crf() float64 {
 	smaller := math.Log2(1920 * 1080 / float64(o.Width*o.Height))
-	return min(max(float64(o.CRF)-0.85*min(max(smaller, 0), 2), 0), 51)
+	return min(max(float64(o.CRF)-min(max(smaller, 0), 2), 0), 51)
 }
