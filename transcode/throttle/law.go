@@ -11,7 +11,7 @@ const (
 	// trickle is what is always ours, in processors.
 	trickle = 0.05
 	// slowest is the least speed.
-	slowest = 0.002
+	slowest = 0.0003
 	// firstTask is what a task is taken to use at full speed, in processors,
 	// before one has been seen.
 	firstTask = 1.5
@@ -47,7 +47,7 @@ func (l *law) step(s sample) {
 		l.others += 0.3 * (others - l.others)
 	}
 	l.ours += 0.5 * (s.ours - l.ours)
-	l.budget = max(trickle, min((l.target-margin)*l.cores-l.others, l.target*l.quota))
+	l.budget = max(trickle, min((l.target-margin)*l.cores-l.others, (l.target-margin)*l.quota))
 	if !s.active {
 		// Nothing to learn from; be careful with the next task.
 		l.speed = clamp(l.budget/firstTask, slowest, 1)
@@ -55,10 +55,13 @@ func (l *law) step(s sample) {
 	}
 	// Use grows with speed, at most in proportion. Stepping by the ratio's
 	// root when there is room approaches without overshooting; what is too
-	// much is taken back at once.
+	// much is taken back at once, and a bit more, because a host that is full
+	// does not show how far we are beyond.
 	ratio := l.budget / max(l.ours, 0.001)
 	if ratio > 1 {
 		ratio = math.Sqrt(ratio)
+	} else {
+		ratio *= ratio
 	}
 	l.speed = clamp(l.speed*clamp(ratio, 1./3, 2), slowest, 1)
 }
