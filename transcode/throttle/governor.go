@@ -155,7 +155,7 @@ func (g *Governor) open(now, recorded time.Time) bool {
 
 // A Pacer is told how long was worked, and returns after the rest that is
 // due. It returns early, with the cause, when ctx ends.
-type Pacer func(ctx context.Context, worked time.Duration) error
+type Pacer = func(ctx context.Context, worked time.Duration) error
 
 // Pacer makes the pacer of one task. recorded is as in Admit. It may be
 // called by several goroutines.

@@ -74,7 +74,9 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 		<-compared //nolint:errcheck // it has ended, too; why is known
 		return err
 	}
+	unpace := t.halt(c)
 	err = c.wait()
+	unpace()
 	w.CloseWithError(io.EOF)
 	likeness := <-compared
 	words := c.words.String()
