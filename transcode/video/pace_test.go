@@ -20,7 +20,7 @@ func TestVerifyingIsHeldUp(t *testing.T) {
 	for i := range times {
 		times[i] = time.Duration(i) * time.Second
 	}
-	opt.Duration = 60 * time.Second
+	opt.Duration = times[59] + opt.slot()
 	report := encode(t, opt, times...)
 
 	var rests atomic.Int32
