@@ -14,7 +14,7 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test race bench lint fmt vet install clean
+.PHONY: all setup build demo test race bench bench-governor test-faults lint fmt vet install clean
 
 all: build
 
@@ -35,6 +35,12 @@ race: setup ## the test suite under the race detector
 
 bench: setup ## speed and memory
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-governor: build ## two minutes of competitors coming and going beside the agent
+	go run ./cmd/bench-governor
+
+test-faults: setup ## the agent on a volume that fails in every way
+	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
