@@ -34,7 +34,7 @@ type demand struct {
 const tolerance = 1
 
 // judge holds a phase against what is promised.
-func (b *bench) judge(p phase, alone map[int]float64) []demand {
+func (b *bench) judge(p phase, alone map[int]phase) []demand {
 	s := p.settled
 	host := 100 / float64(b.meter.cores)
 	rest := float64(b.target) - s.others - s.rivals // what the target leaves us
@@ -49,8 +49,16 @@ func (b *bench) judge(p phase, alone map[int]float64) []demand {
 		add(s.ours >= 0.85*rest-tolerance, "what is left is used", "%.1f %% of %.1f %%", s.ours, rest)
 	}
 	if p.competitors > 0 {
-		slower := 100 * (1 - p.speed/alone[p.competitors])
-		add(slower <= 10, "competitors are slowed down by 10 % at most", "%.1f %% slower than alone", slower)
+		// What others took of a full host more than when the competitors were
+		// measured alone was not taken by us.
+		was := alone[p.competitors]
+		expected := was.speed
+		if p.competitors == b.meter.cores {
+			expected *= min(1, (100-p.all.others)/(100-was.all.others))
+		}
+		slower := 100 * (1 - p.speed/expected)
+		add(slower <= 10, "competitors are slowed down by 10 % at most", "%.1f %% slower than alone; others took %.1f %% then, %.1f %% now",
+			slower, was.all.others, p.all.others)
 	}
 	add(p.silent == 0 && p.slowest < 2*time.Second, "the agent answers", "within %s", p.slowest.Round(time.Millisecond))
 	return demands

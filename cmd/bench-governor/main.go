@@ -61,13 +61,13 @@ func (b *bench) run(ctx context.Context) error {
 	// How fast the competitors are without us.
 	fmt.Printf("%d processors, target %d %%; competitors of %d and %d processors alone, first\n", cores, b.target, half, cores)
 	b.meter = newMeter()
-	alone := map[int]float64{}
+	alone := map[int]phase{}
 	for _, n := range []int{half, cores} {
 		p, err := b.play(ctx, phase{name: fmt.Sprintf("%d competing, alone", n), competitors: n, length: b.phase / 2})
 		if err != nil {
 			return err
 		}
-		alone[n] = p.speed
+		alone[n] = p
 		b.meter.points = nil
 	}
 

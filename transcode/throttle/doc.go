@@ -8,8 +8,7 @@
 // Three things hold us to it:
 //
 //   - Admission: [Governor.Admit] says whether one more task may begin. One
-//     may always; more only while those at work run at full speed and leave
-//     some of the budget unused.
+//     may always; more only while those at work are hindered little.
 //   - Pacing: whoever works in small steps tells a [Pacer] how long each took,
 //     and is made to rest in proportion. The proportion, the speed, is the
 //     same for all tasks and is what the control law moves.

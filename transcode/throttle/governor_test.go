@@ -68,7 +68,7 @@ func TestAdmission(t *testing.T) {
 		t.Error("a third task was refused on a host with room")
 	}
 	for range 20 {
-		f.pass(g, 1.55, 1.55)
+		f.pass(g, 1.9, 1.2)
 	}
 	if g.Admit(2, *now) {
 		t.Error("a third task was admitted without room")

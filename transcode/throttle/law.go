@@ -66,8 +66,8 @@ func (l *law) step(s sample) {
 	l.speed = clamp(l.speed*clamp(ratio, 1./3, 2), slowest, 1)
 }
 
-// room tells whether the tasks at work leave a good part of the budget
-// unused although nothing holds them up.
-func (l *law) room() bool { return l.speed >= 1 && l.ours < 0.85*l.budget }
+// room tells whether the tasks at work are hindered so little that one more
+// is worth its memory: it fills the gaps in which the others upload or wait.
+func (l *law) room() bool { return l.speed >= 0.5 }
 
 func clamp(v, low, high float64) float64 { return min(max(v, low), high) }
