@@ -110,24 +110,23 @@ func TestFaultsOfTheVolume(t *testing.T) {
 		fault fault
 		class queue.Class
 	}{
-		"ESTALE when looked at":        {fault{op: "stat", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"ESTALE when opened":           {fault{op: "open", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EIO when opened":              {fault{op: "open", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when opened":           {fault{op: "open", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when read":                {fault{op: "read", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"ESTALE when read again":       {fault{op: "read", on: original, errno: syscall.ESTALE, skip: 2}, transcode.ClassVolume},
-		"EIO when the MP4 is read":     {fault{op: "read", on: video, errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when the MP4 is read":  {fault{op: "open", on: video, errno: syscall.EACCES}, transcode.ClassPermission},
-		"ESTALE at the MP4":            {fault{op: "stat", on: video, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EROFS when the trash is made": {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"ENOSPC in the trash":          {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.ENOSPC}, transcode.ClassDiskFull},
-		"EDQUOT in the trash":          {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EDQUOT when retired":          {fault{op: "rename", on: original, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EROFS when retired":           {fault{op: "rename", on: original, errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"EACCES when retired":          {fault{op: "rename", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when retired":             {fault{op: "rename", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"retired, and EIO":             {fault{op: "rename", on: original, errno: syscall.EIO, after: true}, transcode.ClassVolume},
-		"retired, and ESTALE":          {fault{op: "rename", on: original, errno: syscall.ESTALE, after: true}, transcode.ClassVolume},
+		"ESTALE when looked at":         {fault{op: "stat", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"ESTALE when opened":            {fault{op: "open", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EIO when opened":               {fault{op: "open", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when opened":            {fault{op: "open", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when read":                 {fault{op: "read", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"ESTALE when read again":        {fault{op: "read", on: original, errno: syscall.ESTALE, skip: 2}, transcode.ClassVolume},
+		"EIO when the MP4 is read":      {fault{op: "read", on: video, errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when the MP4 is read":   {fault{op: "open", on: video, errno: syscall.EACCES}, transcode.ClassPermission},
+		"ESTALE at the MP4":             {fault{op: "stat", on: video, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EROFS when the trash is made":  {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"ENOSPC in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.ENOSPC}, transcode.ClassDiskFull},
+		"EDQUOT in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EDQUOT when retired":           {fault{op: "rename", on: original, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EROFS when retired":            {fault{op: "rename", on: original, errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"EACCES when retired":           {fault{op: "rename", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when retired":              {fault{op: "rename", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"EIO once the original is away": {fault{op: "list", on: "2024-04-23", errno: syscall.EIO, skip: 1}, transcode.ClassVolume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,6 +141,25 @@ func TestFaultsOfTheVolume(t *testing.T) {
 			w.nothingLost()
 			w.recovers()
 		})
+	}
+}
+
+// TestFaultsOfRenamesThatHappened: the original has gone to the trash, and the
+// volume says that it has not.
+func TestFaultsOfRenamesThatHappened(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ESTALE, syscall.ENOENT} {
+		for _, parts := range []bool{false, true} {
+			w := admitted(t, parts, nil, fault{op: "rename", on: session, errno: errno, after: true})
+			waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+			if w.volume.met() == 0 {
+				t.Error("the fault was not met")
+			}
+			w.nothingLost()
+			w.checkReplaced()
+			if v := transcode.ViewOf(w.task()); len(v.Originals) != 1 {
+				t.Errorf("%s: the task does not know where the original is: %v", errno, v.Originals)
+			}
+		}
 	}
 }
 

@@ -148,7 +148,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		}
 		return work.Wait()
 	})
-	err = group.Wait()
+	err = ended(ctx, group.Wait, stopWithin, log)
 	if err == nil || errors.Is(err, context.Canceled) {
 		log.Info("stopped")
 		return nil
