@@ -73,7 +73,7 @@ func table(w io.Writer, script []phase, cores int) {
 		s := p.settled
 		fmt.Fprintf(t, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t\n", p.name, p.all.ours, p.all.rivals, p.all.others, s.ours, s.ours+s.rivals+s.others)
 	}
-	t.Flush()
+	_ = t.Flush()
 }
 
 // report prints the demands and errs when one was not met.

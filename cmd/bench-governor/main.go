@@ -33,10 +33,10 @@ func main() {
 	flag.DurationVar(&b.phase, "phase", 20*time.Second, "length of a phase")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := b.run(ctx); err != nil {
+	err := b.run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-governor:", err)
-		stop()
 		os.Exit(1)
 	}
 }
