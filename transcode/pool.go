@@ -12,6 +12,7 @@ import (
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
 )
 
@@ -29,6 +30,9 @@ type Pool struct {
 	Settle    time.Duration  // how long a changed recording is left to rest
 	MaxTries  int            // failures that may be the recording's fault; 0 = 5
 	Log       *slog.Logger
+
+	// Governor, when not nil, says when a task may begin, and paces it.
+	Governor *throttle.Governor
 
 	// Boundary, when not nil, is called at every step boundary with its
 	// name. Tests kill the process there.
@@ -93,7 +97,7 @@ func (p *Pool) Run(ctx context.Context) error {
 // work is one worker.
 func (p *Pool) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		lease, err := p.Queue.Lease(ctx)
+		lease, err := p.Queue.LeaseIf(ctx, p.admits)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
 				return
@@ -107,6 +111,11 @@ func (p *Pool) work(ctx context.Context) {
 		}
 		p.do(ctx, lease)
 	}
+}
+
+// admits tells whether a task may begin beside those that are held.
+func (p *Pool) admits(t queue.Task, held int) bool {
+	return p.Governor == nil || p.Governor.Admit(held, t.Date)
 }
 
 func (p *Pool) do(ctx context.Context, lease *queue.Lease) {

@@ -223,6 +223,23 @@ func bounded[T ~int](to *T, v string, low, high int) error {
 // Interval is a positive time span: 30s, 5m, 1h30m, 2d, or a bare number of seconds.
 type Interval time.Duration
 
+// Age is an Interval or 0, which stands for none.
+type Age time.Duration
+
+// Decode accepts what Interval does, and 0.
+func (a *Age) Decode(v string) error {
+	if strings.TrimSpace(v) == "0" {
+		*a = 0
+		return nil
+	}
+	var i Interval
+	if err := i.Decode(v); err != nil {
+		return ruleError("must be 0 or a time span such as 12h or 3d")
+	}
+	*a = Age(i)
+	return nil
+}
+
 // Decode accepts Go durations, days, and bare seconds.
 func (i *Interval) Decode(v string) error {
 	v = strings.TrimSpace(v)

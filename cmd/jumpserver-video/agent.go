@@ -20,11 +20,12 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/transcode/video"
 	"jumpserver-video/watcher"
 )
 
-// niceness of ffmpeg: the host's other work goes first.
+// niceness of the agent: the host's other work goes first. ffmpeg goes last of all.
 const niceness = 10
 
 // lease is how long an agent that has fallen silent keeps its tasks.
@@ -99,8 +100,15 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		}
 	}()
 
+	governor := throttle.New(throttle.Config{
+		Target: int(cfg.CPUTarget), Hours: cfg.WorkHours, Otherwise: cfg.WorkOtherwise, Exempt: time.Duration(cfg.WorkExempt), Log: log,
+	}, &throttle.Host{})
+	throttle.Yield(niceness)
+	tool.Started = throttle.YieldChild
+
 	pool := &transcode.Pool{
-		Queue: tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
+		Governor: governor,
+		Queue:    tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
 		Workers: cfg.WorkerCount(), Originals: cfg.Originals, Settle: time.Duration(cfg.SettleTime), Log: log,
 		Render: render.Options{
 			Tool: tool, FPS: int(cfg.VideoFPS), CRF: int(cfg.VideoCRF), Codec: string(cfg.VideoCodec),
@@ -122,6 +130,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.Trash = &cleanup.Trash{Root: cfg.ReplayDir}
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
+	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume)) })
 	group.Go(func() error { return cleaner.Run(ctx) })
@@ -139,7 +148,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		}
 		return work.Wait()
 	})
-	err = group.Wait()
+	err = ended(ctx, group.Wait, stopWithin, log)
 	if err == nil || errors.Is(err, context.Canceled) {
 		log.Info("stopped")
 		return nil

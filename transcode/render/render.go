@@ -39,6 +39,10 @@ type Options struct {
 	Nice    int         // niceness of ffmpeg
 	Agent   string      // name and version for the MP4's metadata
 	Workers int         // image decoders at once; 0 = one per processor
+
+	// Pace, when not nil, is told time and again how long was worked, and
+	// returns when work may go on.
+	Pace func(ctx context.Context, worked time.Duration) error
 }
 
 // Progress tells how far drawing has come. Work goes with bytes, not with
@@ -78,6 +82,8 @@ type ScanOptions struct {
 	Strict bool
 	// Progress, when not nil, is told the bytes read so far and in all.
 	Progress func(done, total int64)
+	// Pace is as in [Options].
+	Pace func(ctx context.Context, worked time.Duration) error
 }
 
 // Scan reads all parts of rec once without drawing. It returns [ErrCut],
@@ -87,7 +93,7 @@ func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan
 	hash := sha256.New()
 	var done int64
 	for _, part := range rec.Parts {
-		summary, cut, err := scanPart(ctx, part)
+		summary, cut, err := scanPart(ctx, part, newPacer(ctx, opt.Pace))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", part.Name, err)
 		}
@@ -111,13 +117,13 @@ func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan
 	return plan, nil
 }
 
-func scanPart(ctx context.Context, part recording.Part) (_ guac.Summary, cut bool, err error) {
+func scanPart(ctx context.Context, part recording.Part, pace *pacer) (_ guac.Summary, cut bool, err error) {
 	r, err := part.Open()
 	if err != nil {
 		return guac.Summary{}, false, err
 	}
 	defer r.Close()
-	watched := &cutReader{ctx: ctx, r: r}
+	watched := &cutReader{ctx: ctx, r: r, pace: pace}
 	summary, err := guac.Scan(watched, guac.DefaultLimits)
 	return summary, watched.cut, err
 }
@@ -125,13 +131,17 @@ func scanPart(ctx context.Context, part recording.Part) (_ guac.Summary, cut boo
 // cutReader ends a cut gzip stream like a complete one and remembers it, and
 // stops when its context does.
 type cutReader struct {
-	ctx context.Context
-	r   io.Reader
-	cut bool
+	ctx  context.Context
+	r    io.Reader
+	pace *pacer // may be nil
+	cut  bool
 }
 
 func (c *cutReader) Read(p []byte) (int, error) {
 	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	if err := c.pace.rest(); err != nil {
 		return 0, err
 	}
 	n, err := c.r.Read(p)
@@ -246,7 +256,8 @@ func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Opt
 }
 
 func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, progress func(Progress)) (*Video, error) {
-	encoder, err := opt.Tool.Start(ctx, settings)
+	tool := opt.Tool.Paced(opt.Pace)
+	encoder, err := tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +267,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 		total += part.Bytes
 	}
 	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers},
-		sink{encoder, settings.Audio}, func(done time.Duration, bytes int64) {
+		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
 				progress(Progress{Done: done, Bytes: bytes, Total: total})
 			}
@@ -271,7 +282,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	return &Video{
 		Path: settings.Output, Width: settings.Width, Height: settings.Height, Frames: report.Frames, Duration: report.Duration,
 		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...),
-		tool: opt.Tool, report: report,
+		tool: tool, report: report,
 	}, nil
 }
 
@@ -311,9 +322,15 @@ func (p *Plan) guacParts(ctx context.Context) []guac.Part {
 type sink struct {
 	encoder *video.Encoder
 	audio   *video.AudioFormat
+	pace    *pacer
 }
 
-func (s sink) Frame(f guac.Frame) error { return s.encoder.Frame(f.Time, f.Image, f.Damage) }
+func (s sink) Frame(f guac.Frame) error {
+	if err := s.encoder.Frame(f.Time, f.Image, f.Damage); err != nil {
+		return err
+	}
+	return s.pace.rest()
+}
 
 func (s sink) Audio(c guac.AudioChunk) error {
 	if s.audio == nil {

@@ -48,6 +48,9 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	if nice > 0 { // a refusal is no reason not to work
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice)
 	}
+	if t.Started != nil { // may lower it further
+		t.Started(cmd.Process.Pid)
+	}
 	return c, nil
 }
 

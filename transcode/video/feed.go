@@ -1,12 +1,15 @@
 package video
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -114,14 +117,16 @@ func (c *child) finish(alive *pulse, patience time.Duration) error {
 	return err
 }
 
-// pulse tells whether a process uses the processor. A starved one uses a
-// little of it, one that hangs none.
+// pulse tells whether a process uses the processor or would if it were let.
+// One that others starve may use too little of it to be counted for long, all
+// the more in the idle scheduling class; one that hangs waits for something
+// else.
 type pulse struct {
 	pid  int
 	last float64 // seconds of processor time
 }
 
-// beats tells whether time was used since the last call.
+// beats tells whether time was used since the last call, or is asked for.
 func (p *pulse) beats() bool {
 	proc := process.Process{Pid: int32(p.pid)}
 	t, err := proc.Times()
@@ -130,5 +135,23 @@ func (p *pulse) beats() bool {
 	}
 	used := t.User + t.System
 	defer func() { p.last = used }()
-	return used > p.last
+	return used > p.last || wantsTime(p.pid)
+}
+
+// wantsTime tells whether a thread of the process runs, waits for a processor,
+// or was stopped by a signal.
+func wantsTime(pid int) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		// 4711 (name, which may hold anything) R ...
+		_, rest, _ := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
+		if state, _, _ := strings.Cut(rest, " "); state == "R" || state == "T" {
+			return true
+		}
+	}
+	return false
 }

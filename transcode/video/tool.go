@@ -17,6 +17,10 @@ type Tool struct {
 	Path    string
 	Version string // as it calls itself, such as 5.1.9-0+deb12u1
 
+	// Started, when not nil, is told of every process that is started.
+	Started func(pid int)
+
+	pace        Pace          // nil = unhindered
 	passthrough []string      // how this version is told to keep timestamps
 	patience    time.Duration // instead of the constant; for tests
 }

@@ -77,7 +77,9 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 		<-compared //nolint:errcheck // it has ended, too; why is known
 		return err
 	}
+	unpace := t.halt(c)
 	err = c.finish(&pulse{pid: c.cmd.Process.Pid}, cmp.Or(t.patience, patience))
+	unpace()
 	w.CloseWithError(io.EOF)
 	likeness := <-compared
 	words := c.words.String()
