@@ -5,6 +5,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 DATE    ?= $(shell git log -1 --format=%cd --date=format:%Y-%m-%d 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+RECORDINGS ?= testdata/recordings
+RUNS    ?= 3
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -14,7 +16,7 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test race bench lint fmt vet install clean
+.PHONY: all setup build demo test purego race bench microbench lint fmt vet install clean
 
 all: build
 
@@ -30,10 +32,17 @@ demo: build ## the whole product on bundled recordings
 test: setup ## the whole test suite
 	go test ./...
 
+purego: setup ## the renderer and encoder without C
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test ./transcode/guac ./transcode/video/... ./transcode/render
+
 race: setup ## the test suite under the race detector
 	go test -race ./...
 
-bench: setup ## speed and memory
+bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
+	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
+
+microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
 fmt: ## fail if gofmt would change a file

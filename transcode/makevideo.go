@@ -93,9 +93,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 		"length", plan.Duration().Round(time.Millisecond))
 	start := time.Now()
 	made, err := plan.Encode(ctx, j.mp4(), j.Render, func(p render.Progress) {
-		if p.Total > 0 {
-			j.lease.Progress(float64(p.Done) / float64(p.Total))
-		}
+		j.lease.Progress(p.Fraction())
 	})
 	if err != nil {
 		return err

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"jumpserver-video/transcode/video"
 )
 
 // ValueError tells which variable has a value that cannot be used, and the
@@ -151,8 +153,15 @@ func (m *WatchMode) Decode(v string) error { return choice(m, v, "auto", "poll",
 // Codec names a video codec.
 type Codec string
 
-// Decode accepts h264.
-func (c *Codec) Decode(v string) error { return choice(c, v, "h264") }
+// Decode accepts h264, hevc, av1 and the names of ffmpeg's hardware encoders.
+func (c *Codec) Decode(v string) error {
+	v = strings.ToLower(strings.TrimSpace(v))
+	if err := video.CheckCodec(v); v == "" || err != nil {
+		return ruleError("must be h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi")
+	}
+	*c = Codec(v)
+	return nil
+}
 
 func choice[T ~string](to *T, v string, allowed ...string) error {
 	v = strings.ToLower(strings.TrimSpace(v))

@@ -3,6 +3,7 @@ package video
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,10 +56,12 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 func (c *child) wait() error {
 	err := c.cmd.Wait()
 	defer c.stop(nil)
-	if cause := context.Cause(c.ctx); cause != nil {
+	words := c.words.String()
+	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && words != "" {
+		return fmt.Errorf("%w; it said: %s", cause, words)
+	} else if cause != nil {
 		return cause
 	}
-	words := c.words.String()
 	if err == nil {
 		return nil
 	}

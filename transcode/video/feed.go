@@ -1,6 +1,7 @@
 package video
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,8 @@ type feed struct {
 	pipe  *os.File
 	alive *pulse
 	ended bool
+
+	patience time.Duration
 }
 
 // feed starts ffmpeg with a pipe as its standard input.
@@ -43,14 +46,14 @@ func (t *Tool) feed(ctx context.Context, nice int, stdout io.Writer, args ...str
 		w.Close()
 		return nil, err
 	}
-	return &feed{child: c, pipe: w, alive: &pulse{pid: c.cmd.Process.Pid}}, nil
+	return &feed{child: c, pipe: w, alive: &pulse{pid: c.cmd.Process.Pid}, patience: cmp.Or(t.patience, patience)}, nil
 }
 
 // Write gives ffmpeg all of p. An error tells why ffmpeg ended.
 func (f *feed) Write(p []byte) (int, error) {
 	done := 0
 	for {
-		_ = f.pipe.SetWriteDeadline(time.Now().Add(patience))
+		_ = f.pipe.SetWriteDeadline(time.Now().Add(f.patience))
 		n, err := f.pipe.Write(p[done:])
 		done += n
 		switch {
@@ -76,7 +79,7 @@ func (f *feed) close() error {
 	}
 	f.ended = true
 	f.pipe.Close()
-	return f.child.finish(f.alive)
+	return f.child.finish(f.alive, f.patience)
 }
 
 // abort kills ffmpeg. After close it does nothing.
@@ -88,7 +91,7 @@ func (f *feed) abort() {
 }
 
 // finish waits for a child and gives it up when it stands still.
-func (c *child) finish(alive *pulse) error {
+func (c *child) finish(alive *pulse, patience time.Duration) error {
 	ended := make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
