@@ -4,6 +4,7 @@ import (
 	"image"
 	"math"
 
+	"golang.org/x/image/math/f64"
 	"golang.org/x/image/vector"
 )
 
@@ -167,22 +168,75 @@ func (p *path) cover(r image.Rectangle) *image.Alpha {
 	z := vector.NewRasterizer(r.Dx(), r.Dy())
 	ox, oy := float64(r.Min.X), float64(r.Min.Y)
 	at := func(s segment, i int) (float32, float32) { return float32(s.p[i] - ox), float32(s.p[i+1] - oy) }
-	for _, s := range p.segments {
-		switch s.kind {
-		case moveTo:
-			z.MoveTo(at(s, 0))
-		case lineTo:
+	p.straight(nil).pieces(func(piece []segment, _ bool) { // open ones count as closed
+		z.MoveTo(at(piece[0], 0))
+		for _, s := range piece[1:] {
 			z.LineTo(at(s, 0))
-		case curveTo:
-			ax, ay := at(s, 0)
-			bx, by := at(s, 2)
-			cx, cy := at(s, 4)
-			z.CubeTo(ax, ay, bx, by, cx, cy)
-		case closePath:
-			z.ClosePath()
 		}
-	}
+		z.ClosePath()
+	})
 	mask := image.NewAlpha(r)
 	z.Draw(mask, r, image.Opaque, image.Point{})
 	return mask
+}
+
+// straight is the path, under a transform, with lines in place of curves.
+func (p *path) straight(t *f64.Aff3) *path {
+	out := &path{segments: make([]segment, 0, len(p.segments))}
+	var x, y float64 // where the segment begins
+	for _, s := range p.segments {
+		for i := 0; i < len(s.p); i += 2 {
+			s.p[i], s.p[i+1] = apply(t, s.p[i], s.p[i+1])
+		}
+		if s.kind != curveTo {
+			out.segments = append(out.segments, s)
+			if s.kind != closePath {
+				x, y = s.p[0], s.p[1]
+			}
+			continue
+		}
+		c := [8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}
+		n := lines(c)
+		for i := 1; i <= n; i++ {
+			u := float64(i) / float64(n)
+			v := 1 - u
+			a, b, d, e := v*v*v, 3*v*v*u, 3*v*u*u, u*u*u
+			x, y = a*c[0]+b*c[2]+d*c[4]+e*c[6], a*c[1]+b*c[3]+d*c[5]+e*c[7]
+			out.segments = append(out.segments, segment{kind: lineTo, p: [6]float64{x, y}})
+		}
+	}
+	return out
+}
+
+// lines is how many lines a cubic curve needs to stay within a fiftieth of a
+// pixel.
+func lines(c [8]float64) int {
+	bend := max(math.Hypot(c[0]-2*c[2]+c[4], c[1]-2*c[3]+c[5]), math.Hypot(c[2]-2*c[4]+c[6], c[3]-2*c[5]+c[7]))
+	return int(max(1, min(100, math.Ceil(math.Sqrt(6*bend*50/8)))))
+}
+
+// pieces calls f with each run of connected segments, the first a moveTo.
+func (p *path) pieces(f func(piece []segment, closed bool)) {
+	var piece []segment
+	for _, s := range p.segments {
+		switch s.kind {
+		case moveTo:
+			if len(piece) > 1 {
+				f(piece, false)
+			}
+			piece = append(piece[:0], s)
+		case closePath:
+			if len(piece) > 1 {
+				f(piece, true)
+			}
+			if len(piece) > 0 {
+				piece = piece[:1] // what follows begins where this began
+			}
+		default:
+			piece = append(piece, s)
+		}
+	}
+	if len(piece) > 1 {
+		f(piece, false)
+	}
 }

@@ -1,6 +1,7 @@
 package guac
 
 import (
+	"cmp"
 	"image"
 	"math"
 
@@ -18,7 +19,7 @@ const (
 )
 
 // maxPen bounds a pen's width, in pixels.
-const maxPen = 1 << 14
+const maxPen = 1 << 12
 
 // set takes over what can be used; the rest stays as it was, as a canvas
 // does it.
@@ -50,66 +51,60 @@ func (p *path) strokeCover(r image.Rectangle, pen pen, transform *f64.Aff3) *ima
 	caps := []rasterx.CapFunc{rasterx.ButtCap, rasterx.RoundCap, rasterx.SquareCap}
 	joins := []rasterx.JoinMode{rasterx.Bevel, rasterx.Miter, rasterx.Round}
 	stroker := rasterx.NewStroker(r.Dx(), r.Dy(), trace)
-	stroker.SetStroke(fix(pen.width), fix(pen.miter), caps[pen.cap], caps[pen.cap], nil, joins[pen.join])
-	at := func(s segment, i int) fixed.Point26_6 {
-		x, y := apply(&back, s.p[i], s.p[i+1])
-		return fixed.Point26_6{X: fix(x), Y: fix(y)}
-	}
-	p.pieces(func(piece []segment, closed bool) {
-		stroker.Start(at(piece[0], 0))
-		for _, s := range piece[1:] {
-			switch s.kind {
-			case lineTo:
-				stroker.Line(at(s, 0))
-			case curveTo:
-				stroker.CubeBezier(at(s, 0), at(s, 2), at(s, 4))
+	// The product of both must fit in 31 bits.
+	miter := fixed.Int26_6(64 * min(pen.miter, math.MaxInt32/64/float64(fix(pen.width))))
+	stroker.SetStroke(fix(pen.width), miter, caps[pen.cap], caps[pen.cap], nil, joins[pen.join])
+	p.straight(&back).pieces(func(piece []segment, closed bool) {
+		first := point(piece[0])
+		var way fixed.Point26_6     // of the last line
+		last, drawn := first, false // pieces without a length are not drawn
+		line := func(to fixed.Point26_6) {
+			if to == last {
+				return
 			}
+			if !drawn {
+				stroker.Start(first)
+			}
+			ahead := to.Sub(last)
+			if pen.join == joinRound && drawn && reversed(way, ahead) { // rasterx joins no such lines
+				last = last.Add(fixed.Point26_6{X: -sign(way.Y), Y: sign(way.X)})
+				stroker.Line(last)
+			}
+			stroker.Line(to)
+			last, way, drawn = to, ahead, true
 		}
-		if closed && at(piece[0], 0) != at(piece[len(piece)-1], lastPoint(piece)) {
-			stroker.Line(at(piece[0], 0))
+		for _, s := range piece[1:] {
+			line(point(s))
 		}
-		stroker.Stop(closed)
+		if closed {
+			line(first)
+		}
+		if drawn {
+			stroker.Stop(closed)
+		}
 	})
-	trace.z.ClosePath()
 	trace.z.Draw(mask, r, image.Opaque, image.Point{})
 	return mask
 }
 
-// lastPoint is where a piece's end is in its last segment.
-func lastPoint(piece []segment) int {
-	if piece[len(piece)-1].kind == curveTo {
-		return 4
-	}
-	return 0
+// reversed tells whether a line goes back where another came from.
+func reversed(a, b fixed.Point26_6) bool {
+	ax, ay, bx, by := int64(a.X), int64(a.Y), int64(b.X), int64(b.Y)
+	return ax*by == ay*bx && ax*bx+ay*by < 0
 }
 
-// pieces calls f with each run of connected segments, the first a moveTo.
-func (p *path) pieces(f func(piece []segment, closed bool)) {
-	var piece []segment
-	for _, s := range p.segments {
-		switch s.kind {
-		case moveTo:
-			if len(piece) > 1 {
-				f(piece, false)
-			}
-			piece = append(piece[:0], s)
-		case closePath:
-			if len(piece) > 1 {
-				f(piece, true)
-			}
-			if len(piece) > 0 {
-				piece = piece[:1] // what follows begins where this began
-			}
-		default:
-			piece = append(piece, s)
-		}
-	}
-	if len(piece) > 1 {
-		f(piece, false)
-	}
+// sign is two units in the direction of v.
+func sign(v fixed.Int26_6) fixed.Int26_6 { return 2 * fixed.Int26_6(cmp.Compare(v, 0)) }
+
+// finer is by how much strokes are computed larger, for the sake of
+// precision: rasterx counts in sixty-fourths.
+const finer = 8
+
+func fix(v float64) fixed.Int26_6 {
+	return fixed.Int26_6(max(-1<<26, min(1<<26, math.Round(v*finer*64))))
 }
 
-func fix(v float64) fixed.Int26_6 { return fixed.Int26_6(max(-1<<26, min(1<<26, math.Round(v*64)))) }
+func point(s segment) fixed.Point26_6 { return fixed.Point26_6{X: fix(s.p[0]), Y: fix(s.p[1])} }
 
 // tracer hands a stroke's outline, transformed, to a rasteriser.
 type tracer struct {
@@ -118,12 +113,12 @@ type tracer struct {
 }
 
 func (o *tracer) point(p fixed.Point26_6) (float32, float32) {
-	x, y := apply(&o.t, float64(p.X)/64, float64(p.Y)/64)
+	x, y := apply(&o.t, float64(p.X)/(finer*64), float64(p.Y)/(finer*64))
 	return float32(x), float32(y)
 }
 
 // Start and Line take the outline.
-func (o *tracer) Start(p fixed.Point26_6) { o.z.ClosePath(); o.z.MoveTo(o.point(p)) }
+func (o *tracer) Start(p fixed.Point26_6) { o.z.MoveTo(o.point(p)) }
 func (o *tracer) Line(p fixed.Point26_6)  { o.z.LineTo(o.point(p)) }
 
 // The rest of what rasterx wants of a scanner has no use here.
