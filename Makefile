@@ -16,7 +16,7 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test purego race bench microbench lint fmt vet install clean
+.PHONY: all setup build demo test purego race bench microbench lint fmt vet install clean reference fuzz
 
 all: build
 
@@ -44,6 +44,15 @@ bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folde
 
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
+
+reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
+	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata
+
+FUZZTIME ?= 10m
+fuzz: setup ## every fuzz target in turn, for FUZZTIME each
+	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
+		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 1 || exit 1; \
+	done
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

@@ -31,9 +31,7 @@ func newDisplay(lim Limits) *display {
 }
 
 func (d *display) refuse(format string, args ...any) {
-	if len(d.problems) < 100 {
-		d.problems[fmt.Sprintf(format, args...)]++
-	}
+	count(d.problems, fmt.Sprintf(format, args...))
 }
 
 // get is the layer or buffer of an index, made on first use; nil when there
