@@ -16,7 +16,7 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test purego race bench microbench bench-governor test-faults lint fmt vet install clean
+.PHONY: all setup build demo test purego race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -45,11 +45,7 @@ bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folde
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-governor: build ## two minutes of competitors coming and going beside the agent
-	go run ./cmd/bench-governor
-
-test-faults: setup ## the agent on a volume that fails in every way
-	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher
+.PHONY: all setup build demo test purego race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

@@ -1,13 +1,10 @@
 package guac
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"image/color"
-	"io"
 	"runtime"
 	"strings"
 	"testing"
@@ -102,58 +99,4 @@ func TestADisplayBeyondTheLimitsIsNotBelieved(t *testing.T) {
 	if err != nil || s.Width != 64 || s.Height != 64 {
 		t.Errorf("%d×%d, %v", s.Width, s.Height, err)
 	}
-}
-
-func FuzzParser(f *testing.F) {
-	f.Add([]byte("4.size,1.0,1.8,1.8;4.sync,1.1;"))
-	f.Add([]byte("3.nop;"))
-	f.Add([]byte("4.name,3.管理员;"))
-	f.Add([]byte("99999999999.x;"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		whole, err := elements(NewParser(bytes.NewReader(data)))
-		pieces, err2 := elements(NewParser(oneByte{bytes.NewReader(data)}))
-		if whole != pieces || fmt.Sprint(err) != fmt.Sprint(err2) {
-			t.Errorf("%q, %v\n%q, %v", whole, err, pieces, err2)
-		}
-	})
-}
-
-// elements reads all instructions into one text.
-func elements(p *Parser) (string, error) {
-	var b strings.Builder
-	for {
-		in, err := p.Next()
-		if err != nil {
-			return b.String(), err
-		}
-		fmt.Fprintf(&b, "%s%q\n", in.Opcode, in.Args)
-	}
-}
-
-func FuzzPlay(f *testing.F) {
-	f.Add(screen(8, 8).box(0, 0, 0, 4, 4, red, MaskOver).add("sync", 1).add("sync", 100).String())
-	f.Add(screen(8, 8).picture(1, 0, 0, 0, 8, 8, color.NRGBA{1, 2, 3, 100}, MaskXor).add("copy", 0, 0, 0, 4, 4, 14, -1, 2, 2).add("sync", 1).String())
-	f.Add(screen(8, 8).add("arc", 0, 4, 4, 3, 0, 6, 1).add("cstroke", 14, 0, 1, 2, 2, 255, 0, 0, 255).add("distort", 1, 1, 0, 0, 1, 2, 2).add("sync", 5).String())
-	f.Add(screen(8, 8).add("audio", 1, "audio/L16;rate=8000,channels=2").add("blob", 1, "AAECAw==").add("nest", 1, "4.sync,1.9;").add("sync", 7).String())
-	f.Add(screen(8, 8).add("push", 0).add("transform", 0, 2, 0, 0, 2, 1, 1).add("rect", 0, 1, 1, 2, 2).add("clip", 0).box(0, 0, 0, 9, 9, blue, MaskAdd).add("pop", 0).add("sync", 7).String())
-	limits := Limits{MaxWidth: 64, MaxHeight: 64, MaxPixels: 1 << 16, MaxLayers: 16, MaxStreams: 16, MaxStreamBytes: 1 << 16,
-		MaxGap: time.Minute, MaxDuration: 5 * time.Minute}
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := Scan(strings.NewReader(text), limits)
-		if err != nil {
-			return
-		}
-		p := Part{Summary: s, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
-		previous := time.Duration(-1)
-		_, err = Play(t.Context(), []Part{p}, Options{Limits: limits}, sinkFunc(func(f Frame) error {
-			if f.Time <= previous || f.Time > s.Duration {
-				t.Errorf("frame at %s after %s of %s", f.Time, previous, s.Duration)
-			}
-			previous = f.Time
-			return nil
-		}), nil)
-		if err != nil && err != ErrNothingDrawn {
-			t.Errorf("%v", err)
-		}
-	})
 }

@@ -19,7 +19,8 @@ func uncovered(ops []op, lim Limits) []op {
 		o := &ops[i]
 		switch o.code {
 		case opPicture:
-			if mask := Mask(o.i[0]); mask != MaskOver && mask != MaskSrc {
+			mask := Mask(o.i[0])
+			if o.i[1] < 0 || mask != MaskOver && mask != MaskSrc { // a buffer may grow
 				continue
 			}
 			w, h, err := imageSize(o.pic.mimetype, o.pic.data, lim)
@@ -27,7 +28,7 @@ func uncovered(ops []op, lim Limits) []op {
 				continue
 			}
 			r := image.Rect(0, 0, w, h).Add(image.Pt(o.i[2], o.i[3]))
-			if within(r, covers[o.i[1]]) {
+			if mask == MaskOver && within(r, covers[o.i[1]]) { // the other clears the rest
 				o.code = opNone
 				hidden++
 			} else if opaqueHeader(o.pic.mimetype, o.pic.data) {
