@@ -37,7 +37,13 @@ func uncovered(ops []op, lim Limits) []op {
 		case opMouse, opMove, opShade, opPush, opPop: // read and change no pixels
 		case opRect, opStart, opLine, opArc, opCurve, opClose: // likewise
 		case opCFill, opCStroke: // draws, but what is covered stays covered
+			if Mask(o.i[0]) != MaskOver { // an unknown mask draws with the one before
+				clear(covers)
+			}
 		case opCopy, opTransfer:
+			if o.code == opCopy && Mask(o.i[5]) != MaskOver {
+				clear(covers)
+			}
 			delete(covers, o.i[0])
 		default:
 			clear(covers)

@@ -49,6 +49,7 @@ func TestCoveredImagesAreNotDecoded(t *testing.T) {
 		"by a transparent one":         {[]op{img(0, 5, 5), draw("faint", MaskOver, 0, 5, 5)}, []int{0, 1}},
 		"by one of another mask":       {[]op{img(0, 5, 5), draw("image/png", MaskXor, 0, 5, 5)}, []int{0, 1}},
 		"of another mask":              {[]op{draw("image/png", MaskXor, 0, 5, 5), img(0, 5, 5)}, []int{0, 1}},
+		"of a mask that clears":        {[]op{draw("image/png", MaskSrc, 0, 5, 5), img(0, 5, 5)}, []int{0, 1}},
 		"a broken one stays":           {[]op{draw("broken", MaskOver, 0, 5, 5), img(0, 5, 5)}, []int{0, 1}},
 		"read in between":              {[]op{img(0, 5, 5), {code: opCopy, i: [9]int{0, 0, 0, 9, 9, 14, 3, 0, 0}}, img(0, 5, 5)}, []int{0, 1, 2}},
 		"another is read":              {[]op{img(0, 5, 5), {code: opCopy, i: [9]int{3, 0, 0, 9, 9, 14, 0, 0, 0}}, img(0, 5, 5)}, []int{1, 2}},
