@@ -45,7 +45,20 @@ bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folde
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
-.PHONY: all setup build demo test purego race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
+bench-governor: build ## two minutes of competitors coming and going beside the agent
+	go run ./cmd/bench-governor
+
+test-faults: setup ## the agent on a volume that fails in every way
+	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher
+
+reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
+	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata
+
+FUZZTIME ?= 10m
+fuzz: setup ## every fuzz target in turn, for FUZZTIME each
+	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
+		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
+	done
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi
