@@ -51,7 +51,7 @@ reference: ## pictures of the reference player for the tests; needs Chromium, No
 FUZZTIME ?= 10m
 fuzz: setup ## every fuzz target in turn, for FUZZTIME each
 	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
-		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -parallel 1 || exit 1; \
+		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
 	done
 
 fmt: ## fail if gofmt would change a file
