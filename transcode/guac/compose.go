@@ -145,9 +145,11 @@ func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, 
 	case len(children[l]) == 0:
 		blendFaded(canvas, inside, l.img, inside.Min.Sub(origin), uint32(l.opacity))
 	default: // the layer fades with all that lies on it as one picture
-		group := image.NewRGBA(inside)
-		d.composeContent(group, inside, l, origin, children)
-		blendFaded(canvas, inside, group, inside.Min, uint32(l.opacity))
+		strips(inside, func(strip image.Rectangle) {
+			group := image.NewRGBA(strip)
+			d.composeContent(group, strip, l, origin, children)
+			blendFaded(canvas, strip, group, strip.Min, uint32(l.opacity))
+		})
 	}
 }
 
@@ -173,11 +175,14 @@ func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *lay
 	t := mul(f64.Aff3{1, 0, cx, 0, 1, cy}, mul(*l.distort, f64.Aff3{1, 0, -cx, 0, 1, -cy}))
 	t = mul(translation(origin), t)
 	shape := outline(t, flat.Rect)
-	cover := shape.cover(shape.extent().Intersect(r))
-	for i, a := range cover.Pix {
-		cover.Pix[i] = uint8(div255(uint32(a) * uint32(l.opacity)))
-	}
-	fillMask(canvas, cover, clip{rect: r}, placed(flat, flat.Rect, t), MaskOver)
+	paint := placed(flat, flat.Rect, t)
+	strips(shape.extent().Intersect(r), func(strip image.Rectangle) {
+		cover := shape.cover(strip)
+		for i, a := range cover.Pix {
+			cover.Pix[i] = uint8(div255(uint32(a) * uint32(l.opacity)))
+		}
+		fillMask(canvas, cover, clip{rect: strip}, paint, MaskOver)
+	})
 }
 
 // blendFaded is source-over with an opacity.

@@ -234,7 +234,7 @@ func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.P
 	}
 	t = mul(t, translation(at.Sub(r.Min)))
 	shape := outline(t, r)
-	l.paint(shape.cover(shape.extent().Intersect(visible)), placed(img, r, t))
+	l.paint(shape.extent(), shape.cover, placed(img, r, t))
 	d.mark(l, true)
 }
 

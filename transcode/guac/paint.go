@@ -28,7 +28,7 @@ func (l *layer) fill(paint source, solid *[4]byte) bool {
 		}
 		return true
 	}
-	l.paint(p.cover(p.extent().Intersect(visible)), paint)
+	l.paint(p.extent(), p.cover, paint)
 	return true
 }
 
@@ -59,22 +59,37 @@ func (l *layer) stroke(paint source) bool {
 	if t := l.state.transform; t != nil {
 		reach *= max(math.Hypot(t[0], t[3]), math.Hypot(t[1], t[4]))
 	}
-	r := p.extent().Inset(-int(min(reach, 1<<20)) - 2).Intersect(l.visible())
-	l.paint(p.strokeCover(r, l.state.pen, l.state.transform), paint)
+	r := p.extent().Inset(-int(min(reach, 1<<20)) - 2)
+	l.paint(r, func(r image.Rectangle) *image.Alpha { return p.strokeCover(r, l.state.pen, l.state.transform) }, paint)
 	return true
 }
 
-// paint composites through a coverage that lies where the clip allows it.
-func (l *layer) paint(cover *image.Alpha, paint source) {
-	c := clip{rect: l.visible()}
+// paint composites through a coverage, which cover rasterises a piece of;
+// there is none outside of r.
+func (l *layer) paint(r image.Rectangle, cover func(image.Rectangle) *image.Alpha, paint source) {
+	visible := l.visible()
+	r = r.Intersect(visible)
+	changed := r
+	if l.state.mask.everywhere() {
+		changed = visible
+	}
+	var c clip
 	if l.state.clip != nil {
 		c.cover = l.state.clip.cover
 	}
-	fillMask(l.img, cover, c, paint, l.state.mask)
-	if l.state.mask.everywhere() {
-		l.touched(c.rect)
-	} else {
-		l.touched(cover.Rect)
+	strips(changed, func(strip image.Rectangle) {
+		c.rect = strip
+		fillMask(l.img, cover(r.Intersect(strip)), c, paint, l.state.mask)
+	})
+	l.touched(changed)
+}
+
+// strips cuts a rectangle, so that what is made for each piece is small.
+func strips(r image.Rectangle, f func(image.Rectangle)) {
+	const pixels = 1 << 19
+	rows := max(1, pixels/max(1, r.Dx()))
+	for y := r.Min.Y; y < r.Max.Y; y += rows {
+		f(image.Rect(r.Min.X, y, r.Max.X, min(y+rows, r.Max.Y)))
 	}
 }
 

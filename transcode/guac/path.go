@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"golang.org/x/image/math/f64"
-	"golang.org/x/image/vector"
 )
 
 // maxSegments bounds a path: more is an attack.
@@ -46,7 +45,7 @@ func (p *path) begin() {
 }
 
 func (p *path) add(kind segmentKind, v ...float64) {
-	if p.full() {
+	if p.full() || !finite(v) {
 		return
 	}
 	s := segment{kind: kind}
@@ -165,19 +164,15 @@ func (p *path) extent() image.Rectangle {
 
 // cover rasterises the path's inside within r.
 func (p *path) cover(r image.Rectangle) *image.Alpha {
-	z := vector.NewRasterizer(r.Dx(), r.Dy())
-	ox, oy := float64(r.Min.X), float64(r.Min.Y)
-	at := func(s segment, i int) (float32, float32) { return float32(s.p[i] - ox), float32(s.p[i+1] - oy) }
+	e := newEdges(r)
 	p.straight(nil).pieces(func(piece []segment, _ bool) { // open ones count as closed
-		z.MoveTo(at(piece[0], 0))
+		e.move(piece[0].p[0], piece[0].p[1])
 		for _, s := range piece[1:] {
-			z.LineTo(at(s, 0))
+			e.line(s.p[0], s.p[1])
 		}
-		z.ClosePath()
+		e.line(piece[0].p[0], piece[0].p[1])
 	})
-	mask := image.NewAlpha(r)
-	z.Draw(mask, r, image.Opaque, image.Point{})
-	return mask
+	return e.draw()
 }
 
 // straight is the path, under a transform, with lines in place of curves.

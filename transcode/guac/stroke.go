@@ -8,7 +8,6 @@ import (
 	"github.com/srwiley/rasterx"
 	"golang.org/x/image/math/f64"
 	"golang.org/x/image/math/fixed"
-	"golang.org/x/image/vector"
 )
 
 // Joins as the protocol numbers them.
@@ -38,16 +37,15 @@ func (p *pen) set(lineCap, join, width int) {
 // strokeCover rasterises a path, drawn with a pen that the transform
 // distorts, within r.
 func (p *path) strokeCover(r image.Rectangle, pen pen, transform *f64.Aff3) *image.Alpha {
-	mask := image.NewAlpha(r)
 	t := identity
 	if transform != nil {
 		t = *transform
 	}
 	back, ok := inverse(t)
 	if !ok {
-		return mask
+		return image.NewAlpha(r)
 	}
-	trace := &tracer{z: vector.NewRasterizer(r.Dx(), r.Dy()), t: mul(translation(image.Point{}.Sub(r.Min)), t)}
+	trace := &tracer{edges: newEdges(r), t: t}
 	caps := []rasterx.CapFunc{rasterx.ButtCap, rasterx.RoundCap, rasterx.SquareCap}
 	joins := []rasterx.JoinMode{rasterx.Bevel, rasterx.Miter, rasterx.Round}
 	stroker := rasterx.NewStroker(r.Dx(), r.Dy(), trace)
@@ -83,8 +81,7 @@ func (p *path) strokeCover(r image.Rectangle, pen pen, transform *f64.Aff3) *ima
 			stroker.Stop(closed)
 		}
 	})
-	trace.z.Draw(mask, r, image.Opaque, image.Point{})
-	return mask
+	return trace.edges.draw()
 }
 
 // reversed tells whether a line goes back where another came from.
@@ -108,18 +105,17 @@ func point(s segment) fixed.Point26_6 { return fixed.Point26_6{X: fix(s.p[0]), Y
 
 // tracer hands a stroke's outline, transformed, to a rasteriser.
 type tracer struct {
-	z *vector.Rasterizer
-	t f64.Aff3
+	edges *edges
+	t     f64.Aff3
 }
 
-func (o *tracer) point(p fixed.Point26_6) (float32, float32) {
-	x, y := apply(&o.t, float64(p.X)/(finer*64), float64(p.Y)/(finer*64))
-	return float32(x), float32(y)
+func (o *tracer) point(p fixed.Point26_6) (float64, float64) {
+	return apply(&o.t, float64(p.X)/(finer*64), float64(p.Y)/(finer*64))
 }
 
 // Start and Line take the outline.
-func (o *tracer) Start(p fixed.Point26_6) { o.z.MoveTo(o.point(p)) }
-func (o *tracer) Line(p fixed.Point26_6)  { o.z.LineTo(o.point(p)) }
+func (o *tracer) Start(p fixed.Point26_6) { o.edges.move(o.point(p)) }
+func (o *tracer) Line(p fixed.Point26_6)  { o.edges.line(o.point(p)) }
 
 // The rest of what rasterx wants of a scanner has no use here.
 func (o *tracer) Draw()                              {}
