@@ -2,9 +2,11 @@ package transcode
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/recording"
 )
 
 // Pool runs tasks. The exported fields are its configuration and are not
@@ -21,14 +24,16 @@ import (
 type Pool struct {
 	Queue     *queue.Queue
 	Core      *coreapi.Client
-	ReplayDir string         // core's replay folder as mounted here
-	WorkDir   string         // a folder of its own per task, for the MP4 in the making
-	TasksDir  string         // a folder per task that stays: log and task.json
-	Workers   int            // tasks at once
-	Render    render.Options // how videos are made
-	Originals cleanup.Policy // what becomes of originals
-	Settle    time.Duration  // how long a changed recording is left to rest
-	MaxTries  int            // failures that may be the recording's fault; 0 = 5
+	ReplayDir string          // core's replay folder as mounted here
+	WorkDir   string          // a folder of its own per task, for the MP4 in the making
+	TasksDir  string          // a folder per task that stays: log and task.json
+	Workers   int             // tasks at once
+	Render    render.Options  // how videos are made
+	SpoolDir  string          // of uploads, a folder each; empty = none are taken
+	Uploaded  func(id string) // told when an upload needs its spool no more; may be nil
+	Originals cleanup.Policy  // what becomes of originals
+	Settle    time.Duration   // how long a changed recording is left to rest
+	MaxTries  int             // failures that may be the recording's fault; 0 = 5
 	Log       *slog.Logger
 
 	// Governor, when not nil, says when a task may begin, and paces it.
@@ -65,6 +70,30 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	}
 	if task.Fingerprint != source.Fingerprint() {
 		return fmt.Errorf("session %s has a task in work; its other recording %s waits", c.Session, c.Path)
+	}
+	return nil
+}
+
+// Upload takes an upload that is complete in the spool: it becomes a task
+// unless there is one. path is that of the recording, relative to SpoolDir.
+func (p *Pool) Upload(ctx context.Context, session, path string) error {
+	rec, err := recording.Open(abs(p.SpoolDir, path))
+	if err != nil {
+		return err
+	}
+	source := Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime}
+	task, created, err := p.Queue.Submit(ctx, queue.Task{
+		ID: session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: rec.ModTime.UTC(), Created: time.Now().UTC(),
+	})
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", session, err)
+	}
+	if created {
+		p.Log.Info("upload queued", "session", session, "size_mb", megabytes(rec.Size))
+		return nil
+	}
+	if task.Fingerprint != source.Fingerprint() {
+		return fmt.Errorf("session %s has a task in work; its upload waits", session)
 	}
 	return nil
 }
@@ -115,6 +144,13 @@ func (p *Pool) work(ctx context.Context) {
 
 // admits tells whether a task may begin beside those that are held.
 func (p *Pool) admits(t queue.Task, held int) bool {
+	var source Source
+	if json.Unmarshal(t.Source, &source) == nil && source.Spool != "" {
+		// An upload in the spool of another agent is that agent's.
+		if _, err := os.Stat(abs(p.SpoolDir, source.Spool)); p.SpoolDir == "" || err != nil {
+			return false
+		}
+	}
 	return p.Governor == nil || p.Governor.Admit(held, t.Date)
 }
 

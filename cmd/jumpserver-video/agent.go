@@ -120,6 +120,10 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
 	}
 
+	uploaded, err := newUploads(cfg, core, component, pool, log)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	var volume *watcher.Watcher
 	if cfg.ReplayDir != "" {
@@ -132,7 +136,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
-	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume)) })
+	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume, uploaded)) })
 	group.Go(func() error { return cleaner.Run(ctx) })
 	group.Go(func() error { return tellStorage(ctx, component, log) })
 	group.Go(func() error {
@@ -143,6 +147,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		work, ctx := errgroup.WithContext(ctx)
 		work.Go(func() error { return pool.Run(ctx) })
 		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
+		work.Go(func() error { return uploaded.run(ctx) })
 		if volume != nil {
 			work.Go(func() error { return volume.Run(ctx) })
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(cfg config.Config, log *slog.Logger, tasks *queue.Queue, component *coreapi.Component, volume *watcher.Watcher) http.Handler {
+func newHandler(cfg config.Config, log *slog.Logger, tasks *queue.Queue, component *coreapi.Component, volume *watcher.Watcher, uploaded *uploads) http.Handler {
 	api := &taskapi.Server{Queue: tasks, TasksDir: cfg.Dir("tasks"), Token: string(cfg.StatusToken), Log: log}
 	if volume != nil {
 		api.Settling = func() []transcode.View { return settlingViews(volume) }
@@ -29,6 +29,7 @@ func newHandler(cfg config.Config, log *slog.Logger, tasks *queue.Queue, compone
 	mux := http.NewServeMux()
 	mux.Handle(taskapi.Prefix+"/", api.Handler())
 	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	uploaded.register(mux)
 	return mux
 }
 

@@ -36,6 +36,7 @@ type Task struct {
 	Files     []File    `json:"files"`           // in the order of the client's list
 	Index     []byte    `json:"index,omitempty"` // .replay.json for a recording in parts
 	Complete  bool      `json:"complete"`
+	Done      time.Time `json:"done,omitzero"` // when core had what came of it
 }
 
 // Errors of the spool.
@@ -51,6 +52,7 @@ type Spool struct {
 	Dir     string
 	Reserve int64         // bytes that stay free on the disk
 	Keep    time.Duration // of uploads that are not completed
+	KeepOld time.Duration // of those whose MP4 is in place
 
 	mu   sync.Mutex
 	busy map[string]bool // task/index being written
@@ -229,16 +231,28 @@ func (s *Spool) open(t Task, index int) (*os.File, error) {
 	return f, nil
 }
 
-// Path is where the recording of a complete task lies: a .replay.gz, another
-// single dump, or the .replay.json of a recording in parts.
+// Path is where the recording of a complete task lies, relative to Dir: a
+// .replay.gz, another single dump, or the .replay.json of a recording in parts.
 func (s *Spool) Path(t Task) string {
 	if len(t.Index) > 0 {
-		return filepath.Join(s.folder(t.ID), t.Session+".replay.json")
+		return filepath.Join(t.ID, t.Session+".replay.json")
 	}
-	return filepath.Join(s.folder(t.ID), t.Files[0].Name)
+	return filepath.Join(t.ID, t.Files[0].Name)
 }
 
-// Complete lists the uploads that are complete.
+// Finish notes that an upload has done its duty: it goes after KeepOld.
+func (s *Spool) Finish(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.Get(id)
+	if err != nil {
+		return err
+	}
+	t.Done = time.Now().UTC()
+	return s.write(t)
+}
+
+// Complete lists the uploads that are complete and wait to be done with.
 func (s *Spool) Complete() ([]Task, error) {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {
@@ -246,7 +260,7 @@ func (s *Spool) Complete() ([]Task, error) {
 	}
 	var all []Task
 	for _, e := range entries {
-		if t, err := s.Get(e.Name()); err == nil && t.Complete {
+		if t, err := s.Get(e.Name()); err == nil && t.Complete && t.Done.IsZero() {
 			all = append(all, t)
 		}
 	}
@@ -261,8 +275,8 @@ func (s *Spool) Drop(id string) error {
 	return os.RemoveAll(s.folder(id))
 }
 
-// Expire drops uploads that were begun long ago and never completed, and
-// answers how many.
+// Expire drops uploads that were begun long ago and never completed, and those
+// that are done with, and answers how many.
 func (s *Spool) Expire(now time.Time) (int, error) {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {
@@ -279,10 +293,14 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 			if info, err := e.Info(); err == nil {
 				begun = info.ModTime()
 			}
-		} else if err != nil || t.Complete {
+		} else if err != nil || t.Complete && t.Done.IsZero() {
 			continue
 		}
-		if !begun.IsZero() && now.Sub(begun) > s.Keep {
+		keep := s.Keep
+		if !t.Done.IsZero() {
+			begun, keep = t.Done, s.KeepOld
+		}
+		if !begun.IsZero() && now.Sub(begun) > keep {
 			if err := os.RemoveAll(s.folder(e.Name())); err != nil {
 				return n, fmt.Errorf("spool: %w", err)
 			}

@@ -190,7 +190,7 @@ func TestLion4UploadsPartByPart(t *testing.T) {
 	if len(w.accepted) != 1 || !w.accepted[0].Complete {
 		t.Fatalf("accepted: %+v", w.accepted)
 	}
-	rec, err := recording.Open(w.api.Spool.Path(w.accepted[0]))
+	rec, err := recording.Open(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(w.accepted[0])))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestLion3SendsTheRecordingInAForm(t *testing.T) {
 		if status != http.StatusOK || answer["id"] == "" || len(w.accepted) != 1 {
 			t.Fatal(order, status, answer)
 		}
-		stored, err := os.ReadFile(w.api.Spool.Path(w.accepted[0]))
+		stored, err := os.ReadFile(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(w.accepted[0])))
 		if err != nil || !bytes.Equal(stored, data) {
 			t.Error(err)
 		}
