@@ -9,7 +9,7 @@ import (
 
 // Config of a governor. Zero values stand for the defaults.
 type Config struct {
-	Target    int           // percent of the host's processors that all may use together (80)
+	Target    int           // percent of the host's processors that all may use together (80); 100 = whatever can be had
 	Hours     Hours         // when to work (always)
 	Otherwise Mode          // what is done outside of Hours (Trickle)
 	Exempt    time.Duration // recordings older than this ignore Hours (0 = none does)
@@ -141,12 +141,15 @@ func (g *Governor) Admit(running int, recorded time.Time) bool {
 	switch {
 	case !g.open(now, recorded):
 		return running == 0 && g.cfg.Otherwise == Trickle
-	case running == 0:
+	case running == 0 || g.cfg.Target >= unhindered:
 		return true
 	default:
 		return now.Sub(g.grown) >= settleAfter && g.law.room() && g.last.Load <= crowded*g.last.Cores
 	}
 }
+
+// unhindered is the target at which others' load is nobody's concern.
+const unhindered = 100
 
 // open tells whether a recording may be worked on at full speed at a time.
 func (g *Governor) open(now, recorded time.Time) bool {
@@ -213,6 +216,8 @@ func (g *Governor) speed(recorded time.Time) (float64, <-chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
+	case g.open(now, recorded) && g.cfg.Target >= unhindered:
+		return 1, g.tick
 	case g.open(now, recorded):
 		return g.law.speed, g.tick
 	case g.cfg.Otherwise == Pause:

@@ -216,3 +216,18 @@ func TestStatusTellsOfAnHour(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestATargetOfAllIsUnhindered: others' load changes nothing.
+func TestATargetOfAllIsUnhindered(t *testing.T) {
+	g := New(Config{Target: 100}, nil)
+	g.mu.Lock()
+	g.law.speed = 0.01
+	g.mu.Unlock()
+	if !g.Admit(3, time.Time{}) {
+		t.Error("a task may not begin")
+	}
+	start := time.Now()
+	if err := g.Pacer(time.Time{})(t.Context(), 10*time.Second); err != nil || time.Since(start) > time.Second {
+		t.Errorf("paced: %v, %s", err, time.Since(start))
+	}
+}
