@@ -22,6 +22,20 @@ var DefaultLimits = Limits{
 	MaxStreams: 2048, MaxStreamBytes: 32 << 20, MaxGap: 24 * time.Hour, MaxDuration: 14 * 24 * time.Hour,
 }
 
+// granted are the limits of a display whose recording has been read so far: a
+// recording that says much may have more pixels than one that says little. Two
+// displays of 4K and the buffers that they are drawn with come with megabytes
+// of images.
+func (l Limits) granted(bytes int64) Limits {
+	l.MaxPixels += int(min(bytes*pixelsPerByte, maxGrant))
+	return l
+}
+
+const (
+	pixelsPerByte = 8
+	maxGrant      = 48 << 20 // pixels
+)
+
 func (l Limits) orDefault() Limits {
 	if l == (Limits{}) {
 		return DefaultLimits

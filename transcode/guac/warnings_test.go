@@ -77,3 +77,18 @@ func TestPatternStrokesAreStrokes(t *testing.T) {
 		t.Error("nothing was drawn")
 	}
 }
+
+// TestARecordingThatSaysMuchMayHaveMorePixels: buffers of the size of two
+// displays of 4K are refused to a recording of some bytes, not to one of
+// megabytes.
+func TestARecordingThatSaysMuchMayHaveMorePixels(t *testing.T) {
+	for bytes, want := range map[int64]bool{100: false, 8 << 20: true, 1 << 40: true} {
+		d := newDisplay(DefaultLimits.granted(bytes))
+		for index := range 3 {
+			d.do(&op{code: opSize, i: [9]int{-index, 7680, 2160}})
+		}
+		if fits := len(d.problems) == 0; fits != want {
+			t.Errorf("after %d bytes: %v", bytes, d.problems)
+		}
+	}
+}
