@@ -28,8 +28,8 @@ type View struct {
 	Frames    int         `json:"frames,omitempty"`
 	Width     int         `json:"width,omitempty"`
 	Height    int         `json:"height,omitempty"`
-	Seconds   float64     `json:"render_seconds,omitempty"`
-	Speed     float64     `json:"speed,omitempty"` // × real time
+	Seconds   float64     `json:"render_seconds,omitempty"` // 0 also for an MP4 that was in place already
+	Speed     float64     `json:"speed,omitempty"`          // × real time
 	Originals []string    `json:"originals,omitempty"`
 	Warnings  []string    `json:"warnings,omitempty"`
 }
