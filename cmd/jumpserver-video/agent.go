@@ -74,7 +74,10 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	log.Info("ffmpeg found", "path", tool.Path, "version", tool.Version)
 
-	shown := newSite(cfg, log)
+	shown, err := newSite(cfg, log)
+	if err != nil {
+		return err
+	}
 	core, err := coreapi.New(coreapi.Options{
 		BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), Log: log, UserAgent: "jumpserver-video/" + version,
 		Observe: shown.metrics.Core,
@@ -104,7 +107,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	pool := &transcode.Pool{
 		Queue: tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
 		Workers: cfg.WorkerCount(), Originals: cfg.Originals, Settle: time.Duration(cfg.SettleTime), Log: log,
-		Observer: shown.metrics,
+		Observer: shown,
 		Render: render.Options{
 			Tool: tool, FPS: int(cfg.VideoFPS), CRF: int(cfg.VideoCRF), Codec: string(cfg.VideoCodec),
 			Audio: bool(cfg.VideoAudio), Nice: niceness, Agent: "jumpserver-video/" + version, Workers: 1,

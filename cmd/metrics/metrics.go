@@ -100,7 +100,7 @@ func (m *Metrics) Stage(state queue.State, took time.Duration) {
 // counts as an attempt and not as a conversion.
 func (m *Metrics) Ended(v transcode.View) {
 	m.ended.WithLabelValues(string(v.State), string(v.Reason)).Inc()
-	if v.State != queue.StateDone || v.Seconds <= 0 {
+	if !v.Converted() {
 		return
 	}
 	m.bytesIn.Add(float64(v.Before))
