@@ -28,6 +28,9 @@ type job struct {
 	started time.Time // of the session, once core has been asked
 	log     *slog.Logger
 	logFile *os.File
+
+	stage   queue.State // the state entered last; "" before the first
+	entered time.Time
 }
 
 // newJob prepares folders and log. The job is usable for end even when an
@@ -95,8 +98,18 @@ func (j *job) enter(state queue.State) error {
 	if err := j.save(func(t *queue.Task) { t.State, t.Progress = state, 0 }); err != nil {
 		return err
 	}
+	j.leave()
+	j.stage, j.entered = state, time.Now()
 	j.boundary(string(state))
 	return nil
+}
+
+// leave tells how long the task was in the state that it leaves.
+func (j *job) leave() {
+	if j.Observer != nil && j.stage != "" {
+		j.Observer.Stage(j.stage, time.Since(j.entered))
+	}
+	j.stage = ""
 }
 
 // note makes the journal durable.
@@ -203,6 +216,7 @@ func (j *job) rest() time.Duration {
 }
 
 func (j *job) release(change func(*queue.Task)) {
+	j.leave()
 	err := j.lease.Release(func(t *queue.Task) {
 		change(t)
 		t.Data = encode(j.journal)
@@ -212,6 +226,9 @@ func (j *job) release(change func(*queue.Task)) {
 		return
 	}
 	j.writeView()
+	if j.Observer != nil {
+		j.Observer.Ended(ViewOf(j.lease.Task()))
+	}
 }
 
 func oneLine(err error) string {

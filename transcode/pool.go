@@ -38,6 +38,8 @@ type Pool struct {
 
 	// Governor, when not nil, says when a task may begin, and paces it.
 	Governor *throttle.Governor
+	// Observer, when not nil, is told of the work, for statistics.
+	Observer Observer
 
 	// Boundary, when not nil, is called at every step boundary with its
 	// name. Tests kill the process there.
@@ -45,6 +47,14 @@ type Pool struct {
 
 	mu     sync.Mutex
 	active map[string]*job // by task id; guarded by mu
+}
+
+// Observer is told what a pool does, from several goroutines.
+type Observer interface {
+	// Stage tells that a task has left a state after so long.
+	Stage(state queue.State, took time.Duration)
+	// Ended tells what a task came to when it was given back.
+	Ended(View)
 }
 
 // incompleteLimit is how long after its last change a recording whose end is

@@ -75,8 +75,13 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	log.Info("ffmpeg found", "path", tool.Path, "version", tool.Version)
 
+	shown, err := newSite(cfg, log)
+	if err != nil {
+		return err
+	}
 	core, err := coreapi.New(coreapi.Options{
 		BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), Log: log, UserAgent: "jumpserver-video/" + version,
+		Observe: shown.metrics.Core,
 	})
 	if err != nil {
 		return err
@@ -110,6 +115,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Governor: governor,
 		Queue:    tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
 		Workers: cfg.WorkerCount(), Originals: cfg.Originals, Settle: time.Duration(cfg.SettleTime), Log: log,
+		Observer: shown,
 		Render: render.Options{
 			Tool: tool, FPS: int(cfg.VideoFPS), CRF: int(cfg.VideoCRF), Codec: string(cfg.VideoCodec),
 			Audio: bool(cfg.VideoAudio), Nice: niceness, Agent: "jumpserver-video/" + version, Workers: 1,
@@ -134,9 +140,11 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.Trash = &cleanup.Trash{Root: cfg.ReplayDir}
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
+	shown.tasks, shown.core, shown.volume = tasks, component, volume
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
-	group.Go(func() error { return serve(ctx, cfg, log, newHandler(cfg, log, tasks, component, volume, uploaded)) })
+	group.Go(func() error { return shown.run(ctx) })
+	group.Go(func() error { return serve(ctx, cfg, log, newHandler(component, volume, shown, uploaded)) })
 	group.Go(func() error { return cleaner.Run(ctx) })
 	group.Go(func() error { return tellStorage(ctx, component, log) })
 	group.Go(func() error {

@@ -110,10 +110,12 @@ func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duratio
 	return best, due
 }
 
-// before tells whether a comes before b: by priority, then the newer source,
-// then the one that has waited longer.
-func before(a, b Task) bool {
-	return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Date.Compare(a.Date), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) < 0
+func before(a, b Task) bool { return Before(a, b) < 0 }
+
+// Before compares tasks by the order in which they are done: by priority, then
+// the newer source, then the one that has waited longer.
+func Before(a, b Task) int {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Date.Compare(a.Date), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 }
 
 // due is how long until a task may be taken; never, for one that has ended.
