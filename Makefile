@@ -14,7 +14,14 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test race bench lint fmt vet install clean
+# Real storage servers for tests. VersityGW is a module of its own, so that
+# its many dependencies are none of ours.
+VERSITYGW_VERSION = v1.8.0
+VERSITYGW = .cache/bin/versitygw
+AZURITE_VERSION = 3.35.0
+AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
+
+.PHONY: all setup build demo test test-storage race bench lint fmt vet install clean
 
 all: build
 
@@ -29,6 +36,17 @@ demo: build ## the whole product on bundled recordings
 
 test: setup ## the whole test suite
 	go test ./...
+
+test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
+	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
+
+$(VERSITYGW):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+
+$(AZURITE):
+	@mkdir -p .cache/azurite
+	npm install --silent --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE_VERSION)
 
 race: setup ## the test suite under the race detector
 	go test -race ./...
