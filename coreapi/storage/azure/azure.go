@@ -37,10 +37,11 @@ var _ storage.Storage = (*Container)(nil)
 
 // Open makes the storage of core's settings. It connects at the first call.
 func Open(c storage.Config, o storage.Options) (*Container, error) {
-	return open(c, o, fmt.Sprintf("https://%s.blob.%s/%s", c.Account, c.Suffix, c.Container))
+	return OpenAt(c, o, fmt.Sprintf("https://%s.blob.%s/%s", c.Account, c.Suffix, c.Container))
 }
 
-func open(c storage.Config, o storage.Options, address string) (*Container, error) {
+// OpenAt is Open with another address of the container, such as an emulator's.
+func OpenAt(c storage.Config, o storage.Options, address string) (*Container, error) {
 	s := &Container{config: c, http: storage.NewClient(o)}
 	bad := func(err error) error {
 		return &storage.Error{Op: "open", Place: s.Place(), Kind: storage.ErrConfig, Err: err}

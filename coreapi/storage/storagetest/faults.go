@@ -21,7 +21,7 @@ type Broken struct {
 	// Through opens the storage through a front.
 	Through func(t *testing.T, f *Front) storage.Storage
 	// Server that the front stands before.
-	Server                        *Server
+	Server                       *Server
 	WrongKey, NoBucket, ReadOnly Opener
 	Unreachable                  Opener
 	// ClockCode is how the server refuses a time.

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
@@ -100,6 +102,24 @@ func Azure(t testing.TB) *Server {
 		URL: &url.URL{Scheme: "http", Host: addr, Path: "/devstoreaccount1"}, Access: "devstoreaccount1", Bucket: bucket,
 		Secret: "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
 	}
+}
+
+// Container is a client of an Azure server that shares nothing with ours.
+// The container exists when it returns.
+func (s *Server) Container(t testing.TB) *container.Client {
+	t.Helper()
+	key, err := container.NewSharedKeyCredential(s.Access, s.Secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := container.NewClientWithSharedKeyCredential(s.URL.JoinPath(s.Bucket).String(), key, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(t.Context(), nil); err != nil && !bloberror.HasCode(err, bloberror.ContainerAlreadyExists) {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // find looks for a server's program where make puts it, then in PATH.
