@@ -24,7 +24,7 @@ func Download(ctx context.Context, s Storage, key, path string, keep int64) (Obj
 	if o.Archived {
 		return o, &Error{Op: "get", Place: s.Place(), Key: key, Kind: ErrArchived}
 	}
-	if err := needSpace(filepath.Dir(path), o.Size+keep); err != nil {
+	if err := NeedSpace(filepath.Dir(path), o.Size+keep); err != nil {
 		return o, fmt.Errorf("download %s: %w", key, err)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
@@ -53,8 +53,8 @@ func Download(ctx context.Context, s Storage, key, path string, keep int64) (Obj
 	return o, os.Rename(f.Name(), path)
 }
 
-// needSpace answers ENOSPC when the filesystem of dir has less than bytes free.
-func needSpace(dir string, bytes int64) error {
+// NeedSpace answers ENOSPC when the filesystem of dir has less than bytes free.
+func NeedSpace(dir string, bytes int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		return fmt.Errorf("free space of %s: %w", dir, err)
