@@ -16,7 +16,14 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test purego race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
+# Real storage servers for tests. VersityGW is a module of its own, so that
+# its many dependencies are none of ours.
+VERSITYGW_VERSION = v1.8.0
+VERSITYGW = .cache/bin/versitygw
+AZURITE_VERSION = 3.35.0
+AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
+
+.PHONY: all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -35,6 +42,17 @@ test: setup ## the whole test suite
 purego: setup ## the renderer and encoder without C
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 go test ./transcode/guac ./transcode/video/... ./transcode/render
+
+test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
+	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
+
+$(VERSITYGW):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+
+$(AZURITE):
+	@mkdir -p .cache/azurite
+	npm install --silent --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE_VERSION)
 
 race: setup ## the test suite under the race detector
 	go test -race ./...
