@@ -168,7 +168,7 @@ func (j *job) end(ctx context.Context, err error) {
 	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
 		verdict = fails
 	}
-	if verdict == fails && j.spooled() {
+	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
 			class, verdict, err = ClassCore, waits, fallbackErr

@@ -73,6 +73,8 @@ const (
 func (j *job) inPlace(ctx context.Context) (place, error) {
 	sum, _, err := hashFile(ctx, abs(j.ReplayDir, j.final()))
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && j.spooled() && j.journal.Uploaded == "":
+		return placeEmpty, nil // a new JumpServer's replay folder is empty until this upload
 	case errors.Is(err, fs.ErrNotExist):
 		return placeEmpty, mustMount(j.ReplayDir)
 	case err != nil:

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/watcher/recording"
 )
@@ -52,6 +53,18 @@ func (j *job) retireTwins() error {
 		return err
 	}
 	return j.note()
+}
+
+// owed tells whether a session whose upload ends so has no replay yet, and
+// gets the recording itself.
+func (j *job) owed(class queue.Class, v verdict) bool {
+	switch class {
+	case ClassDiffers, ClassShadowed: // it has one; which is right a human must tell
+		return false
+	case ClassSession, ClassGone: // there is nowhere to put it, or nothing to put there
+		return false
+	}
+	return j.spooled() && (v == fails || v == skips)
 }
 
 // fallback uploads the recording itself in the layout that it came in, so that
