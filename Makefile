@@ -23,7 +23,7 @@ VERSITYGW = .cache/bin/versitygw
 AZURITE_VERSION = 3.35.0
 AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 
-.PHONY: all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
+.PHONY: all setup build demo test purego test-storage race bench microbench bench-governor load test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -65,6 +65,10 @@ microbench: setup ## speed of the inner loops
 
 bench-governor: build ## two minutes of competitors coming and going beside the agent
 	go run ./cmd/bench-governor
+
+load: build ## fifty sessions that close at once, and one upload of 5 GB
+	go run ./cmd/bench-upload
+	go run ./cmd/bench-upload -large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way
 	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher

@@ -111,7 +111,7 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		case errors.Is(err, ErrNoTask): // died before task.json was there
 			return drop(folder, info.ModTime(), s.Keep)
 		case err != nil || t.Complete:
-			return nil
+			return nil //nolint:nilerr // what cannot be judged stays
 		}
 		return drop(folder, t.Created, s.Keep)
 	})

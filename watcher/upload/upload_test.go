@@ -454,6 +454,49 @@ func TestACutConnectionLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestASlowUploadIsNotCut, and one that stands still is.
+func TestASlowUploadIsNotCut(t *testing.T) {
+	w := newWorker(t)
+	w.api.Silence = 500 * time.Millisecond
+	names, parts := lexicographic(1)
+	data := parts[names[0]]
+	for _, stands := range []bool{false, true} {
+		_, answer := w.announce(t, "lion", names, parts)
+		reader, writer := io.Pipe()
+		form := multipart.NewWriter(writer)
+		go func() {
+			f, err := form.CreateFormFile("file", names[0])
+			for at := 0; err == nil && at < len(data); at += len(data)/12 + 1 {
+				time.Sleep(100 * time.Millisecond) // more than the allowed silence in all
+				if stands && at > len(data)/2 {
+					time.Sleep(2 * time.Second)
+				}
+				_, err = f.Write(data[at:min(len(data), at+len(data)/12+1)])
+			}
+			_ = form.Close()
+			_ = writer.Close()
+		}()
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+answer["id"].(string)+"/task/upload/0", reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		r.Header.Set("Authorization", "Signature lion")
+		r.Header.Set("Date", "x")
+		resp, err := http.DefaultClient.Do(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if ok := err == nil && resp.StatusCode == http.StatusOK; ok == stands {
+			t.Errorf("stands still %v: taken %v (%v)", stands, ok, err)
+		}
+		_ = reader.Close()
+	}
+	if len(w.accepted) != 1 {
+		t.Errorf("%d accepted", len(w.accepted))
+	}
+}
+
 // TestAFullDiskRefuses: the disk ends in the middle of a file.
 func TestAFullDiskRefuses(t *testing.T) {
 	w := newWorker(t)
@@ -465,7 +508,7 @@ func TestAFullDiskRefuses(t *testing.T) {
 	w.api.Spool.Dir = small
 	name := session + ".0.part.gz"
 	r := rand.New(rand.NewPCG(1, 1))
-	large := make([]byte, 1<<20)
+	large := make([]byte, 400<<10) // not much more than the disk: the server reads the rest to answer
 	for i := range large {
 		large[i] = byte(r.Uint32())
 	}
