@@ -464,7 +464,8 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 		_, answer := w.announce(t, "lion", names, parts)
 		reader, writer := io.Pipe()
 		form := multipart.NewWriter(writer)
-		go func() {
+		var sending sync.WaitGroup
+		sending.Go(func() {
 			f, err := form.CreateFormFile("file", names[0])
 			for at := 0; err == nil && at < len(data); at += len(data)/12 + 1 {
 				time.Sleep(100 * time.Millisecond) // more than the allowed silence in all
@@ -475,7 +476,7 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 			}
 			_ = form.Close()
 			_ = writer.Close()
-		}()
+		})
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+answer["id"].(string)+"/task/upload/0", reader)
 		if err != nil {
 			t.Fatal(err)
@@ -491,6 +492,7 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 			t.Errorf("stands still %v: taken %v (%v)", stands, ok, err)
 		}
 		_ = reader.Close()
+		sending.Wait()
 	}
 	if len(w.accepted) != 1 {
 		t.Errorf("%d accepted", len(w.accepted))
