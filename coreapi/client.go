@@ -44,6 +44,9 @@ type Options struct {
 	// Transport carries the requests; nil is net/http's with proxies from
 	// the environment.
 	Transport *http.Transport
+	// Observe, if set, is told of each call when it has ended, repetitions
+	// and all: its name, one word of [Outcome], and how long it took.
+	Observe func(call, outcome string, took time.Duration)
 }
 
 // Client calls core. It is safe for concurrent use.
@@ -126,8 +129,29 @@ type call struct {
 	refine func(*Error, *answer)
 }
 
-// do makes the call, with repetitions, and decodes the answer.
+// name is what the call is called in statistics: the operation without the
+// names in it, of which there is no end.
+func (l call) name() string {
+	for _, prefix := range []string{"register", "send event"} {
+		if strings.HasPrefix(l.op, prefix+" ") {
+			return strings.ReplaceAll(prefix, " ", "_")
+		}
+	}
+	return strings.ReplaceAll(l.op, " ", "_")
+}
+
+// do makes the call and tells the observer.
 func (c *Client) do(ctx context.Context, l call) error {
+	began := time.Now()
+	err := c.try(ctx, l)
+	if c.opt.Observe != nil {
+		c.opt.Observe(l.name(), Outcome(err), time.Since(began))
+	}
+	return err
+}
+
+// try makes the call, with repetitions, and decodes the answer.
+func (c *Client) try(ctx context.Context, l call) error {
 	key := c.key.Load()
 	fail := func(e Error) error {
 		e.Op, e.Method, e.Path = l.op, l.method, l.path

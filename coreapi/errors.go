@@ -1,6 +1,7 @@
 package coreapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -101,4 +102,31 @@ func (e *Error) Unwrap() []error {
 		}
 	}
 	return errs
+}
+
+// outcomes are the words of [Outcome], the more particular kinds first.
+var outcomes = []struct {
+	kind error
+	word string
+}{
+	{ErrUnauthorized, "unauthorized"}, {ErrForbidden, "forbidden"}, {ErrNotFound, "not_found"},
+	{ErrTooLarge, "too_large"}, {ErrCoreStorage, "core_storage"}, {ErrUnsupported, "unsupported"},
+	{ErrAmbiguous, "ambiguous"}, {ErrRedirected, "redirected"}, {ErrProtocol, "not_core"}, {ErrCertificate, "certificate"},
+	{ErrRegistrationClosed, "registration_closed"}, {ErrBadToken, "bad_token"}, {ErrRegistrationRefused, "registration_refused"},
+	{ErrNameTaken, "name_taken"}, {ErrBadForm, "refused"}, {ErrUnavailable, "unavailable"},
+	{context.Canceled, "canceled"},
+}
+
+// Outcome is what became of a call in one word, for statistics: "ok", the
+// kind of the failure, or "error".
+func Outcome(err error) string {
+	if err == nil {
+		return "ok"
+	}
+	for _, o := range outcomes {
+		if errors.Is(err, o.kind) {
+			return o.word
+		}
+	}
+	return "error"
 }

@@ -28,6 +28,9 @@ type job struct {
 	started time.Time // of the session, once core has been asked
 	log     *slog.Logger
 	logFile *os.File
+
+	stage   queue.State // the state entered last; "" before the first
+	entered time.Time
 }
 
 // newJob prepares folders and log. The job is usable for end even when an
@@ -59,8 +62,13 @@ func (j *job) mp4() string    { return filepath.Join(j.work(), "video.mp4") }
 // final is where core serves the MP4 from, relative to the replay folder.
 func (j *job) final() string { return path.Join(j.journal.Date, j.id+".replay.mp4") }
 
-// original is the recording's place on the volume.
-func (j *job) original() string { return abs(j.ReplayDir, j.source.Path) }
+// original is the recording's place on the volume or in the spool.
+func (j *job) original() string {
+	if j.spooled() {
+		return abs(j.SpoolDir, j.source.Spool)
+	}
+	return abs(j.ReplayDir, j.source.Path)
+}
 
 func (j *job) close() {
 	if j.logFile != nil {
@@ -90,8 +98,18 @@ func (j *job) enter(state queue.State) error {
 	if err := j.save(func(t *queue.Task) { t.State, t.Progress = state, 0 }); err != nil {
 		return err
 	}
+	j.leave()
+	j.stage, j.entered = state, time.Now()
 	j.boundary(string(state))
 	return nil
+}
+
+// leave tells how long the task was in the state that it leaves.
+func (j *job) leave() {
+	if j.Observer != nil && j.stage != "" {
+		j.Observer.Stage(j.stage, time.Since(j.entered))
+	}
+	j.stage = ""
 }
 
 // note makes the journal durable.
@@ -150,6 +168,12 @@ func (j *job) end(ctx context.Context, err error) {
 	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
 		verdict = fails
 	}
+	if verdict == fails && j.spooled() {
+		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
+			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
+			class, verdict, err = ClassCore, waits, fallbackErr
+		}
+	}
 	if verdict == fails {
 		if reportErr := j.reportFailure(ctx, class, err); reportErr != nil {
 			class, verdict, err = ClassCore, waits, reportErr
@@ -166,7 +190,7 @@ func (j *job) end(ctx context.Context, err error) {
 		j.log.Info("left alone", "reason", class, "detail", err)
 	case fails:
 		state = queue.StateFailed
-		j.log.Error("failed; the original stays where it is", "reason", class, "error", err, "attempt", attempt)
+		j.log.Error("failed; the original stays", "reason", class, "error", err, "attempt", attempt)
 	case settles:
 		state, next = queue.StateSettling, time.Now().Add(j.rest())
 		attempt--
@@ -192,6 +216,7 @@ func (j *job) rest() time.Duration {
 }
 
 func (j *job) release(change func(*queue.Task)) {
+	j.leave()
 	err := j.lease.Release(func(t *queue.Task) {
 		change(t)
 		t.Data = encode(j.journal)
@@ -201,6 +226,9 @@ func (j *job) release(change func(*queue.Task)) {
 		return
 	}
 	j.writeView()
+	if j.Observer != nil {
+		j.Observer.Ended(ViewOf(j.lease.Task()))
+	}
 }
 
 func oneLine(err error) string {

@@ -28,16 +28,26 @@ type View struct {
 	Frames    int         `json:"frames,omitempty"`
 	Width     int         `json:"width,omitempty"`
 	Height    int         `json:"height,omitempty"`
-	Seconds   float64     `json:"render_seconds,omitempty"`
-	Speed     float64     `json:"speed,omitempty"` // × real time
+	Seconds   float64     `json:"render_seconds,omitempty"` // 0 also for an MP4 that was in place already
+	Speed     float64     `json:"speed,omitempty"`          // × real time
 	Originals []string    `json:"originals,omitempty"`
 	Warnings  []string    `json:"warnings,omitempty"`
 }
 
+// Converted tells whether the task made an MP4; there may have been one
+// before.
+func (v View) Converted() bool { return v.State == queue.StateDone && v.Seconds > 0 }
+
+// SourceOf says where a task's recording lies: nowhere, if that cannot be read.
+func SourceOf(t queue.Task) Source {
+	var source Source
+	_ = json.Unmarshal(t.Source, &source) // shows as empty
+	return source
+}
+
 // ViewOf shows a task.
 func ViewOf(t queue.Task) View {
-	var source Source
-	_ = json.Unmarshal(t.Source, &source) // a source that cannot be read shows as empty
+	source := SourceOf(t)
 	journal := JournalOf(t.Data)
 	v := View{
 		ID: t.ID, State: t.State, Progress: t.Progress, Reason: t.Reason, Error: t.Error, Attempt: t.Attempt,

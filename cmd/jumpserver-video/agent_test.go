@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"jumpserver-video/cmd/metrics"
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/transcode/taskapi"
 )
@@ -62,7 +63,7 @@ func newLab(t *testing.T, version string) *lab {
 	for name, value := range map[string]string{
 		"NAME": "", "CORE_HOST": core.URL, "BOOTSTRAP_TOKEN": "boot-secret", "BIND_HOST": "127.0.0.1", "HTTPD_PORT": strconv.Itoa(l.port),
 		"REPLAY_DIR": l.replay(), "DATA_DIR": filepath.Join(l.dir, "data"), "SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms",
-		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2",
+		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
 	} {
 		t.Setenv(name, value)
 	}
@@ -158,6 +159,18 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 			if out, code = l.command("tasks", "retry", "11111111-1111-4111-8111-111111111111"); code != exitFailure || !strings.Contains(out, "no such task") {
 				t.Errorf("retry of nothing: %d\n%s", code, out)
 			}
+			_, shown := l.get(metrics.Path, "", "")
+			for _, want := range []string{
+				`jumpserver_video_tasks{reason="",state="done"} 8`,
+				`jumpserver_video_stage_duration_seconds_count{stage="rendering"} 8`,
+				`jumpserver_video_core_requests_total{call="upload_replay",outcome="ok"} 8`,
+				`jumpserver_video_task_attempts_total{reason="",state="done"} 8`,
+				"jumpserver_video_volume_up 1", "jumpserver_video_core_online 1",
+			} {
+				if !strings.Contains(shown, want+"\n") {
+					t.Errorf("metrics: no %s", want)
+				}
+			}
 			if code := l.stop(); code != 0 {
 				t.Errorf("the agent ended with %d", code)
 			}
@@ -218,21 +231,38 @@ func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
 	}
 }
 
-func TestTheTaskAPIIsForThisHostOnly(t *testing.T) {
+func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 	l := newLab(t, "4.10.13")
 	l.start()
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s/tasks", l.port, taskapi.Prefix), nil)
-	if err != nil {
-		t.Fatal(err)
+	for _, path := range []string{taskapi.Prefix + "/tasks", metrics.Path} {
+		if status, _ := l.get(path, "X-Forwarded-For", "203.0.113.9"); status != http.StatusUnauthorized {
+			t.Errorf("%s: status %d through a proxy", path, status)
+		}
+		if status, _ := l.get(path, "", ""); status != http.StatusOK {
+			t.Errorf("%s: status %d", path, status)
+		}
 	}
-	req.Header.Set("X-Forwarded-For", "203.0.113.9")
+}
+
+// get asks the agent for a page, with one header.
+func (l *lab) get(path, header, value string) (status int, body string) {
+	l.t.Helper()
+	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", l.port, path), nil)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if header != "" {
+		req.Header.Set(header, value)
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		t.Fatal(err)
+		return 0, err.Error()
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusUnauthorized {
-		t.Errorf("status %d through a proxy", resp.StatusCode)
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		l.t.Fatal(err)
 	}
+	return resp.StatusCode, string(text)
 }

@@ -16,19 +16,15 @@ import (
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
 	"jumpserver-video/watcher"
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(cfg config.Config, log *slog.Logger, tasks *queue.Queue, component *coreapi.Component, volume *watcher.Watcher) http.Handler {
-	api := &taskapi.Server{Queue: tasks, TasksDir: cfg.Dir("tasks"), Token: string(cfg.StatusToken), Log: log}
-	if volume != nil {
-		api.Settling = func() []transcode.View { return settlingViews(volume) }
-	}
+func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(taskapi.Prefix+"/", api.Handler())
 	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	uploaded.register(mux)
+	shown.register(mux)
 	return mux
 }
 

@@ -25,6 +25,12 @@ const (
 	StateSkipped    State = "skipped"
 )
 
+// States are all of them, in the order in which a task passes through them.
+var States = []State{
+	StateSettling, StateQueued, StateRendering, StateVerifying, StateUploading, StateConfirming, StateRetiring,
+	StateDone, StateRetrying, StateFailed, StateSkipped,
+}
+
 // Final tells whether nothing more happens to a task by itself.
 func (s State) Final() bool { return s == StateDone || s == StateFailed || s == StateSkipped }
 

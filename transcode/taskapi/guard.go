@@ -11,20 +11,43 @@ import (
 // bearer token when one is set. A request that came through a proxy is not
 // from this host, and neither is one for another host's name: that is how a
 // web page would reach a server on loopback.
+//
+// A request that changes something (any but GET and HEAD) needs the token
+// once one is set, and from a browser always: without a token, a browser on
+// this host may look and no more.
 func Guard(token string, next http.Handler) http.Handler {
+	// A page of another site must not act through an administrator's browser.
+	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !fromHere(r) && !hasToken(r, token) {
-			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			w.WriteHeader(http.StatusUnauthorized)
-			_, _ = w.Write([]byte(`{"error":"only from this host, or with the bearer token that STATUS_TOKEN sets"}` + "\n"))
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		looks := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case HasToken(r, token):
+		case !fromHere(r):
+			refuse(w, "only from this host, or with the bearer token that STATUS_TOKEN sets")
+			return
+		case looks:
+		case token != "":
+			refuse(w, "this needs the bearer token that STATUS_TOKEN sets")
+			return
+		case fromBrowser(r):
+			refuse(w, "a browser may look and no more while STATUS_TOKEN is not set; use jumpserver-video tasks retry")
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func hasToken(r *http.Request, token string) bool {
+func refuse(w http.ResponseWriter, why string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("WWW-Authenticate", "Bearer")
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = w.Write([]byte(`{"error":"` + why + `"}` + "\n"))
+}
+
+// HasToken tells whether a request carries the token, and one is set.
+func HasToken(r *http.Request, token string) bool {
 	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return ok && token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
 }
@@ -36,6 +59,12 @@ func fromHere(r *http.Request) bool {
 		}
 	}
 	return loopback(r.RemoteAddr) && loopback(r.Host)
+}
+
+// fromBrowser tells whether a request was made by a page: every browser of
+// today says so with one of these.
+func fromBrowser(r *http.Request) bool {
+	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
 // loopback tells whether host, with or without port, is this machine's own.

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/cmd/metrics"
+	"jumpserver-video/cmd/monitor"
+	"jumpserver-video/cmd/savings"
+	"jumpserver-video/cmd/statuspage"
+	"jumpserver-video/coreapi"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/taskapi"
+	"jumpserver-video/watcher"
+)
+
+// site is what the agent shows of itself to people, scripts and Prometheus.
+type site struct {
+	cfg     config.Config
+	tasks   *queue.Queue
+	core    *coreapi.Component
+	volume  *watcher.Watcher // nil = none
+	metrics *metrics.Metrics
+	cpu     *monitor.CPU
+	disks   map[string]*monitor.Disk // by what is on them
+	savings *savings.Account
+	log     *slog.Logger
+}
+
+// newSite prepares what is counted and measured. Its other parts are set by
+// the caller.
+func newSite(cfg config.Config, log *slog.Logger) (*site, error) {
+	account, err := savings.Open(cfg.Dir("savings.json"), log)
+	if err != nil {
+		return nil, err
+	}
+	s := &site{
+		cfg: cfg, log: log, savings: account,
+		metrics: metrics.New(metrics.Build{Version: version, Commit: commit, Date: date}),
+		cpu:     &monitor.CPU{Target: int(cfg.CPUTarget)},
+		disks:   map[string]*monitor.Disk{"data": {Dir: cfg.DataDir}},
+	}
+	if cfg.ReplayDir != "" {
+		s.disks["replay"] = &monitor.Disk{Dir: cfg.ReplayDir}
+	}
+	return s, nil
+}
+
+// Stage implements [transcode.Observer].
+func (s *site) Stage(state queue.State, took time.Duration) { s.metrics.Stage(state, took) }
+
+// Ended implements [transcode.Observer].
+func (s *site) Ended(v transcode.View) {
+	s.metrics.Ended(v)
+	if v.Converted() {
+		s.savings.Add(time.Now(), v.Before, v.After, time.Duration(v.Duration)*time.Millisecond)
+	}
+}
+
+// run measures until ctx ends.
+func (s *site) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.cpu.Run(ctx) })
+	for _, disk := range s.disks {
+		group.Go(func() error { return disk.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// register adds the status page, the task API and the metrics to the agent's
+// server.
+func (s *site) register(mux *http.ServeMux) {
+	var volume func() watcher.Status
+	if s.volume != nil {
+		volume = s.volume.Status
+	}
+	disks := map[string]func() monitor.Space{}
+	for holds, disk := range s.disks {
+		disks[holds] = disk.Status
+	}
+	token := string(s.cfg.StatusToken)
+
+	s.metrics.Watch(metrics.Sources{
+		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, CPU: s.cpu.Status, Disks: disks,
+	})
+	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, s.metrics.Handler()))
+
+	api := &taskapi.Server{Queue: s.tasks, TasksDir: s.cfg.Dir("tasks"), Settling: s.settling, Token: token, Log: s.log}
+	mux.Handle(taskapi.Prefix+"/", api.Handler())
+
+	page := &statuspage.Server{
+		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: s.cfg.CoreURL(), Keep: keepText(s.cfg),
+		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, CPU: s.cpu.Status, Disks: disks,
+		Savings: s.savings, Log: s.log,
+	}
+	page.Register(mux)
+}
+
+// keepText tells when the space saved is really free.
+func keepText(cfg config.Config) string {
+	switch days := int(cfg.OriginalsKeep); cfg.Originals {
+	case cleanup.PolicyDelete:
+		return "Originals are deleted when their MP4 is in place."
+	case cleanup.PolicyKeep:
+		return "Originals are kept beside their MP4s (ORIGINALS=keep), so the space is not free."
+	default:
+		return fmt.Sprintf("Originals are in the volume's trash for %d days; then the space is free.", days)
+	}
+}
+
+// settling are the recordings that the watcher has found and waits for.
+func (s *site) settling() []transcode.View {
+	if s.volume == nil {
+		return nil
+	}
+	return settlingViews(s.volume)
+}

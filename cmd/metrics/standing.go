@@ -1,0 +1,122 @@
+package metrics
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"jumpserver-video/transcode/queue"
+)
+
+// standing is a collector that asks the sources at each scrape.
+type standing struct{ Sources }
+
+func gauge(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
+}
+
+var (
+	tasksDesc     = gauge("tasks", "Tasks by state, and by reason of those that failed, wait or were skipped.", "state", "reason")
+	oldestDesc    = gauge("oldest_open_task_age_seconds", "Age of the task that has been waiting or in work for longest; 0 if there is none.")
+	queueUpDesc   = gauge("queue_up", "1 when the queue answers.")
+	registered    = gauge("core_registered", "1 when core accepts this agent's key.")
+	online        = gauge("core_online", "1 when core shows this agent as online.")
+	heartbeatDesc = gauge("core_last_heartbeat_timestamp_seconds", "When core last took a heartbeat; 0 if never.")
+	volumeUpDesc  = gauge("volume_up", "1 when the replay volume is there.")
+	scanDesc      = gauge("volume_last_scan_timestamp_seconds", "When a scan of the replay volume last ended: of recent days, or of all; 0 if never.", "scan")
+	filesDesc     = gauge("volume_files", "Files on the replay volume by kind, as of the last look at each day.", "kind")
+	targetDesc    = gauge("cpu_target_ratio", "Part of the host's CPU that may be in use while the agent works.")
+	budgetDesc    = gauge("cpu_budget_ratio", "Part of the host's CPU that the agent may use now.")
+	useDesc       = gauge("cpu_use_ratio", "Part of the host's CPU in use, by whom.", "by")
+	sizeDesc      = gauge("filesystem_size_bytes", "Size of the file systems that the agent works on.", "holds")
+	freeDesc      = gauge("filesystem_free_bytes", "Free space of the file systems that the agent works on.", "holds")
+)
+
+// Describe implements [prometheus.Collector].
+func (standing) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		tasksDesc, oldestDesc, queueUpDesc, registered, online, heartbeatDesc, volumeUpDesc, scanDesc, filesDesc,
+		targetDesc, budgetDesc, useDesc, sizeDesc, freeDesc,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (s standing) Collect(ch chan<- prometheus.Metric) {
+	send := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	s.collectTasks(send)
+
+	core := s.Core()
+	send(registered, bit(core.Registered))
+	send(online, bit(core.Online))
+	send(heartbeatDesc, timestamp(core.LastBeat))
+
+	if s.Volume != nil {
+		v := s.Volume()
+		send(volumeUpDesc, bit(v.Available))
+		send(scanDesc, timestamp(v.LastPoll), "recent")
+		send(scanDesc, timestamp(v.LastSweep), "all")
+		for class, n := range v.Names {
+			send(filesDesc, float64(n), class.String())
+		}
+	}
+	if s.CPU != nil {
+		u := s.CPU()
+		send(targetDesc, float64(u.Target)/100)
+		send(budgetDesc, u.Budget/100)
+		send(useDesc, u.Ours/100, "agent")
+		send(useDesc, u.Others/100, "others")
+	}
+	for holds, status := range s.Disks {
+		if d := status(); d.Total > 0 {
+			send(sizeDesc, float64(d.Total), holds)
+			send(freeDesc, float64(d.Free), holds)
+		}
+	}
+}
+
+func (s standing) collectTasks(send func(*prometheus.Desc, float64, ...string)) {
+	tasks, err := s.Tasks(context.Background())
+	send(queueUpDesc, bit(err == nil))
+	if err != nil {
+		return
+	}
+	type key struct{ state, reason string }
+	counts := map[key]int{}
+	for _, state := range queue.States {
+		counts[key{string(state), ""}] = 0 // series that exist from the start can be alerted on
+	}
+	var oldest time.Duration
+	for _, t := range tasks {
+		counts[key{string(t.State), string(t.Reason)}]++
+		if !t.State.Final() {
+			oldest = max(oldest, time.Since(t.Created))
+		}
+	}
+	if s.Settling != nil {
+		counts[key{string(queue.StateSettling), ""}] += len(s.Settling())
+	}
+	for k, n := range counts {
+		send(tasksDesc, float64(n), k.state, k.reason)
+	}
+	send(oldestDesc, oldest.Seconds())
+}
+
+func bit(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// timestamp is a time as Prometheus wants it; 0 for none.
+func timestamp(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}

@@ -1,0 +1,95 @@
+// Two plots, drawn as SVG.
+
+import { bytes, percent, plural } from './text.js';
+
+const svgNS = 'http://www.w3.org/2000/svg';
+const height = 180;
+const left = 44;
+const bottom = 22;
+const top = 8;
+
+function shape(name, attributes, content) {
+  const e = document.createElementNS(svgNS, name);
+  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
+  if (content !== undefined) e.textContent = content;
+  return e;
+}
+
+// canvas empties a plot and answers its drawing with a label for those who
+// do not see it.
+function canvas(parent, label) {
+  const width = Math.max(260, Math.round(parent.clientWidth));
+  const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label });
+  parent.replaceChildren(svg);
+  return { svg, width };
+}
+
+function axis(svg, width, values, y, write) {
+  for (const v of values) {
+    svg.append(shape('line', { class: 'grid', x1: left, x2: width, y1: y(v), y2: y(v) }));
+    svg.append(shape('text', { x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, write(v)));
+  }
+}
+
+const line = (points, from = 'M') => points.map(([x, y], i) => `${i ? 'L' : from}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
+
+// area between two lines of points.
+const area = (upper, lower) => `${line(upper)}${line([...lower].reverse(), 'L')}Z`;
+
+// cpuPlot shows the last hour: the agent's use, the others' on top of it, and
+// what the agent was allowed.
+export function cpuPlot(parent, cpu, now) {
+  const points = cpu.history || [];
+  const mean = k => points.length ? points.reduce((sum, p) => sum + p[k], 0) / points.length : 0;
+  const label = points.length
+    ? `CPU of the host in the last hour: this agent ${percent(mean('ours'))} on average, all others ${percent(mean('others'))}, target ${percent(cpu.target)}.`
+    : 'CPU of the host in the last hour: not measured yet.';
+  const { svg, width } = canvas(parent, label);
+  const hour = 3600e3;
+  const x = at => left + (width - left) * Math.min(1, Math.max(0, 1 - (now - at) / hour));
+  const y = v => top + (height - top - bottom) * (1 - Math.min(100, v) / 100);
+  axis(svg, width, [0, 50, 100], y, percent);
+  for (const [minutes, anchor] of [[60, 'start'], [30, 'middle'], [0, 'end']]) {
+    svg.append(shape('text', { x: x(now - minutes * 60e3), y: height - 4, 'text-anchor': anchor }, minutes ? `${minutes} min ago` : 'now'));
+  }
+  if (points.length > 1) {
+    const at = points.map(p => x(Date.parse(p.at)));
+    const zero = at.map(v => [v, y(0)]);
+    const ours = points.map((p, i) => [at[i], y(p.ours)]);
+    const all = points.map((p, i) => [at[i], y(p.ours + p.others)]);
+    svg.append(shape('path', { class: 'ours', d: area(ours, zero) }));
+    svg.append(shape('path', { class: 'others', d: area(all, ours) }));
+    svg.append(shape('path', { class: 'budget', d: line(points.map((p, i) => [at[i], y(p.budget)])) }));
+  }
+  svg.append(shape('line', { class: 'target', x1: left, x2: width, y1: y(cpu.target), y2: y(cpu.target) }));
+}
+
+// round is the next number of the kind 1, 2 or 5 times a power of ten.
+function round(v) {
+  const power = 10 ** Math.floor(Math.log10(v));
+  return [1, 2, 5, 10].map(f => f * power).find(f => f >= v);
+}
+
+// daysPlot shows what each day saved.
+export function daysPlot(parent, days) {
+  const saved = days.map(d => Math.max(0, d.bytes_before - d.bytes_after));
+  const sum = saved.reduce((a, b) => a + b, 0);
+  const recordings = days.reduce((n, d) => n + d.recordings, 0);
+  const { svg, width } = canvas(parent, `Space saved in the last ${days.length} days: ${bytes(sum)} with ${plural(recordings, 'recording')}.`);
+  const most = round(Math.max(1000, ...saved));
+  const y = v => top + (height - top - bottom) * (1 - v / most);
+  axis(svg, width, [0, most / 2, most], y, v => v ? bytes(v).replace(/\.0+ /, ' ') : '0');
+  const step = (width - left) / days.length;
+  const bar = Math.max(2, Math.min(22, step * .68));
+  days.forEach((d, i) => {
+    const tall = saved[i] ? Math.max(2, y(0) - y(saved[i])) : 2;
+    const rect = shape('rect', {
+      class: saved[i] ? 'day' : 'day none', x: left + step * (i + .5) - bar / 2, y: y(0) - tall, width: bar, height: tall, rx: Math.min(3, bar / 2),
+    });
+    rect.append(shape('title', {}, `${d.date}: ${bytes(saved[i])} saved, ${plural(d.recordings, 'recording')}`));
+    svg.append(rect);
+  });
+  for (const [i, anchor] of [[0, 'start'], [days.length - 1, 'end']]) {
+    if (days[i]) svg.append(shape('text', { x: i ? width : left, y: height - 4, 'text-anchor': anchor }, i ? 'today' : days[i].date));
+  }
+}

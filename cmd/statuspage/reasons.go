@@ -1,0 +1,101 @@
+package statuspage
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// Reason is all tasks that failed, wait or were skipped for one reason.
+type Reason struct {
+	Class    queue.Class `json:"class"`
+	Title    string      `json:"title"`
+	Hint     string      `json:"hint"` // what to do
+	Failed   int         `json:"failed"`
+	Retrying int         `json:"retrying"`
+	Waiting  int         `json:"waiting"` // too early
+	Skipped  int         `json:"skipped"`
+	Error    string      `json:"error"` // of the task that changed last
+	Latest   time.Time   `json:"latest"`
+	Sessions []string    `json:"sessions"` // the first few
+}
+
+const sessionsShown = 5
+
+// group counts a task with its reason. The last change comes first.
+func group(reasons map[queue.Class]*Reason, t queue.Task) {
+	r := reasons[t.Reason]
+	if r == nil {
+		title, hint := explain(t.Reason)
+		r = &Reason{Class: t.Reason, Title: title, Hint: hint, Error: t.Error, Latest: t.Updated}
+		reasons[t.Reason] = r
+	}
+	switch t.State {
+	case queue.StateFailed:
+		r.Failed++
+	case queue.StateSkipped:
+		r.Skipped++
+	case queue.StateRetrying:
+		r.Retrying++
+	default:
+		r.Waiting++
+	}
+	if len(r.Sessions) < sessionsShown {
+		r.Sessions = append(r.Sessions, t.ID)
+	}
+}
+
+// sorted puts what failed first, then what is tried again, then the rest.
+func sorted(reasons map[queue.Class]*Reason) []Reason {
+	list := []Reason{}
+	for _, r := range reasons {
+		list = append(list, *r)
+	}
+	slices.SortFunc(list, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(b.Failed, a.Failed), cmp.Compare(b.Retrying, a.Retrying),
+			cmp.Compare(b.Waiting+b.Skipped, a.Waiting+a.Skipped), cmp.Compare(a.Class, b.Class))
+	})
+	return list
+}
+
+// explain says what a class means and what mends it.
+func explain(c queue.Class) (title, hint string) {
+	if e, ok := explanations[c]; ok {
+		return e[0], e[1]
+	}
+	return strings.ReplaceAll(string(c), "_", " "), ""
+}
+
+var explanations = map[queue.Class][2]string{
+	transcode.ClassCore:          {"Core does not answer", "Tried again by itself. Look at CORE_HOST and at core."},
+	transcode.ClassCoreRefused:   {"Core refused the request", "See the task's log for core's words."},
+	transcode.ClassCredentials:   {"Core does not accept this agent", "See in JumpServer that the component is active."},
+	transcode.ClassCoreStorage:   {"Core could not store the file", "Look at space and rights of core's media volume."},
+	transcode.ClassTooLarge:      {"Too large for the proxy before core", "Raise CLIENT_MAX_BODY_SIZE in JumpServer's config.txt, then retry."},
+	transcode.ClassVolume:        {"The volume does not answer", "Tried again by itself. Look at the mount and its server."},
+	transcode.ClassDiskFull:      {"A disk is full", "Make room on the volume or below DATA_DIR; then it goes on by itself."},
+	transcode.ClassReadOnly:      {"A file system is read-only", "Mount it writable; then it goes on by itself."},
+	transcode.ClassPermission:    {"Not permitted on the volume", "Give the agent's user write permission on the replay folder."},
+	transcode.ClassFFmpeg:        {"ffmpeg is missing", "Install ffmpeg; then it goes on by itself."},
+	transcode.ClassEncoder:       {"The encoder failed", "See the task's log for ffmpeg's words."},
+	transcode.ClassVerify:        {"The MP4 was not proven good", "The original is untouched. Retry, and report it if it fails again."},
+	transcode.ClassNotVisible:    {"The upload does not appear on the volume", "Is REPLAY_DIR the replay folder of this very core?"},
+	transcode.ClassShadowed:      {"Another file stands before the MP4", "Core would go on serving another file of the session; see the log, and remove one."},
+	transcode.ClassUndecodable:   {"The recording cannot be read", "It is damaged or no Guacamole dump. It stays where it is."},
+	transcode.ClassNothingDrawn:  {"Nothing was drawn", "The session ended before its first picture. The recording stays where it is."},
+	transcode.ClassIncomplete:    {"The recording has no end", "It is still being written, or was cut."},
+	transcode.ClassDiffers:       {"Two recordings of one session", "An MP4 made from another recording is in place; compare them and remove one."},
+	transcode.ClassTooSmall:      {"Too small", "Lion itself would have thrown it away. It stays where it is."},
+	transcode.ClassKind:          {"Not a Guacamole recording", "Terminal recordings play in JumpServer as they are."},
+	transcode.ClassSession:       {"Core does not know the session", "It was deleted in JumpServer. The recording stays where it is."},
+	transcode.ClassSessionActive: {"The session is not over", "Looked at again by itself."},
+	transcode.ClassNotGraphical:  {"Not a graphical session", "Text sessions play in JumpServer as they are."},
+	transcode.ClassMisplaced:     {"In the folder of another day", "Core looks for this session's replay elsewhere; see the log."},
+	transcode.ClassGone:          {"The recording is gone", "It was removed before its turn came."},
+	transcode.ClassChanged:       {"The recording changed", "Looked at again by itself."},
+	transcode.ClassInternal:      {"Internal error", "See the task's log, and please report it."},
+}
