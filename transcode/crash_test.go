@@ -19,6 +19,7 @@ import (
 
 	"jumpserver-video/cleanup"
 	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 )
 
@@ -62,11 +63,11 @@ func agentProcess() error {
 	if err != nil {
 		return err
 	}
-	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // the original may be in the trash already
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
+		return err // the original may be in the trash already, or come second
 	}
 	if in != nil {
-		if err := a.offerBucket(ctx, in); err != nil {
+		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, transcode.ErrInWork) {
 			return err
 		}
 	}

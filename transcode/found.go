@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,10 +13,19 @@ import (
 	"jumpserver-video/watcher/recording"
 )
 
+// ErrInWork means that another recording of the session is worked on: this
+// one is to be offered again later.
+var ErrInWork = errors.New("the session has a task in work")
+
 // Found takes a recording that the watcher found: it becomes a task unless
 // there is one for it. It has the signature of [watcher.Watcher]'s Found.
 func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
+	// Core copies to the volume what somebody watches of a bucket, of a
+	// recording in parts perhaps some only: the whole is worked on first.
+	if task, err := p.Queue.Get(ctx, c.Session); err == nil && SourceOf(task).Bucket != nil && !task.State.Final() {
+		return fmt.Errorf("%w: the recording in the bucket", ErrInWork)
+	}
 	return p.submit(ctx, c.Session, source)
 }
 
@@ -89,7 +99,7 @@ func (p *Pool) submit(ctx context.Context, session string, source Source) error 
 		return nil
 	}
 	if task.Fingerprint != source.Fingerprint() {
-		return fmt.Errorf("session %s has a task in work; its other recording %s waits", session, source.Name())
+		return fmt.Errorf("%w; %s waits", ErrInWork, source.Name())
 	}
 	return nil
 }

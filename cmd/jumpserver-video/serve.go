@@ -20,9 +20,9 @@ import (
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site, uploaded *uploads) http.Handler {
+func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored})
 	uploaded.register(mux)
 	shown.register(mux)
 	return mux
@@ -43,6 +43,7 @@ func settlingViews(volume *watcher.Watcher) []transcode.View {
 type health struct {
 	component *coreapi.Component
 	volume    *watcher.Watcher
+	stored    *replays
 }
 
 // healthReport is the body of a health answer.
@@ -62,6 +63,9 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		if s := h.volume.Status(); !s.Available && s.Reason != "" {
 			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
 		}
+	}
+	if reason := h.stored.trouble(); reason != "" {
+		report.Reasons = append(report.Reasons, "replay storage: "+reason)
 	}
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {

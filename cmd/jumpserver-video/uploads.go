@@ -29,7 +29,7 @@ type uploads struct {
 }
 
 // newUploads makes the pool take uploads, too.
-func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, log *slog.Logger) (*uploads, error) {
+func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, stored *replays, log *slog.Logger) (*uploads, error) {
 	if cfg.SecretKey == "" {
 		log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
 	}
@@ -50,13 +50,10 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			}
 		},
 		Ready: func() error {
-			if cfg.ReplayDir == "" {
-				return errors.New("REPLAY_DIR is empty: there is no way to check that core has the MP4")
-			}
 			if !component.State().Registered {
 				return errors.New("not registered with core")
 			}
-			return nil
+			return stored.takes()
 		},
 	}
 	pool.SpoolDir = u.spool.Dir

@@ -149,8 +149,8 @@ func find(t testing.TB, name, how string) string {
 // all tells that `make test-storage` runs: nothing may be skipped.
 func all() bool { return os.Getenv("STORAGE_TESTS") == "all" }
 
-// heavy skips what takes many seconds.
-func heavy(t testing.TB) {
+// Heavy skips what takes many seconds.
+func Heavy(t testing.TB) {
 	t.Helper()
 	if !all() {
 		t.Skip("takes long: make test-storage")
