@@ -32,7 +32,11 @@ func (j *job) admit(ctx context.Context) error {
 		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
 	j.journal.Date, j.started = session.DateDir(), session.DateStart
-	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date && j.onVolume() {
+	lies := j.source.Path
+	if j.source.Bucket != nil {
+		lies = j.source.Bucket.Key
+	}
+	if dir, _, _ := strings.Cut(lies, "/"); dir != j.journal.Date && !j.spooled() {
 		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
 	}
 	return j.dest.ready(ctx)
