@@ -40,6 +40,8 @@ func (d *server) current(context.Context) (string, error) {
 func (d *server) holds(ctx context.Context) (holding, error) {
 	sum, _, err := hashFile(ctx, abs(d.ReplayDir, d.final()))
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !d.onVolume() && d.journal.Uploaded == "":
+		return holdsNothing, nil // a new core's volume is empty until this upload
 	case errors.Is(err, fs.ErrNotExist):
 		return holdsNothing, mustMount(d.ReplayDir)
 	case err != nil:
