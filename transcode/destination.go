@@ -70,14 +70,29 @@ func (j *job) locate(context.Context) error {
 	if j.journal.Place = j.dest.place(); was == "" || was == j.journal.Place {
 		return nil
 	}
-	if j.journal.Retiring {
-		// The original may have gone because the MP4 is in place. Core looks
-		// into every storage that it is set up with, this one or that.
+	if gone, err := j.originalGone(); err != nil {
+		return err
+	} else if gone {
+		// It has gone because the MP4 is in place. Core looks into every
+		// storage that it is set up with, this one or that.
 		j.log.Warn("core's replay storage has changed; the MP4 stays where it is", "mp4", was, "storage", j.journal.Place)
 		j.journal.Place, j.moved = was, true
 		return nil
 	}
 	j.log.Info("core's replay storage has changed", "was", was, "storage", j.journal.Place)
-	j.journal.Uploaded, j.journal.Confirmed, j.journal.Reconciled = "", false, false
+	j.journal.Uploaded, j.journal.Confirmed = "", false
+	j.journal.Reconciled, j.journal.Retiring = false, false
 	return nil
+}
+
+// originalGone tells whether an earlier attempt has taken the original away.
+func (j *job) originalGone() (bool, error) {
+	if !j.journal.Retiring {
+		return false, nil
+	}
+	there, err := exists(j.original())
+	if err == nil && !there && j.onVolume() {
+		err = mustMount(j.ReplayDir)
+	}
+	return !there, err
 }

@@ -25,7 +25,7 @@ type job struct {
 	lease   *queue.Lease
 	source  Source
 	dest    destination // where the MP4 goes; set by locate
-	moved   bool        // the MP4 went somewhere else, and the original is on its way out
+	moved   bool        // the MP4 is somewhere else, and the original has gone
 	journal Journal
 	started time.Time // of the session, once core has been asked
 	log     *slog.Logger

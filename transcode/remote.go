@@ -120,18 +120,8 @@ func (d *remote) confirm(ctx context.Context) error {
 func (d *remote) prove(ctx context.Context) error {
 	key := d.replay().Video()
 	f, body, err := d.body()
-	if errors.Is(err, fs.ErrNotExist) { // read when the task found it there, or to be read now
-		sum := d.journal.Video.SHA256
-		if !d.journal.Reconciled {
-			sum, err = d.hashObject(ctx, key)
-		} else if state, stateErr := d.holds(ctx); stateErr != nil || state != holdsOurs {
-			sum, err = "", stateErr
-		}
-		if err == nil && sum != d.journal.Video.SHA256 {
-			d.journal.Reconciled = false
-			err = failure(ClassNotVisible, retries, "the MP4 is not in the storage any more; the original stays")
-		}
-		return err
+	if errors.Is(err, fs.ErrNotExist) {
+		return d.proveAlone(ctx, key)
 	}
 	if err != nil {
 		return err
@@ -142,6 +132,29 @@ func (d *remote) prove(ctx context.Context) error {
 		err = errors.Join(err, d.in.Delete(ctx, key))
 	}
 	return err
+}
+
+// proveAlone makes sure of an MP4 that is in the bucket only. One that was
+// there before the task began has been read and decoded by now.
+func (d *remote) proveAlone(ctx context.Context, key string) error {
+	state, err := d.holds(ctx)
+	if err != nil {
+		return err
+	}
+	if state == holdsOurs && !d.journal.Reconciled {
+		sum, err := d.hashObject(ctx, key)
+		if err != nil {
+			return err
+		}
+		if sum != d.journal.Video.SHA256 {
+			state = holdsOther
+		}
+	}
+	if state != holdsOurs {
+		d.journal.Reconciled = false
+		return failure(ClassNotVisible, retries, "the MP4 is not in the storage any more; the original stays")
+	}
+	return nil
 }
 
 func (d *remote) putOriginal(ctx context.Context, file string, part bool) error {

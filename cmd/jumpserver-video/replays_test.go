@@ -79,7 +79,7 @@ func (b *bucketLab) set(settings map[string]any) {
 	}
 }
 
-// without are the settings with other values.
+// but are the settings with another value.
 func (b *bucketLab) but(name, value string) map[string]any {
 	s := b.settings()
 	s[name] = value
@@ -167,7 +167,11 @@ func (b *bucketLab) published(what, id, day string) {
 // Lion had to put into the bucket itself, for each release.
 func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	server := storagetest.S3(t)
-	for _, version := range []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"} {
+	releases := []string{"3.10.9", "4.10.17"}
+	if storagetest.All() {
+		releases = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"}
+	}
+	for _, version := range releases {
 		t.Run(version, func(t *testing.T) {
 			b := newBucketLab(t, server, version)
 			seeds, err := plant("../../testdata/recordings", b.replay(), b.core)
