@@ -45,6 +45,7 @@ purego: setup ## the renderer and encoder without C
 
 test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
 	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
+	STORAGE_TESTS=all go test -timeout 15m -run Bucket ./transcode ./cmd/jumpserver-video
 
 $(VERSITYGW):
 	@mkdir -p $(@D)

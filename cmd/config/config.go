@@ -72,6 +72,16 @@ type Config struct {
 	ScanInterval Interval `envconfig:"SCAN_INTERVAL" default:"30s"`
 	// SettleTime is how long a file must stay unmodified to count as complete.
 	SettleTime Interval `envconfig:"SETTLE_TIME" default:"60s"`
+	// StorageScan is the time between two listings of the recent days of a
+	// replay storage that is a bucket.
+	StorageScan Interval `envconfig:"STORAGE_SCAN_INTERVAL" default:"10m"`
+	// StorageSweep is the time between two looks at all of its days.
+	StorageSweep Interval `envconfig:"STORAGE_SWEEP_INTERVAL" default:"24h"`
+	// StorageRequests is the most listings an hour, each of which costs.
+	StorageRequests Requests `envconfig:"STORAGE_MAX_REQUESTS" default:"600"`
+	// StorageRegion is the region to sign requests for, when neither core's
+	// settings nor the endpoint's name tell the right one.
+	StorageRegion string `envconfig:"STORAGE_REGION"`
 	// Originals says what becomes of a recording once its MP4 is in place.
 	Originals cleanup.Policy `envconfig:"ORIGINALS" default:"trash"`
 	// OriginalsKeep is how many days the trash keeps originals.

@@ -49,10 +49,14 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newLab(t *testing.T, version string) *lab {
+func newLab(t *testing.T, version string, change ...func(*coretest.Options)) *lab {
 	t.Helper()
 	l := &lab{t: t, dir: t.TempDir()}
-	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"})
+	options := coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
+	for _, f := range change {
+		f(&options)
+	}
+	core, err := coretest.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ import (
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site, uploaded *uploads) http.Handler {
+func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, uploaded: uploaded})
+	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored, uploaded: uploaded})
 	uploaded.register(mux)
 	shown.register(mux)
 	return mux
@@ -44,6 +44,7 @@ type health struct {
 	component *coreapi.Component
 	volume    *watcher.Watcher
 	uploaded  *uploads
+	stored    *replays
 }
 
 // healthReport is the body of a health answer.
@@ -65,6 +66,9 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	report.Reasons = append(report.Reasons, h.uploaded.trouble()...)
+	if reason := h.stored.trouble(); reason != "" {
+		report.Reasons = append(report.Reasons, "replay storage: "+reason)
+	}
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable

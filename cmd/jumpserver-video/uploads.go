@@ -46,7 +46,7 @@ func (u *uploads) trouble() []string {
 }
 
 // newUploads makes the pool take uploads, too.
-func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, log *slog.Logger) (*uploads, error) {
+func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, stored *replays, log *slog.Logger) (*uploads, error) {
 	if cfg.SecretKey == "" {
 		log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
 	}
@@ -72,16 +72,13 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			}
 		},
 		Ready: func() error {
-			if cfg.ReplayDir == "" {
-				return errors.New("REPLAY_DIR is empty: there is no way to check that core has the MP4")
-			}
 			if !component.State().Registered {
 				return errors.New("not registered with core")
 			}
 			if reasons := u.trouble(); len(reasons) > 0 {
 				return errors.New(strings.Join(reasons, "; "))
 			}
-			return nil
+			return stored.takes()
 		},
 	}
 	u.ffmpeg = pool.Render.Tool.Path
