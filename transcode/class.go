@@ -54,6 +54,7 @@ const (
 	ClassStorageChanged  queue.Class = "storage_changed"
 	ClassArchived        queue.Class = "archived"
 	ClassNullStorage     queue.Class = "null_storage"
+	ClassCrash           queue.Class = "crash"
 	ClassInternal        queue.Class = "internal"
 )
 

@@ -183,3 +183,22 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 		})
 	}
 }
+
+// TestARecordingThatKillsTheAgentIsGivenUp: and stays as it is.
+func TestARecordingThatKillsTheAgentIsGivenUp(t *testing.T) {
+	s := newSite(t, "4.10.13", false)
+	for range 2 {
+		if _, killed := s.runProcess("rendering"); !killed {
+			t.Fatal("the agent was not killed")
+		}
+	}
+	transcode.MaxTakeovers = 2
+	t.Cleanup(func() { transcode.MaxTakeovers = 8 })
+	v := s.work(cleanup.PolicyTrash)
+	if v.State != queue.StateFailed || v.Reason != transcode.ClassCrash || !s.exists(s.path) {
+		t.Errorf("%+v", v)
+	}
+	if r, err := s.core.Served(t.Context(), session); err != nil || r.Type != "guacamole" {
+		t.Errorf("core serves %+v, %v", r, err)
+	}
+}

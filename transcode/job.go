@@ -83,6 +83,10 @@ func (j *job) close() {
 	}
 }
 
+// MaxTakeovers is how often in a row an agent may die in one state of a task
+// before the task is held to be why. Tests lower it.
+var MaxTakeovers = 8
+
 // run takes the task through its steps from wherever it stands.
 func (j *job) run(ctx context.Context) (err error) {
 	defer func() {
@@ -91,6 +95,9 @@ func (j *job) run(ctx context.Context) (err error) {
 			err = failure(ClassInternal, retries, "a step crashed: %v", r)
 		}
 	}()
+	if n := j.lease.Task().Takeovers; n >= MaxTakeovers {
+		return failure(ClassCrash, fails, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
+	}
 	for _, step := range []func(context.Context) error{j.locate, j.admit, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
 		if err := step(ctx); err != nil {
 			return err

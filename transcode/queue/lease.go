@@ -23,9 +23,9 @@ type Lease struct {
 	progress atomic.Uint64 // of a float64
 
 	mu      sync.Mutex
-	task    Task      // guarded by mu
-	renewed time.Time // when the record was last written; guarded by mu
-	over    bool      // released or lost; guarded by mu
+	task    Task                      // guarded by mu
+	over    bool                      // released or lost; guarded by mu
+	renewed atomic.Pointer[time.Time] // when the last write of the record began
 }
 
 // Lease waits until a task is due and takes it: by priority, then the newest
@@ -123,9 +123,10 @@ func (q *Queue) due(s seen, now time.Time) time.Duration {
 	t := s.task
 	switch {
 	case t.Held() && q.server != nil:
-		return 0 // nobody else can hold it: it was ours before we were restarted
+		// Nobody else can hold it: it was ours before we were restarted.
+		return vanished(t.Takeovers) - now.Sub(s.at)
 	case t.Held():
-		return q.opt.Lease - now.Sub(s.at)
+		return q.opt.Lease + vanished(t.Takeovers) - now.Sub(s.at)
 	case t.State.Final():
 		return maxWait
 	default:
@@ -142,19 +143,26 @@ func (q *Queue) letGo(id string) {
 
 // take writes our lease into a task's record.
 func (q *Queue) take(ctx context.Context, t Task) (*Lease, error) {
+	if t.Held() {
+		t.Takeovers++
+	}
 	t.Owner, t.Lease, t.Next = q.opt.Owner, uuid.NewString(), time.Time{}
 	began := time.Now()
 	t, err := q.write(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	l := &Lease{q: q, id: t.ID, task: t, renewed: began, beat: make(chan struct{})}
+	l := &Lease{q: q, id: t.ID, task: t, beat: make(chan struct{})}
+	l.renewed.Store(&began)
 	l.progress.Store(math.Float64bits(t.Progress))
 	l.ctx, l.cancel = context.WithCancelCause(q.life)
 	q.mu.Lock()
 	q.held[t.ID] = l
 	q.mu.Unlock()
 	go l.renew()
+	if q.server == nil {
+		go l.fence()
+	}
 	return l, nil
 }
 
@@ -184,7 +192,7 @@ func (l *Lease) Update(change func(*Task)) error { return l.update(change, false
 func (l *Lease) Release(change func(*Task)) error {
 	err := l.update(func(t *Task) {
 		change(t)
-		t.Owner, t.Lease = "", ""
+		t.Owner, t.Lease, t.Takeovers = "", "", 0
 	}, true)
 	l.end(context.Canceled)
 	<-l.beat
@@ -198,12 +206,16 @@ func (l *Lease) update(change func(*Task), last bool) error {
 	if l.over {
 		return ErrLeaseLost
 	}
+	if errors.Is(context.Cause(l.ctx), ErrLeaseLost) { // the fence
+		return l.lose()
+	}
 	t := l.task
 	before := t.State
 	t.Progress = l.now()
 	change(&t)
 	if t.State != before {
 		l.progress.Store(math.Float64bits(t.Progress))
+		t.Takeovers = 0
 	}
 	began := time.Now()
 	written, err := l.q.write(context.Background(), t)
@@ -222,12 +234,10 @@ func (l *Lease) update(change func(*Task), last bool) error {
 		}
 	}
 	if err != nil {
-		if !last && time.Since(l.renewed) > l.q.opt.Lease && l.q.server == nil {
-			return l.lose() // others may take it for abandoned by now
-		}
 		return err
 	}
-	l.task, l.renewed = written, began
+	l.task = written
+	l.renewed.Store(&began)
 	l.over = last
 	return nil
 }
@@ -245,6 +255,25 @@ func (l *Lease) end(cause error) {
 	defer l.mu.Unlock()
 	l.over = true
 	l.cancel(cause)
+}
+
+// fence ends the lease before another may take it for abandoned: when no write
+// has succeeded for nine tenths of its time. It goes by the monotonic clock,
+// which also runs while the process is stopped, and does not wait for writes
+// that hang.
+func (l *Lease) fence() {
+	for {
+		left := time.Until(l.renewed.Load().Add(l.q.opt.Lease - l.q.opt.Lease/10))
+		if left <= 0 {
+			l.cancel(ErrLeaseLost)
+			return
+		}
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-time.After(left):
+		}
+	}
 }
 
 // renew keeps the lease while it is not over.

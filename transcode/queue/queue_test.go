@@ -256,7 +256,9 @@ func TestAFolderThatCannotBeUsedIsMovedAside(t *testing.T) {
 }
 
 // natsURL starts a real NATS server with a port.
-func natsURL(t *testing.T) string {
+func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
+
+func natsServer(t *testing.T) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
 	if err != nil {
@@ -267,7 +269,7 @@ func natsURL(t *testing.T) string {
 		t.Fatal("the NATS server does not start")
 	}
 	t.Cleanup(func() { stopServer(s) })
-	return s.ClientURL()
+	return s
 }
 
 func TestAgentsShareAQueueAndEachTaskIsDoneOnce(t *testing.T) {
@@ -342,6 +344,73 @@ func TestASilentHolderLosesItsLease(t *testing.T) {
 	release(t, l, done)
 	if task, err := other.Get(t.Context(), id(1)); err != nil || task.State != StateDone {
 		t.Errorf("%+v, %v", task, err)
+	}
+}
+
+// TestAHolderThatIsCutOffStopsInTime: before anybody else may take the task,
+// although every write of its own hangs.
+func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
+	server := natsServer(t)
+	const short = 2 * time.Second
+	q := open(t, Options{URL: server.ClientURL(), Owner: "cut off", Lease: short})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	time.Sleep(short + short/2)
+	if err := l.Context().Err(); err != nil {
+		t.Fatal("lost while it was renewed:", err)
+	}
+	began := time.Now()
+	server.Shutdown()
+	select {
+	case <-l.Context().Done():
+	case <-time.After(2 * short):
+		t.Fatal("it goes on")
+	}
+	if took := time.Since(began); took >= short || !errors.Is(context.Cause(l.Context()), ErrLeaseLost) {
+		t.Errorf("after %s: %v", took, context.Cause(l.Context()))
+	}
+	if err := l.Update(func(task *Task) { task.State = StateRetiring }); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("it could still write: %v", err)
+	}
+}
+
+// TestATaskWhoseHoldersVanishRests, longer and longer, as long as it comes no
+// further.
+func TestATaskWhoseHoldersVanishRests(t *testing.T) {
+	dir := t.TempDir()
+	vanish := func() Task { // as if the process had been killed
+		q := open(t, Options{Dir: dir})
+		l := lease(t, q)
+		task := l.Task()
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	q := open(t, Options{Dir: dir})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	if err := l.Update(func(task *Task) { task.State = StateRendering }); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 3; n++ {
+		if task := vanish(); task.Takeovers != n {
+			t.Errorf("%d takeovers after %d", task.Takeovers, n)
+		}
+	}
+	q = open(t, Options{Dir: dir})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if l, err := q.Lease(ctx); err == nil {
+		t.Errorf("taken at once: %+v", l.Task())
+	}
+	for takeovers, want := range map[int]time.Duration{0: 0, 2: 0, 3: firstBackoff, 4: 2 * firstBackoff, 100: lastBackoff} {
+		if got := vanished(takeovers); got != want {
+			t.Errorf("%d: %s, want %s", takeovers, got, want)
+		}
 	}
 }
 

@@ -53,8 +53,9 @@ type Task struct {
 	Updated     time.Time       `json:"updated"`
 	Next        time.Time       `json:"next,omitzero"` // when a waiting task is due
 	Owner       string          `json:"owner,omitempty"`
-	Lease       string          `json:"lease,omitempty"` // random word of the holder
-	Data        json.RawMessage `json:"data,omitempty"`  // journal of what was done
+	Lease       string          `json:"lease,omitempty"`     // random word of the holder
+	Takeovers   int             `json:"takeovers,omitempty"` // holders in a row that vanished in this state
+	Data        json.RawMessage `json:"data,omitempty"`      // journal of what was done
 
 	Rev uint64 `json:"-"` // revision of the record
 }
@@ -78,6 +79,17 @@ const (
 	firstBackoff = 15 * time.Second
 	lastBackoff  = 10 * time.Minute
 )
+
+// vanished is how long a task rests whose holders vanished, so many in a row: the
+// first ones may have been restarted or unplugged; many in the same state have
+// probably died of the task.
+func vanished(takeovers int) time.Duration {
+	const innocent = 3
+	if takeovers < innocent {
+		return 0
+	}
+	return min(firstBackoff<<min(takeovers-innocent, 10), lastBackoff)
+}
 
 // Backoff is how long a task waits before its next attempt, after so many:
 // twice as long each time, up to ten minutes, give or take a fifth so that
