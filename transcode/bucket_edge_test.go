@@ -241,7 +241,7 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 			ctx := t.Context()
 			met := false
 			var a *agent
-			var now storage.Storage = b.in
+			now := b.in
 			var err error
 			a, err = newAgent(ctx, agentOptions{
 				coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: cleanup.PolicyTrash, log: t.Output(),

@@ -152,7 +152,7 @@ func classify(err error) (queue.Class, verdict) {
 
 // classifyStorage is classify for the errors of replay storages.
 func classifyStorage(err *storage.Error) (queue.Class, verdict) {
-	switch err.Kind {
+	switch err.Kind { //nolint:errorlint // one of the package's own, never wrapped
 	case storage.ErrNotFound:
 		return ClassNotVisible, retries
 	case storage.ErrNoBucket, storage.ErrConfig, storage.ErrRegion, storage.ErrCertificate:

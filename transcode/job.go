@@ -181,10 +181,14 @@ func (j *job) end(ctx context.Context, err error) {
 	if class == ClassSession && verdict == skips {
 		j.endSpool() // nobody can look for it any more
 	}
-	if verdict == fails && j.spooled() {
+	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
-			class, verdict, err = ClassCore, waits, fallbackErr
+			class, verdict = classify(fallbackErr)
+			if verdict != waits { // core or the storage refuses: some day it may not
+				class, verdict = ClassCore, waits
+			}
+			err = fallbackErr
 		}
 	}
 	if verdict == fails {

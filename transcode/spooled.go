@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/watcher/recording"
 )
@@ -40,6 +41,20 @@ func (j *job) isTwin(file string) bool {
 	}
 	plan, err := render.Scan(j.lease.Context(), rec, render.ScanOptions{Strict: true})
 	return err == nil && plan.Source == j.journal.Video.Source
+}
+
+// owed tells whether a session whose upload ends so has no replay yet, and
+// gets the recording itself.
+func (j *job) owed(class queue.Class, v verdict) bool {
+	switch class {
+	case ClassDiffers, ClassShadowed: // it has one; which is right a human must tell
+		return false
+	case ClassNullStorage: // nobody wants it
+		return false
+	case ClassSession, ClassGone: // there is nowhere to put it, or nothing to put there
+		return false
+	}
+	return j.spooled() && (v == fails || v == skips)
 }
 
 // fallback uploads the recording itself in the layout that it came in, so that

@@ -31,10 +31,12 @@ type quality struct {
 // OCR of screens is fickle: noise of three levels alone, which no eye sees,
 // changes one word in fourteen. So it gets enlarged frames, and what counts is
 // the words that it is confident of in the lossless frame and finds again in
-// that frame with such noise: each must be found in the decoded one, too, with
-// whatever confidence.
+// that frame with such noise, each time anew: each must be found in the decoded
+// one, too, with whatever confidence. Case does not count: l and L of some
+// fonts differ by a pixel.
 const (
-	ocrFrames     = 4
+	ocrFrames     = 8
+	ocrNoises     = 3
 	ocrScale      = 3
 	ocrConfidence = 80 // of 100
 )
@@ -118,19 +120,23 @@ func (c *comparison) read(size image.Point) error {
 	}
 	noise := rand.New(rand.NewPCG(1, uint64(c.frames)))
 	rough := make([]byte, len(c.luma))
-	for i, v := range c.luma {
-		rough[i] = uint8(min(max(int(v)+noise.IntN(7)-3, 0), 255))
-	}
-	again, err := c.words(rough, size, 0)
-	if err != nil {
-		return err
+	for range ocrNoises {
+		for i, v := range c.luma {
+			rough[i] = uint8(min(max(int(v)+noise.IntN(7)-3, 0), 255))
+		}
+		again, err := c.words(rough, size, 0)
+		if err != nil {
+			return err
+		}
+		for word, n := range want {
+			want[word] = min(n, again[word])
+		}
 	}
 	got, err := c.words(c.got, size, 0)
 	if err != nil {
 		return err
 	}
 	for word, n := range want {
-		n = min(n, again[word])
 		c.quality.words += n
 		c.found += min(n, got[word])
 	}
@@ -176,7 +182,7 @@ func (c *comparison) words(luma []byte, size image.Point, confidence float64) (m
 		}
 		word := strings.TrimFunc(fields[11], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 		if len(word) > 2 {
-			found[word]++
+			found[strings.ToLower(word)]++
 		}
 	}
 	return found, nil

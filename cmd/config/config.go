@@ -55,6 +55,9 @@ type Config struct {
 	SecretKey SealKey `envconfig:"VIDEO_WORKER_SECRET_KEY"`
 	// CleanPeriod is how many days task logs are kept.
 	CleanPeriod Days `envconfig:"VIDEO_WORKER_CLEAN_PERIOD" default:"30"`
+	// TLSCert and TLSKey are PEM files; with both the agent speaks HTTPS only.
+	TLSCert string `envconfig:"HTTPD_TLS_CERT"`
+	TLSKey  string `envconfig:"HTTPD_TLS_KEY"`
 	// IgnoreVerifyCerts accepts any TLS certificate of core.
 	IgnoreVerifyCerts Bool `envconfig:"IGNORE_VERIFY_CERTS" default:"false"`
 
@@ -159,7 +162,10 @@ func (c Config) check() error {
 	if c.DataDir == "" {
 		return &ValueError{Name: "DATA_DIR", Rule: "must name a folder"}
 	}
-	for name, dir := range map[string]string{"DATA_DIR": c.DataDir, "REPLAY_DIR": c.ReplayDir} {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return &ValueError{Name: "HTTPD_TLS_CERT", Value: c.TLSCert, Rule: "goes with HTTPD_TLS_KEY: set both or none"}
+	}
+	for name, dir := range map[string]string{"HTTPD_TLS_CERT": c.TLSCert, "HTTPD_TLS_KEY": c.TLSKey, "DATA_DIR": c.DataDir, "REPLAY_DIR": c.ReplayDir} {
 		if dir != "" && !filepath.IsAbs(dir) {
 			return &ValueError{Name: name, Value: dir, Rule: "must be an absolute path"}
 		}

@@ -22,7 +22,7 @@ func main() {
 	// Memory goes to a few large pictures that live long: collecting more
 	// often costs little and keeps the heap near what is in use.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30)
+		debug.SetGCPercent(20)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

@@ -19,6 +19,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/liontest"
 	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/coreapi/storage/storagetest"
 	"jumpserver-video/transcode"
@@ -74,8 +75,13 @@ func (b *bucketLab) settings() map[string]any {
 // set changes core's settings of the agent's storage at run time.
 func (b *bucketLab) set(settings map[string]any) {
 	b.t.Helper()
-	if err := b.core.SetReplayStorage(b.core.Components()[0].Name, settings); err != nil {
-		b.t.Fatal(err)
+	for _, c := range b.core.Components() {
+		if c.Type != "video_worker" {
+			continue
+		}
+		if err := b.core.SetReplayStorage(c.Name, settings); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 }
 
@@ -210,15 +216,9 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 				t.Fatalf("core does not fetch it: %+v, %v", r, err)
 			}
 			const sent = "aaaaaaaa-1111-4111-8111-111111111111"
-			b.session(sent)
-
 			b.start()
 			b.until("healthy", func() bool { return b.health() == http.StatusOK })
-			data := flatRecording(t)
-			kind, form := file(sent+".replay.gz", data)
-			if status, answer := b.lion().post("/api/v2/replay/sessions/"+sent+"/task/", kind, form); status != http.StatusOK {
-				t.Fatal(status, answer)
-			}
+			b.send(b.lion(liontest.Signed), sent)
 			b.published("from the volume", onVolume.id, onVolume.date)
 			b.published("from Lion", sent, "2026-11-22")
 			b.published("from the bucket", fallback.id, fallback.date)
@@ -249,18 +249,13 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	}
 }
 
-// flatRecording is a recording for Lion to send.
-func flatRecording(t *testing.T) []byte {
-	t.Helper()
-	found, err := filepath.Glob("../../testdata/recordings/tiny/v3/*/*.replay.gz")
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	data, err := os.ReadFile(found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+const flatRecording = "tiny/v3/*/*.replay.gz"
+
+// send has a Lion hand over a recording of a session.
+func (b *bucketLab) send(lion *liontest.Lion, id string) {
+	b.t.Helper()
+	b.recorded(lion, id, sample(b.t, flatRecording))
+	b.ended(lion, id)
 }
 
 // TestBucketWithoutAVolume: uploads need no replay folder, nor does what cannot
@@ -270,18 +265,16 @@ func TestBucketWithoutAVolume(t *testing.T) {
 	t.Setenv("REPLAY_DIR", "")
 	t.Setenv("ORIGINALS", "delete")
 	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
-	b.session(good)
-	b.session(broken)
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
-	client := b.lion()
-	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
-	for id, data := range map[string][]byte{good: flatRecording(t), broken: hollow} {
-		kind, form := file(id+".replay.gz", data)
-		if status, answer := client.post("/api/v2/replay/sessions/"+id+"/task/", kind, form); status != http.StatusOK {
-			t.Fatal(status, answer)
-		}
+	lion := b.lion(liontest.Signed)
+	b.send(lion, good)
+	hollow := filepath.Join(t.TempDir(), "hollow.gz")
+	if err := os.WriteFile(hollow, gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;"), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	b.recorded(lion, broken, hollow)
+	b.ended(lion, broken)
 	b.published("from Lion", good, "2026-11-22")
 	b.until("the recording itself", func() bool { return b.marked(broken) && b.served(broken) == "guacamole" })
 	if key := "2026-11-22/" + broken + ".replay.gz"; !strings.Contains(strings.Join(b.keys(), " "), key) {
@@ -357,24 +350,17 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	}
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
-	client := b.lion()
-	send := func(id string) {
-		b.session(id)
-		kind, form := file(id+".replay.gz", flatRecording(t))
-		if status, answer := client.post("/api/v2/replay/sessions/"+id+"/task/", kind, form); status != http.StatusOK {
-			t.Fatal(status, answer)
-		}
-	}
+	lion := b.lion(liontest.Signed)
 	const first, second, third = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111", "cccccccc-1111-4111-8111-111111111111"
-	send(first)
+	b.send(lion, first)
 	b.until("on the volume", func() bool { return b.served(first) == "mp4" && b.marked(first) })
 	b.set(b.settings())
 	b.until("told", func() bool { return strings.Contains(b.log.String(), "MP4s go to the replay storage") })
-	send(second)
+	b.send(lion, second)
 	b.published("into the bucket", second, "2026-11-22")
 	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
 	b.until("told", func() bool { return strings.Count(b.log.String(), "MP4s go to core's own storage") == 2 })
-	send(third)
+	b.send(lion, third)
 	b.until("on the volume again", func() bool { return b.served(third) == "mp4" && b.marked(third) })
 	for id, in := range map[string]bool{first: false, second: true, third: false} {
 		if got := strings.Contains(strings.Join(b.keys(), " "), id); got != in {
@@ -402,7 +388,10 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	row(ssh, func(s *coretest.Session) { s.Protocol, s.TerminalType = "ssh", "koko" })
 	row(misplaced, func(s *coretest.Session) { s.Start = began.AddDate(0, 0, -1) })
 	row(hollow, func(*coretest.Session) {})
-	good := flatRecording(t)
+	good, err := os.ReadFile(sample(t, flatRecording))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, session := range []string{other, unknown, running, ssh, misplaced, hollow} {
 		data := good
 		if session == hollow {

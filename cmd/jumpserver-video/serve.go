@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"path"
 	"strconv"
 	"time"
 
@@ -22,7 +22,7 @@ import (
 // newHandler is everything that the agent answers over HTTP.
 func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored})
+	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored, uploaded: uploaded})
 	uploaded.register(mux)
 	shown.register(mux)
 	return mux
@@ -44,6 +44,7 @@ type health struct {
 	component *coreapi.Component
 	volume    *watcher.Watcher
 	stored    *replays
+	uploaded  *uploads
 }
 
 // healthReport is the body of a health answer.
@@ -67,6 +68,7 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	if reason := h.stored.trouble(); reason != "" {
 		report.Reasons = append(report.Reasons, "replay storage: "+reason)
 	}
+	report.Reasons = append(report.Reasons, h.uploaded.trouble()...)
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable
@@ -83,7 +85,15 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 	if err != nil {
 		return fmt.Errorf("listen on BIND_HOST:HTTPD_PORT: %w", err)
 	}
-	log.Info("listening", "address", listener.Addr().String(), "health", path.Join("/video-worker/health")+"/")
+	if cfg.TLSCert != "" {
+		c, err := newCertificate(cfg.TLSCert, cfg.TLSKey, log)
+		if err != nil {
+			listener.Close()
+			return err
+		}
+		listener = tls.NewListener(listener, &tls.Config{GetCertificate: c.get, NextProtos: []string{"http/1.1"}})
+	}
+	log.Info("listening", "address", listener.Addr().String(), "tls", cfg.TLSCert != "", "health", "/video-worker/health/")
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)

@@ -3,126 +3,25 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"mime/multipart"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"sort"
 	"strings"
 	"testing"
 	"time"
 
 	"jumpserver-video/coreapi"
 	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/liontest"
 )
-
-// lion is a component that uploads as Lion does: its requests carry the
-// signature of a request to core.
-type lion struct {
-	*lab
-	key coreapi.Key
-}
-
-func (l *lab) lion() *lion {
-	l.t.Helper()
-	client, err := coreapi.New(coreapi.Options{BaseURL: l.core.URL})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer client.Close()
-	key, err := client.Register(l.t.Context(), "boot-secret", "[Lion]-test")
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return &lion{l, key}
-}
-
-func (l *lion) post(path, contentType string, body []byte) (int, map[string]any) {
-	l.t.Helper()
-	virtual, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, l.core.URL+"/api/v1/users/profile/", nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	virtual.Header.Set("X-JMS-ORG", "ROOT")
-	l.key.Sign(virtual)
-	r, err := http.NewRequestWithContext(l.t.Context(), http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d%s", l.port, path), bytes.NewReader(body))
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	for _, name := range []string{"Authorization", "Date", "X-JMS-ORG"} {
-		r.Header.Set(name, virtual.Header.Get(name))
-	}
-	r.Header.Set("Content-Type", contentType)
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var answer map[string]any
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
-		l.t.Fatal(err)
-	}
-	return resp.StatusCode, answer
-}
-
-func file(name string, data []byte) (contentType string, body []byte) {
-	var b bytes.Buffer
-	form := multipart.NewWriter(&b)
-	f, err := form.CreateFormFile("file", name)
-	if err == nil {
-		_, _ = f.Write(data)
-	}
-	_ = form.Close()
-	return form.FormDataContentType(), b.Bytes()
-}
 
 // session makes one known to core, which has no replay yet.
 func (l *lab) session(id string) {
 	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 	l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion", Start: start, End: start.Add(time.Hour), Finished: true})
-}
-
-// upload4 sends a recording in parts as Lion 4.10.13 does.
-func (l *lion) upload4(id, dir string) {
-	l.t.Helper()
-	found, err := filepath.Glob(filepath.Join(dir, "*.part.gz"))
-	if err != nil || len(found) == 0 {
-		l.t.Fatal(found, err)
-	}
-	sort.Strings(found)
-	var files []map[string]any
-	for _, path := range found {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		sum := sha256.Sum256(data)
-		files = append(files, map[string]any{"name": filepath.Base(path), "start": 1, "end": 2, "duration": 1, "size": 1, "checksum": hex.EncodeToString(sum[:])})
-	}
-	body, err := json.Marshal(map[string]any{"config": map[string]any{"Width": 0}, "meta": map[string]any{
-		"id": id, "type": "guacamole", "date_start": "2026-11-22 09:00:00 +0000", "files": files}})
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	status, answer := l.post("/api/v2/replay/sessions/"+id+"/task/", "application/json", body)
-	if status != http.StatusOK {
-		l.t.Fatal(status, answer)
-	}
-	for i, path := range found {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		kind, form := file(filepath.Base(path), data)
-		if status, answer := l.post(fmt.Sprintf("/api/v2/replay/sessions/%s/task/upload/%d", answer["id"], i), kind, form); status != http.StatusOK || answer["ok"] != true {
-			l.t.Fatal(status, answer)
-		}
-	}
 }
 
 // marked tells whether core lists a replay of the session.
@@ -131,53 +30,210 @@ func (l *lab) marked(id string) bool {
 	return ok && s.HasReplay
 }
 
-func TestWhatLionUploadsIsServedAsMP4(t *testing.T) {
+// lion starts one that hands over to the agent.
+func (l *lab) lion(era liontest.Era) *liontest.Lion {
+	l.t.Helper()
+	lion, err := liontest.Start(l.t.Context(), era, liontest.Options{
+		Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: era.String(),
+		Dir: filepath.Join(l.dir, "lion", era.String()),
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(lion.Close)
+	return lion
+}
+
+// recorded makes a session known to core that the Lion has a recording of.
+func (l *lab) recorded(lion *liontest.Lion, id, from string) {
+	l.t.Helper()
+	l.session(id)
+	if err := lion.Record(id, from); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// ended has the Lion hand a recording over, which must end at the worker.
+func (l *lab) ended(lion *liontest.Lion, id string) {
+	l.t.Helper()
+	out, err := lion.End(l.t.Context(), id, sessionDay)
+	if err != nil || out.Task == "" {
+		l.t.Fatalf("%+v %v\n%s", out, err, l.log.String())
+	}
+}
+
+const sessionDay = "2026-11-22"
+
+// sample is a recording of the test data: a flat file, or a folder of parts.
+func sample(t *testing.T, pattern string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join("../../testdata/recordings", pattern))
+	if err != nil || len(found) != 1 {
+		t.Fatal(pattern, found, err)
+	}
+	return found[0]
+}
+
+// TestEveryLionsUploadsAreServedAsMP4: whatever its release, and also when it
+// sends what it has kept again after its restart.
+func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
+	for _, version := range []string{"3.10.9", "4.10.13"} {
+		t.Run(version, func(t *testing.T) {
+			l := newLab(t, version)
+			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			l.start()
+			l.until("healthy", func() bool { return l.health() == http.StatusOK })
+			lions := map[string]*liontest.Lion{}
+			for i, era := range liontest.Eras {
+				id := fmt.Sprintf("%08x-1111-4111-8111-111111111111", i)
+				lions[id] = l.lion(era)
+				from := sample(t, "tiny/v3/*/*.replay.gz")
+				if era == liontest.Parts {
+					from = sample(t, "multipart/v4/*/*")
+				}
+				l.recorded(lions[id], id, from)
+				l.ended(lions[id], id)
+			}
+			for id := range lions {
+				l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
+			}
+			for id, lion := range lions {
+				kept := len(lion.Left()) > 0
+				if err := lion.Restart(t.Context(), sessionDay); err != nil {
+					t.Error(id, err)
+				}
+				if kept && l.served(id) != "guacamole" {
+					t.Errorf("%s: the late original is not there", id)
+				}
+				l.until("again "+id, func() bool { return l.served(id) == "mp4" })
+			}
+			if code := l.stop(); code != 0 {
+				t.Errorf("the agent ended with %d", code)
+			}
+			l.eventsOnce(lions)
+		})
+	}
+}
+
+// eventsOnce checks that each lifecycle event was sent once for each session.
+func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
+	l.t.Helper()
+	for id := range sessions {
+		seen := map[string]int{}
+		for _, e := range l.core.Events(id) {
+			seen[e.Name]++
+		}
+		for _, want := range []coreapi.Event{coreapi.ConvertStart, coreapi.ConvertSuccess, coreapi.UploadStart} {
+			if seen[string(want)] != 1 {
+				l.t.Errorf("%s: %v", id, seen)
+				break
+			}
+		}
+	}
+}
+
+// TestWhatCannotBeConvertedIsUploadedAsItIs: nothing is ever drawn in it.
+func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	l := newLab(t, "4.10.13")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	parts, err := filepath.Glob("../../testdata/recordings/multipart/v4/*/*")
-	if err != nil || len(parts) != 1 {
-		t.Fatal(parts, err)
-	}
-	flat, err := filepath.Glob("../../testdata/recordings/tiny/v3/*/*.replay.gz")
-	if err != nil || len(flat) != 1 {
-		t.Fatal(flat, err)
-	}
-	data, err := os.ReadFile(flat[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	first, second, broken := filepath.Base(parts[0]), "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
-	for _, id := range []string{first, second, broken} {
-		l.session(id)
-	}
 	l.start()
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
-	client := l.lion()
-	client.upload4(first, parts[0])
-	kind, form := file(second+".replay.gz", data)
-	if status, answer := client.post("/api/v2/replay/sessions/"+second+"/task/", kind, form); status != http.StatusOK {
-		t.Fatal(status, answer)
-	}
-	// Nothing is ever drawn in this one: it cannot become a video.
 	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
-	kind, form = file(broken+".replay.gz", hollow)
-	if status, answer := client.post("/api/v2/replay/sessions/"+broken+"/task/", kind, form); status != http.StatusOK {
-		t.Fatal(status, answer)
+	from := filepath.Join(t.TempDir(), "hollow.gz")
+	if err := os.WriteFile(from, hollow, 0o600); err != nil {
+		t.Fatal(err)
 	}
-	for _, id := range []string{first, second} {
-		l.until(id, func() bool { return l.served(id) == "mp4" })
-		l.until("marked "+id, func() bool { return l.marked(id) })
+	flat, parts := "bbbbbbbb-1111-4111-8111-111111111111", "bbbbbbbb-2222-4111-8111-111111111111"
+	signed, newest := l.lion(liontest.Signed), l.lion(liontest.Parts)
+	l.recorded(signed, flat, from)
+	l.recorded(newest, parts, from)
+	l.ended(signed, flat)
+	l.ended(newest, parts)
+	l.until("the recording itself", func() bool { return l.served(flat) == "guacamole" && l.marked(flat) })
+	l.until("the recording itself, in parts", func() bool { return l.served(parts) == "parts" && l.marked(parts) })
+	for _, name := range []string{flat + ".replay.gz", filepath.Join(parts, parts+".0.part.gz")} {
+		stored, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, name))
+		if err != nil || !bytes.Equal(stored, hollow) {
+			t.Errorf("the recording was not kept: %v", err)
+		}
 	}
-	l.until("the recording itself", func() bool { return l.served(broken) == "guacamole" && l.marked(broken) })
-	stored, err := os.ReadFile(filepath.Join(l.replay(), "2026-11-22", broken+".replay.gz"))
-	if err != nil || !bytes.Equal(stored, hollow) {
-		t.Errorf("the recording was not kept: %v", err)
+	for _, id := range []string{flat, parts} {
+		l.until("a reason", func() bool {
+			for _, e := range l.core.Events(id) {
+				if e.Name == string(coreapi.ConvertFailure) && strings.Contains(e.Reason, "drawn") {
+					return true
+				}
+			}
+			return false
+		})
 	}
-	if code := l.stop(); code != 0 {
-		t.Errorf("the agent ended with %d", code)
+}
+
+// TestAnUnfitWorkerSaysSo: health tells why, and Lion keeps its recordings.
+func TestAnUnfitWorkerSaysSo(t *testing.T) {
+	reasons := func(l *lab) string {
+		_, body := l.get("/video-worker/health/", "", "")
+		return body
 	}
+	t.Run("no ffmpeg", func(t *testing.T) {
+		l := newLab(t, "4.10.13")
+		real, err := exec.LookPath("ffmpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bin := t.TempDir()
+		link := filepath.Join(bin, "ffmpeg")
+		if err := os.Symlink(real, link); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+		l.start()
+		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.until("healthy", func() bool { return l.health() == http.StatusOK })
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+		l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
+		if body := reasons(l); !strings.Contains(body, "ffmpeg") {
+			t.Error(body)
+		}
+		lion, id := l.lion(liontest.Parts), "eeeeeeee-2222-4111-8111-111111111111"
+		l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
+		out, err := lion.End(t.Context(), id, sessionDay)
+		if err != nil || out.Refused == nil || !strings.Contains(out.Refused.Error(), "503") {
+			t.Fatalf("%+v %v", out, err)
+		}
+		if err := os.Symlink(real, link); err != nil {
+			t.Fatal(err)
+		}
+		l.until("healthy again", func() bool { return l.health() == http.StatusOK })
+		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
+	})
+	t.Run("no room", func(t *testing.T) {
+		uploadReserve = 1 << 60
+		t.Cleanup(func() { uploadReserve = 1 << 30 })
+		l := newLab(t, "4.10.13")
+		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.start()
+		l.until("registered", func() bool {
+			return strings.Contains(reasons(l), "room") && !strings.Contains(reasons(l), "registered")
+		})
+		lion, id := l.lion(liontest.Signed), "eeeeeeee-3333-4111-8111-111111111111"
+		l.recorded(lion, id, sample(t, "tiny/v3/*/*.replay.gz"))
+		out, err := lion.End(t.Context(), id, sessionDay)
+		if err != nil || out.Refused == nil {
+			t.Fatalf("%+v %v", out, err)
+		}
+		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
+	})
 }
 
 func gzipped(t *testing.T, text string) []byte {

@@ -16,7 +16,7 @@ type buffers struct {
 }
 
 // maxKept bounds the memory that waits to be used again, in bytes.
-const maxKept = 16 << 20
+const maxKept = 8 << 20
 
 // image is an image of a size, its pixels arbitrary.
 func (b *buffers) image(size image.Point) *image.RGBA {

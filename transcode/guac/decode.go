@@ -31,7 +31,7 @@ func (j *job) wait() (picture, error) {
 }
 
 // budget bounds what decoded images that wait to be drawn take, in bytes.
-const budget = 64 << 20
+const budget = 32 << 20
 
 // pool decodes images ahead of drawing. Jobs are submitted in the order in
 // which they are drawn, so that the next one to be drawn always has its share

@@ -24,6 +24,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/klauspost/readahead"
+
 	"jumpserver-video/transcode/guac"
 	"jumpserver-video/transcode/video"
 	"jumpserver-video/watcher/recording"
@@ -123,7 +125,12 @@ func scanPart(ctx context.Context, part recording.Part, pace *pacer) (_ guac.Sum
 		return guac.Summary{}, false, err
 	}
 	defer r.Close()
-	watched := &cutReader{ctx: ctx, r: r, pace: pace}
+	unpacked, err := readahead.NewReaderSize(r, 4, 256<<10) // on another processor than parsing
+	if err != nil {
+		return guac.Summary{}, false, err
+	}
+	defer unpacked.Close()
+	watched := &cutReader{ctx: ctx, r: unpacked, pace: pace}
 	summary, err := guac.Scan(watched, guac.DefaultLimits)
 	return summary, watched.cut, err
 }

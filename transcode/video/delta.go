@@ -30,8 +30,7 @@ const keyEvery = 120 * time.Second
 // deltaTrack gives x264 the frames that differ much and writes those that
 // differ little itself; see package h264.
 type deltaTrack struct {
-	ffmpeg *feed
-	raw    muxer // to ffmpeg
+	ffmpeg *frames
 
 	coder   *h264.Delta
 	base    *planes // the frame that x264 was given last
@@ -69,28 +68,24 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 	args = append(args, x264Arguments(opt)...)
 	args = append(args, "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", int(keyEvery.Seconds())))
 	args = append(args, bt709...)
-	ffmpeg, err := t.feed(ctx, opt.Nice, w, append(args, "-f", "h264", "pipe:1")...)
+	info := pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
+	ffmpeg, err := t.frames(ctx, opt.Nice, info, w, append(args, "-f", "h264", "pipe:1")...)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	d := &deltaTrack{
-		ffmpeg: ffmpeg, raw: muxer{w: ffmpeg}, base: newPlanes(opt.Width, opt.Height),
+		ffmpeg: ffmpeg, base: newPlanes(opt.Width, opt.Height), info: info,
 		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(opt.crf())+deltaQP, 1), 51)),
 		out:   file, stdout: w, done: make(chan error, 1),
 	}
 	columns, rows := d.coder.Macroblocks()
 	d.touched = make([]bool, columns*rows)
-	d.info = pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
 	go func() {
 		err := d.join(r)
 		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg need not go on
 		d.done <- err
 	}()
-	if err := d.raw.header(d.info); err != nil {
-		d.abort()
-		return nil, err
-	}
 	return d, nil
 }
 
@@ -120,7 +115,7 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	d.rebase(frame)
 	d.started, d.run, d.bytes = true, 0, 0
 	d.push(entry{at: at})
-	if err := d.raw.block(at, true, frame.pix); err != nil {
+	if err := d.ffmpeg.add(at, frame.pix); err != nil {
 		return d.end(err)
 	}
 	return nil
@@ -250,7 +245,7 @@ func (d *deltaTrack) end(err error) error {
 
 func (d *deltaTrack) close() (time.Duration, error) {
 	err := d.end(d.ffmpeg.close())
-	return d.ffmpeg.child.cpu(), err
+	return d.ffmpeg.cpu(), err
 }
 
 func (d *deltaTrack) abort() {

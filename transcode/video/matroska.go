@@ -10,9 +10,8 @@ import (
 // ffmpeg, since Matroska carries true timestamps through a pipe and raw video
 // does not, and H.264 into a file that ffmpeg makes an MP4 of.
 //
-// Only what ffmpeg's demuxer needs is written, without a copy of the
-// pictures. (ebml-go's ready-made Matroska has no field for the pixel format
-// of raw video and copies each block twice.)
+// Only what ffmpeg's demuxer needs is written. (ebml-go's ready-made Matroska
+// has no field for the pixel format of raw video and copies each block twice.)
 type muxer struct {
 	w   io.Writer
 	buf []byte
@@ -61,6 +60,11 @@ type pictures struct {
 
 // header begins the stream.
 func (m *muxer) header(p pictures) error {
+	_, err := m.w.Write(streamHeader(p))
+	return err
+}
+
+func streamHeader(p pictures) []byte {
 	b := element(nil, idEBML, text(number(number(nil, idDocTypeVersion, 4), idDocTypeRead, 2), idDocType, "matroska"))
 	b = appendID(b, idSegment)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
@@ -75,27 +79,28 @@ func (m *muxer) header(p pictures) error {
 	} else {
 		entry = element(text(entry, idCodecID, "V_MPEG4/ISO/AVC"), idCodecPrivate, p.config)
 	}
-	b = element(b, idTracks, element(nil, idTrackEntry, element(entry, idVideo, size)))
-	_, err := m.w.Write(b)
+	return element(b, idTracks, element(nil, idTrackEntry, element(entry, idVideo, size)))
+}
+
+// block writes one block.
+func (m *muxer) block(at time.Duration, key bool, body []byte) error {
+	m.buf = appendBlock(m.buf[:0], at, key, body)
+	_, err := m.w.Write(m.buf)
 	return err
 }
 
-// block writes one block in a cluster of its own: clusters carry absolute
-// times, so any time fits.
-func (m *muxer) block(at time.Duration, key bool, body []byte) error {
-	b := appendID(m.buf[:0], idCluster)
+// appendBlock appends one block in a cluster of its own: clusters carry
+// absolute times, so any time fits.
+func appendBlock(b []byte, at time.Duration, key bool, body []byte) []byte {
+	b = appendID(b, idCluster)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
 	b = number(b, idTimestamp, uint64(at.Milliseconds()))
 	b = appendID(b, idSimpleBlock)
 	b = binary.BigEndian.AppendUint64(b, 0x0100000000000000|uint64(4+len(body)))
-	b = append(b, 0x81, 0, 0, 0) // track 1, relative time 0
+	flags := byte(0)
 	if key {
-		b[len(b)-1] = 0x80
+		flags = 0x80
 	}
-	m.buf = b
-	if _, err := m.w.Write(b); err != nil {
-		return err
-	}
-	_, err := m.w.Write(body)
-	return err
+	b = append(b, 0x81, 0, 0, flags) // track 1, relative time 0
+	return append(b, body...)
 }

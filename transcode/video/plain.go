@@ -7,8 +7,7 @@ import (
 
 // plainTrack has ffmpeg encode every frame.
 type plainTrack struct {
-	ffmpeg *feed
-	mux    muxer
+	ffmpeg *frames
 }
 
 // plain starts an encoder that writes a Matroska file.
@@ -22,30 +21,24 @@ func (t *Tool) plain(ctx context.Context, opt Options, out string) (*plainTrack,
 	args = append(args, t.passthrough...)
 	args = append(args, codec.encode...)
 	args = append(args, bt709...)
-	ffmpeg, err := t.feed(ctx, opt.Nice, nil, append(args, "-f", "matroska", "-y", "file:"+out)...)
+	info := pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
+	ffmpeg, err := t.frames(ctx, opt.Nice, info, nil, append(args, "-f", "matroska", "-y", "file:"+out)...)
 	if err != nil {
 		return nil, err
 	}
-	p := &plainTrack{ffmpeg: ffmpeg, mux: muxer{w: ffmpeg}}
-	if err := p.mux.header(pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}); err != nil {
-		p.abort()
-		return nil, err
-	}
-	return p, nil
+	return &plainTrack{ffmpeg: ffmpeg}, nil
 }
 
-func (p *plainTrack) add(at time.Duration, frame *planes) error {
-	return p.mux.block(at, true, frame.pix)
-}
+func (p *plainTrack) add(at time.Duration, frame *planes) error { return p.ffmpeg.add(at, frame.pix) }
 
 func (p *plainTrack) close() (time.Duration, error) {
 	err := p.ffmpeg.close()
-	return p.ffmpeg.child.cpu(), err
+	return p.ffmpeg.cpu(), err
 }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 
-// rawInput is how ffmpeg reads what [muxer] writes.
+// rawInput is how ffmpeg reads what [frames] writes.
 var rawInput = []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0", "-enc_time_base:v", "1:1000"}
 
 var bt709 = []string{"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"}

@@ -40,8 +40,11 @@ func Find(ctx context.Context, path string) (*Tool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %s is not in PATH; install it: apt-get install ffmpeg, or dnf install ffmpeg", ErrNoFFmpeg, path)
 	}
-	out, err := exec.CommandContext(ctx, found, "-hide_banner", "-version").Output()
-	m := versionLine.FindSubmatch(out)
+	var banner bytes.Buffer // one call tells both, and a call costs as much as many frames
+	cmd := exec.CommandContext(ctx, found, "-encoders")
+	cmd.Stderr = &banner
+	encoders, err := cmd.Output()
+	m := versionLine.FindSubmatch(banner.Bytes())
 	if err != nil || m == nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -51,10 +54,6 @@ func Find(ctx context.Context, path string) (*Tool, error) {
 	t := &Tool{Path: found, Version: string(m[1]), passthrough: []string{"-fps_mode", "passthrough"}}
 	if major, minor, ok := t.number(); ok && (major < 5 || major == 5 && minor < 1) {
 		t.passthrough = []string{"-vsync", "passthrough"}
-	}
-	encoders, err := exec.CommandContext(ctx, found, "-hide_banner", "-loglevel", "error", "-encoders").Output()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s does not list its encoders: %w", ErrNoFFmpeg, found, err)
 	}
 	for _, need := range []string{"libx264", "aac"} {
 		if !bytes.Contains(encoders, []byte(" "+need+" ")) {

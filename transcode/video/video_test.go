@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -353,7 +354,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pid := e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid
+		pid := e.track.(*deltaTrack).ffmpeg.ffmpeg.child.cmd.Process.Pid
 		e.Abort()
 		gone(t, opt.Output)
 		if err := syscall.Kill(pid, 0); err == nil {
@@ -367,7 +368,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer e.Abort()
-		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
+		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
 		for i := range 100 {
 			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 				break
@@ -427,7 +428,11 @@ func TestAHangIsNoticed(t *testing.T) {
 			}
 			defer e.Abort()
 			start := time.Now()
-			err = e.Frame(0, image.NewRGBA(image.Rect(0, 0, 1920, 1080)), nil)
+			frame := image.NewRGBA(image.Rect(0, 0, 1920, 1080))
+			for i := 0; err == nil && i <= framesAhead; i++ { // the first ones wait for ffmpeg
+				draw.Draw(frame, frame.Rect, image.NewUniform(color.Gray{uint8(100 * i)}), image.Point{}, draw.Src)
+				err = e.Frame(time.Duration(i)*time.Second, frame, []image.Rectangle{frame.Rect})
+			}
 			check(t, start, opt, err)
 		})
 		t.Run(fmt.Sprint("at the end, plain ", plain), func(t *testing.T) {

@@ -121,7 +121,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		w.available(err)
 		wait := w.Interval
-		if failures = failures + 1; err == nil {
+		if failures++; err == nil {
 			failures = 0
 		}
 		if failures > 0 { // what an administrator must mend is not asked for often

@@ -177,6 +177,7 @@ func (s *Server) form(r *http.Request, session, caller string) (Task, error) {
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) && t.Complete {
+			s.accepted(t)
 			return t, nil
 		}
 		if err != nil {
@@ -229,7 +230,6 @@ func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, e
 		s.drop(t)
 		return Task{}, err
 	}
-	s.accepted(stored)
 	return stored, nil
 }
 
