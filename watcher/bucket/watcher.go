@@ -114,7 +114,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for {
 		err := w.round(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // asked to stop
 		}
 		if errors.Is(err, watcher.ErrBusy) {
 			err = nil
