@@ -23,7 +23,7 @@ func TestBucketKilledAtEveryStepBoundary(t *testing.T) {
 		version string
 		parts   bool
 		at      lieu
-	}{{"3.10.9", false, onVolume}, {"4.10.13", false, inBucket}, {"4.10.17", true, inBoth}} {
+	}{{"3.10.9", false, onVolume}, {"4.10.13", false, inBucket}, {"4.10.17", true, inBoth}, {"4.8.0", false, inSpool}} {
 		t.Run(fmt.Sprint(tc.version, " ", tc.at), func(t *testing.T) {
 			t.Parallel()
 			whole := newBucketSite(t, server, tc.version, tc.parts, tc.at)

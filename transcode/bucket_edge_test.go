@@ -1,6 +1,9 @@
 package transcode_test
 
 import (
+	"context"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -241,7 +244,7 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 			ctx := t.Context()
 			met := false
 			var a *agent
-			var now storage.Storage = b.in
+			now := b.in
 			var err error
 			a, err = newAgent(ctx, agentOptions{
 				coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: cleanup.PolicyTrash, log: t.Output(),
@@ -274,6 +277,80 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 				t.Errorf("core serves %s", got)
 			}
 			b.checkMarked()
+		})
+	}
+}
+
+// TestBucketThatFails in mid-task: the task waits, with nothing lost, and is
+// done when the storage is back.
+func TestBucketThatFails(t *testing.T) {
+	server := storagetest.S3(t)
+	for name, tc := range map[string]struct {
+		spoil func(*http.Request) storagetest.Fault
+		class queue.Class
+	}{
+		"when the MP4 is put": {func(r *http.Request) storagetest.Fault {
+			if r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, ".mp4") {
+				return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
+			}
+			return storagetest.Fault{}
+		}, transcode.ClassStorageKeys},
+		"when the original is moved": {func(r *http.Request) storagetest.Fault {
+			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "trash") {
+				return storagetest.XMLError(http.StatusInsufficientStorage, "QuotaExceeded")
+			}
+			return storagetest.Fault{}
+		}, transcode.ClassStorageFull},
+		"when the original is deleted": {func(r *http.Request) storagetest.Fault {
+			if r.Method == http.MethodDelete {
+				return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
+			}
+			return storagetest.Fault{}
+		}, transcode.ClassStorageKeys},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBucketSite(t, server, "4.10.13", false, inBucket)
+			front := storagetest.NewFront(t, server.URL)
+			front.Spoil(tc.spoil)
+			in, err := openBucket((&url.URL{Scheme: "http", Host: front.URL.Host, User: url.UserPassword(server.Access, server.Secret)}).String(), b.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			a, err := newAgent(ctx, agentOptions{
+				coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: cleanup.PolicyTrash, log: t.Output(),
+				storage: func() (storage.Storage, error) { return in, nil },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := a.offerBucket(ctx, in); err != nil {
+				t.Fatal(err)
+			}
+			stopped := make(chan struct{})
+			go func() { _ = a.pool.Run(ctx); close(stopped) }()
+			t.Cleanup(func() { cancel(); <-stopped; a.queue.Close() })
+			task := func() queue.Task {
+				task, err := a.queue.Get(t.Context(), session)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return task
+			}
+			waitUntil(t, func() bool { return task().State == queue.StateRetrying })
+			if got := task(); got.Reason != tc.class {
+				t.Errorf("%s: %s", got.Reason, got.Error)
+			}
+			if !slices.Contains(b.keys(), b.path) {
+				t.Errorf("the original is gone: %v", b.keys())
+			}
+			front.Spoil(nil)
+			if err := a.pool.StorageChanged(ctx); err != nil { // as if somebody had mended the settings
+				t.Fatal(err)
+			}
+			waitUntil(t, func() bool { task := task(); return task.State == queue.StateDone && !task.Held() })
+			b.checkPublished(inBucket)
 		})
 	}
 }

@@ -36,7 +36,8 @@ type lieu string
 const (
 	onVolume lieu = "volume"
 	inBucket lieu = "bucket"
-	inBoth   lieu = "both" // in the bucket, and a copy that core made of it
+	inBoth   lieu = "both"  // in the bucket, and a copy that core made of it
+	inSpool  lieu = "spool" // uploaded to us
 )
 
 // openBucket connects to a server's bucket as the agent does.
@@ -77,7 +78,16 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 	if b.in, err = openBucket(b.server, b.name); err != nil {
 		t.Fatal(err)
 	}
-	if at == onVolume {
+	switch at {
+	case onVolume:
+		return b
+	case inSpool:
+		if err := os.MkdirAll(b.spool(), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(b.replay(), b.path), filepath.Join(b.spool(), path.Base(b.path))); err != nil {
+			t.Fatal(err)
+		}
 		return b
 	}
 	for _, rel := range b.files() {
@@ -102,6 +112,11 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 	}
 	return b
 }
+
+// spooled is the upload's folder in the spool.
+const spooled = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
+
+func (s *site) spool() string { return filepath.Join(s.data(), "spool", spooled) }
 
 // offerBucket does what the bucket's watcher does when the recording has
 // settled.
@@ -151,7 +166,7 @@ func (b *bucketSite) work(policy cleanup.Policy, change ...func(*agentOptions)) 
 		b.t.Fatal(err)
 	}
 	defer a.queue.Close()
-	if err := a.offerAll(ctx, b.in); err != nil {
+	if err := errors.Join(a.offerAll(ctx, b.in), a.offerSpool(ctx)); err != nil {
 		b.t.Fatal(err)
 	}
 	v, err := a.settle(ctx)
@@ -167,6 +182,15 @@ func (a *agent) offerAll(ctx context.Context, in storage.Storage) error {
 		return err
 	}
 	return a.offerBucket(ctx, in)
+}
+
+// offerSpool does what the spool does when an upload is complete.
+func (a *agent) offerSpool(ctx context.Context) error {
+	err := a.pool.Upload(ctx, session, spooled+"/"+path.Base(a.path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // checkPublished asserts the one right final state, which has the original in
@@ -199,7 +223,11 @@ func (b *bucketSite) checkPublished(at lieu) {
 			trashed[i] = path.Base(name)
 		}
 	}
-	if !slices.Contains(trashed, path.Base(b.path)) {
+	if at == inSpool {
+		if _, err := os.Stat(b.spool()); err != nil {
+			b.t.Errorf("the spool is emptied by the pool: %v", err)
+		}
+	} else if !slices.Contains(trashed, path.Base(b.path)) {
 		b.t.Errorf("the original is not in the trash: %v", trashed)
 	}
 	// Core's lookup comes last, since it downloads what it serves.
@@ -216,20 +244,23 @@ func (b *bucketSite) checkPublished(at lieu) {
 	}
 }
 
-// TestIntoTheBucket: for each release, from wherever the recording is, the
+// TestBucketFromEverywhere: for each release, from wherever the recording is, the
 // MP4 is in the bucket and the UI plays it.
-func TestIntoTheBucket(t *testing.T) {
+func TestBucketFromEverywhere(t *testing.T) {
 	server := storagetest.S3(t)
 	for _, version := range releases {
+		if version != "4.10.17" && !storagetest.All() {
+			continue
+		}
 		for _, parts := range []bool{false, true} {
-			for _, at := range []lieu{onVolume, inBucket, inBoth} {
-				if parts && version == releases[0] {
-					continue // no recordings in parts then
+			for _, at := range []lieu{onVolume, inBucket, inBoth, inSpool} {
+				if parts && (version == releases[0] || at == inSpool) {
+					continue // no recordings in parts then; the agent's tests have them
 				}
 				t.Run(fmt.Sprint(version, " ", at, " ", parts), func(t *testing.T) {
 					t.Parallel()
 					b := newBucketSite(t, server, version, parts, at)
-					if v := b.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.After == 0 || len(v.Originals) == 0 {
+					if v := b.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.After == 0 || len(v.Originals) == 0 && at != inSpool {
 						t.Fatalf("%+v", v)
 					}
 					b.checkPublished(at)

@@ -151,24 +151,32 @@ func classify(err error) (queue.Class, verdict) {
 	}
 }
 
+// storageClasses are classes and verdicts of the kinds of storage errors.
+var storageClasses = []struct {
+	kind error
+	queue.Class
+	verdict
+}{
+	{storage.ErrNotFound, ClassNotVisible, retries},
+	{storage.ErrNoBucket, ClassStorageSettings, waits},
+	{storage.ErrConfig, ClassStorageSettings, waits},
+	{storage.ErrRegion, ClassStorageSettings, waits},
+	{storage.ErrCertificate, ClassStorageSettings, waits},
+	{storage.ErrCredentials, ClassStorageKeys, waits},
+	{storage.ErrForbidden, ClassStorageKeys, waits},
+	{storage.ErrClock, ClassStorageKeys, waits},
+	{storage.ErrFull, ClassStorageFull, waits},
+	{storage.ErrUnavailable, ClassStorage, waits},
+	{storage.ErrDamaged, ClassStorageDamaged, retries},
+	{storage.ErrArchived, ClassArchived, skips},
+}
+
 // classifyStorage is classify for the errors of replay storages.
 func classifyStorage(err *storage.Error) (queue.Class, verdict) {
-	switch err.Kind {
-	case storage.ErrNotFound:
-		return ClassNotVisible, retries
-	case storage.ErrNoBucket, storage.ErrConfig, storage.ErrRegion, storage.ErrCertificate:
-		return ClassStorageSettings, waits
-	case storage.ErrCredentials, storage.ErrForbidden, storage.ErrClock:
-		return ClassStorageKeys, waits
-	case storage.ErrFull:
-		return ClassStorageFull, waits
-	case storage.ErrDamaged:
-		return ClassStorageDamaged, retries
-	case storage.ErrArchived:
-		return ClassArchived, skips
-	case storage.ErrUnavailable:
-		return ClassStorage, waits
-	default:
-		return ClassStorageRefused, retries
+	for _, c := range storageClasses {
+		if errors.Is(err.Kind, c.kind) {
+			return c.Class, c.verdict
+		}
 	}
+	return ClassStorageRefused, retries
 }

@@ -67,6 +67,9 @@ func agentProcess() error {
 		return err // the original may be in the trash already, or come second
 	}
 	if in != nil {
+		if err := a.offerSpool(ctx); err != nil {
+			return err
+		}
 		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, transcode.ErrInWork) {
 			return err
 		}

@@ -14,6 +14,9 @@
 // once; if a verified MP4 of that very recording is already in place, the
 // task goes straight to confirming.
 //
+// Where the MP4 goes is core's choice: its own storage or a bucket, each of
+// them a destination with what uploading, confirming and retiring mean there.
+//
 // # Crashes
 //
 // Every step is idempotent and the task's [Journal] is written durably before

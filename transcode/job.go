@@ -191,7 +191,11 @@ func (j *job) end(ctx context.Context, err error) {
 	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
-			class, verdict, err = ClassCore, waits, fallbackErr
+			class, verdict = classify(fallbackErr)
+			if verdict != waits { // core or the storage refuses: some day it may not
+				class, verdict = ClassCore, waits
+			}
+			err = fallbackErr
 		}
 	}
 	if verdict == fails {

@@ -41,7 +41,7 @@ func (d *server) holds(ctx context.Context) (holding, error) {
 	sum, _, err := hashFile(ctx, abs(d.ReplayDir, d.final()))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !d.onVolume() && d.journal.Uploaded == "":
-		return holdsNothing, nil // a new core's volume is empty until this upload
+		return holdsNothing, nil // a new JumpServer's replay folder is empty until this upload
 	case errors.Is(err, fs.ErrNotExist):
 		return holdsNothing, mustMount(d.ReplayDir)
 	case err != nil:

@@ -49,7 +49,9 @@ func (j *job) owed(class queue.Class, v verdict) bool {
 	switch class {
 	case ClassDiffers, ClassShadowed: // it has one; which is right a human must tell
 		return false
-	case ClassSession, ClassGone, ClassNullStorage: // there is nowhere to put it, or nothing to put there
+	case ClassNullStorage: // nobody wants it
+		return false
+	case ClassSession, ClassGone: // there is nowhere to put it, or nothing to put there
 		return false
 	}
 	return j.spooled() && (v == fails || v == skips)

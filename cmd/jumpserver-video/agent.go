@@ -147,7 +147,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.Trash = &cleanup.Trash{Root: cfg.ReplayDir}
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
-	shown.tasks, shown.core, shown.volume = tasks, component, volume
+	shown.tasks, shown.core, shown.volume, shown.bucket = tasks, component, volume, stored.status
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })

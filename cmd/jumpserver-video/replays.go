@@ -71,6 +71,16 @@ func (r *replays) trouble() string {
 	}
 }
 
+// status is how the bucket stands; false when there is none.
+func (r *replays) status() (bucket.Status, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watcher == nil {
+		return bucket.Status{}, false
+	}
+	return r.watcher.Status(), true
+}
+
 // wait returns when it is known where replays go.
 func (r *replays) wait(ctx context.Context) error {
 	for !r.isKnown() {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
+	"jumpserver-video/cmd/metrics"
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/coreapi/liontest"
 	"jumpserver-video/coreapi/storage"
@@ -75,8 +76,13 @@ func (b *bucketLab) settings() map[string]any {
 // set changes core's settings of the agent's storage at run time.
 func (b *bucketLab) set(settings map[string]any) {
 	b.t.Helper()
-	if err := b.core.SetReplayStorage(b.core.Components()[0].Name, settings); err != nil {
-		b.t.Fatal(err)
+	for _, c := range b.core.Components() {
+		if c.Type != "video_worker" {
+			continue
+		}
+		if err := b.core.SetReplayStorage(c.Name, settings); err != nil {
+			b.t.Fatal(err)
+		}
 	}
 }
 
@@ -168,7 +174,7 @@ func (b *bucketLab) published(what, id, day string) {
 // Lion had to put into the bucket itself, for each release.
 func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	server := storagetest.S3(t)
-	releases := []string{"3.10.9", "4.10.17"}
+	releases := []string{"4.10.17"}
 	if storagetest.All() {
 		releases = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"}
 	}
@@ -211,12 +217,9 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 				t.Fatalf("core does not fetch it: %+v, %v", r, err)
 			}
 			const sent = "aaaaaaaa-1111-4111-8111-111111111111"
-			b.session(sent)
-
 			b.start()
 			b.until("healthy", func() bool { return b.health() == http.StatusOK })
-			data := flatRecording(t)
-			b.hand(b.lion(liontest.Signed), sent, data)
+			b.send(b.lion(liontest.Signed), sent)
 			b.published("from the volume", onVolume.id, onVolume.date)
 			b.published("from Lion", sent, "2026-11-22")
 			b.published("from the bucket", fallback.id, fallback.date)
@@ -237,6 +240,9 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 					t.Errorf("%s: %s", id, got)
 				}
 			}
+			if _, shown := b.get(metrics.Path, "", ""); !strings.Contains(shown, "jumpserver_video_storage_up 1\n") || !strings.Contains(shown, "jumpserver_video_storage_requests ") {
+				t.Error("the metrics do not tell of the storage")
+			}
 			if code := b.stop(); code != 0 {
 				t.Errorf("the agent ended with %d", code)
 			}
@@ -247,36 +253,33 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	}
 }
 
-// flatRecording is a recording for Lion to send.
-func flatRecording(t *testing.T) []byte {
-	t.Helper()
-	found, err := filepath.Glob("../../testdata/recordings/tiny/v3/*/*.replay.gz")
-	if err != nil || len(found) != 1 {
-		t.Fatal(found, err)
-	}
-	data, err := os.ReadFile(found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+const flatRecording = "tiny/v3/*/*.replay.gz"
+
+// send has a Lion hand over a recording of a session.
+func (b *bucketLab) send(lion *liontest.Lion, id string) {
+	b.t.Helper()
+	b.recorded(lion, id, sample(b.t, flatRecording))
+	b.ended(lion, id)
 }
 
 // TestBucketWithoutAVolume: uploads need no replay folder, nor does what cannot
 // be converted.
 func TestBucketWithoutAVolume(t *testing.T) {
+	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	t.Setenv("REPLAY_DIR", "")
 	t.Setenv("ORIGINALS", "delete")
 	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
-	b.session(good)
-	b.session(broken)
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
-	client := b.lion(liontest.Signed)
-	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
-	for id, data := range map[string][]byte{good: flatRecording(t), broken: hollow} {
-		b.hand(client, id, data)
+	lion := b.lion(liontest.Signed)
+	b.send(lion, good)
+	hollow := filepath.Join(t.TempDir(), "hollow.gz")
+	if err := os.WriteFile(hollow, gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;"), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	b.recorded(lion, broken, hollow)
+	b.ended(lion, broken)
 	b.published("from Lion", good, "2026-11-22")
 	b.until("the recording itself", func() bool { return b.marked(broken) && b.served(broken) == "guacamole" })
 	if key := "2026-11-22/" + broken + ".replay.gz"; !strings.Contains(strings.Join(b.keys(), " "), key) {
@@ -287,6 +290,7 @@ func TestBucketWithoutAVolume(t *testing.T) {
 // TestBucketSettingsThatAreWrong: nothing is lost or asked for often, the
 // reason is plain, and it goes on when the settings are mended.
 func TestBucketSettingsThatAreWrong(t *testing.T) {
+	storagetest.Heavy(t)
 	server := storagetest.S3(t)
 	for _, tc := range []struct {
 		name, field, value string
@@ -352,21 +356,17 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	}
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
-	client := b.lion(liontest.Signed)
-	send := func(id string) {
-		b.session(id)
-		b.hand(client, id, flatRecording(t))
-	}
+	lion := b.lion(liontest.Signed)
 	const first, second, third = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111", "cccccccc-1111-4111-8111-111111111111"
-	send(first)
+	b.send(lion, first)
 	b.until("on the volume", func() bool { return b.served(first) == "mp4" && b.marked(first) })
 	b.set(b.settings())
 	b.until("told", func() bool { return strings.Contains(b.log.String(), "MP4s go to the replay storage") })
-	send(second)
+	b.send(lion, second)
 	b.published("into the bucket", second, "2026-11-22")
 	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
 	b.until("told", func() bool { return strings.Count(b.log.String(), "MP4s go to core's own storage") == 2 })
-	send(third)
+	b.send(lion, third)
 	b.until("on the volume again", func() bool { return b.served(third) == "mp4" && b.marked(third) })
 	for id, in := range map[string]bool{first: false, second: true, third: false} {
 		if got := strings.Contains(strings.Join(b.keys(), " "), id); got != in {
@@ -378,6 +378,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 // TestBucketRecordingsThatAreNotToBeConverted end in the right state, and are
 // not asked about again and again.
 func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
+	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	const day = "2026-11-22"
 	began := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -394,7 +395,10 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	row(ssh, func(s *coretest.Session) { s.Protocol, s.TerminalType = "ssh", "koko" })
 	row(misplaced, func(s *coretest.Session) { s.Start = began.AddDate(0, 0, -1) })
 	row(hollow, func(*coretest.Session) {})
-	good := flatRecording(t)
+	good, err := os.ReadFile(sample(t, flatRecording))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, session := range []string{other, unknown, running, ssh, misplaced, hollow} {
 		data := good
 		if session == hollow {

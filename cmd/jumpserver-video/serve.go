@@ -43,8 +43,8 @@ func settlingViews(volume *watcher.Watcher) []transcode.View {
 type health struct {
 	component *coreapi.Component
 	volume    *watcher.Watcher
-	uploaded  *uploads
 	stored    *replays
+	uploaded  *uploads
 }
 
 // healthReport is the body of a health answer.
@@ -65,10 +65,10 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
 		}
 	}
-	report.Reasons = append(report.Reasons, h.uploaded.trouble()...)
 	if reason := h.stored.trouble(); reason != "" {
 		report.Reasons = append(report.Reasons, "replay storage: "+reason)
 	}
+	report.Reasons = append(report.Reasons, h.uploaded.trouble()...)
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable

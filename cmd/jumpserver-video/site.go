@@ -20,6 +20,7 @@ import (
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/taskapi"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/bucket"
 )
 
 // site is what the agent shows of itself to people, scripts and Prometheus.
@@ -28,6 +29,7 @@ type site struct {
 	tasks   *queue.Queue
 	core    *coreapi.Component
 	volume  *watcher.Watcher // nil = none
+	bucket  func() (bucket.Status, bool)
 	metrics *metrics.Metrics
 	cpu     *monitor.CPU
 	disks   map[string]*monitor.Disk // by what is on them
@@ -89,7 +91,7 @@ func (s *site) register(mux *http.ServeMux) {
 	token := string(s.cfg.StatusToken)
 
 	s.metrics.Watch(metrics.Sources{
-		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, CPU: s.cpu.Status, Disks: disks,
+		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Bucket: s.bucket, CPU: s.cpu.Status, Disks: disks,
 	})
 	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, s.metrics.Handler()))
 
@@ -112,7 +114,7 @@ func keepText(cfg config.Config) string {
 	case cleanup.PolicyKeep:
 		return "Originals are kept beside their MP4s (ORIGINALS=keep), so the space is not free."
 	default:
-		return fmt.Sprintf("Originals are in the volume's trash for %d days; then the space is free.", days)
+		return fmt.Sprintf("Originals are in the trash for %d days; then the space is free.", days)
 	}
 }
 

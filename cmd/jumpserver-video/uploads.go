@@ -75,10 +75,13 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			if !component.State().Registered {
 				return errors.New("not registered with core")
 			}
+			if err := stored.takes(); err != nil {
+				return err
+			}
 			if reasons := u.trouble(); len(reasons) > 0 {
 				return errors.New(strings.Join(reasons, "; "))
 			}
-			return stored.takes()
+			return nil
 		},
 	}
 	u.ffmpeg = pool.Render.Tool.Path

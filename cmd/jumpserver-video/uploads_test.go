@@ -53,19 +53,6 @@ func (l *lab) recorded(lion *liontest.Lion, id, from string) {
 	}
 }
 
-// hand has the Lion hand over a compressed recording.
-func (l *lab) hand(lion *liontest.Lion, id string, data []byte) {
-	l.t.Helper()
-	from := filepath.Join(l.t.TempDir(), "recording.gz")
-	if err := os.WriteFile(from, data, 0o600); err != nil {
-		l.t.Fatal(err)
-	}
-	if err := lion.Record(id, from); err != nil {
-		l.t.Fatal(err)
-	}
-	l.ended(lion, id)
-}
-
 // ended has the Lion hand a recording over, which must end at the worker.
 func (l *lab) ended(lion *liontest.Lion, id string) {
 	l.t.Helper()

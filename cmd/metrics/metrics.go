@@ -21,6 +21,7 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/bucket"
 )
 
 // Path is where Prometheus finds the metrics.
@@ -122,6 +123,9 @@ type Sources struct {
 	Settling func() []transcode.View // recordings found and not yet queued; may be nil
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
-	CPU      func() monitor.Usage
-	Disks    map[string]func() monitor.Space // by what is on them
+	// Bucket is how the replay storage stands that is a bucket; false when
+	// it is none. May be nil.
+	Bucket func() (bucket.Status, bool)
+	CPU    func() monitor.Usage
+	Disks  map[string]func() monitor.Space // by what is on them
 }

@@ -26,6 +26,11 @@ var (
 	volumeUpDesc  = gauge("volume_up", "1 when the replay volume is there.")
 	scanDesc      = gauge("volume_last_scan_timestamp_seconds", "When a scan of the replay volume last ended: of recent days, or of all; 0 if never.", "scan")
 	filesDesc     = gauge("volume_files", "Files on the replay volume by kind, as of the last look at each day.", "kind")
+	bucketUpDesc  = gauge("storage_up", "1 when the replay storage, if it is a bucket, could be listed.")
+	sweepDesc     = gauge("storage_last_sweep_timestamp_seconds", "When all days of the bucket were last looked at; 0 if never.")
+	requestsDesc  = gauge("storage_requests", "Requests to the bucket since the agent began to use it, retries included.")
+	bytesDesc     = gauge("storage_bytes", "Bytes sent to and received from the bucket since then.", "direction")
+	sweepCostDesc = gauge("storage_sweep_requests", "Requests that the last look at all days of the bucket took.")
 	targetDesc    = gauge("cpu_target_ratio", "Part of the host's CPU that may be in use while the agent works.")
 	budgetDesc    = gauge("cpu_budget_ratio", "Part of the host's CPU that the agent may use now.")
 	useDesc       = gauge("cpu_use_ratio", "Part of the host's CPU in use, by whom.", "by")
@@ -37,6 +42,7 @@ var (
 func (standing) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		tasksDesc, oldestDesc, queueUpDesc, registered, online, heartbeatDesc, volumeUpDesc, scanDesc, filesDesc,
+		bucketUpDesc, sweepDesc, requestsDesc, bytesDesc, sweepCostDesc,
 		targetDesc, budgetDesc, useDesc, sizeDesc, freeDesc,
 	} {
 		ch <- d
@@ -64,6 +70,7 @@ func (s standing) Collect(ch chan<- prometheus.Metric) {
 			send(filesDesc, float64(n), class.String())
 		}
 	}
+	s.collectBucket(send)
 	if s.CPU != nil {
 		u := s.CPU()
 		send(targetDesc, float64(u.Target)/100)
@@ -77,6 +84,22 @@ func (s standing) Collect(ch chan<- prometheus.Metric) {
 			send(freeDesc, float64(d.Free), holds)
 		}
 	}
+}
+
+func (s standing) collectBucket(send func(*prometheus.Desc, float64, ...string)) {
+	if s.Bucket == nil {
+		return
+	}
+	b, ok := s.Bucket()
+	if !ok {
+		return
+	}
+	send(bucketUpDesc, bit(b.Available))
+	send(sweepDesc, timestamp(b.LastSweep))
+	send(requestsDesc, float64(b.Cost.Requests))
+	send(bytesDesc, float64(b.Cost.Sent), "sent")
+	send(bytesDesc, float64(b.Cost.Received), "received")
+	send(sweepCostDesc, float64(b.SweepCost.Requests))
 }
 
 func (s standing) collectTasks(send func(*prometheus.Desc, float64, ...string)) {

@@ -30,12 +30,12 @@ const (
 type Target int
 
 const (
-	// TargetServer: core's own replay folder, through core's upload API. Core
+	// TargetServer is core's own replay folder, through core's upload API. Core
 	// and its components treat sftp and kinds that they do not know alike.
 	TargetServer Target = iota
-	// TargetNowhere: the administrator keeps no recordings (null).
+	// TargetNowhere means that the administrator keeps no recordings (null).
 	TargetNowhere
-	// TargetBucket: a [Storage].
+	// TargetBucket is a [Storage].
 	TargetBucket
 )
 

@@ -37,10 +37,10 @@ func (s *Session) Entry() *storage.Object {
 // Objects are those of the recording.
 func (s *Session) Objects() []storage.Object {
 	entry := s.Entry()
-	switch {
-	case entry == nil:
+	switch entry {
+	case nil:
 		return nil
-	case entry == s.Original:
+	case s.Original:
 		return []storage.Object{*entry}
 	default:
 		return append([]storage.Object{*entry}, s.Parts...)

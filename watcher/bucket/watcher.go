@@ -114,14 +114,14 @@ func (w *Watcher) Run(ctx context.Context) error {
 	for {
 		err := w.round(ctx)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // asked to stop
 		}
 		if errors.Is(err, watcher.ErrBusy) {
 			err = nil
 		}
 		w.available(err)
 		wait := w.Interval
-		if failures = failures + 1; err == nil {
+		if failures++; err == nil {
 			failures = 0
 		}
 		if failures > 0 { // what an administrator must mend is not asked for often

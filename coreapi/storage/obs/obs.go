@@ -88,9 +88,9 @@ func (b *Bucket) wrap(op, key string, err error) error {
 	return e
 }
 
-// noAnswer stands for an error that the library loses: it recovers from its
+// errNoAnswer stands for an error that the library loses: it recovers from its
 // own panics and then answers nothing at all.
-var noAnswer = fmt.Errorf("the library gave no answer: %w", io.ErrUnexpectedEOF)
+var errNoAnswer = fmt.Errorf("the library gave no answer: %w", io.ErrUnexpectedEOF)
 
 // Stat describes an object.
 func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
@@ -101,7 +101,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
 		case err != nil:
 			return b.explain(api, key, err)
 		case m == nil || m.StatusCode == 0:
-			return noAnswer
+			return errNoAnswer
 		}
 		o = storage.Object{
 			Key: key, Size: m.ContentLength, ModTime: m.LastModified, ETag: strings.Trim(m.ETag, `"`), SHA256: m.Metadata[metaSHA256],
@@ -145,7 +145,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 		in.ContentLength, in.ContentMD5, in.ContentType = body.Size, sums.Base64MD5(), storage.ContentType(key)
 		out, err := api.PutObject(in)
 		if err == nil && out == nil {
-			return noAnswer
+			return errNoAnswer
 		}
 		return err
 	})
@@ -163,7 +163,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body) (e
 			return err
 		}
 		if upload = out.UploadId; upload == "" {
-			return noAnswer
+			return errNoAnswer
 		}
 		return nil
 	})
@@ -194,7 +194,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body) (e
 				return err
 			}
 			if out == nil || out.ETag == "" {
-				return noAnswer
+				return errNoAnswer
 			}
 			done = append(done, obs.Part{PartNumber: p.Number, ETag: out.ETag})
 			return nil
@@ -223,7 +223,7 @@ func (b *Bucket) Get(ctx context.Context, key string, offset int64) (io.ReadClos
 			return err
 		}
 		if out == nil || out.Body == nil {
-			return noAnswer
+			return errNoAnswer
 		}
 		body = out.Body
 		return nil
@@ -257,7 +257,7 @@ func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error
 			return err
 		}
 		if r == nil || r.StatusCode == 0 {
-			return noAnswer
+			return errNoAnswer
 		}
 		page = storage.Page{Folders: r.CommonPrefixes}
 		last := ""
