@@ -5,6 +5,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 DATE    ?= $(shell git log -1 --format=%cd --date=format:%Y-%m-%d 2>/dev/null || echo unknown)
 LDFLAGS  = -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT) -X main.date=$(DATE)
+RECORDINGS ?= testdata/recordings
+RUNS    ?= 3
 PREFIX  ?= /usr/local
 DESTDIR ?=
 
@@ -14,7 +16,14 @@ GOLANGCI = .cache/bin/golangci-lint-$(GOLANGCI_VERSION)
 
 export PATH := $(PATH):/usr/local/go/bin
 
-.PHONY: all setup build demo test race bench lint fmt vet install clean
+# Real storage servers for tests. VersityGW is a module of its own, so that
+# its many dependencies are none of ours.
+VERSITYGW_VERSION = v1.8.0
+VERSITYGW = .cache/bin/versitygw
+AZURITE_VERSION = 3.35.0
+AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
+
+.PHONY: all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -30,11 +39,44 @@ demo: build ## the whole product on bundled recordings
 test: setup ## the whole test suite
 	go test ./...
 
+purego: setup ## the renderer and encoder without C
+	CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go test ./transcode/guac ./transcode/video/... ./transcode/render
+
+test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
+	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
+
+$(VERSITYGW):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW_VERSION)
+
+$(AZURITE):
+	@mkdir -p .cache/azurite
+	npm install --silent --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE_VERSION)
+
 race: setup ## the test suite under the race detector
 	go test -race ./...
 
-bench: setup ## speed and memory
+bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
+	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
+
+microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-governor: build ## two minutes of competitors coming and going beside the agent
+	go run ./cmd/bench-governor
+
+test-faults: setup ## the agent on a volume that fails in every way
+	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher
+
+reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
+	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata
+
+FUZZTIME ?= 10m
+fuzz: setup ## every fuzz target in turn, for FUZZTIME each
+	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
+		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
+	done
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

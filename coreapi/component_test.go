@@ -201,7 +201,7 @@ func TestComponentOutlastsATroubledCore(t *testing.T) {
 	within(t, patience, "online", func() bool { s := c.State(); return s.Online && s.LastError == "" })
 
 	core.change(func() { core.ill = 503 })
-	within(t, patience, "an error", func() bool { return c.State().LastError != "" })
+	within(t, patience, "a heartbeat that fails", func() bool { return strings.Contains(c.State().LastError, "terminals/status") })
 	if s := c.State(); !s.Registered || !s.Online {
 		t.Errorf("down for a moment: %+v", s)
 	}
@@ -218,6 +218,7 @@ func TestComponentOutlastsATroubledCore(t *testing.T) {
 		}
 	})
 	for _, want := range []string{"not registered with core", "heartbeat failed", "heartbeat works again"} {
+		within(t, patience, "a line of log: "+want, func() bool { return strings.Contains(log.String(), want) })
 		if n := strings.Count(log.String(), want); n != 1 {
 			t.Errorf("%q logged %d times:\n%s", want, n, log)
 		}

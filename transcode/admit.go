@@ -34,7 +34,7 @@ func (j *job) admit(ctx context.Context) error {
 		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
 	j.journal.Date, j.started = session.DateDir(), session.DateStart
-	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date {
+	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date && !j.spooled() {
 		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
 	}
 	return nil
@@ -43,6 +43,9 @@ func (j *job) admit(ctx context.Context) error {
 // open opens the recording and makes sure that it is the one that was found.
 func (j *job) open() (*recording.Recording, error) {
 	rec, err := recording.Open(j.original())
+	if errors.Is(err, fs.ErrNotExist) && j.spooled() {
+		return nil, failure(ClassGone, skips, "the upload is not in the spool any more: %w", err)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := mustMount(j.ReplayDir); err != nil {
 			return nil, err
@@ -63,7 +66,7 @@ func (j *job) open() (*recording.Recording, error) {
 }
 
 func (j *job) sourceOf(rec *recording.Recording) Source {
-	return Source{Path: j.source.Path, Size: rec.Size, ModTime: rec.ModTime}
+	return Source{Path: j.source.Path, Spool: j.source.Spool, Size: rec.Size, ModTime: rec.ModTime}
 }
 
 // shadows lists what would make core serve something else than the MP4: the
@@ -76,7 +79,7 @@ func (j *job) shadows() ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("look for %s: %w", rel, err)
 		}
-		if there && rel != j.source.Path {
+		if there && rel != j.source.Path && !j.lateTwin(rel) {
 			found = append(found, rel)
 		}
 	}

@@ -62,8 +62,13 @@ func (j *job) mp4() string    { return filepath.Join(j.work(), "video.mp4") }
 // final is where core serves the MP4 from, relative to the replay folder.
 func (j *job) final() string { return path.Join(j.journal.Date, j.id+".replay.mp4") }
 
-// original is the recording's place on the volume.
-func (j *job) original() string { return abs(j.ReplayDir, j.source.Path) }
+// original is the recording's place on the volume or in the spool.
+func (j *job) original() string {
+	if j.spooled() {
+		return abs(j.SpoolDir, j.source.Spool)
+	}
+	return abs(j.ReplayDir, j.source.Path)
+}
 
 func (j *job) close() {
 	if j.logFile != nil {
@@ -163,6 +168,12 @@ func (j *job) end(ctx context.Context, err error) {
 	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
 		verdict = fails
 	}
+	if verdict == fails && j.spooled() {
+		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
+			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
+			class, verdict, err = ClassCore, waits, fallbackErr
+		}
+	}
 	if verdict == fails {
 		if reportErr := j.reportFailure(ctx, class, err); reportErr != nil {
 			class, verdict, err = ClassCore, waits, reportErr
@@ -179,7 +190,7 @@ func (j *job) end(ctx context.Context, err error) {
 		j.log.Info("left alone", "reason", class, "detail", err)
 	case fails:
 		state = queue.StateFailed
-		j.log.Error("failed; the original stays where it is", "reason", class, "error", err, "attempt", attempt)
+		j.log.Error("failed; the original stays", "reason", class, "error", err, "attempt", attempt)
 	case settles:
 		state, next = queue.StateSettling, time.Now().Add(j.rest())
 		attempt--

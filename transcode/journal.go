@@ -13,6 +13,9 @@ type Source struct {
 	// Path is relative to the replay folder: D/S.replay.gz, or
 	// D/S/S.replay.json for a parts recording.
 	Path string `json:"path"`
+	// Spool is instead of Path for an upload: relative to the spool, in the
+	// folder named by the upload's id.
+	Spool string `json:"spool,omitempty"`
 	// Size is the recording's size in bytes, all files together, and
 	// ModTime its newest modification, both when it was found.
 	Size    int64     `json:"size"`
@@ -21,7 +24,7 @@ type Source struct {
 
 // Fingerprint identifies the recording as far as names, size and time can.
 func (s Source) Fingerprint() string {
-	return fmt.Sprintf("%s|%d|%d", s.Path, s.Size, s.ModTime.UnixNano())
+	return fmt.Sprintf("%s|%d|%d", s.Path+s.Spool, s.Size, s.ModTime.UnixNano())
 }
 
 // Journal is what a task has done so far, kept durably with the task.
@@ -41,6 +44,8 @@ type Journal struct {
 	Uploaded string `json:"uploaded,omitempty"`
 	// Confirmed: the MP4 was read back from the volume.
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Fallback: the recording itself was uploaded, as it cannot be converted.
+	Fallback bool `json:"fallback,omitempty"`
 	// Retired lists where the originals went.
 	Retired []string `json:"retired,omitempty"`
 	// Marked: the session was told has_replay.

@@ -11,6 +11,7 @@ import (
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/transcode/video"
 )
 
@@ -35,7 +36,7 @@ func (j *job) makeVideo(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true})
+	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true, Pace: j.pacer()})
 	if err != nil {
 		return err
 	}
@@ -92,10 +93,10 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	j.log.Info("rendering", "path", j.source.Path, "size_mb", megabytes(j.source.Size), "width", width, "height", height,
 		"length", plan.Duration().Round(time.Millisecond))
 	start := time.Now()
-	made, err := plan.Encode(ctx, j.mp4(), j.Render, func(p render.Progress) {
-		if p.Total > 0 {
-			j.lease.Progress(float64(p.Done) / float64(p.Total))
-		}
+	options := j.Render
+	options.Pace = j.pacer()
+	made, err := plan.Encode(ctx, j.mp4(), options, func(p render.Progress) {
+		j.lease.Progress(p.Fraction())
 	})
 	if err != nil {
 		return err
@@ -122,6 +123,14 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	j.log.Info("rendered and verified", "frames", made.Frames, "size_mb", megabytes(size),
 		"saved_percent", savedPercent(j.source.Size, size), "seconds", j.journal.RenderSeconds)
 	return j.note()
+}
+
+// pacer is the governor's for this task; nil without one.
+func (j *job) pacer() throttle.Pacer {
+	if j.Governor == nil {
+		return nil
+	}
+	return j.Governor.Pacer(j.lease.Task().Date)
 }
 
 // reconcile looks at an MP4 that is in place already. One that was made from
@@ -152,7 +161,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 			"an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
 			info.Duration.Round(time.Second), j.source.Path, plan.Duration().Round(time.Second))
 	}
-	if err := j.Render.Tool.Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
+	if err := j.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
 		if ctx.Err() != nil {
 			return false, err
 		}

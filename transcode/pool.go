@@ -2,9 +2,11 @@ package transcode
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -12,7 +14,9 @@ import (
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/recording"
 )
 
 // Pool runs tasks. The exported fields are its configuration and are not
@@ -20,16 +24,20 @@ import (
 type Pool struct {
 	Queue     *queue.Queue
 	Core      *coreapi.Client
-	ReplayDir string         // core's replay folder as mounted here
-	WorkDir   string         // a folder of its own per task, for the MP4 in the making
-	TasksDir  string         // a folder per task that stays: log and task.json
-	Workers   int            // tasks at once
-	Render    render.Options // how videos are made
-	Originals cleanup.Policy // what becomes of originals
-	Settle    time.Duration  // how long a changed recording is left to rest
-	MaxTries  int            // failures that may be the recording's fault; 0 = 5
+	ReplayDir string          // core's replay folder as mounted here
+	WorkDir   string          // a folder of its own per task, for the MP4 in the making
+	TasksDir  string          // a folder per task that stays: log and task.json
+	Workers   int             // tasks at once
+	Render    render.Options  // how videos are made
+	SpoolDir  string          // of uploads, a folder each; empty = none are taken
+	Uploaded  func(id string) // told when an upload needs its spool no more; may be nil
+	Originals cleanup.Policy  // what becomes of originals
+	Settle    time.Duration   // how long a changed recording is left to rest
+	MaxTries  int             // failures that may be the recording's fault; 0 = 5
 	Log       *slog.Logger
 
+	// Governor, when not nil, says when a task may begin, and paces it.
+	Governor *throttle.Governor
 	// Observer, when not nil, is told of the work, for statistics.
 	Observer Observer
 
@@ -76,6 +84,30 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	return nil
 }
 
+// Upload takes an upload that is complete in the spool: it becomes a task
+// unless there is one. path is that of the recording, relative to SpoolDir.
+func (p *Pool) Upload(ctx context.Context, session, path string) error {
+	rec, err := recording.Open(abs(p.SpoolDir, path))
+	if err != nil {
+		return err
+	}
+	source := Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime}
+	task, created, err := p.Queue.Submit(ctx, queue.Task{
+		ID: session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: rec.ModTime.UTC(), Created: time.Now().UTC(),
+	})
+	if err != nil {
+		return fmt.Errorf("queue %s: %w", session, err)
+	}
+	if created {
+		p.Log.Info("upload queued", "session", session, "size_mb", megabytes(rec.Size))
+		return nil
+	}
+	if task.Fingerprint != source.Fingerprint() {
+		return fmt.Errorf("session %s has a task in work; its upload waits", session)
+	}
+	return nil
+}
+
 // InUse tells whether a task is being worked on in this process; cleanup
 // leaves its work folder alone.
 func (p *Pool) InUse(id string) bool {
@@ -104,7 +136,7 @@ func (p *Pool) Run(ctx context.Context) error {
 // work is one worker.
 func (p *Pool) work(ctx context.Context) {
 	for ctx.Err() == nil {
-		lease, err := p.Queue.Lease(ctx)
+		lease, err := p.Queue.LeaseIf(ctx, p.admits)
 		if err != nil {
 			if ctx.Err() != nil || errors.Is(err, queue.ErrClosed) {
 				return
@@ -118,6 +150,18 @@ func (p *Pool) work(ctx context.Context) {
 		}
 		p.do(ctx, lease)
 	}
+}
+
+// admits tells whether a task may begin beside those that are held.
+func (p *Pool) admits(t queue.Task, held int) bool {
+	var source Source
+	if json.Unmarshal(t.Source, &source) == nil && source.Spool != "" {
+		// An upload in the spool of another agent is that agent's.
+		if _, err := os.Stat(abs(p.SpoolDir, source.Spool)); p.SpoolDir == "" || err != nil {
+			return false
+		}
+	}
+	return p.Governor == nil || p.Governor.Admit(held, t.Date)
 }
 
 func (p *Pool) do(ctx context.Context, lease *queue.Lease) {

@@ -107,11 +107,17 @@ func (j *job) confirm(ctx context.Context) error {
 		return failure(ClassShadowed, fails, "core goes on serving %s, which is not what this MP4 was made from; the original stays",
 			strings.Join(shadows, " and "))
 	}
-	original, err := os.Stat(j.original())
-	if err != nil {
+	like := withTime{time: j.source.ModTime}
+	if like.FileInfo, err = os.Stat(j.original()); err != nil {
 		return fmt.Errorf("the original: %w", err)
 	}
-	warning, err := takeOver(abs(j.ReplayDir, j.final()), withTime{original, j.source.ModTime})
+	if j.spooled() { // core's own owner and time are right
+		if like.FileInfo, err = os.Stat(abs(j.ReplayDir, j.final())); err != nil {
+			return err
+		}
+		like.time = like.FileInfo.ModTime()
+	}
+	warning, err := takeOver(abs(j.ReplayDir, j.final()), like)
 	if err != nil {
 		return err
 	}
@@ -195,6 +201,9 @@ func (j *job) retire(ctx context.Context) error {
 		j.journal.Confirmed = false
 		return failure(ClassNotVisible, retries, "the MP4 is not in place any more; the original stays")
 	}
+	if j.spooled() {
+		return j.retireTwins()
+	}
 	if j.Originals == cleanup.PolicyKeep {
 		j.log.Info("the original stays, as ORIGINALS=keep says; core may go on serving it", "path", j.source.Path)
 		return nil
@@ -265,6 +274,7 @@ func (j *job) finish(ctx context.Context) error {
 			return err
 		}
 	}
+	j.endSpool()
 	if err := os.RemoveAll(j.work()); err != nil {
 		j.log.Warn("the work folder stays behind until the next clean-up", "error", err)
 	}

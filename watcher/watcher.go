@@ -22,6 +22,10 @@ const (
 	ModeNotify Mode = "notify" // always
 )
 
+// ErrBusy is what a Found function answers when no more recordings can be
+// taken now: the watcher then offers nothing more until its next poll.
+var ErrBusy = errors.New("too many recordings wait already")
+
 // Watcher watches one replay folder. Its fields are set before Run.
 type Watcher struct {
 	Root       string        // the replay folder

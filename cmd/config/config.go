@@ -28,6 +28,7 @@ import (
 	"github.com/kelseyhightower/envconfig"
 
 	"jumpserver-video/cleanup"
+	"jumpserver-video/transcode/throttle"
 )
 
 // Config is everything that an administrator can set. Field order is the
@@ -75,6 +76,13 @@ type Config struct {
 	// CPUTarget is the percentage of the host's CPU that all processes
 	// together may use while we work.
 	CPUTarget Percent `envconfig:"CPU_TARGET" default:"80"`
+	// WorkHours is the part of the day in which to work; none = always.
+	WorkHours throttle.Hours `envconfig:"WORK_HOURS"`
+	// WorkOtherwise is what is done outside of WorkHours.
+	WorkOtherwise throttle.Mode `envconfig:"WORK_HOURS_OTHERWISE" default:"trickle"`
+	// WorkExempt is the age from which on recordings are worked on at any
+	// hour; 0 = never.
+	WorkExempt Age `envconfig:"WORK_HOURS_EXEMPT_AFTER" default:"0"`
 	// VideoFPS is the most frames a second that a video may have.
 	VideoFPS FPS `envconfig:"VIDEO_FPS" default:"15"`
 	// VideoCRF is the encoder's quality: smaller is better and larger.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
+
+	"jumpserver-video/transcode/video"
 )
 
 // ValueError tells which variable has a value that cannot be used, and the
@@ -151,8 +153,15 @@ func (m *WatchMode) Decode(v string) error { return choice(m, v, "auto", "poll",
 // Codec names a video codec.
 type Codec string
 
-// Decode accepts h264.
-func (c *Codec) Decode(v string) error { return choice(c, v, "h264") }
+// Decode accepts h264, hevc, av1 and the names of ffmpeg's hardware encoders.
+func (c *Codec) Decode(v string) error {
+	v = strings.ToLower(strings.TrimSpace(v))
+	if err := video.CheckCodec(v); v == "" || err != nil {
+		return ruleError("must be h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi")
+	}
+	*c = Codec(v)
+	return nil
+}
 
 func choice[T ~string](to *T, v string, allowed ...string) error {
 	v = strings.ToLower(strings.TrimSpace(v))
@@ -213,6 +222,23 @@ func bounded[T ~int](to *T, v string, low, high int) error {
 
 // Interval is a positive time span: 30s, 5m, 1h30m, 2d, or a bare number of seconds.
 type Interval time.Duration
+
+// Age is an Interval or 0, which stands for none.
+type Age time.Duration
+
+// Decode accepts what Interval does, and 0.
+func (a *Age) Decode(v string) error {
+	if strings.TrimSpace(v) == "0" {
+		*a = 0
+		return nil
+	}
+	var i Interval
+	if err := i.Decode(v); err != nil {
+		return ruleError("must be 0 or a time span such as 12h or 3d")
+	}
+	*a = Age(i)
+	return nil
+}
 
 // Decode accepts Go durations, days, and bare seconds.
 func (i *Interval) Decode(v string) error {

@@ -20,11 +20,12 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/transcode/video"
 	"jumpserver-video/watcher"
 )
 
-// niceness of ffmpeg: the host's other work goes first.
+// niceness of the agent: the host's other work goes first. ffmpeg goes last of all.
 const niceness = 10
 
 // lease is how long an agent that has fallen silent keeps its tasks.
@@ -104,8 +105,15 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		}
 	}()
 
+	governor := throttle.New(throttle.Config{
+		Target: int(cfg.CPUTarget), Hours: cfg.WorkHours, Otherwise: cfg.WorkOtherwise, Exempt: time.Duration(cfg.WorkExempt), Log: log,
+	}, &throttle.Host{})
+	throttle.Yield(niceness)
+	tool.Started = throttle.YieldChild
+
 	pool := &transcode.Pool{
-		Queue: tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
+		Governor: governor,
+		Queue:    tasks, Core: core, ReplayDir: cfg.ReplayDir, WorkDir: cfg.Dir("work"), TasksDir: cfg.Dir("tasks"),
 		Workers: cfg.WorkerCount(), Originals: cfg.Originals, Settle: time.Duration(cfg.SettleTime), Log: log,
 		Observer: shown,
 		Render: render.Options{
@@ -118,6 +126,10 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
 	}
 
+	uploaded, err := newUploads(cfg, core, component, pool, log)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	var volume *watcher.Watcher
 	if cfg.ReplayDir != "" {
@@ -129,9 +141,10 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
 	shown.tasks, shown.core, shown.volume = tasks, component, volume
+	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })
-	group.Go(func() error { return serve(ctx, cfg, log, newHandler(component, volume, shown)) })
+	group.Go(func() error { return serve(ctx, cfg, log, newHandler(component, volume, shown, uploaded)) })
 	group.Go(func() error { return cleaner.Run(ctx) })
 	group.Go(func() error { return tellStorage(ctx, component, log) })
 	group.Go(func() error {
@@ -142,12 +155,13 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		work, ctx := errgroup.WithContext(ctx)
 		work.Go(func() error { return pool.Run(ctx) })
 		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
+		work.Go(func() error { return uploaded.run(ctx) })
 		if volume != nil {
 			work.Go(func() error { return volume.Run(ctx) })
 		}
 		return work.Wait()
 	})
-	err = group.Wait()
+	err = ended(ctx, group.Wait, stopWithin, log)
 	if err == nil || errors.Is(err, context.Canceled) {
 		log.Info("stopped")
 		return nil

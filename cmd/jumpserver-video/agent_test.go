@@ -63,7 +63,7 @@ func newLab(t *testing.T, version string) *lab {
 	for name, value := range map[string]string{
 		"NAME": "", "CORE_HOST": core.URL, "BOOTSTRAP_TOKEN": "boot-secret", "BIND_HOST": "127.0.0.1", "HTTPD_PORT": strconv.Itoa(l.port),
 		"REPLAY_DIR": l.replay(), "DATA_DIR": filepath.Join(l.dir, "data"), "SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms",
-		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2",
+		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
 	} {
 		t.Setenv(name, value)
 	}

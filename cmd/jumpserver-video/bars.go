@@ -74,10 +74,8 @@ func (b *bar) scanned(done, total int64) {
 
 func (b *bar) rendered(p render.Progress) {
 	b.done.Store(int64(p.Done))
-	if p.Total > 0 {
-		// The last step is kept for verifying, which takes a moment.
-		b.bar.SetCurrent(min(int64(float64(barTotal)*float64(p.Done)/float64(p.Total)), barTotal-1))
-	}
+	// The last step is kept for verifying, which takes a moment.
+	b.bar.SetCurrent(min(int64(barTotal*p.Fraction()), barTotal-1))
 }
 
 func (b *bar) verifying() { b.step.Store("verifying") }

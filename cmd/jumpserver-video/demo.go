@@ -128,7 +128,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 	}
 	cmd := exec.CommandContext(ctx, self, "agent")
 	cmd.Env = append(withoutSettings(os.Environ()),
-		"NAME=demo", "CORE_HOST="+d.core.URL, "BOOTSTRAP_TOKEN=demo", "BIND_HOST=127.0.0.1", "HTTPD_PORT="+strconv.Itoa(port),
+		"NAME=demo", "CPU_TARGET=100", "CORE_HOST="+d.core.URL, "BOOTSTRAP_TOKEN=demo", "BIND_HOST=127.0.0.1", "HTTPD_PORT="+strconv.Itoa(port),
 		"REPLAY_DIR="+filepath.Join(d.media(), "replay"), "DATA_DIR="+filepath.Join(d.dir, "data"),
 		"SETTLE_TIME=2s", "SCAN_INTERVAL=1s", "LOG_LEVEL=DEBUG", "NO_COLOR=1")
 	cmd.Stdout, cmd.Stderr = log, log

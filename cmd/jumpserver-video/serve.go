@@ -20,9 +20,10 @@ import (
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site) http.Handler {
+func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	uploaded.register(mux)
 	shown.register(mux)
 	return mux
 }

@@ -1,10 +1,10 @@
 package guac
 
 import (
+	"cmp"
 	"image"
 	"slices"
 
-	"golang.org/x/image/draw"
 	"golang.org/x/image/math/f64"
 )
 
@@ -40,7 +40,7 @@ func (d *display) pointer() image.Rectangle {
 	if d.cursor == nil || !d.moved {
 		return image.Rectangle{}
 	}
-	return d.cursor.Rect.Add(d.mouse).Sub(d.hotspot)
+	return d.cursor.bounds().Add(d.mouse).Sub(d.hotspot)
 }
 
 // collect moves the layers' damage, in the canvas's pixels, into changed.
@@ -67,18 +67,19 @@ func (d *display) collect(changed *region, canvas image.Rectangle) {
 // position is a layer's offset on the canvas, whether it is shown there at
 // all, and whether a distortion makes offsets meaningless.
 func (l *layer) position() (offset image.Point, attached, bent bool) {
-	for l.index != 0 {
-		offset = offset.Add(image.Pt(l.x, l.y))
+	for {
 		bent = bent || l.distort != nil
+		if l.index == 0 {
+			return offset, true, bent
+		}
+		offset = offset.Add(image.Pt(l.x, l.y))
 		if l = l.parent; l == nil {
 			return offset, false, bent
 		}
 	}
-	return offset, true, bent
 }
 
-// children lists the layers on each layer, the lowest first: by z, and by
-// index where z is the same, as elements added later lie higher.
+// children lists the layers on each layer, the lowest first.
 func (d *display) children() map[*layer][]*layer {
 	if len(d.layers) == 1 {
 		return nil
@@ -91,10 +92,7 @@ func (d *display) children() map[*layer][]*layer {
 	}
 	for _, list := range on {
 		slices.SortFunc(list, func(a, b *layer) int {
-			if a.z != b.z {
-				return a.z - b.z
-			}
-			return a.index - b.index
+			return cmp.Or(cmp.Compare(a.z, b.z), cmp.Compare(a.order, b.order))
 		})
 	}
 	return on
@@ -103,67 +101,88 @@ func (d *display) children() map[*layer][]*layer {
 func (d *display) composeRect(canvas *image.RGBA, r image.Rectangle, children map[*layer][]*layer) {
 	root := d.layers[0]
 	inside := r.Intersect(root.bounds())
-	if inside != r {
+	on := children[root]
+	if plain := root.opacity == 255 && root.distort == nil && (len(on) == 0 || on[0].z >= canvasZ); !plain {
 		fillRect(canvas, r, [4]byte{0, 0, 0, 255}, MaskSrc)
-	}
-	if !inside.Empty() {
-		overBlack(canvas, inside, root.img)
-		for _, child := range children[root] {
-			d.composeLayer(canvas, inside, child, image.Point{}, 255, children)
+		d.composeLayer(canvas, r, root, image.Point{}, children)
+	} else {
+		if inside != r {
+			fillRect(canvas, r, [4]byte{0, 0, 0, 255}, MaskSrc)
+		}
+		if !inside.Empty() {
+			overBlack(canvas, inside, root.img)
+			for _, child := range on {
+				d.composeLayer(canvas, inside, child, image.Point{}, children)
+			}
 		}
 	}
 	if at := d.pointer(); d.cursor != nil {
 		if inside := at.Intersect(r); !inside.Empty() {
-			drawImage(canvas, inside, d.cursor, inside.Min.Sub(at.Min), MaskOver, false)
+			drawImage(canvas, inside, d.cursor.img, inside.Min.Sub(at.Min), MaskOver, false)
 		}
 	}
 }
 
+// canvasZ is where a layer's own pixels lie between its children.
+const canvasZ = -1
+
 // composeLayer draws a layer and what lies on it within r, which is already
 // clipped to its ancestors; origin is the parent's place on the canvas.
-func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, opacity uint32, children map[*layer][]*layer) {
-	opacity = div255(opacity * uint32(l.opacity))
-	if opacity == 0 {
+func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
+	origin = origin.Add(image.Pt(l.x, l.y))
+	if l.opacity == 0 || l.bounds().Empty() {
 		return
 	}
-	origin = origin.Add(image.Pt(l.x, l.y))
 	if l.distort != nil {
-		d.composeDistorted(canvas, r, l, origin, opacity, children)
+		d.composeDistorted(canvas, r, l, origin, children)
 		return
 	}
 	inside := r.Intersect(l.bounds().Add(origin))
-	if inside.Empty() {
-		return
+	switch {
+	case inside.Empty():
+	case l.opacity == 255:
+		d.composeContent(canvas, inside, l, origin, children)
+	case len(children[l]) == 0:
+		blendFaded(canvas, inside, l.img, inside.Min.Sub(origin), uint32(l.opacity))
+	default: // the layer fades with all that lies on it as one picture
+		strips(inside, func(strip image.Rectangle) {
+			group := image.NewRGBA(strip)
+			d.composeContent(group, strip, l, origin, children)
+			blendFaded(canvas, strip, group, strip.Min, uint32(l.opacity))
+		})
 	}
-	if opacity == 255 {
-		drawImage(canvas, inside, l.img, inside.Min.Sub(origin), MaskOver, false)
-	} else {
-		blendFaded(canvas, inside, l.img, inside.Min.Sub(origin), opacity)
+}
+
+// composeContent draws a layer's pixels and children without its opacity.
+func (d *display) composeContent(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
+	on := children[l]
+	for len(on) > 0 && on[0].z < canvasZ {
+		d.composeLayer(canvas, r, on[0], origin, children)
+		on = on[1:]
 	}
-	for _, child := range children[l] {
-		d.composeLayer(canvas, inside, child, origin, opacity, children)
+	drawImage(canvas, r, l.img, r.Min.Sub(origin), MaskOver, false)
+	for _, child := range on {
+		d.composeLayer(canvas, r, child, origin, children)
 	}
 }
 
 // composeDistorted flattens a layer with all that lies on it and draws the
-// result through its transform, whose origin is the layer's top left corner.
-func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, opacity uint32, children map[*layer][]*layer) {
+// result through its transform, whose origin is the layer's middle.
+func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
 	flat := image.NewRGBA(l.bounds())
-	if flat.Rect.Empty() {
-		return
-	}
-	drawImage(flat, flat.Rect, l.img, image.Point{}, MaskSrc, false)
-	for _, child := range children[l] {
-		d.composeLayer(flat, flat.Rect, child, image.Point{}, 255, children)
-	}
-	t := mul(f64.Aff3{1, 0, float64(origin.X), 0, 1, float64(origin.Y)}, *l.distort)
-	box := transformed(t, flat.Rect).Intersect(r)
-	if box.Empty() {
-		return
-	}
-	bent := image.NewRGBA(box)
-	draw.BiLinear.Transform(bent, t, flat, flat.Rect, draw.Src, nil)
-	blendFaded(canvas, box, bent, box.Min, opacity)
+	d.composeContent(flat, flat.Rect, l, image.Point{}, children)
+	cx, cy := float64(l.size.X)/2, float64(l.size.Y)/2
+	t := mul(f64.Aff3{1, 0, cx, 0, 1, cy}, mul(*l.distort, f64.Aff3{1, 0, -cx, 0, 1, -cy}))
+	t = mul(translation(origin), t)
+	shape := outline(t, flat.Rect)
+	paint := placed(flat, flat.Rect, t)
+	strips(shape.extent().Intersect(r), func(strip image.Rectangle) {
+		cover := shape.cover(strip)
+		for i, a := range cover.Pix {
+			cover.Pix[i] = uint8(div255(uint32(a) * uint32(l.opacity)))
+		}
+		fillMask(canvas, cover, clip{rect: strip}, paint, MaskOver)
+	})
 }
 
 // blendFaded is source-over with an opacity.

@@ -1,15 +1,12 @@
 package guac
 
-import (
-	"encoding/binary"
-	"image"
-)
+import "image"
 
 // Mask is a composite mask (contract §11.4): bits S where the destination is
 // transparent or opaque, D where the source is.
 type Mask uint8
 
-// The masks that have a name; others draw as Over.
+// The masks that mean something.
 const (
 	MaskDestIn   Mask = 0x1
 	MaskDestOut  Mask = 0x2
@@ -53,7 +50,7 @@ func factors(m Mask, sa, da uint32) (fs, fd uint32) {
 		return 255, 0
 	case MaskAdd:
 		return 255, 255
-	default:
+	default: // MaskOver
 		return 255, 255 - sa
 	}
 }
@@ -70,16 +67,16 @@ func blend(d, s []byte, m Mask) {
 // must not be the same image; r lies within dst and its translation to sp
 // within src. opaque promises that src has no transparency there.
 func drawImage(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.Point, m Mask, opaque bool) {
+	if m == MaskOver && !opaque {
+		overRect(dst, r, src, sp)
+		return
+	}
 	n := 4 * r.Dx()
 	for y := range r.Dy() {
 		d := dst.Pix[dst.PixOffset(r.Min.X, r.Min.Y+y):][:n]
 		s := src.Pix[src.PixOffset(sp.X, sp.Y+y):][:n]
 		if m == MaskSrc || opaque && m == MaskOver {
 			copy(d, s)
-			continue
-		}
-		if m == MaskOver || !known(m) {
-			overRow(d, s)
 			continue
 		}
 		for i := 0; i < n; i += 4 {
@@ -94,58 +91,6 @@ func known(m Mask) bool {
 		return true
 	}
 	return false
-}
-
-// overBlack draws the rectangle r of src over black: with premultiplied
-// colours that is the colour as it is.
-func overBlack(dst *image.RGBA, r image.Rectangle, src *image.RGBA) {
-	n := 4 * r.Dx()
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		d := dst.Pix[dst.PixOffset(r.Min.X, y):][:n]
-		s := src.Pix[src.PixOffset(r.Min.X, y):][:n]
-		for len(s) >= 8 && len(d) >= 8 { // two pixels at once
-			binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s)|alphas)
-			s, d = s[8:], d[8:]
-		}
-		if len(s) >= 4 && len(d) >= 4 {
-			binary.LittleEndian.PutUint32(d, binary.LittleEndian.Uint32(s)|alphas>>32)
-		}
-	}
-}
-
-// alphas are the bits of two pixels' alpha.
-const alphas = 0xFF000000_FF000000
-
-// overRow is source-over for a row of premultiplied pixels.
-func overRow(d, s []byte) {
-	for len(s) >= 8 && len(d) >= 8 { // two pixels at once
-		switch v := binary.LittleEndian.Uint64(s); v & alphas {
-		case alphas:
-			binary.LittleEndian.PutUint64(d, v)
-		case 0:
-		default:
-			overPixel(d[:4:4], s[:4:4])
-			overPixel(d[4:8:8], s[4:8:8])
-		}
-		s, d = s[8:], d[8:]
-	}
-	if len(s) >= 4 && len(d) >= 4 {
-		overPixel(d[:4:4], s[:4:4])
-	}
-}
-
-func overPixel(d, s []byte) {
-	switch a := uint32(s[3]); a {
-	case 0:
-	case 255:
-		d[0], d[1], d[2], d[3] = s[0], s[1], s[2], 255
-	default:
-		k := 255 - a
-		d[0] = uint8(uint32(s[0]) + div255(uint32(d[0])*k))
-		d[1] = uint8(uint32(s[1]) + div255(uint32(d[1])*k))
-		d[2] = uint8(uint32(s[2]) + div255(uint32(d[2])*k))
-		d[3] = uint8(a + div255(uint32(d[3])*k))
-	}
 }
 
 // fillRect composites one premultiplied colour over the rectangle r of dst.
@@ -172,27 +117,69 @@ func fillRect(dst *image.RGBA, r image.Rectangle, c [4]byte, m Mask) {
 	}
 }
 
+// everywhere tells whether a mask also concerns what lies outside of the
+// shape that is drawn: there the source is transparent, and it clears.
+func (m Mask) everywhere() bool {
+	switch m {
+	case MaskDestIn, MaskSrcIn, MaskSrcOut, MaskDestAtop, MaskSrc:
+		return true
+	}
+	return false
+}
+
+// clearAround clears what of r lies outside of inner.
+func clearAround(dst *image.RGBA, r, inner image.Rectangle) {
+	inner = inner.Intersect(r)
+	if inner.Empty() {
+		inner = image.Rectangle{Min: r.Min, Max: r.Min}
+	}
+	for _, part := range []image.Rectangle{
+		image.Rect(r.Min.X, r.Min.Y, r.Max.X, inner.Min.Y), image.Rect(r.Min.X, inner.Max.Y, r.Max.X, r.Max.Y),
+		image.Rect(r.Min.X, inner.Min.Y, inner.Min.X, inner.Max.Y), image.Rect(inner.Max.X, inner.Min.Y, r.Max.X, inner.Max.Y),
+	} {
+		fillRect(dst, part, [4]byte{}, MaskSrc)
+	}
+}
+
 // source answers the premultiplied colour of a pixel of what is painted.
 type source func(x, y int) [4]byte
 
-// fillMask composites paint through a coverage mask whose origin is at r.Min.
-func fillMask(dst *image.RGBA, r image.Rectangle, cover *image.Alpha, paint source, m Mask) {
+// fillMask composites paint, as far as cover says, where c allows; the
+// bounds of cover and c lie within dst, and cover's within c's.
+func fillMask(dst *image.RGBA, cover *image.Alpha, c clip, paint source, m Mask) {
+	r := cover.Rect
+	if m.everywhere() {
+		r = c.rect
+	}
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		for x := r.Min.X; x < r.Max.X; x++ {
-			a := uint32(cover.Pix[cover.PixOffset(x, y)])
-			if a == 0 {
+			allowed := uint32(255)
+			if c.cover != nil {
+				allowed = uint32(c.cover.AlphaAt(x, y).A)
+			}
+			a := uint32(cover.AlphaAt(x, y).A)
+			if allowed == 0 || a == 0 && !m.everywhere() {
 				continue
+			}
+			var s [4]byte
+			if a > 0 {
+				s = paint(x, y)
+			}
+			if m.everywhere() { // the edge is part of what is composited
+				for i := range s {
+					s[i] = uint8(div255(uint32(s[i]) * a))
+				}
+			} else { // the edge lets less of the result through
+				allowed = div255(allowed * a)
 			}
 			d := dst.Pix[dst.PixOffset(x, y):][:4:4]
-			s := paint(x, y)
-			if a == 255 {
-				blend(d, s[:], m)
-				continue
-			}
 			was := [4]byte(d)
 			blend(d, s[:], m)
+			if allowed == 255 {
+				continue
+			}
 			for i := range 4 {
-				d[i] = uint8(div255(uint32(d[i])*a + uint32(was[i])*(255-a)))
+				d[i] = uint8(div255(uint32(d[i])*allowed + uint32(was[i])*(255-allowed)))
 			}
 		}
 	}

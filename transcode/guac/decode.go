@@ -54,6 +54,11 @@ func newPool(workers int, lim Limits) *pool {
 			for j := range p.jobs {
 				j.pic, j.err = decodeImage(j.mimetype, j.data, p.used.image)
 				j.data = nil
+				if j.weight >= budget/4 {
+					// What decoders leave behind of such images must not pile
+					// up before the collector comes by itself.
+					runtime.GC()
+				}
 				close(j.done)
 			}
 		})

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
-	"image/color"
-	"io"
+	"image"
+	"image/png"
 	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -24,8 +28,16 @@ func hugePNG() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+// bomb is a PNG of a few kilobytes that decodes to w×h pixels.
+func bomb(w, h int) string {
+	var b bytes.Buffer
+	_ = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, image.NewNRGBA(image.Rect(0, 0, w, h)))
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
 // TestHostileInputIsBounded plays recordings that ask for too much.
 func TestHostileInputIsBounded(t *testing.T) {
+	bomb := sync.OnceValue(func() string { return bomb(4096, 4096) })
 	many := func(n int, line func(s *script, i int)) string {
 		s := screen(8, 8).box(0, 0, 0, 1, 1, red, MaskOver)
 		for i := range n {
@@ -51,6 +63,30 @@ func TestHostileInputIsBounded(t *testing.T) {
 		"pictures that lie about their size": many(100, func(s *script, i int) {
 			s.add("img", i, 14, 0, "image/png", 0, 0).add("blob", i, hugePNG()).add("end", i)
 		}),
+		"decompression bombs": many(12, func(s *script, i int) {
+			s.add("img", i, 14, 0, "image/png", 0, 0).add("blob", i, bomb()).add("end", i)
+		}),
+		"images that end too early": many(500, func(s *script, i int) {
+			s.add("img", i, 14, 0, "image/png", 0, 0).add("blob", i, bomb()[:400]).add("end", i)
+		}),
+		"invalid base64": many(100_000, func(s *script, i int) {
+			s.add("img", i%9, 14, 0, "image/png", 0, 0).add("blob", i%9, "A===!").add("end", i%9).add("png", 14, 0, 0, 0, "=")
+		}),
+		"saved clips": many(250, func(s *script, i int) {
+			s.add("size", 1, 4000, 4000).add("push", 1).add("arc", 1, 2000, 2000, 9000-i, 0, 7, 0).add("clip", 1)
+		}),
+		"faded layers on each other": many(4000, func(s *script, i int) {
+			s.add("size", i+2, 64, 64).add("move", i+2, i+1, 0, 0, 0).add("shade", i+2, 250)
+		}),
+		"distorted layers on each other": many(200, func(s *script, i int) {
+			s.add("size", i+2, 256, 256).add("move", i+2, i+1, 0, 0, 0).add("distort", i+2, 99, 1, 1, 99, 0, 0)
+		}),
+		"transformed again and again": many(20_000, func(s *script, i int) {
+			s.add("transform", 0, 1e9, 3, -3, 1e9, 7, 7).box(0, 0, 0, 5, 5, red, MaskXor).add("lfill", 14, 0, 0).add("copy", 0, 0, 0, 9, 9, 14, 0, 1, 1)
+		}),
+		"a path that is stroked again and again": many(300, func(s *script, i int) {
+			s.add("line", 0, i*7919%9999, i*104729%9999).add("cstroke", 10, 0, 1, 2, 5000, 1, 2, 3, 4).add("close", 0)
+		}),
 		"negative and overflowing numbers": many(1, func(s *script, _ int) {
 			s.add("copy", 0, -1<<40, -1<<40, "9223372036854775807", "99999999999999999999", 14, 0, "-9223372036854775808", 1<<40).
 				add("rect", 0, "1e308", "-1e308", "NaN", "Inf").add("cfill", 14, 0, -5, 999, 3, 255).
@@ -71,25 +107,79 @@ func TestHostileInputIsBounded(t *testing.T) {
 		}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := part(t, text)
-			var before, after runtime.MemStats
-			runtime.GC()
-			runtime.ReadMemStats(&before)
-			began := time.Now()
-			peak := uint64(0)
-			_, err := Play(t.Context(), []Part{p}, Options{Width: 64, Height: 64}, sinkFunc(func(Frame) error {
-				runtime.ReadMemStats(&after)
-				peak = max(peak, after.HeapAlloc)
-				return nil
-			}), nil)
-			if err != nil {
-				t.Fatal(err)
+			if err := playHostile(t, text, Options{Width: 64, Height: 64}); err != nil {
+				t.Error(err)
 			}
-			if grown := int64(peak) - int64(before.HeapAlloc); grown > 300<<20 {
-				t.Errorf("%d MB", grown>>20)
+		})
+	}
+}
+
+// playHostile plays a recording and fails when that takes more than 300 MB or
+// a minute.
+func playHostile(t *testing.T, text string, opt Options) error {
+	t.Helper()
+	defer debug.SetGCPercent(debug.SetGCPercent(30)) // as the agent does
+	p := part(t, text)
+	runtime.GC()
+	began, before, peak := time.Now(), heap(), uint64(0)
+	done, sampled := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sampled)
+		for {
+			peak = max(peak, heap())
+			select {
+			case <-done:
+				return
+			case <-time.After(2 * time.Millisecond):
 			}
-			if took := time.Since(began); took > time.Minute {
-				t.Errorf("%s", took)
+		}
+	}()
+	_, err := Play(t.Context(), []Part{p}, opt, sinkFunc(func(Frame) error { return nil }), nil)
+	close(done)
+	<-sampled
+	grown, took := (int64(peak)-int64(before))>>20, time.Since(began)
+	t.Logf("%d MB, %s", grown, took.Round(time.Millisecond))
+	if grown > 300 {
+		t.Errorf("%d MB", grown)
+	}
+	if took > time.Minute {
+		t.Errorf("%s", took)
+	}
+	return err
+}
+
+// heap is what the process has taken for objects, dead ones included, in bytes.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64() + sample[1].Value.Uint64()
+}
+
+// TestAHundredBytesAreBounded plays tiny recordings in the size that they ask
+// for.
+func TestAHundredBytesAreBounded(t *testing.T) {
+	for name, s := range map[string]*script{
+		"the largest display": screen(8192, 2048).add("rect", 0, 0, 0, 9, 9).add("cfill", 14, 0, 9, 9, 9, 9),
+		"filled":              screen(8192, 2048).add("arc", 0, 9, 9, 9999, 0, 7, 0).add("cfill", 14, 0, 9, 9, 9, 9),
+		"filled by a pattern": screen(8192, 2048).add("rect", 0, 0, 0, 9999, 9999).add("lfill", 14, 0, 0),
+		"stroked":             screen(8192, 2048).add("curve", 0, 0, 0, 99, 9, 9999, 9999).add("cstroke", 4, 0, 1, 2, 999),
+		"clipped":             screen(8192, 2048).add("arc", 0, 9, 9, 9999, 0, 7, 0).add("clip", 0).add("cfill", 12, 0),
+		"distorted":           screen(8192, 2048).add("distort", 0, 2, 1, 1, 2, 0, 0),
+		"copied onto itself":  screen(8192, 2048).add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1),
+		"transferred":         screen(8192, 2048).add("transfer", 0, 0, 0, 9999, 9999, 6, 0, 1, 1),
+		"faded":               screen(8192, 2048).add("size", 1, 64, 64).add("shade", 0, 9),
+		"a large buffer":      screen(64, 64).add("rect", -1, 0, 0, 8192, 2048).add("cfill", 14, -1, 9, 9, 9, 9),
+		"a long idle time":    screen(64, 64).add("sync", 0).add("sync", 86400000).add("sync", 172800000).add("sync", 1<<60),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(s.String(), "4.sync") {
+				s.add("sync", 1)
+			}
+			if len(s.String()) > 120 {
+				t.Fatalf("%d bytes", len(s.String()))
+			}
+			if err := playHostile(t, s.String(), Options{}); err != nil && !errors.Is(err, ErrNothingDrawn) {
+				t.Error(err)
 			}
 		})
 	}
@@ -102,58 +192,4 @@ func TestADisplayBeyondTheLimitsIsNotBelieved(t *testing.T) {
 	if err != nil || s.Width != 64 || s.Height != 64 {
 		t.Errorf("%d×%d, %v", s.Width, s.Height, err)
 	}
-}
-
-func FuzzParser(f *testing.F) {
-	f.Add([]byte("4.size,1.0,1.8,1.8;4.sync,1.1;"))
-	f.Add([]byte("3.nop;"))
-	f.Add([]byte("4.name,3.管理员;"))
-	f.Add([]byte("99999999999.x;"))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		whole, err := elements(NewParser(bytes.NewReader(data)))
-		pieces, err2 := elements(NewParser(oneByte{bytes.NewReader(data)}))
-		if whole != pieces || fmt.Sprint(err) != fmt.Sprint(err2) {
-			t.Errorf("%q, %v\n%q, %v", whole, err, pieces, err2)
-		}
-	})
-}
-
-// elements reads all instructions into one text.
-func elements(p *Parser) (string, error) {
-	var b strings.Builder
-	for {
-		in, err := p.Next()
-		if err != nil {
-			return b.String(), err
-		}
-		fmt.Fprintf(&b, "%s%q\n", in.Opcode, in.Args)
-	}
-}
-
-func FuzzPlay(f *testing.F) {
-	f.Add(screen(8, 8).box(0, 0, 0, 4, 4, red, MaskOver).add("sync", 1).add("sync", 100).String())
-	f.Add(screen(8, 8).picture(1, 0, 0, 0, 8, 8, color.NRGBA{1, 2, 3, 100}, MaskXor).add("copy", 0, 0, 0, 4, 4, 14, -1, 2, 2).add("sync", 1).String())
-	f.Add(screen(8, 8).add("arc", 0, 4, 4, 3, 0, 6, 1).add("cstroke", 14, 0, 1, 2, 2, 255, 0, 0, 255).add("distort", 1, 1, 0, 0, 1, 2, 2).add("sync", 5).String())
-	f.Add(screen(8, 8).add("audio", 1, "audio/L16;rate=8000,channels=2").add("blob", 1, "AAECAw==").add("nest", 1, "4.sync,1.9;").add("sync", 7).String())
-	f.Add(screen(8, 8).add("push", 0).add("transform", 0, 2, 0, 0, 2, 1, 1).add("rect", 0, 1, 1, 2, 2).add("clip", 0).box(0, 0, 0, 9, 9, blue, MaskAdd).add("pop", 0).add("sync", 7).String())
-	limits := Limits{MaxWidth: 64, MaxHeight: 64, MaxPixels: 1 << 16, MaxLayers: 16, MaxStreams: 16, MaxStreamBytes: 1 << 16,
-		MaxGap: time.Minute, MaxDuration: 5 * time.Minute}
-	f.Fuzz(func(t *testing.T, text string) {
-		s, err := Scan(strings.NewReader(text), limits)
-		if err != nil {
-			return
-		}
-		p := Part{Summary: s, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
-		previous := time.Duration(-1)
-		_, err = Play(t.Context(), []Part{p}, Options{Limits: limits}, sinkFunc(func(f Frame) error {
-			if f.Time <= previous || f.Time > s.Duration {
-				t.Errorf("frame at %s after %s of %s", f.Time, previous, s.Duration)
-			}
-			previous = f.Time
-			return nil
-		}), nil)
-		if err != nil && err != ErrNothingDrawn {
-			t.Errorf("%v", err)
-		}
-	})
 }

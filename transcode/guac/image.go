@@ -102,15 +102,32 @@ func premultiplied(img image.Image, alloc allocator) picture {
 	return picture{out, out.Opaque()}
 }
 
+// fromYCbCr converts JPEGs. Halved chroma is interpolated, as libjpeg and so
+// browsers do it; image.YCbCr itself would repeat it.
 func fromYCbCr(out *image.RGBA, src *image.YCbCr) {
 	b := src.Rect
-	for y := range b.Dy() {
-		row := out.Pix[out.PixOffset(0, y):][:4*b.Dx()]
-		for x := range b.Dx() {
-			yi, ci := src.YOffset(b.Min.X+x, b.Min.Y+y), src.COffset(b.Min.X+x, b.Min.Y+y)
-			r, g, bl := color.YCbCrToRGB(src.Y[yi], src.Cb[ci], src.Cr[ci])
-			p := row[4*x:][:4:4]
-			p[0], p[1], p[2], p[3] = r, g, bl, 255
+	w, h := b.Dx(), b.Dy()
+	halved := src.SubsampleRatio == image.YCbCrSubsampleRatio420 || src.SubsampleRatio == image.YCbCrSubsampleRatio422
+	if !halved || b.Min != (image.Point{}) {
+		draw.Draw(out, out.Rect, src, b.Min, draw.Src)
+		return
+	}
+	cw := (w + 1) / 2
+	row := make([]uint32, 2*w) // interpolated Cb and Cr of one line
+	for y := range h {
+		near, far := y, y
+		if src.SubsampleRatio == image.YCbCrSubsampleRatio420 {
+			near = y / 2
+			far = max(0, min((h+1)/2-1, near-1+2*(y&1)))
+		}
+		upsample(row[:w], src.Cb[near*src.CStride:][:cw], src.Cb[far*src.CStride:][:cw])
+		upsample(row[w:], src.Cr[near*src.CStride:][:cw], src.Cr[far*src.CStride:][:cw])
+		luma := src.Y[y*src.YStride:][:w]
+		line := out.Pix[out.PixOffset(0, y):][:4*w]
+		for x, l := range luma {
+			p := line[4*x:][:4:4]
+			p[0], p[1], p[2] = color.YCbCrToRGB(l, uint8(row[x]), uint8(row[w+x]))
+			p[3] = 255
 		}
 	}
 }

@@ -10,47 +10,84 @@ import (
 // premultiplied pixels and the state of a drawing context.
 type layer struct {
 	index int
-	img   *image.RGBA // bounds at 0,0; its backing array may be larger
+	img   *image.RGBA // the canvas, bounds at 0,0: the layer's size, rounded up
+	size  image.Point // of the layer
 	grows bool        // buffers grow to fit what is drawn
 
-	// Of visible layers above 0.
+	// Of visible layers.
 	parent  *layer
+	order   int // siblings of the same z lie by the order of their coming
 	x, y, z int
 	opacity uint8
 	distort *f64.Aff3 // nil = identity
 
 	path   path
 	state  state
+	base   Mask // the mask of a context that was reset
 	stack  []state
 	damage region // in the layer's own pixels, since the last composition
 }
 
 // state is what push and pop save.
 type state struct {
-	clip      *image.Alpha // coverage, nil = everything
-	transform *f64.Aff3    // nil = identity
+	clip      *clip     // nil = everything
+	transform *f64.Aff3 // nil = identity
+	mask      Mask      // of the last drawing
+	pen       pen
 }
+
+// clip is where drawing has an effect: a rectangle, or a coverage in one.
+type clip struct {
+	rect  image.Rectangle
+	cover *image.Alpha // nil = all of rect
+}
+
+// pen is how a path is drawn as a line.
+type pen struct {
+	cap, join    int
+	width, miter float64
+}
+
+// canvasStep is what a canvas's sides are multiples of. guacamole-common-js
+// has it so, and it can be seen: what is drawn beyond a layer's edge may be
+// copied, and comes to light when the layer grows.
+const canvasStep = 64
+
+func canvasSide(n int) int { return (n + canvasStep - 1) / canvasStep * canvasStep }
 
 func newLayer(index int) *layer {
-	return &layer{index: index, img: image.NewRGBA(image.Rectangle{}), grows: index < 0, opacity: 255}
+	l := &layer{index: index, img: image.NewRGBA(image.Rectangle{}), grows: index < 0, opacity: 255, base: MaskOver}
+	l.reset()
+	return l
 }
 
-func (l *layer) bounds() image.Rectangle { return l.img.Rect }
+// bounds is the layer as it is shown, canvas what can be drawn on.
+func (l *layer) bounds() image.Rectangle { return image.Rectangle{Max: l.size} }
+func (l *layer) canvas() image.Rectangle { return l.img.Rect }
 
 // resize changes the size and keeps the top left content; new area is
-// transparent. It also resets the drawing state, as resizing a canvas does.
+// transparent, unless the canvas had it already. It also resets the drawing
+// state, as resizing a canvas does.
 func (l *layer) resize(w, h int) {
-	old := l.img
-	if old.Rect.Dx() == w && old.Rect.Dy() == h {
+	if l.size == image.Pt(w, h) {
 		return
 	}
-	l.img = image.NewRGBA(image.Rect(0, 0, w, h))
-	keep := old.Rect.Intersect(l.img.Rect)
-	for y := range keep.Dy() {
-		copy(l.img.Pix[l.img.PixOffset(0, y):][:4*keep.Dx()], old.Pix[old.PixOffset(0, y):])
+	if cw, ch := canvasSide(w), canvasSide(h); l.img.Rect.Dx() == cw && l.img.Rect.Dy() == ch {
+		l.reset()
+	} else {
+		old := l.img
+		l.img = image.NewRGBA(image.Rect(0, 0, cw, ch))
+		keep := l.bounds().Intersect(image.Rect(0, 0, w, h))
+		for y := range keep.Dy() {
+			copy(l.img.Pix[l.img.PixOffset(0, y):][:4*keep.Dx()], old.Pix[old.PixOffset(0, y):])
+		}
+		l.base = l.state.mask // which is not reset then
+		l.reset()
 	}
-	l.state, l.stack = state{}, nil
-	l.damage.add(l.img.Rect)
+	l.size = image.Pt(w, h)
+	if l.index >= 0 {
+		l.damage.add(l.bounds())
+	}
 }
 
 // touched records that pixels have changed.
@@ -60,16 +97,20 @@ func (l *layer) touched(r image.Rectangle) {
 	}
 }
 
-// set makes the context as new.
+// reset makes the context as new.
 func (l *layer) reset() {
-	l.state, l.stack = state{}, nil
-	l.path = path{}
+	l.state = state{mask: l.base, pen: pen{join: joinMiter, width: 1, miter: 10}}
+	l.stack = nil
+	l.path = path{segments: l.path.segments[:0], boxes: l.path.boxes[:0]}
 }
 
-func (l *layer) push() {
-	if len(l.stack) < maxStates {
-		l.stack = append(l.stack, l.state)
+// push saves the state; it tells whether there is room.
+func (l *layer) push() bool {
+	if len(l.stack) >= maxStates {
+		return false
 	}
+	l.stack = append(l.stack, l.state)
+	return true
 }
 
 func (l *layer) pop() {
@@ -78,8 +119,31 @@ func (l *layer) pop() {
 	}
 }
 
-// plain tells whether pixels go where they are told: no transform, no clip.
-func (l *layer) plain() bool { return l.state.transform == nil && l.state.clip == nil }
+// mask sets how drawing is composited. A mask that nobody knows changes
+// nothing: the one before goes on to be used.
+func (l *layer) mask(m Mask) bool {
+	if known(m) {
+		l.state.mask = m
+	}
+	return known(m)
+}
+
+// visible is the part of the canvas that the clip lets be drawn on.
+func (l *layer) visible() image.Rectangle {
+	if c := l.state.clip; c != nil {
+		return l.canvas().Intersect(c.rect)
+	}
+	return l.canvas()
+}
+
+// plain tells whether pixels go whole from one place to another: there is no
+// transform but by whole pixels, the offset, and no clip but a rectangle.
+func (l *layer) plain() (offset image.Point, ok bool) {
+	if l.state.clip != nil && l.state.clip.cover != nil {
+		return image.Point{}, false
+	}
+	return shift(l.state.transform)
+}
 
 // maxStates bounds the stack of saved states.
 const maxStates = 256
@@ -92,24 +156,4 @@ func (l *layer) within(other *layer) bool {
 		}
 	}
 	return false
-}
-
-var identity = f64.Aff3{1, 0, 0, 0, 1, 0}
-
-// affine is the protocol's a, b, c, d, e, f as a matrix.
-func affine(v []float64) f64.Aff3 { return f64.Aff3{v[0], v[2], v[4], v[1], v[3], v[5]} }
-
-// mul is a∘b: first b, then a.
-func mul(a, b f64.Aff3) f64.Aff3 {
-	return f64.Aff3{
-		a[0]*b[0] + a[1]*b[3], a[0]*b[1] + a[1]*b[4], a[0]*b[2] + a[1]*b[5] + a[2],
-		a[3]*b[0] + a[4]*b[3], a[3]*b[1] + a[4]*b[4], a[3]*b[2] + a[4]*b[5] + a[5],
-	}
-}
-
-func apply(m *f64.Aff3, x, y float64) (float64, float64) {
-	if m == nil {
-		return x, y
-	}
-	return m[0]*x + m[1]*y + m[2], m[3]*x + m[4]*y + m[5]
 }

@@ -14,12 +14,27 @@ type Limits struct {
 	MaxDuration         time.Duration // of a recording
 }
 
-// DefaultLimits allow a display of 8K, hours of idling, and sessions of two
-// weeks, in a few hundred megabytes.
+// DefaultLimits allow two displays of 4K side by side, hours of idling, and
+// sessions of two weeks. Whatever the recording, playing it then takes less
+// than 300 MB.
 var DefaultLimits = Limits{
-	MaxWidth: 8192, MaxHeight: 8192, MaxPixels: 34 << 20, MaxLayers: 4096,
-	MaxStreams: 2048, MaxStreamBytes: 64 << 20, MaxGap: 24 * time.Hour, MaxDuration: 14 * 24 * time.Hour,
+	MaxWidth: 8192, MaxHeight: 8192, MaxPixels: 17 << 20, MaxLayers: 4096,
+	MaxStreams: 2048, MaxStreamBytes: 32 << 20, MaxGap: 24 * time.Hour, MaxDuration: 14 * 24 * time.Hour,
 }
+
+// granted are the limits of a display whose recording has been read so far: a
+// recording that says much may have more pixels than one that says little. Two
+// displays of 4K and the buffers that they are drawn with come with megabytes
+// of images.
+func (l Limits) granted(bytes int64) Limits {
+	l.MaxPixels += int(min(bytes*pixelsPerByte, maxGrant))
+	return l
+}
+
+const (
+	pixelsPerByte = 8
+	maxGrant      = 48 << 20 // pixels
+)
 
 func (l Limits) orDefault() Limits {
 	if l == (Limits{}) {

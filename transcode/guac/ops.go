@@ -25,6 +25,7 @@ const (
 	opReset
 	opIdentity
 	opTransform
+	opMiter
 	opDistort
 	opMove
 	opShade
@@ -55,12 +56,12 @@ var shapes = map[string]shape{
 	"size":      {opSize, 3, 0, false},
 	"copy":      {opCopy, 9, 0, true},
 	"transfer":  {opTransfer, 9, 0, true},
-	"rect":      {opRect, 1, 4, false},
+	"rect":      {opRect, 5, 0, false},
 	"cfill":     {opCFill, 6, 0, true},
 	"lfill":     {opLFill, 3, 0, true},
-	"start":     {opStart, 1, 2, false},
-	"line":      {opLine, 1, 2, false},
-	"curve":     {opCurve, 1, 6, false},
+	"start":     {opStart, 3, 0, false},
+	"line":      {opLine, 3, 0, false},
+	"curve":     {opCurve, 7, 0, false},
 	"close":     {opClose, 1, 0, false},
 	"clip":      {opClip, 1, 0, false},
 	"push":      {opPush, 1, 0, false},
@@ -89,14 +90,25 @@ var silent = map[string]bool{
 func readOp(in *Instruction) (op, shape, bool) {
 	switch string(in.Opcode) { // those whose arguments are mixed
 	case "arc":
-		return op{code: opArc, i: [9]int{in.int(0), in.int(6)}, f: in.nums(1, 5)}, shape{code: opArc}, true
+		o := op{code: opArc, f: in.nums(4, 2)}
+		o.i = [9]int{in.int(0), in.int(1), in.int(2), in.int(3), in.int(6)}
+		return o, shape{code: opArc}, true
+	case "set": // layer, property, value
+		if in.text(1) == "miter-limit" {
+			return op{code: opMiter, i: [9]int{in.int(0)}, f: in.nums(2, 1)}, shape{code: opMiter}, true
+		}
+		return op{}, shape{}, false
 	case "cstroke": // mask, layer, cap, join, thickness, r, g, b, a
-		o := op{code: opCStroke, f: in.nums(4, 1)}
-		o.i = [9]int{in.int(0), in.int(1), in.int(2), in.int(3), in.int(5), in.int(6), in.int(7), in.int(8)}
+		o := op{code: opCStroke}
+		for k := range 9 {
+			o.i[k] = in.int(k)
+		}
 		return o, shape{code: opCStroke, draws: true}, true
 	case "lstroke": // mask, layer, cap, join, thickness, source
-		o := op{code: opLStroke, f: in.nums(4, 1)}
-		o.i = [9]int{in.int(0), in.int(1), in.int(2), in.int(3), in.int(5)}
+		o := op{code: opLStroke}
+		for k := range 6 {
+			o.i[k] = in.int(k)
+		}
 		return o, shape{code: opLStroke, draws: true}, true
 	}
 	s, ok := shapes[string(in.Opcode)]

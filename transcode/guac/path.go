@@ -2,12 +2,9 @@ package guac
 
 import (
 	"image"
-	"image/color"
 	"math"
 
-	"github.com/srwiley/rasterx"
-	"golang.org/x/image/math/fixed"
-	"golang.org/x/image/vector"
+	"golang.org/x/image/math/f64"
 )
 
 // maxSegments bounds a path: more is an attack.
@@ -35,8 +32,10 @@ type path struct {
 	finished bool
 	boxes    []image.Rectangle // the whole path, while it consists of whole-pixel boxes
 	curved   bool              // it has segments that boxes do not say
-	x, y     float64           // current point
 }
+
+// full tells whether the path takes no more segments.
+func (p *path) full() bool { return len(p.segments) >= maxSegments }
 
 // begin starts a new path when the last one is finished.
 func (p *path) begin() {
@@ -46,43 +45,37 @@ func (p *path) begin() {
 }
 
 func (p *path) add(kind segmentKind, v ...float64) {
-	if len(p.segments) >= maxSegments {
+	if p.full() || !finite(v) {
 		return
 	}
 	s := segment{kind: kind}
 	copy(s.p[:], v)
 	p.segments = append(p.segments, s)
-	if n := len(v); n >= 2 {
-		p.x, p.y = v[n-2], v[n-1]
-	}
 }
 
-// rect adds a rectangle. Whole-pixel rectangles without a transform are also
-// kept as such: they are nearly all there is.
-func (l *layer) rect(x, y, w, h float64) {
-	l.path.begin()
-	corners := [][2]float64{{x, y}, {x + w, y}, {x + w, y + h}, {x, y + h}}
-	for i, c := range corners {
-		px, py := apply(l.state.transform, c[0], c[1])
+// rect adds a rectangle. Those that are not turned or scaled are also kept
+// as boxes: they are nearly all there is.
+func (l *layer) rect(x, y, w, h int) {
+	t := l.state.transform
+	for i, c := range [][2]int{{x, y}, {x + w, y}, {x + w, y + h}, {x, y + h}} {
+		px, py := apply(t, float64(c[0]), float64(c[1]))
 		l.path.add(min(segmentKind(i), lineTo), px, py)
 	}
 	l.path.add(closePath)
-	if l.state.transform == nil && x == math.Trunc(x) && y == math.Trunc(y) && w == math.Trunc(w) && h == math.Trunc(h) {
-		l.path.boxes = append(l.path.boxes, image.Rect(int(x), int(y), int(x+w), int(y+h)))
+	if offset, ok := shift(t); ok {
+		l.path.boxes = append(l.path.boxes, image.Rect(x, y, x+w, y+h).Add(offset))
 	} else {
 		l.path.curved = true
 	}
 }
 
 func (l *layer) start(x, y float64) {
-	l.path.begin()
 	l.path.curved = true
 	px, py := apply(l.state.transform, x, y)
 	l.path.add(moveTo, px, py)
 }
 
 func (l *layer) line(x, y float64) {
-	l.path.begin()
 	l.path.curved = true
 	px, py := apply(l.state.transform, x, y)
 	kind := lineTo
@@ -93,7 +86,6 @@ func (l *layer) line(x, y float64) {
 }
 
 func (l *layer) curve(c1x, c1y, c2x, c2y, x, y float64) {
-	l.path.begin()
 	l.path.curved = true
 	t := l.state.transform
 	ax, ay := apply(t, c1x, c1y)
@@ -107,17 +99,16 @@ func (l *layer) curve(c1x, c1y, c2x, c2y, x, y float64) {
 
 // arc adds part of a circle as cubic curves of at most a quarter each.
 func (l *layer) arc(x, y, r, start, end float64, negative bool) {
-	l.path.begin()
 	l.path.curved = true
 	sweep := end - start
 	const turn = 2 * math.Pi
 	switch {
 	case !negative && sweep >= turn || negative && sweep <= -turn:
 		sweep = math.Copysign(turn, sweep)
-	case !negative:
-		sweep = math.Mod(math.Mod(sweep, turn)+turn, turn)
-	default:
-		sweep = math.Mod(math.Mod(sweep, turn)-turn, turn)
+	case !negative && sweep < 0:
+		sweep = turn + math.Mod(sweep, turn)
+	case negative && sweep > 0:
+		sweep = math.Mod(sweep, turn) - turn
 	}
 	at := func(a float64) (float64, float64) { return x + r*math.Cos(a), y + r*math.Sin(a) }
 	t := l.state.transform
@@ -145,8 +136,9 @@ func (l *layer) arc(x, y, r, start, end float64, negative bool) {
 	}
 }
 
+// close closes the last piece, even of a path that was painted already.
 func (l *layer) close() {
-	if len(l.path.segments) > 0 && !l.path.finished {
+	if len(l.path.segments) > 0 {
 		l.path.add(closePath)
 	}
 	l.path.finished = true
@@ -172,139 +164,74 @@ func (p *path) extent() image.Rectangle {
 
 // cover rasterises the path's inside within r.
 func (p *path) cover(r image.Rectangle) *image.Alpha {
-	z := vector.NewRasterizer(r.Dx(), r.Dy())
-	ox, oy := float64(r.Min.X), float64(r.Min.Y)
-	at := func(s segment, i int) (float32, float32) { return float32(s.p[i] - ox), float32(s.p[i+1] - oy) }
+	e := newEdges(r)
+	p.straight(nil).pieces(func(piece []segment, _ bool) { // open ones count as closed
+		e.move(piece[0].p[0], piece[0].p[1])
+		for _, s := range piece[1:] {
+			e.line(s.p[0], s.p[1])
+		}
+		e.line(piece[0].p[0], piece[0].p[1])
+	})
+	return e.draw()
+}
+
+// straight is the path, under a transform, with lines in place of curves.
+func (p *path) straight(t *f64.Aff3) *path {
+	out := &path{segments: make([]segment, 0, len(p.segments))}
+	var x, y float64 // where the segment begins
+	for _, s := range p.segments {
+		for i := 0; i < len(s.p); i += 2 {
+			s.p[i], s.p[i+1] = apply(t, s.p[i], s.p[i+1])
+		}
+		if s.kind != curveTo {
+			out.segments = append(out.segments, s)
+			if s.kind != closePath {
+				x, y = s.p[0], s.p[1]
+			}
+			continue
+		}
+		c := [8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}
+		n := lines(c)
+		for i := 1; i <= n; i++ {
+			u := float64(i) / float64(n)
+			v := 1 - u
+			a, b, d, e := v*v*v, 3*v*v*u, 3*v*u*u, u*u*u
+			x, y = a*c[0]+b*c[2]+d*c[4]+e*c[6], a*c[1]+b*c[3]+d*c[5]+e*c[7]
+			out.segments = append(out.segments, segment{kind: lineTo, p: [6]float64{x, y}})
+		}
+	}
+	return out
+}
+
+// lines is how many lines a cubic curve needs to stay within a fiftieth of a
+// pixel.
+func lines(c [8]float64) int {
+	bend := max(math.Hypot(c[0]-2*c[2]+c[4], c[1]-2*c[3]+c[5]), math.Hypot(c[2]-2*c[4]+c[6], c[3]-2*c[5]+c[7]))
+	return int(max(1, min(100, math.Ceil(math.Sqrt(6*bend*50/8)))))
+}
+
+// pieces calls f with each run of connected segments, the first a moveTo.
+func (p *path) pieces(f func(piece []segment, closed bool)) {
+	var piece []segment
 	for _, s := range p.segments {
 		switch s.kind {
 		case moveTo:
-			z.MoveTo(at(s, 0))
-		case lineTo:
-			z.LineTo(at(s, 0))
-		case curveTo:
-			ax, ay := at(s, 0)
-			bx, by := at(s, 2)
-			cx, cy := at(s, 4)
-			z.CubeTo(ax, ay, bx, by, cx, cy)
-		case closePath:
-			z.ClosePath()
-		}
-	}
-	mask := image.NewAlpha(r)
-	z.Draw(mask, r, image.Opaque, image.Point{})
-	return mask
-}
-
-// stroke is how a path is drawn as a line.
-type stroke struct {
-	cap, join int
-	width     float64
-}
-
-// strokeCover rasterises the path as a line within r.
-func (p *path) strokeCover(r image.Rectangle, s stroke) *image.Alpha {
-	mask := image.NewAlpha(r)
-	local := image.NewAlpha(image.Rect(0, 0, r.Dx(), r.Dy()))
-	scanner := rasterx.NewScannerGV(r.Dx(), r.Dy(), local, local.Rect)
-	scanner.SetColor(color.Opaque)
-	caps := []rasterx.CapFunc{rasterx.ButtCap, rasterx.RoundCap, rasterx.SquareCap}
-	joins := []rasterx.JoinMode{rasterx.Bevel, rasterx.Miter, rasterx.Round}
-	ending := caps[max(0, min(s.cap, 2))]
-	stroker := rasterx.NewStroker(r.Dx(), r.Dy(), scanner)
-	stroker.SetStroke(fix(s.width), fix(10), ending, ending, nil, joins[max(0, min(s.join, 2))])
-	at := func(sg segment, i int) fixed.Point26_6 {
-		return fixed.Point26_6{X: fix(sg.p[i] - float64(r.Min.X)), Y: fix(sg.p[i+1] - float64(r.Min.Y))}
-	}
-	open := false
-	for _, sg := range p.segments {
-		switch sg.kind {
-		case moveTo:
-			if open {
-				stroker.Stop(false)
+			if len(piece) > 1 {
+				f(piece, false)
 			}
-			stroker.Start(at(sg, 0))
-			open = true
-		case lineTo:
-			stroker.Line(at(sg, 0))
-		case curveTo:
-			stroker.CubeBezier(at(sg, 0), at(sg, 2), at(sg, 4))
+			piece = append(piece[:0], s)
 		case closePath:
-			if open {
-				stroker.Stop(true)
-				open = false
+			if len(piece) > 1 {
+				f(piece, true)
 			}
+			if len(piece) > 0 {
+				piece = piece[:1] // what follows begins where this began
+			}
+		default:
+			piece = append(piece, s)
 		}
 	}
-	if open {
-		stroker.Stop(false)
+	if len(piece) > 1 {
+		f(piece, false)
 	}
-	stroker.Draw()
-	mask.Pix = local.Pix
-	return mask
-}
-
-func fix(v float64) fixed.Int26_6 { return fixed.Int26_6(max(-1<<26, min(1<<26, v*64))) }
-
-// fill paints the path's inside.
-func (l *layer) fill(paint source, solid *[4]byte, m Mask) {
-	l.path.finished = true
-	if !l.path.curved && l.state.clip == nil && solid != nil {
-		for _, box := range l.path.boxes {
-			r := box.Intersect(l.bounds())
-			fillRect(l.img, r, *solid, m)
-			l.touched(r)
-		}
-		return
-	}
-	r := l.path.extent().Intersect(l.bounds())
-	if r.Empty() {
-		return
-	}
-	l.paint(r, l.path.cover(r), paint, m)
-}
-
-// stroke paints the path as a line.
-func (l *layer) strokePath(s stroke, paint source, m Mask) {
-	l.path.finished = true
-	reach := int(math.Ceil(max(0, min(s.width, 1<<16))))*10 + 1 // miters
-	r := l.path.extent().Inset(-reach).Intersect(l.bounds())
-	if r.Empty() || len(l.path.segments) == 0 {
-		return
-	}
-	l.paint(r, l.path.strokeCover(r, s), paint, m)
-}
-
-func (l *layer) paint(r image.Rectangle, cover *image.Alpha, paint source, m Mask) {
-	l.clipCover(r, cover)
-	fillMask(l.img, r, cover, paint, m)
-	l.touched(r)
-}
-
-// clipCover reduces a coverage mask by the clip.
-func (l *layer) clipCover(r image.Rectangle, cover *image.Alpha) {
-	clip := l.state.clip
-	if clip == nil {
-		return
-	}
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			i := cover.PixOffset(x, y)
-			cover.Pix[i] = uint8(div255(uint32(cover.Pix[i]) * uint32(clip.AlphaAt(x, y).A)))
-		}
-	}
-}
-
-// clip intersects the clip with the path's inside.
-func (l *layer) clip() {
-	l.path.finished = true
-	r := l.bounds()
-	cover := image.NewAlpha(r)
-	if inside := l.path.extent().Intersect(r); !inside.Empty() {
-		part := l.path.cover(inside)
-		for y := inside.Min.Y; y < inside.Max.Y; y++ {
-			copy(cover.Pix[cover.PixOffset(inside.Min.X, y):][:inside.Dx()], part.Pix[part.PixOffset(inside.Min.X, y):])
-		}
-	}
-	l.clipCover(r, cover)
-	l.state.clip = cover
 }

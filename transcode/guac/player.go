@@ -158,6 +158,7 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 		p.display = newDisplay(p.opt.Limits)
 		p.display.all = true
 	}
+	p.display.lim = p.opt.Limits.granted(b.bytes)
 	for i := range b.ops {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

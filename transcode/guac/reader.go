@@ -25,6 +25,18 @@ const (
 	maxOps   = 4096
 )
 
+// join appends what follows, unless that begins a part or the whole becomes
+// too large.
+func (b *batch) join(next *batch) bool {
+	if next.fresh || len(b.ops)+len(next.ops) > maxOps || b.size+next.size > maxBatch {
+		return false
+	}
+	b.ops = append(b.ops, next.ops...)
+	b.audio = append(b.audio, next.audio...)
+	b.size += next.size
+	return true
+}
+
 // reader reads the parts and passes on batches. It stays one sync ahead,
 // because only the last sync in a slot of 1/FPS is shown.
 type reader struct {
@@ -47,7 +59,8 @@ type reader struct {
 	clock  clock
 	offset time.Duration
 	shown  time.Duration
-	voice  voice
+	voices voices
+	bent   bool // a layer has had a transform or clip
 }
 
 func (r *reader) run(ctx context.Context) error {
@@ -76,7 +89,7 @@ func (r *reader) part(i int, part Part) error {
 	}
 	defer in.Close()
 	r.offset, r.shown = r.timeline.offset[i], r.timeline.shown[i]
-	r.clock = clock{}
+	r.clock, r.bent = clock{}, false
 	if i > 0 {
 		// The part before is complete: what it drew last is shown with its
 		// last sync.
@@ -131,6 +144,10 @@ func (r *reader) all(t *interpreter) error {
 }
 
 func (r *reader) op(o op) {
+	switch o.code {
+	case opClip, opTransform, opDistort:
+		r.bent = true
+	}
 	r.next.ops = append(r.next.ops, o)
 	if len(r.next.ops) >= maxOps || r.next.size >= maxBatch {
 		r.flush()
@@ -143,7 +160,7 @@ func (r *reader) picture(o op, mimetype string, data []byte) {
 	r.op(o)
 }
 
-func (r *reader) audio(track AudioTrack, pcm []byte) { r.voice.add(track, pcm) }
+func (r *reader) audio(track AudioTrack, pcm []byte) { r.voices.add(track, pcm) }
 
 // flush passes on an unfinished batch. The sync before it is then shown even
 // if another follows in the same slot.
@@ -159,12 +176,14 @@ func (r *reader) flush() {
 
 func (r *reader) sync(timestamp int64) {
 	at := r.offset + r.clock.advance(timestamp, r.opt.Limits)
-	r.next.audio = append(r.next.audio, r.voice.until(at, r.shown)...)
-	if at <= r.shown {
-		return // the part before is shown to its end
-	}
+	r.next.audio = append(r.next.audio, r.voices.until(at, r.shown)...)
+	at = max(at, r.shown) // the part before is shown to its end
 	if r.held != nil {
 		r.held.show = r.held.at/r.slot != at/r.slot
+		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is seen
+			r.held.at, r.next = at, &batch{}
+			return
+		}
 		r.pass(r.held)
 	}
 	r.held, r.next = r.next, &batch{}
@@ -180,6 +199,9 @@ func (r *reader) pass(b *batch) {
 	b.bytes = r.bytes
 	if r.parser != nil {
 		b.bytes += r.parser.Offset()
+	}
+	if !r.bent {
+		b.ops = uncovered(b.ops, r.opt.Limits)
 	}
 	pictures := make([]*job, 0, len(b.ops))
 	for _, o := range b.ops {

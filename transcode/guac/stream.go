@@ -53,10 +53,14 @@ func newInterpreter(lim Limits, to handler) *interpreter {
 		unknown: map[string]int{}, bad: map[string]int{}}
 }
 
+// maxKinds bounds the kinds of trouble that are told apart.
+const maxKinds = 100
+
 func count(m map[string]int, key string) {
-	if len(m) < 100 || m[key] > 0 {
-		m[key]++
+	if len(m) >= maxKinds && m[key] == 0 {
+		key = "other things"
 	}
+	m[key]++
 }
 
 // maxNest bounds instructions inside instructions.
@@ -70,8 +74,15 @@ func (t *interpreter) interpret(in *Instruction, depth int) {
 		t.open(in.int(0), &stream{image: true, mimetype: in.text(3),
 			o: op{code: opPicture, i: [9]int{in.int(1), in.int(2), in.int(4), in.int(5)}}})
 	case "audio":
-		t.open(in.int(0), &stream{track: parseAudio(in.text(1))})
-	case "video", "clipboard", "file", "pipe", "argv":
+		track := parseAudio(in.text(1))
+		if track == nil {
+			count(t.unknown, "sound of type "+shortText(in.arg(1)))
+		}
+		t.open(in.int(0), &stream{track: track})
+	case "video": // which guacamole-common-js cannot play either
+		count(t.unknown, "video of type "+shortText(in.arg(2)))
+		t.open(in.int(0), &stream{})
+	case "clipboard", "file", "pipe", "argv":
 		t.open(in.int(0), &stream{})
 	case "blob":
 		t.blob(in.int(0), in.arg(1))

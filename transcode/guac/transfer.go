@@ -64,16 +64,20 @@ func transferByte(s, d byte, function int) byte {
 	}
 }
 
-// straight undoes the multiplication of a pixel's colours with its alpha.
+// straight undoes the multiplication of a pixel's colours with its alpha. It
+// computes as browsers do: what they round otherwise becomes quite another
+// colour by a bitwise function.
 func straight(c *[3]byte, p []byte) {
-	switch a := uint32(p[3]); a {
+	switch p[3] {
 	case 255:
 		c[0], c[1], c[2] = p[0], p[1], p[2]
 	case 0:
 		*c = [3]byte{}
 	default:
+		const unit = float32(1) / 255
+		scale := 1 / (float32(p[3]) * unit)
 		for i := range 3 {
-			c[i] = uint8(min(255, (uint32(p[i])*255+a/2)/a))
+			c[i] = uint8(min(1, float32(p[i])*unit*scale)*255 + 0.5)
 		}
 	}
 }

@@ -1,6 +1,46 @@
 package guac
 
-import "time"
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// voices are the sounds of a recording by their format: guacd changes it when
+// the remote desktop does.
+type voices struct {
+	by   map[AudioTrack]*voice
+	last time.Duration // the last sync
+}
+
+// maxVoices bounds the formats in one recording.
+const maxVoices = 8
+
+func (v *voices) add(track AudioTrack, pcm []byte) {
+	one := v.by[track]
+	if one == nil {
+		if len(v.by) == maxVoices {
+			return
+		}
+		one = &voice{track: track, before: v.last}
+		if v.by == nil {
+			v.by = map[AudioTrack]*voice{}
+		}
+		v.by[track] = one
+	}
+	one.add(pcm)
+}
+
+// until places all that has come before the sync at a time.
+func (v *voices) until(at, shown time.Duration) []AudioChunk {
+	v.last = at
+	var all []AudioChunk
+	for _, one := range v.by {
+		all = append(all, one.until(at, shown)...)
+	}
+	slices.SortFunc(all, func(a, b AudioChunk) int { return cmp.Compare(a.Time, b.Time) })
+	return all
+}
 
 // voice gives sound its place on the time axis. Blobs of sound carry no
 // time: they lie between two syncs, and while the screen is still there may
@@ -17,14 +57,11 @@ type voice struct {
 // slack is how far arrival may stray from the sound's own clock.
 const slack = 300 * time.Millisecond
 
-// maxPending bounds the sound between two syncs, in bytes.
-const maxPending = 64 << 20
+// maxPending bounds the sound of one format between two syncs, in bytes.
+const maxPending = 16 << 20
 
-func (v *voice) add(track AudioTrack, pcm []byte) {
-	if len(v.pending) == 0 {
-		v.track = track
-	}
-	if track == v.track && len(v.pending)+len(pcm) <= maxPending {
+func (v *voice) add(pcm []byte) {
+	if len(v.pending)+len(pcm) <= maxPending {
 		v.pending = append(v.pending, pcm...)
 	}
 }

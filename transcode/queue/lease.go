@@ -30,7 +30,15 @@ type Lease struct {
 
 // Lease waits until a task is due and takes it: by priority, then the newest
 // source first. Errors: ErrClosed, the context's.
-func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
+func (q *Queue) Lease(ctx context.Context) (*Lease, error) { return q.LeaseIf(ctx, nil) }
+
+// An Admit tells whether a due task may be taken beside those that this
+// process holds. It must not call the queue, and is asked again soon when it
+// refuses.
+type Admit func(t Task, held int) bool
+
+// LeaseIf is Lease for the tasks that admit lets pass; nil lets all.
+func (q *Queue) LeaseIf(ctx context.Context, admit Admit) (*Lease, error) {
 	refused := map[string]uint64{} // revisions on which a compare-and-set failed
 	for {
 		q.mu.Lock()
@@ -38,7 +46,7 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 			q.mu.Unlock()
 			return nil, ErrClosed
 		}
-		task, due := q.pick(refused)
+		task, due := q.pick(refused, admit)
 		wake := q.wake
 		if task.ID != "" {
 			q.held[task.ID] = nil // no other worker of ours tries the same
@@ -69,12 +77,16 @@ func (q *Queue) Lease(ctx context.Context) (*Lease, error) {
 	}
 }
 
-// maxWait bounds how long Lease sleeps without looking again.
-const maxWait = time.Minute
+// maxWait bounds how long Lease sleeps without looking again, and
+// refusedWait how long after a task was not admitted.
+const (
+	maxWait     = time.Minute
+	refusedWait = time.Second
+)
 
 // pick chooses a due task, or answers how long until one may be due. The
 // caller holds mu.
-func (q *Queue) pick(refused map[string]uint64) (Task, time.Duration) {
+func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duration) {
 	var best Task
 	due := maxWait
 	now := time.Now()
@@ -85,6 +97,10 @@ func (q *Queue) pick(refused map[string]uint64) (Task, time.Duration) {
 		wait := q.due(s, now)
 		if wait > 0 {
 			due = min(due, wait)
+			continue
+		}
+		if admit != nil && !admit(s.task, len(q.held)) {
+			due = min(due, refusedWait)
 			continue
 		}
 		if best.ID == "" || before(s.task, best) {

@@ -20,6 +20,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"syscall"
 	"time"
 
 	"jumpserver-video/transcode/guac"
@@ -37,12 +39,26 @@ type Options struct {
 	Nice    int         // niceness of ffmpeg
 	Agent   string      // name and version for the MP4's metadata
 	Workers int         // image decoders at once; 0 = one per processor
+
+	// Pace, when not nil, is told time and again how long was worked, and
+	// returns when work may go on.
+	Pace func(ctx context.Context, worked time.Duration) error
 }
 
-// Progress tells how far a step has come.
+// Progress tells how far drawing has come. Work goes with bytes, not with
+// time: an idle hour is nothing, a busy minute is much.
 type Progress struct {
 	Done  time.Duration // on the recording's time axis
-	Total time.Duration // length of the recording
+	Bytes int64         // drawn, uncompressed
+	Total int64         // bytes of the recording
+}
+
+// Fraction is the part of the work that is done, 0 to 1.
+func (p Progress) Fraction() float64 {
+	if p.Total <= 0 {
+		return 0
+	}
+	return min(float64(p.Bytes)/float64(p.Total), 1)
 }
 
 // Plan is a recording that has been read once and found convertible.
@@ -66,6 +82,8 @@ type ScanOptions struct {
 	Strict bool
 	// Progress, when not nil, is told the bytes read so far and in all.
 	Progress func(done, total int64)
+	// Pace is as in [Options].
+	Pace func(ctx context.Context, worked time.Duration) error
 }
 
 // Scan reads all parts of rec once without drawing. It returns [ErrCut],
@@ -75,7 +93,7 @@ func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan
 	hash := sha256.New()
 	var done int64
 	for _, part := range rec.Parts {
-		summary, cut, err := scanPart(ctx, part)
+		summary, cut, err := scanPart(ctx, part, newPacer(ctx, opt.Pace))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", part.Name, err)
 		}
@@ -99,13 +117,13 @@ func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan
 	return plan, nil
 }
 
-func scanPart(ctx context.Context, part recording.Part) (_ guac.Summary, cut bool, err error) {
+func scanPart(ctx context.Context, part recording.Part, pace *pacer) (_ guac.Summary, cut bool, err error) {
 	r, err := part.Open()
 	if err != nil {
 		return guac.Summary{}, false, err
 	}
 	defer r.Close()
-	watched := &cutReader{ctx: ctx, r: r}
+	watched := &cutReader{ctx: ctx, r: r, pace: pace}
 	summary, err := guac.Scan(watched, guac.DefaultLimits)
 	return summary, watched.cut, err
 }
@@ -113,13 +131,17 @@ func scanPart(ctx context.Context, part recording.Part) (_ guac.Summary, cut boo
 // cutReader ends a cut gzip stream like a complete one and remembers it, and
 // stops when its context does.
 type cutReader struct {
-	ctx context.Context
-	r   io.Reader
-	cut bool
+	ctx  context.Context
+	r    io.Reader
+	pace *pacer // may be nil
+	cut  bool
 }
 
 func (c *cutReader) Read(p []byte) (int, error) {
 	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	if err := c.pace.rest(); err != nil {
 		return 0, err
 	}
 	n, err := c.r.Read(p)
@@ -145,14 +167,19 @@ func (p *Plan) Size() (width, height int) {
 	return width + width&1, height + height&1
 }
 
-// audio picks the sound to keep: nil when there is none.
+// audio is the format of the sound track, nil when there is no sound: the best
+// that the recording has, in stereo at most.
 func (p *Plan) audio() *video.AudioFormat {
+	var best *video.AudioFormat
 	for _, s := range p.Parts {
 		for _, track := range s.Audio {
-			return &video.AudioFormat{Rate: track.Rate, Channels: track.Channels}
+			if best == nil {
+				best = &video.AudioFormat{}
+			}
+			best.Rate, best.Channels = max(best.Rate, min(track.Rate, 48000)), max(best.Channels, min(track.Channels, 2))
 		}
 	}
-	return nil
+	return best
 }
 
 // Video is an encoded MP4 that has yet to be verified.
@@ -187,15 +214,62 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 	if opt.Audio {
 		settings.Audio = p.audio()
 	}
-	encoder, err := opt.Tool.Start(ctx, settings)
+	fallback, err := p.choose(ctx, opt.Tool, &settings)
+	if err != nil {
+		return nil, err
+	}
+	made, err := p.encode(ctx, settings, opt, progress)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case errors.Is(err, video.ErrUnexpected):
+		fallback = fmt.Sprintf("encoding every frame in full, as ffmpeg's stream is unusual: %v", err)
+		settings.Plain = true
+		made, err = p.encode(ctx, settings, opt, progress)
+	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, syscall.ENOSPC):
+		fallback = fmt.Sprintf("encoded as %s, because %s failed: %v", softwareCodec, settings.Codec, err)
+		settings.Codec = softwareCodec
+		made, err = p.encode(ctx, settings, opt, progress)
+	}
+	if err == nil && fallback != "" {
+		made.Warnings = append(made.Warnings, fallback)
+	}
+	return made, err
+}
+
+// softwareCodec is what is encoded when nothing else works.
+const softwareCodec = "h264"
+
+// choose tries another codec than the default by encoding some frames, and
+// falls back with a warning.
+func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Options) (warning string, err error) {
+	if settings.Codec == "" || settings.Codec == softwareCodec {
+		settings.Codec = softwareCodec
+		return "", nil
+	}
+	err = tool.TryCodec(ctx, *settings)
+	if err == nil || ctx.Err() != nil {
+		return "", err
+	}
+	warning = fmt.Sprintf("encoded as %s, because %s cannot be used here: %v", softwareCodec, settings.Codec, err)
+	settings.Codec = softwareCodec
+	return warning, nil
+}
+
+func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, progress func(Progress)) (*Video, error) {
+	tool := opt.Tool.Paced(opt.Pace)
+	encoder, err := tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
 	defer encoder.Abort() // no effect after Close
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: width, Height: height, Workers: opt.Workers},
-		sink{encoder, settings.Audio}, func(done time.Duration, _ int64) {
+	var total int64
+	for _, part := range p.Parts {
+		total += part.Bytes
+	}
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers},
+		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
-				progress(Progress{Done: done, Total: p.Duration()})
+				progress(Progress{Done: done, Bytes: bytes, Total: total})
 			}
 		})
 	if err != nil {
@@ -206,10 +280,18 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 		return nil, err
 	}
 	return &Video{
-		Path: out, Width: width, Height: height, Frames: report.Frames, Duration: report.Duration,
-		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(p.Warnings, stats.Warnings...),
-		tool: opt.Tool, report: report,
+		Path: settings.Output, Width: settings.Width, Height: settings.Height, Frames: report.Frames, Duration: report.Duration,
+		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...),
+		tool: tool, report: report,
 	}, nil
+}
+
+// Play draws the recording for another sink than the encoder, frame by frame
+// as Encode does.
+func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
+	width, height := p.Size()
+	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height}, to, nil)
+	return err
 }
 
 // Verify decodes the whole file again and compares it with what was drawn:
@@ -240,13 +322,19 @@ func (p *Plan) guacParts(ctx context.Context) []guac.Part {
 type sink struct {
 	encoder *video.Encoder
 	audio   *video.AudioFormat
+	pace    *pacer
 }
 
-func (s sink) Frame(f guac.Frame) error { return s.encoder.Frame(f.Time, f.Image, f.Damage) }
+func (s sink) Frame(f guac.Frame) error {
+	if err := s.encoder.Frame(f.Time, f.Image, f.Damage); err != nil {
+		return err
+	}
+	return s.pace.rest()
+}
 
 func (s sink) Audio(c guac.AudioChunk) error {
-	if s.audio == nil || c.Rate != s.audio.Rate || c.Channels != s.audio.Channels {
-		return nil // dropped by choice, or a second format beside the track's
+	if s.audio == nil {
+		return nil // dropped by choice
 	}
-	return s.encoder.Audio(c.Time, c.PCM)
+	return s.encoder.Audio(c.Time, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
 }

@@ -3,6 +3,7 @@ package video
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,6 +48,9 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	if nice > 0 { // a refusal is no reason not to work
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice)
 	}
+	if t.Started != nil { // may lower it further
+		t.Started(cmd.Process.Pid)
+	}
 	return c, nil
 }
 
@@ -55,10 +59,12 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 func (c *child) wait() error {
 	err := c.cmd.Wait()
 	defer c.stop(nil)
-	if cause := context.Cause(c.ctx); cause != nil {
+	words := c.words.String()
+	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && words != "" {
+		return fmt.Errorf("%w; it said: %s", cause, words)
+	} else if cause != nil {
 		return cause
 	}
-	words := c.words.String()
 	if err == nil {
 		return nil
 	}

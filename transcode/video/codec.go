@@ -1,10 +1,18 @@
 package video
 
 import (
+	"context"
 	"fmt"
+	"image"
+	"math"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"jumpserver-video/transcode/video/h264"
 )
 
 // codec is how ffmpeg encodes.
@@ -20,9 +28,13 @@ var encoderName = regexp.MustCompile(`^(h264|hevc|av1)_(nvenc|qsv|vaapi|amf|v4l2
 // CheckCodec tells whether VIDEO_CODEC names something this package can ask
 // ffmpeg for: h264, hevc, av1, or a hardware encoder such as h264_nvenc.
 func CheckCodec(name string) error {
-	_, err := codecFor(Options{Codec: name})
+	_, err := codecFor(Options{Codec: name, Width: 1920, Height: 1080})
 	return err
 }
+
+// ErrUnexpected is wrapped by errors about a stream of ffmpeg's that small
+// changes cannot be written into; [Options.Plain] does without that.
+var ErrUnexpected = h264.ErrUnexpected
 
 // codecFor says how opt's codec is asked for. The rate factor is x264's; the
 // others get what looks alike.
@@ -32,10 +44,10 @@ func codecFor(opt Options) (codec, error) {
 		return codec{encode: x264Arguments(opt), stream: "h264"}, nil
 	case "hevc":
 		return codec{stream: "hevc", tag: "hvc1", encode: []string{"-c:v", "libx265", "-pix_fmt", "yuv420p", "-preset", "superfast",
-			"-crf", strconv.Itoa(opt.CRF + 1), "-x265-params", "log-level=error:pools=1:frame-threads=1:bframes=0:keyint=600", "-threads", "1"}}, nil
+			"-crf", strconv.FormatFloat(opt.crf()+1, 'f', 1, 64), "-x265-params", "log-level=error:pools=1:frame-threads=1:bframes=0:keyint=600", "-threads", "1"}}, nil
 	case "av1":
 		return codec{stream: "av1", encode: []string{"-c:v", "libsvtav1", "-pix_fmt", "yuv420p", "-preset", "10",
-			"-crf", strconv.Itoa(min(opt.CRF+8, 63)), "-svtav1-params", "scm=1:lp=1:keyint=600"}}, nil
+			"-crf", strconv.Itoa(min(int(opt.crf())+8, 63)), "-svtav1-params", "scm=1:lp=1:keyint=600"}}, nil
 	}
 	m := encoderName.FindStringSubmatch(opt.Codec)
 	if m == nil {
@@ -45,7 +57,7 @@ func codecFor(opt Options) (codec, error) {
 	if m[1] == "hevc" {
 		c.tag = "hvc1"
 	}
-	quality := strconv.Itoa(opt.CRF)
+	quality := strconv.Itoa(int(opt.crf()))
 	switch m[2] {
 	case "vaapi":
 		c.before = []string{"-vaapi_device", "/dev/dri/renderD128"}
@@ -65,20 +77,63 @@ func codecFor(opt Options) (codec, error) {
 	return c, nil
 }
 
+// TryCodec encodes and decodes a few frames of opt's size with opt's codec. An
+// error tells why it cannot be used here.
+func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
+	dir, err := os.MkdirTemp(filepath.Dir(opt.Output), ".codec-")
+	if err != nil {
+		return fmt.Errorf("video: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	opt.Output, opt.Audio, opt.Metadata = filepath.Join(dir, "try.mp4"), nil, nil
+	opt.Duration = 3 * opt.slot()
+	e, err := t.Start(ctx, opt)
+	if err != nil {
+		return err
+	}
+	defer e.Abort()
+	img := image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height))
+	for i := range 3 {
+		for k := range img.Pix {
+			img.Pix[k] = uint8(k/4%opt.Width + 60*i)
+		}
+		if err := e.Frame(time.Duration(i)*opt.slot(), img, []image.Rectangle{img.Rect}); err != nil {
+			return err
+		}
+	}
+	report, err := e.Close()
+	if err != nil {
+		return err
+	}
+	return t.Verify(ctx, opt.Output, report)
+}
+
 // x264's settings for screens; docs/PERFORMANCE.md has the measurements.
 //   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
 //     and there are no fades to weigh.
 //   - Menus, windows and carets come back: four references find them again.
 //   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
 //     flat areas their due, and small dead zones keep faint detail.
-//   - The lookahead tells what will stay on the screen and deserves bits.
+//   - The lookahead tells what will stay on the screen and deserves bits; a
+//     frame in it takes three times its pixels in bytes.
 //   - Without force-cfr x264 spends more on pictures that stay for long.
 //   - Keyframes come with large changes or every 600 frames.
 const x264 = "subme=0:bframes=0:weightp=0:ref=4:partitions=p8x8,i4x4:8x8dct=1:" +
-	"mbtree=1:rc-lookahead=20:qcomp=0.65:aq-mode=2:aq-strength=1.25:" +
+	"mbtree=1:qcomp=0.6:aq-mode=2:aq-strength=1.25:" +
 	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
 
 func x264Arguments(opt Options) []string {
+	lookahead := min(max(lookaheadPixels/(opt.Width*opt.Height), 5), 20)
 	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
-		"-crf", strconv.Itoa(opt.CRF), "-x264-params", x264, "-threads", "1"}
+		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", x264 + ":rc-lookahead=" + strconv.Itoa(lookahead), "-threads", "1"}
+}
+
+// lookaheadPixels bounds the frames in x264's lookahead all together.
+const lookaheadPixels = 21e6
+
+// crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
+// smaller screen is looked at enlarged, its faults, too.
+func (o Options) crf() float64 {
+	smaller := math.Log2(1920 * 1080 / float64(o.Width*o.Height))
+	return min(max(float64(o.CRF)-min(max(smaller, 0), 2), 0), 51)
 }

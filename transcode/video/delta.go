@@ -76,7 +76,7 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 	}
 	d := &deltaTrack{
 		ffmpeg: ffmpeg, raw: muxer{w: ffmpeg}, base: newPlanes(opt.Width, opt.Height),
-		coder: h264.NewDelta(opt.Width, opt.Height, min(max(opt.CRF+deltaQP, 1), 51)),
+		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(opt.crf())+deltaQP, 1), 51)),
 		out:   file, stdout: w, done: make(chan error, 1),
 	}
 	columns, rows := d.coder.Macroblocks()
@@ -117,18 +117,34 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 			return nil
 		}
 	}
-	for mb, touched := range d.touched {
-		if touched {
-			d.base.copyBlock(frame, mb)
-			d.touched[mb] = false
-		}
-	}
+	d.rebase(frame)
 	d.started, d.run, d.bytes = true, 0, 0
 	d.push(entry{at: at})
 	if err := d.raw.block(at, true, frame.pix); err != nil {
 		return d.end(err)
 	}
 	return nil
+}
+
+// rebase makes frame the one that differences are from.
+func (d *deltaTrack) rebase(frame *planes) {
+	n := 0
+	for _, touched := range d.touched {
+		if touched {
+			n++
+		}
+	}
+	if n > len(d.touched)/4 { // faster than block by block
+		copy(d.base.pix, frame.pix)
+		clear(d.touched)
+		return
+	}
+	for mb, touched := range d.touched {
+		if touched {
+			d.base.copyBlock(frame, mb)
+			d.touched[mb] = false
+		}
+	}
 }
 
 // little finds what has changed since x264's last frame, unless that is much.

@@ -3,11 +3,17 @@
 //
 // # Encoding
 //
-// [Tool.Start] runs one ffmpeg that reads Matroska from a pipe: raw pictures
-// with true millisecond timestamps and, when there is sound, PCM beside them.
-// Only the damaged parts of a frame are converted to YUV; the planes are kept
-// from frame to frame. The result is H.264 High, yuv420p, with the index in
-// front, which plays in every browser.
+// Frames become H.264 in one of two ways. Those that differ much from the last
+// go as raw pictures with true millisecond timestamps, in Matroska, through a
+// pipe to an ffmpeg with x264. Those that differ little, two thirds of a
+// session, are written by package h264 as differences, which costs next to
+// nothing; both are joined to one stream in a file. Other codecs, and
+// [Options.Plain], encode every frame ([plainTrack]).
+//
+// Only the damaged parts of a frame are converted to YUV. Sound goes to an
+// ffmpeg of its own. At the end a third one joins pictures, sound, chapters
+// (one for each period of activity) and a poster to an MP4 with its index in
+// front: H.264 High, yuv420p, which plays in every browser.
 //
 // # Verifying
 //
@@ -18,7 +24,9 @@
 //
 // # The child process
 //
-// ffmpeg sees pipes and one file of ours, runs in its own process group with
+// ffmpeg sees pipes and files of ours, runs in its own process group with
 // a minimal environment, is killed with its group when the context ends or
-// when the agent dies, and its last words are part of the error.
+// when the agent dies, and its last words are part of the error. One that
+// neither takes what it is offered nor uses the processor for ten seconds is
+// given up.
 package video

@@ -13,7 +13,7 @@ import (
 type Options struct {
 	Width, Height int    // of all frames, pixels, even
 	FPS           int    // most frames a second; 1/FPS is how long the last one lasts
-	CRF           int    // x264's constant rate factor
+	CRF           int    // x264's constant rate factor, for 1080p
 	Codec         string // see [CheckCodec]
 	Nice          int    // niceness of ffmpeg
 	Output        string // the .mp4 to write; replaced if it exists
@@ -137,9 +137,8 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	if len(damage) > 0 {
 		e.active.see(at)
 	}
-	if e.samples.see(e.frames, at, e.planes.luma()) {
-		e.poster.see(e.planes)
-	}
+	e.samples.see(e.frames, at, e.planes)
+	e.poster.see(img, e.planes, damage)
 	e.frames++
 	e.last = at
 	if err := e.track.add(at, e.planes); err != nil {
@@ -149,16 +148,16 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	return nil
 }
 
-// Audio adds sound that begins at a time; what is between it and the sound
-// before becomes silence, what overlaps is dropped.
-func (e *Encoder) Audio(at time.Duration, pcm []byte) error {
+// Audio adds sound that begins at a time, in whatever format; what is between
+// it and the sound before becomes silence, what overlaps is dropped.
+func (e *Encoder) Audio(at time.Duration, format AudioFormat, pcm []byte) error {
 	if e.sound == nil {
 		return errNoSound
 	}
 	if e.closed {
 		return errEnded
 	}
-	if err := e.sound.add(at, pcm); err != nil {
+	if err := e.sound.add(at, converted(pcm, format, e.sound.format)); err != nil {
 		e.Abort()
 		return err
 	}

@@ -1,11 +1,15 @@
 package video
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
@@ -25,6 +29,8 @@ type feed struct {
 	pipe  *os.File
 	alive *pulse
 	ended bool
+
+	patience time.Duration
 }
 
 // feed starts ffmpeg with a pipe as its standard input.
@@ -43,14 +49,14 @@ func (t *Tool) feed(ctx context.Context, nice int, stdout io.Writer, args ...str
 		w.Close()
 		return nil, err
 	}
-	return &feed{child: c, pipe: w, alive: &pulse{pid: c.cmd.Process.Pid}}, nil
+	return &feed{child: c, pipe: w, alive: &pulse{pid: c.cmd.Process.Pid}, patience: cmp.Or(t.patience, patience)}, nil
 }
 
 // Write gives ffmpeg all of p. An error tells why ffmpeg ended.
 func (f *feed) Write(p []byte) (int, error) {
 	done := 0
 	for {
-		_ = f.pipe.SetWriteDeadline(time.Now().Add(patience))
+		_ = f.pipe.SetWriteDeadline(time.Now().Add(f.patience))
 		n, err := f.pipe.Write(p[done:])
 		done += n
 		switch {
@@ -76,7 +82,7 @@ func (f *feed) close() error {
 	}
 	f.ended = true
 	f.pipe.Close()
-	return f.child.finish(f.alive)
+	return f.child.finish(f.alive, f.patience)
 }
 
 // abort kills ffmpeg. After close it does nothing.
@@ -88,7 +94,7 @@ func (f *feed) abort() {
 }
 
 // finish waits for a child and gives it up when it stands still.
-func (c *child) finish(alive *pulse) error {
+func (c *child) finish(alive *pulse, patience time.Duration) error {
 	ended := make(chan struct{})
 	watched := make(chan struct{})
 	go func() {
@@ -111,14 +117,16 @@ func (c *child) finish(alive *pulse) error {
 	return err
 }
 
-// pulse tells whether a process uses the processor. A starved one uses a
-// little of it, one that hangs none.
+// pulse tells whether a process uses the processor or would if it were let.
+// One that others starve may use too little of it to be counted for long, all
+// the more in the idle scheduling class; one that hangs waits for something
+// else.
 type pulse struct {
 	pid  int
 	last float64 // seconds of processor time
 }
 
-// beats tells whether time was used since the last call.
+// beats tells whether time was used since the last call, or is asked for.
 func (p *pulse) beats() bool {
 	proc := process.Process{Pid: int32(p.pid)}
 	t, err := proc.Times()
@@ -127,5 +135,23 @@ func (p *pulse) beats() bool {
 	}
 	used := t.User + t.System
 	defer func() { p.last = used }()
-	return used > p.last
+	return used > p.last || wantsTime(p.pid)
+}
+
+// wantsTime tells whether a thread of the process runs, waits for a processor,
+// or was stopped by a signal.
+func wantsTime(pid int) bool {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		// 4711 (name, which may hold anything) R ...
+		_, rest, _ := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
+		if state, _, _ := strings.Cut(rest, " "); state == "R" || state == "T" {
+			return true
+		}
+	}
+	return false
 }

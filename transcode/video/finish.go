@@ -50,7 +50,7 @@ func (e *Encoder) finish() (Report, error) {
 	}
 	return Report{
 		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
-		Samples: e.samples.finish(e.frames-1, e.last, e.planes.luma()), Audio: heard, Chapters: len(chapters),
+		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
 		Bytes: st.Size(), CPU: cpu + join.child.cpu(),
 	}, nil
 }
@@ -65,7 +65,7 @@ func (e *Encoder) joinArguments(codec codec, heard bool) []string {
 	if heard {
 		args = append(args, "-map", "3:a:0")
 	}
-	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "-1", "-c", "copy",
+	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "1", "-c", "copy",
 		"-bsf:v:0", "setts=pts=PTS:dts=PTS") // there are no B frames, but ffmpeg would guess
 	if codec.tag != "" {
 		args = append(args, "-tag:v:0", codec.tag)

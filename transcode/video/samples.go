@@ -4,9 +4,23 @@ import "time"
 
 // Sample is the brightness of one frame as it was given to the encoder.
 type Sample struct {
-	Frame int // number, from 0
-	At    time.Duration
-	Luma  []byte // limited range, width×height
+	Frame         int // number, from 0
+	At            time.Duration
+	Width, Height int    // of the frame
+	Rows          []byte // limited range, every fourth row from the first on
+}
+
+// sample takes a frame's.
+func sample(frame int, at time.Duration, p *planes) Sample {
+	return Sample{frame, at, p.width, p.height, fourth(nil, p.luma(), p.width)}
+}
+
+// fourth appends every fourth row of a picture.
+func fourth(out, luma []byte, width int) []byte {
+	for at := 0; at < len(luma); at += 4 * width {
+		out = append(out, luma[at:at+width]...)
+	}
+	return out
 }
 
 // maxSamples bounds how many frames are kept, besides the last.
@@ -20,11 +34,10 @@ type sampler struct {
 	kept   []Sample
 }
 
-// see tells whether the frame is kept.
-func (s *sampler) see(frame int, at time.Duration, luma []byte) bool {
+func (s *sampler) see(frame int, at time.Duration, p *planes) {
 	s.stride = max(s.stride, 1)
 	if frame%s.stride != 0 {
-		return false
+		return
 	}
 	if len(s.kept) == maxSamples {
 		s.stride *= 2
@@ -37,17 +50,16 @@ func (s *sampler) see(frame int, at time.Duration, luma []byte) bool {
 		clear(s.kept[len(thinned):])
 		s.kept = thinned
 		if frame%s.stride != 0 {
-			return false
+			return
 		}
 	}
-	s.kept = append(s.kept, Sample{Frame: frame, At: at, Luma: append([]byte(nil), luma...)})
-	return true
+	s.kept = append(s.kept, sample(frame, at, p))
 }
 
 // finish adds the last frame and returns all.
-func (s *sampler) finish(frame int, at time.Duration, luma []byte) []Sample {
+func (s *sampler) finish(frame int, at time.Duration, p *planes) []Sample {
 	if n := len(s.kept); frame < 0 || n > 0 && s.kept[n-1].Frame == frame {
 		return s.kept
 	}
-	return append(s.kept, Sample{Frame: frame, At: at, Luma: append([]byte(nil), luma...)})
+	return append(s.kept, sample(frame, at, p))
 }

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Tool is an ffmpeg that has been found and can do what is needed.
@@ -16,7 +17,12 @@ type Tool struct {
 	Path    string
 	Version string // as it calls itself, such as 5.1.9-0+deb12u1
 
-	passthrough []string // how this version is told to keep timestamps
+	// Started, when not nil, is told of every process that is started.
+	Started func(pid int)
+
+	pace        Pace          // nil = unhindered
+	passthrough []string      // how this version is told to keep timestamps
+	patience    time.Duration // instead of the constant; for tests
 }
 
 // ErrNoFFmpeg means that there is no ffmpeg that can be used.

@@ -1,11 +1,14 @@
 package video
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -74,14 +77,16 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 		<-compared //nolint:errcheck // it has ended, too; why is known
 		return err
 	}
-	err = c.wait()
+	unpace := t.halt(c)
+	err = c.finish(&pulse{pid: c.cmd.Process.Pid}, cmp.Or(t.patience, patience))
+	unpace()
 	w.CloseWithError(io.EOF)
 	likeness := <-compared
 	words := c.words.String()
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, ErrNoFFmpeg):
+	case errors.Is(err, ErrNoFFmpeg), errors.Is(err, errStalled):
 		return err
 	case likeness != nil && (!likeness.missing || err == nil):
 		return likeness
@@ -94,7 +99,7 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 }
 
 func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []string {
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1", "-i", "file:" + path}
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(min(2, runtime.GOMAXPROCS(0))), "-i", "file:" + path}
 	var chosen []string
 	for _, s := range samples {
 		chosen = append(chosen, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
@@ -115,12 +120,14 @@ func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []stri
 
 // compare reads the chosen frames' brightness and holds it against samples.
 func compare(r io.Reader, samples []Sample) *VerifyError {
+	var got, rows []byte
 	for _, s := range samples {
-		got := make([]byte, len(s.Luma))
+		got = slices.Grow(got[:0], s.Width*s.Height)[:s.Width*s.Height]
 		if _, err := io.ReadFull(r, got); err != nil {
 			return &VerifyError{What: fmt.Sprintf("frame %d (%s) is missing", s.Frame, s.At), missing: true}
 		}
-		if db := psnr(got, s.Luma); db < minPSNR {
+		rows = fourth(rows[:0], got, s.Width)
+		if db := psnr(rows, s.Rows); db < minPSNR {
 			return &VerifyError{What: fmt.Sprintf("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)}
 		}
 	}
@@ -133,7 +140,7 @@ func compare(r io.Reader, samples []Sample) *VerifyError {
 // psnr is the likeness of two pictures in dB; +Inf when they are equal.
 func psnr(a, b []byte) float64 {
 	var sum uint64
-	for i := range a {
+	for i := range min(len(a), len(b)) {
 		d := int64(a[i]) - int64(b[i])
 		sum += uint64(d * d)
 	}

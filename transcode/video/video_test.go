@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"math"
@@ -188,7 +189,7 @@ func TestSoundStaysInPlace(t *testing.T) {
 			t.Fatal(err)
 		}
 		if i >= 10 && i < 20 {
-			if err := e.Audio(at, tone(44100, i*4410, 4410)); err != nil {
+			if err := e.Audio(at, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -237,9 +238,9 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	swapped := append([]Sample(nil), report.Samples...)
-	swapped[2].Luma, swapped[6].Luma = swapped[6].Luma, swapped[2].Luma
+	swapped[2].Rows, swapped[6].Rows = swapped[6].Rows, swapped[2].Rows
 	black := append([]Sample(nil), report.Samples...)
-	black[3].Luma = bytes.Repeat([]byte{16}, len(black[3].Luma))
+	black[3].Rows = bytes.Repeat([]byte{16}, len(black[3].Rows))
 	for name, tc := range map[string]struct {
 		data []byte
 		want func(Report) Report
@@ -275,7 +276,7 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 func damaged(good []byte) []byte {
 	b := append([]byte(nil), good...)
 	at := bytes.Index(b, []byte("mdat"))
-	at += (len(b) - at) / 3
+	at += (len(b) - at) * 3 / 4
 	for i := range 400 {
 		b[min(at+i, len(b)-1)] = byte(i * 7)
 	}
@@ -368,7 +369,7 @@ func TestFailuresLeaveNothing(t *testing.T) {
 		defer e.Abort()
 		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
 		for i := range 100 {
-			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), nil); err != nil {
+			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 				break
 			}
 		}
@@ -391,6 +392,111 @@ func TestFailuresLeaveNothing(t *testing.T) {
 			t.Errorf("the reason is missing in %v", err)
 		}
 	})
+}
+
+// hanging is an ffmpeg that says something and then does nothing.
+func hanging(t *testing.T) *Tool {
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho the disk is slow >&2\nexec sleep 1000\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Tool{Path: path, Version: "7.1", patience: 300 * time.Millisecond}
+}
+
+func TestAHangIsNoticed(t *testing.T) {
+	check := func(t *testing.T, start time.Time, opt Options, err error) {
+		t.Helper()
+		if !errors.Is(err, errStalled) || !strings.Contains(err.Error(), "the disk is slow") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("after %s", took)
+		}
+		left, err := filepath.Glob(opt.Output + "*")
+		if err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprint("while writing, plain ", plain), func(t *testing.T) {
+			opt := options(t)
+			opt.Width, opt.Height, opt.Plain = 1920, 1080, plain
+			e, err := hanging(t).Start(t.Context(), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Abort()
+			start := time.Now()
+			err = e.Frame(0, image.NewRGBA(image.Rect(0, 0, 1920, 1080)), nil)
+			check(t, start, opt, err)
+		})
+		t.Run(fmt.Sprint("at the end, plain ", plain), func(t *testing.T) {
+			opt := options(t)
+			opt.Plain = plain
+			e, err := hanging(t).Start(t.Context(), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer e.Abort()
+			if err := e.Frame(0, scene(320, 240, 0), nil); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = e.Close()
+			check(t, start, opt, err)
+		})
+	}
+	t.Run("while verifying", func(t *testing.T) {
+		opt := options(t)
+		opt.Duration = 166 * time.Millisecond
+		report := encode(t, opt, ms(0, 100)...)
+		start := time.Now()
+		if err := hanging(t).Verify(t.Context(), opt.Output, report); !errors.Is(err, errStalled) {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("after %s", took)
+		}
+	})
+}
+
+// TestAFullDiskIsNamed encodes onto a filesystem with too little room.
+func TestAFullDiskIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skip("needs leave to mount a small filesystem: ", err)
+	}
+	defer func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, plain := range []bool{false, true} {
+		opt := options(t)
+		opt.Plain, opt.Output = plain, filepath.Join(dir, "out.mp4")
+		e, err := tool(t).Start(t.Context(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := rand.New(rand.NewPCG(1, 1))
+		img := image.NewRGBA(image.Rect(0, 0, 320, 240))
+		for i := 0; err == nil && i < 200; i++ {
+			for k := range img.Pix {
+				img.Pix[k] = uint8(r.IntN(256))
+			}
+			err = e.Frame(time.Duration(i)*time.Second, img, []image.Rectangle{img.Rect})
+		}
+		if err == nil {
+			_, err = e.Close()
+		}
+		e.Abort()
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("plain %v: got %v", plain, err)
+		}
+		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+			t.Errorf("left: %v %v", left, err)
+		}
+	}
 }
 
 func gone(t *testing.T, path string) {
@@ -418,5 +524,23 @@ func BenchmarkConvert1080p(b *testing.B) {
 	b.SetBytes(int64(len(img.Pix)))
 	for b.Loop() {
 		p.convert(img, img.Rect)
+	}
+}
+
+func TestConversionsAgree(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	img := image.NewRGBA(image.Rect(0, 0, 130, 70))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(r.IntN(256))
+	}
+	for range 50 {
+		x, y := 2*r.IntN(64), 2*r.IntN(34)
+		box := image.Rect(x, y, x+2+2*r.IntN((130-x)/2), y+2+2*r.IntN((70-y)/2))
+		ours, plain := newPlanes(130, 70), newPlanes(130, 70)
+		ours.convertRect(img, box)
+		plain.convertRectInGo(img, box)
+		if !bytes.Equal(ours.pix, plain.pix) {
+			t.Fatalf("%v differs", box)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Stream makes one stream of x264's pictures and of [Delta] pictures between
@@ -142,7 +143,7 @@ func (s *Stream) Delta(d Difference) []byte {
 
 // packet is a NAL unit of head and rest, after its length.
 func packet(head, rest []byte) []byte {
-	body := append(head, rest...)
+	body := slices.Concat(head, rest)
 	out := escape(make([]byte, 4, len(body)+len(body)/64+8), body)
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
 	return out

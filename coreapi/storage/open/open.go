@@ -1,0 +1,36 @@
+// Package open makes the storage of core's settings, of whatever kind.
+package open
+
+import (
+	"errors"
+
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/azure"
+	"jumpserver-video/coreapi/storage/obs"
+	"jumpserver-video/coreapi/storage/oss"
+	"jumpserver-video/coreapi/storage/s3"
+)
+
+// Storage makes the storage of settings whose target is a bucket; it connects
+// at the first call. Settings that cannot work are storage.ErrConfig.
+func Storage(c storage.Config, o storage.Options) (storage.Storage, error) {
+	// Not return directly: a nil *Bucket is no nil Storage.
+	var s storage.Storage
+	var err error
+	switch c.Kind {
+	case storage.KindS3, storage.KindSwift, storage.KindCOS:
+		s, err = s3.Open(c, o)
+	case storage.KindOSS:
+		s, err = oss.Open(c, o)
+	case storage.KindOBS:
+		s, err = obs.Open(c, o)
+	case storage.KindAzure:
+		s, err = azure.Open(c, o)
+	default:
+		err = &storage.Error{Op: "open", Place: c.Place(), Kind: storage.ErrConfig, Err: errors.New("it is no bucket")}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}

@@ -1,0 +1,77 @@
+package storage
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // what the protocols check transfers with
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
+)
+
+// Sizes of multipart uploads, in bytes. Core's own clients send parts of 64
+// MiB; with smaller ones less is sent again after a cut connection.
+const (
+	OnePart  = 64 << 20 // up to here an object is sent in one request
+	partSize = 16 << 20
+	maxParts = 9_000 // the protocols allow 10,000
+)
+
+// Part is a piece of a body.
+type Part struct {
+	Number       int // from 1
+	Offset, Size int64
+}
+
+// Split cuts a body into parts for a multipart upload.
+func Split(size int64) []Part {
+	each := int64(partSize)
+	for size > each*maxParts {
+		each *= 2
+	}
+	var parts []Part
+	for at := int64(0); at < size; at += each {
+		parts = append(parts, Part{Number: len(parts) + 1, Offset: at, Size: min(each, size-at)})
+	}
+	return parts
+}
+
+// Whole is a body as its only part.
+func (b Body) Whole() Part { return Part{Number: 1, Size: b.Size} }
+
+// Open reads a part from its beginning.
+func (b Body) Open(p Part) *io.SectionReader { return io.NewSectionReader(b, p.Offset, p.Size) }
+
+// Sums are the digests of a part.
+type Sums struct {
+	MD5    []byte
+	SHA256 []byte
+}
+
+// Base64MD5 is the form of Content-MD5.
+func (s Sums) Base64MD5() string { return base64.StdEncoding.EncodeToString(s.MD5) }
+
+// HexSHA256 is the form of x-amz-content-sha256.
+func (s Sums) HexSHA256() string { return hex.EncodeToString(s.SHA256) }
+
+// Sum reads a part and digests it.
+func (b Body) Sum(ctx context.Context, p Part) (Sums, error) {
+	m, s := md5.New(), sha256.New() //nolint:gosec // see above
+	if _, err := io.Copy(io.MultiWriter(m, s), ctxReader{ctx, b.Open(p)}); err != nil {
+		return Sums{}, err
+	}
+	return Sums{MD5: m.Sum(nil), SHA256: s.Sum(nil)}, nil
+}
+
+// ctxReader stops reading when its context ends.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if err := context.Cause(c.ctx); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

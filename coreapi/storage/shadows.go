@@ -1,0 +1,166 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Rules are what differs between releases of core when it looks for a replay.
+// The zero value suits no release: see RulesOf.
+type Rules struct {
+	Legacy        bool // D/S.gz counts (up to v4.1)
+	Parts         bool // D/S/S.replay.json counts (from v4.2)
+	RecorderFirst bool // the recording component's storage is searched first (from v4.10.17)
+}
+
+// RulesOf are the rules of a release such as 4.10.13. When the release is not
+// known ("" or not understood), all that any release looks at counts.
+func RulesOf(version string) Rules {
+	var v [3]int
+	if n, _ := fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d.%d", &v[0], &v[1], &v[2]); n < 2 {
+		return Rules{Legacy: true, Parts: true, RecorderFirst: true}
+	}
+	parts := slices.Compare(v[:], []int{4, 2, 0}) >= 0
+	return Rules{Legacy: !parts, Parts: parts, RecorderFirst: slices.Compare(v[:], []int{4, 10, 17}) >= 0}
+}
+
+// Replay names a session's replay.
+type Replay struct {
+	Date    string // YYYY-MM-DD, of the session's start in UTC
+	Session string // lower-case UUID
+}
+
+// Video is the key from which core serves the MP4.
+func (r Replay) Video() string { return r.flat(".replay.mp4") }
+
+// Index is the key of the index of a recording in parts.
+func (r Replay) Index() string { return r.Date + "/" + r.Session + "/" + r.Session + ".replay.json" }
+
+func (r Replay) flat(suffix string) string { return r.Date + "/" + r.Session + suffix }
+
+// before are the keys that core prefers to the video, as it looks for them.
+func (r Replay) before(rules Rules) []string {
+	keys := []string{r.flat(".replay.gz"), r.flat(".cast.gz")}
+	if rules.Legacy {
+		keys = append([]string{r.flat(".gz")}, keys...)
+	}
+	return keys
+}
+
+// Shadow is something that core serves, or tries to, in place of the video.
+type Shadow struct {
+	// Storage it is in, under Key; nil when it lies at Path on the volume.
+	Storage Storage
+	Key     string
+	Path    string // absolute
+	Size    int64  // bytes
+	// Cast: a terminal recording, which is not ours to retire.
+	Cast bool
+	// Video: a local copy of some MP4, which core serves and never compares
+	// with the one in the bucket. It may be good; see IsCopy.
+	Video bool
+}
+
+// Search says where core looks for replays, as far as we can look too.
+type Search struct {
+	Rules Rules
+	// Media is core's media folder as mounted here, the parent of the replay
+	// folder; "" = no volume.
+	Media string
+	// Home is the storage with the video, Others are further ones.
+	Home   Storage
+	Others []Storage
+}
+
+// Shadows lists what keeps core from serving the video in Home, once it is
+// there. Each storage costs one request.
+func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
+	found, err := s.local(r)
+	if err != nil {
+		return nil, err
+	}
+	for _, storage := range append([]Storage{s.Home}, s.Others...) {
+		more, err := s.external(ctx, storage, r)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, more...)
+	}
+	return found, nil
+}
+
+// local finds what lies on the volume: anything there comes before storages.
+func (s Search) local(r Replay) ([]Shadow, error) {
+	if s.Media == "" {
+		return nil, nil
+	}
+	if st, err := os.Stat(filepath.Join(s.Media, "replay")); err != nil || !st.IsDir() {
+		return nil, fmt.Errorf("core's media folder %s has no replay folder: is it mounted?", s.Media)
+	}
+	keys := append(r.before(s.Rules), r.Video())
+	if s.Rules.Parts {
+		keys = append(keys, r.Index())
+	}
+	var found []Shadow
+	for _, base := range []string{"", "replay"} {
+		for _, key := range keys {
+			if base != "" && key == r.flat(".gz") {
+				continue // core looks for it outside of the replay folder only
+			}
+			path := filepath.Join(s.Media, base, filepath.FromSlash(key))
+			st, err := os.Stat(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			found = append(found, Shadow{Key: key, Path: path, Size: st.Size(), Cast: key == r.flat(".cast.gz"), Video: key == r.Video()})
+		}
+	}
+	return found, nil
+}
+
+// external finds what lies in a storage. Whatever component recorded the
+// session may have been set to any storage but Home.
+func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shadow, error) {
+	before := r.before(s.Rules)
+	var found []Shadow
+	for after := ""; ; {
+		// Both D/S.… and D/S/…: a handful of keys.
+		page, err := storage.List(ctx, Query{Prefix: r.flat(""), After: after})
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range page.Objects {
+			shadow := Shadow{Storage: storage, Key: o.Key, Size: o.Size, Cast: strings.HasPrefix(o.Key, r.flat(".cast.gz"))}
+			match := func(key string) bool {
+				return o.Key == key || storage.MatchesPrefixes() && strings.HasPrefix(o.Key, key)
+			}
+			index := s.Rules.Parts && s.Rules.RecorderFirst && storage != s.Home && match(r.Index())
+			if index || slices.ContainsFunc(before, match) {
+				found = append(found, shadow)
+			}
+		}
+		if after = page.Next; after == "" {
+			return found, nil
+		}
+	}
+}
+
+// IsCopy tells whether a file on the volume with this key and size is what
+// core leaves there when somebody has watched an object of the storage: it
+// downloads the object under its key and serves that file from then on.
+func IsCopy(ctx context.Context, s Storage, key string, size int64) (bool, error) {
+	o, err := s.Stat(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && o.Size == size, err
+}

@@ -1,0 +1,249 @@
+package transcode_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher"
+)
+
+// ward is an agent at work on a faulty volume.
+type ward struct {
+	*site
+	volume  *faulty
+	agent   *agent
+	stopped chan struct{}
+	cancel  context.CancelFunc
+}
+
+// admitted starts an agent with one recording to do on a volume with faults.
+// at, when not nil, is called at every step boundary.
+func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), faults ...fault) *ward {
+	t.Helper()
+	w := &ward{site: newSite(t, "4.10.13", parts), stopped: make(chan struct{})}
+	w.volume = mountFaulty(t, w.replay())
+	var err error
+	w.agent, err = newAgent(t.Context(), agentOptions{
+		coreURL: w.core.URL, replay: w.volume.point, data: w.data(), path: w.path, originals: cleanup.PolicyTrash, log: t.Output(),
+		boundary: func(name string) {
+			if at != nil {
+				at(w, name)
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.agent.queue.Close() })
+	if err := w.agent.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.volume.set(faults...)
+	var ctx context.Context
+	ctx, w.cancel = context.WithCancel(t.Context())
+	w.agent.pool.Workers = 2
+	go func() { _ = w.agent.pool.Run(ctx); close(w.stopped) }()
+	t.Cleanup(func() { w.cancel(); <-w.stopped })
+	return w
+}
+
+func (w *ward) task() queue.Task {
+	w.t.Helper()
+	task, err := w.agent.queue.Get(w.t.Context(), session)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return task
+}
+
+// released waits until the task was put back, and answers it.
+func (w *ward) released() (task queue.Task) {
+	w.t.Helper()
+	waitUntil(w.t, func() bool { task = w.task(); return task.State != queue.StateQueued && !task.Held() })
+	return task
+}
+
+// nothingLost: the original is where it was, or the MP4 is in place and the
+// original in the trash, whole.
+func (w *ward) nothingLost() {
+	w.t.Helper()
+	if w.exists(w.path) {
+		return
+	}
+	trashed := slices.ContainsFunc(w.files(), func(f string) bool {
+		return strings.HasPrefix(f, cleanup.TrashName) && strings.HasSuffix(f, filepath.Base(w.path))
+	})
+	if !trashed || !w.exists(mp4) {
+		w.t.Errorf("the original is lost: %v", w.files())
+	}
+}
+
+// recovers takes the faults away and wants the one right end.
+func (w *ward) recovers() {
+	w.t.Helper()
+	w.volume.set()
+	if task := w.task(); task.State != queue.StateDone {
+		if err := w.agent.queue.Retry(w.t.Context(), session); err != nil && !errors.Is(err, queue.ErrActive) {
+			w.t.Fatal(err)
+		}
+	}
+	waitUntil(w.t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	w.checkReplaced()
+}
+
+// TestFaultsOfTheVolume: each ends in a wait with its class, with nothing
+// lost, and everything ends well once it is over.
+func TestFaultsOfTheVolume(t *testing.T) {
+	const original, video = session + ".replay.gz", session + ".replay.mp4"
+	for name, tc := range map[string]struct {
+		fault fault
+		class queue.Class
+	}{
+		"ESTALE when looked at":         {fault{op: "stat", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"ESTALE when opened":            {fault{op: "open", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EIO when opened":               {fault{op: "open", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when opened":            {fault{op: "open", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when read":                 {fault{op: "read", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"ESTALE when read again":        {fault{op: "read", on: original, errno: syscall.ESTALE, skip: 2}, transcode.ClassVolume},
+		"EIO when the MP4 is read":      {fault{op: "read", on: video, errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when the MP4 is read":   {fault{op: "open", on: video, errno: syscall.EACCES}, transcode.ClassPermission},
+		"ESTALE at the MP4":             {fault{op: "stat", on: video, errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EROFS when the trash is made":  {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"ENOSPC in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.ENOSPC}, transcode.ClassDiskFull},
+		"EDQUOT in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EDQUOT when retired":           {fault{op: "rename", on: original, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EROFS when retired":            {fault{op: "rename", on: original, errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"EACCES when retired":           {fault{op: "rename", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when retired":              {fault{op: "rename", on: original, errno: syscall.EIO}, transcode.ClassVolume},
+		"EIO once the original is away": {fault{op: "list", on: "2024-04-23", errno: syscall.EIO, skip: 1}, transcode.ClassVolume},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := admitted(t, false, nil, tc.fault)
+			task := w.released()
+			if w.volume.met() == 0 {
+				t.Error("the fault was not met")
+			}
+			if task.State != queue.StateRetrying || task.Reason != tc.class || task.Error == "" {
+				t.Errorf("%s (%s): %s", task.State, task.Reason, task.Error)
+			}
+			w.nothingLost()
+			w.recovers()
+		})
+	}
+}
+
+// TestFaultsOfRenamesThatHappened: the original has gone to the trash, and the
+// volume says that it has not.
+func TestFaultsOfRenamesThatHappened(t *testing.T) {
+	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ESTALE, syscall.ENOENT} {
+		for _, parts := range []bool{false, true} {
+			w := admitted(t, parts, nil, fault{op: "rename", on: session, errno: errno, after: true})
+			waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+			if w.volume.met() == 0 {
+				t.Error("the fault was not met")
+			}
+			w.nothingLost()
+			w.checkReplaced()
+			if v := transcode.ViewOf(w.task()); len(v.Originals) != 1 {
+				t.Errorf("%s: the task does not know where the original is: %v", errno, v.Originals)
+			}
+		}
+	}
+}
+
+// TestFaultsThatDoNotMatter: what only makes the MP4 look like the original
+// may fail.
+func TestFaultsThatDoNotMatter(t *testing.T) {
+	w := admitted(t, false, nil, fault{op: "change", on: session + ".replay.mp4", errno: syscall.EPERM})
+	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	if w.volume.met() == 0 {
+		t.Error("the fault was not met")
+	}
+	w.nothingLost()
+	if got := w.served(); got != "mp4" {
+		t.Errorf("core serves %s", got)
+	}
+}
+
+// TestTheMountVanishesInMidTask at every step, and comes back: an empty
+// folder is never taken for a deletion, of the original or the MP4.
+func TestTheMountVanishesInMidTask(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		for _, step := range []queue.State{queue.StateRendering, queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring} {
+			t.Run(string(step)+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
+				t.Parallel()
+				gone := make(chan struct{})
+				w := admitted(t, parts, func(w *ward, boundary string) {
+					if boundary == string(step) {
+						select {
+						case <-gone:
+						default:
+							w.volume.vanish()
+							close(gone)
+						}
+					}
+				})
+				<-gone
+				task := w.released()
+				if task.State != queue.StateRetrying || task.Reason != transcode.ClassVolume {
+					t.Errorf("%s (%s): %s", task.State, task.Reason, task.Error)
+				}
+				w.nothingLost()
+				w.volume.mount()
+				w.recovers()
+			})
+		}
+	}
+}
+
+// TestAHangingReadBlocksItsOwnWorkerOnly: the task stays ours while it hangs
+// for longer than the lease lasts, another recording is converted meanwhile,
+// and everything goes on when the volume answers again.
+func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
+	answer := make(chan struct{})
+	w := admitted(t, false, nil, fault{op: "read", on: session, hang: answer})
+	waitUntil(t, func() bool { return w.task().Held() && w.volume.met() > 0 })
+	before := w.task()
+
+	const second = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
+	w.core.AddSession(coretest.Session{
+		ID: second, User: "Lee(lee)", Asset: "win-08(10.3.4.8)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
+		Start: start, End: start.Add(time.Minute), Finished: true,
+	})
+	path := "2024-04-23/" + second + ".replay.gz"
+	w.write(path, gz(t, dump(2, 1000, 4)))
+	st, err := os.Stat(filepath.Join(w.replay(), path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := watcher.Candidate{Session: second, Date: "2024-04-23", Path: path, Size: st.Size(), ModTime: st.ModTime()}
+	if err := w.agent.pool.Found(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, func() bool {
+		task, err := w.agent.queue.Get(t.Context(), second)
+		return err == nil && task.State == queue.StateDone && !task.Held()
+	})
+	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // the lease lasts for five
+	if now := w.task(); now.Lease != before.Lease || !now.Updated.After(before.Updated) {
+		t.Errorf("the lease was not kept: %+v, %+v", before, now)
+	}
+	close(answer)
+	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	w.nothingLost()
+	if got := w.served(); got != "mp4" {
+		t.Errorf("core serves %s", got)
+	}
+}

@@ -1,0 +1,116 @@
+package guac
+
+import (
+	"fmt"
+	"image"
+	"math"
+	"regexp"
+	"strconv"
+	"testing"
+)
+
+// comparison is how much a picture may differ from the reference player's:
+//
+//	exact     not at all
+//	within N  each channel of each pixel by at most N levels: rounding
+//	psnr N    the whole picture by no more than a PSNR of N dB
+//	edges N   pixels at the edge of something in the reference by at most N
+//	          levels and, of these, no more than one in ten by over N/2: shapes are
+//	          anti-aliased otherwise; all other pixels by at most 2 levels
+type comparison struct {
+	kind  string
+	limit float64
+}
+
+var comparisonLine = regexp.MustCompile(`(?m)^# compare: (exact|within|psnr|edges)(?: ([0-9]+))?$`)
+
+func comparisonOf(t *testing.T, script string) comparison {
+	t.Helper()
+	m := comparisonLine.FindStringSubmatch(script)
+	if m == nil {
+		t.Fatal("the script does not say how to compare")
+	}
+	limit, _ := strconv.ParseFloat(m[2], 64)
+	return comparison{m[1], limit}
+}
+
+func (c comparison) check(got, want *image.RGBA) error {
+	if got.Rect != want.Rect {
+		return fmt.Errorf("%v, want %v", got.Rect, want.Rect)
+	}
+	if c.kind == "psnr" {
+		if db := psnr(got, want); db < c.limit {
+			return fmt.Errorf("PSNR %.1f dB, want %g", db, c.limit)
+		}
+		return nil
+	}
+	edges, far := 0, 0
+	worst, bad := 0, 0
+	var first image.Point
+	for y := range want.Rect.Dy() {
+		for x := range want.Rect.Dx() {
+			d := distance(got, want, x, y)
+			worst = max(worst, d)
+			allowed := c.limit
+			if c.kind == "edges" {
+				allowed = 2
+				if atEdge(want, x, y) {
+					edges, allowed = edges+1, c.limit
+					if float64(d) > c.limit/2 {
+						far++
+					}
+				}
+			}
+			if float64(d) > allowed {
+				if bad == 0 {
+					first = image.Pt(x, y)
+				}
+				bad++
+			}
+		}
+	}
+	if bad > 0 {
+		return fmt.Errorf("%d pixels differ, by up to %d levels; %v is %v, want %v", bad, worst, first,
+			got.RGBAAt(first.X, first.Y), want.RGBAAt(first.X, first.Y))
+	}
+	if 10*far > edges {
+		return fmt.Errorf("%d of %d pixels at edges differ by more than %g levels", far, edges, c.limit/2)
+	}
+	return nil
+}
+
+// distance is the largest difference of a channel of a pixel.
+func distance(a, b *image.RGBA, x, y int) int {
+	p, q := a.Pix[a.PixOffset(x, y):][:4], b.Pix[b.PixOffset(x, y):][:4]
+	d := 0
+	for i := range p {
+		d = max(d, int(p[i])-int(q[i]), int(q[i])-int(p[i]))
+	}
+	return d
+}
+
+// atEdge tells whether a pixel's surroundings are of more than one colour.
+func atEdge(img *image.RGBA, x, y int) bool {
+	for dy := -1; dy <= 1; dy++ {
+		for dx := -1; dx <= 1; dx++ {
+			if p := image.Pt(x+dx, y+dy); p.In(img.Rect) && img.RGBAAt(p.X, p.Y) != img.RGBAAt(x, y) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func psnr(a, b *image.RGBA) float64 {
+	var sum float64
+	n := 0
+	for i := range a.Pix {
+		if i%4 == 3 {
+			continue
+		}
+		d := float64(a.Pix[i]) - float64(b.Pix[i])
+		sum += d * d
+		n++
+	}
+	return 10 * math.Log10(255*255/(sum/float64(n)))
+}

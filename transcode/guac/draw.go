@@ -1,0 +1,247 @@
+package guac
+
+import (
+	"image"
+
+	"golang.org/x/image/math/f64"
+)
+
+// draw executes what changes a layer's path, state or pixels.
+func (d *display) draw(l *layer, o *op) {
+	i, f := o.i, o.f
+	switch o.code {
+	case opRect, opStart, opLine, opArc, opCurve:
+		d.segment(l, o)
+	case opClose:
+		l.close()
+	case opClip:
+		if !l.clip() {
+			d.refuse("more clips than allowed")
+		}
+	case opPush:
+		if !l.push() {
+			d.refuse("more than %d saved states", maxStates)
+		}
+	case opPop:
+		l.pop()
+	case opReset:
+		l.reset()
+	case opIdentity:
+		l.state.transform = nil
+	case opTransform:
+		m := affine(f)
+		if l.state.transform != nil {
+			m = mul(*l.state.transform, m)
+		}
+		l.state.transform = &m
+	case opMiter:
+		if f[0] > 0 {
+			l.state.pen.miter = min(f[0], 1000)
+		}
+	case opCFill:
+		d.mask(l, i[0])
+		c := colour(i[2:6])
+		d.mark(l, l.fill(func(int, int) [4]byte { return c }, &c))
+	case opCStroke:
+		d.mask(l, i[0])
+		l.state.pen.set(i[2], i[3], i[4])
+		c := colour(i[5:9])
+		d.mark(l, l.stroke(func(int, int) [4]byte { return c }))
+	case opLFill:
+		d.mask(l, i[0])
+		if paint := d.pattern(l, i[2]); paint != nil {
+			d.mark(l, l.fill(paint, nil))
+		}
+	case opLStroke:
+		d.mask(l, i[0])
+		l.state.pen.set(i[2], i[3], i[4])
+		if paint := d.pattern(l, i[5]); paint != nil {
+			d.mark(l, l.stroke(paint))
+		}
+	}
+}
+
+// segment adds to a layer's path. A buffer grows to fit it, and forgets the
+// path so far when it does.
+func (d *display) segment(l *layer, o *op) {
+	i, f := o.i, o.f
+	l.path.begin()
+	if l.path.full() {
+		d.refuse("a path of more than %d segments", maxSegments)
+		return
+	}
+	fx := func(k int) float64 { return float64(i[k]) }
+	switch o.code {
+	case opRect:
+		d.fit(l, i[1]+i[3], i[2]+i[4])
+		l.rect(i[1], i[2], i[3], i[4])
+	case opStart:
+		d.fit(l, i[1], i[2])
+		l.start(fx(1), fx(2))
+	case opLine:
+		d.fit(l, i[1], i[2])
+		l.line(fx(1), fx(2))
+	case opArc:
+		d.fit(l, i[1], i[2])
+		if i[3] >= 0 {
+			l.arc(fx(1), fx(2), fx(3), f[0], f[1], i[4] != 0)
+		}
+	case opCurve:
+		d.fit(l, i[5], i[6])
+		l.curve(fx(1), fx(2), fx(3), fx(4), fx(5), fx(6))
+	}
+}
+
+// mask sets a layer's mask.
+func (d *display) mask(l *layer, m int) {
+	if m < 0 || m > 0xF || !l.mask(Mask(m)) {
+		d.refuse("the unknown channel mask %d", m)
+	}
+}
+
+// colour is a premultiplied colour from four arguments.
+func colour(v []int) [4]byte {
+	part := func(i int) uint32 { return uint32(max(0, min(255, v[i]))) }
+	a := part(3)
+	return [4]byte{uint8(div255(part(0) * a)), uint8(div255(part(1) * a)), uint8(div255(part(2) * a)), uint8(a)}
+}
+
+// pattern repeats another layer's canvas on l, or l's own as it is now.
+func (d *display) pattern(l *layer, index int) source {
+	from := d.get(index)
+	if from == nil || from.canvas().Empty() {
+		l.path.finished = true
+		d.refuse("a pattern without pixels")
+		return nil
+	}
+	img := from.img
+	if from == l {
+		img = snapshot(img, img.Rect)
+	}
+	return pattern(img, l.state.transform)
+}
+
+// snapshot copies a part of an image; its bounds are those of the part.
+func snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
+	out := image.NewRGBA(r)
+	if inside := r.Intersect(img.Rect); !inside.Empty() {
+		drawImage(out, inside, img, inside.Min, MaskSrc, false)
+	}
+	return out
+}
+
+// mark notes that something was drawn where it can be seen.
+func (d *display) mark(l *layer, changed bool) {
+	if l.index >= 0 && changed {
+		d.drawn = true
+	}
+}
+
+// picture draws a decoded image.
+func (d *display) picture(o *op) {
+	pic, err := o.pic.wait()
+	if err != nil {
+		d.refuse("%v", err)
+		return
+	}
+	l := d.get(o.i[1])
+	if l == nil {
+		return
+	}
+	d.mask(l, o.i[0])
+	at, size := image.Pt(o.i[2], o.i[3]), pic.img.Rect.Max
+	d.fit(l, at.X+size.X, at.Y+size.Y)
+	d.place(l, pic.img, pic.img.Rect, at, pic.opaque)
+}
+
+// copyTo executes copy and transfer. What lies to the right of the source or
+// below it is not part of the rectangle; what lies to the left or above is
+// transparent.
+func (d *display) copyTo(to *layer, o *op) {
+	from := d.get(o.i[0])
+	if from == nil {
+		return
+	}
+	function := o.i[5]
+	switch {
+	case o.code != opTransfer:
+		d.mask(to, function)
+	case function == 0x5: // leaves all as it is
+		return
+	case function < 0 || function > 0xF:
+		d.refuse("the unknown transfer function %d", function)
+		return
+	}
+	canvas := from.canvas().Max
+	r := image.Rectangle{Min: image.Pt(o.i[1], o.i[2])}
+	r.Max = image.Pt(min(r.Min.X+o.i[3], canvas.X), min(r.Min.Y+o.i[4], canvas.Y))
+	if r.Min.X >= r.Max.X || r.Min.Y >= r.Max.Y {
+		return
+	}
+	at := image.Pt(o.i[7], o.i[8])
+	d.fit(to, at.X+r.Dx(), at.Y+r.Dy())
+	if o.code == opTransfer {
+		d.transfer(from, to, r, at, function)
+		return
+	}
+	inside := r.Intersect(from.canvas())
+	if inside.Empty() {
+		return
+	}
+	img := from.img
+	if from == to { // as if through another canvas
+		img = snapshot(img, inside)
+	}
+	d.place(to, img, inside, at.Add(inside.Min.Sub(r.Min)), false)
+}
+
+// transfer works on pixels as they are: clip, transform and mask do not
+// concern it.
+func (d *display) transfer(from, to *layer, r image.Rectangle, at image.Point, function int) {
+	dst := r.Sub(r.Min).Add(at).Intersect(to.canvas())
+	if dst.Empty() {
+		return
+	}
+	img, r := from.img, dst.Sub(at).Add(r.Min)
+	if from == to || !r.In(img.Rect) {
+		img = snapshot(img, r)
+	}
+	transferRect(to.img, dst, img, r.Min, function)
+	to.touched(dst)
+	d.mark(to, true)
+}
+
+// place composites the part r of img at a point of a layer.
+func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.Point, opaque bool) {
+	visible, m := l.visible(), l.state.mask
+	if offset, ok := l.plain(); ok {
+		at = at.Add(offset)
+		dst := r.Sub(r.Min).Add(at).Intersect(visible)
+		if !dst.Empty() {
+			drawImage(l.img, dst, img, r.Min.Add(dst.Min.Sub(at)), m, opaque)
+			l.touched(dst)
+		}
+		if m.everywhere() {
+			clearAround(l.img, visible, dst)
+			l.touched(visible)
+		}
+		d.mark(l, !dst.Empty() || m.everywhere())
+		return
+	}
+	t := identity
+	if l.state.transform != nil {
+		t = *l.state.transform
+	}
+	t = mul(t, translation(at.Sub(r.Min)))
+	shape := outline(t, r)
+	l.paint(shape.extent(), shape.cover, placed(img, r, t))
+	d.mark(l, true)
+}
+
+// placed is an image under a transform.
+func placed(img *image.RGBA, r image.Rectangle, t f64.Aff3) source {
+	if offset, ok := shift(&t); ok {
+		return func(x, y int) [4]byte { return [4]byte(img.Pix[img.PixOffset(x-offset.X, y-offset.Y):][:4]) }
+	}
+	return stretched(img, r, t)
+}

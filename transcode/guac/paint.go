@@ -1,0 +1,196 @@
+package guac
+
+import (
+	"image"
+	"math"
+
+	"golang.org/x/image/math/f64"
+)
+
+// fill paints the path's inside; solid, when not nil, says that paint is of
+// one colour. It tells whether anything may have changed.
+func (l *layer) fill(paint source, solid *[4]byte) bool {
+	p := &l.path
+	p.finished = true
+	if len(p.segments) == 0 {
+		return false
+	}
+	visible, m := l.visible(), l.state.mask
+	if _, ok := l.plain(); ok && solid != nil && !p.curved && (len(p.boxes) == 1 || !m.everywhere() && disjoint(p.boxes)) {
+		for _, box := range p.boxes {
+			r := box.Intersect(visible)
+			fillRect(l.img, r, *solid, m)
+			l.touched(r)
+			if m.everywhere() {
+				clearAround(l.img, visible, r)
+				l.touched(visible)
+			}
+		}
+		return true
+	}
+	l.paint(p.extent(), p.cover, paint)
+	return true
+}
+
+// disjoint tells whether boxes are few and do not overlap: then each can be
+// filled by itself.
+func disjoint(boxes []image.Rectangle) bool {
+	if len(boxes) > 64 {
+		return false
+	}
+	for i, a := range boxes {
+		for _, b := range boxes[:i] {
+			if a.Overlaps(b) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// stroke paints the path as a line.
+func (l *layer) stroke(paint source) bool {
+	p := &l.path
+	p.finished = true
+	if len(p.segments) == 0 {
+		return false
+	}
+	reach := l.state.pen.width * max(1.5, l.state.pen.miter) / 2
+	if t := l.state.transform; t != nil {
+		reach *= max(math.Hypot(t[0], t[3]), math.Hypot(t[1], t[4]))
+	}
+	r := p.extent().Inset(-int(min(reach, 1<<20)) - 2)
+	l.paint(r, func(r image.Rectangle) *image.Alpha { return p.strokeCover(r, l.state.pen, l.state.transform) }, paint)
+	return true
+}
+
+// paint composites through a coverage, which cover rasterises a piece of;
+// there is none outside of r.
+func (l *layer) paint(r image.Rectangle, cover func(image.Rectangle) *image.Alpha, paint source) {
+	visible := l.visible()
+	r = r.Intersect(visible)
+	changed := r
+	if l.state.mask.everywhere() {
+		changed = visible
+	}
+	var c clip
+	if l.state.clip != nil {
+		c.cover = l.state.clip.cover
+	}
+	strips(changed, func(strip image.Rectangle) {
+		c.rect = strip
+		fillMask(l.img, cover(r.Intersect(strip)), c, paint, l.state.mask)
+	})
+	l.touched(changed)
+}
+
+// strips cuts a rectangle, so that what is made for each piece is small.
+func strips(r image.Rectangle, f func(image.Rectangle)) {
+	const pixels = 1 << 19
+	rows := max(1, pixels/max(1, r.Dx()))
+	for y := r.Min.Y; y < r.Max.Y; y += rows {
+		f(image.Rect(r.Min.X, y, r.Max.X, min(y+rows, r.Max.Y)))
+	}
+}
+
+// clip intersects the clip with the path's inside. It tells whether there is
+// room for it.
+func (l *layer) clip() bool {
+	p, old := &l.path, l.state.clip
+	p.finished = true
+	r := p.extent().Intersect(l.visible())
+	if !p.curved && len(p.boxes) == 1 {
+		c := &clip{rect: r}
+		if old != nil {
+			c.cover = old.cover
+		}
+		l.state.clip = c
+		return true
+	}
+	// Every saved state may keep a coverage alive.
+	kept := area(r)
+	for i, s := range l.stack {
+		if s.clip != nil && s.clip.cover != nil && (i == 0 || s.clip != l.stack[i-1].clip) {
+			kept += len(s.clip.cover.Pix)
+		}
+	}
+	if kept > maxClips*area(l.canvas()) {
+		return false
+	}
+	cover := p.cover(r)
+	if old != nil && old.cover != nil {
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				i := cover.PixOffset(x, y)
+				cover.Pix[i] = uint8(div255(uint32(cover.Pix[i]) * uint32(old.cover.AlphaAt(x, y).A)))
+			}
+		}
+	}
+	l.state.clip = &clip{rect: r, cover: cover}
+	return true
+}
+
+// maxClips bounds the clips that a layer's saved states keep, in canvases.
+const maxClips = 4
+
+// pattern repeats an image in both directions, from the origin of a
+// transform on.
+func pattern(img *image.RGBA, transform *f64.Aff3) source {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	if offset, ok := shift(transform); ok {
+		return func(x, y int) [4]byte {
+			x, y = (x-offset.X)%w, (y-offset.Y)%h
+			if x < 0 {
+				x += w
+			}
+			if y < 0 {
+				y += h
+			}
+			return [4]byte(img.Pix[img.PixOffset(x, y):][:4])
+		}
+	}
+	around := func(v float64, n int) int {
+		v = math.Mod(v, float64(n))
+		if v < 0 {
+			v += float64(n)
+		}
+		return min(int(v), n-1)
+	}
+	return sampled(img, *transform, func(x, y float64) (int, int) { return around(x, w), around(y, h) })
+}
+
+// stretched is an image under a transform; its border goes on outside of it.
+func stretched(img *image.RGBA, r image.Rectangle, t f64.Aff3) source {
+	within := func(v float64, low, high int) int { return int(max(float64(low), min(float64(high-1), v))) }
+	return sampled(img, t, func(x, y float64) (int, int) {
+		return within(x, r.Min.X, r.Max.X), within(y, r.Min.Y, r.Max.Y)
+	})
+}
+
+// sampled interpolates between the four pixels around a point; at turns
+// whole coordinates into those of a pixel.
+func sampled(img *image.RGBA, t f64.Aff3, at func(x, y float64) (int, int)) source {
+	back, ok := inverse(t)
+	if !ok {
+		return func(int, int) [4]byte { return [4]byte{} }
+	}
+	return func(x, y int) [4]byte {
+		u, v := apply(&back, float64(x)+0.5, float64(y)+0.5)
+		u, v = u-0.5, v-0.5
+		u0, v0 := math.Floor(u), math.Floor(v)
+		var sum [4]float64
+		for i := range 4 {
+			du, dv := float64(i&1), float64(i>>1)
+			weight := math.Abs(1-du-(u-u0)) * math.Abs(1-dv-(v-v0))
+			px, py := at(u0+du, v0+dv)
+			for c, b := range img.Pix[img.PixOffset(px, py):][:4] {
+				sum[c] += weight * float64(b)
+			}
+		}
+		var out [4]byte
+		for c, s := range sum {
+			out[c] = uint8(s + 0.5)
+		}
+		return out
+	}
+}

@@ -1,0 +1,133 @@
+// Plays scripts and recordings in guacamole-common-js in headless Chromium and
+// stores what it shows: `make reference`. The renderer's tests compare these
+// pictures with their own; see testdata/reference/README.md.
+//
+// usage: node reference.mjs TESTDATA [NAME...]
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
+import puppeteer from 'puppeteer-core';
+import { dump } from './script.mjs';
+
+const require = createRequire(import.meta.url);
+const player = require.resolve('guacamole-common-js');
+const version = name => JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
+const sha256 = data => createHash('sha256').update(data).digest('hex');
+
+const [testdata, ...only] = process.argv.slice(2);
+const reference = join(testdata, 'reference');
+const manifestFile = join(reference, 'manifest.json');
+
+// What runs in the page: a tunnel that is fed by hand, as that of
+// Guacamole.SessionRecording is.
+function start() {
+  const tunnel = { connect() {}, sendMessage() {}, disconnect() {} };
+  const client = new Guacamole.Client(tunnel);
+  client.connect();
+  const display = client.getDisplay();
+  display.showCursor(false); // until the first mouse, as SessionRecording does
+  document.body.replaceChildren(display.getElement());
+  const flushed = () => new Promise(done => display.flush(done));
+  let instructions = [];
+  let origin = null;
+  window.load = text => {
+    const parser = new Guacamole.Parser();
+    parser.oninstruction = (opcode, args) => instructions.push([opcode, [...args]]);
+    parser.receive(text);
+    return instructions.length;
+  };
+  // Plays to the last sync at or before a time, in ms since the first sync.
+  window.playUntil = async ms => {
+    for (;;) {
+      let next = instructions.findIndex(([opcode]) => opcode === 'sync');
+      if (next < 0) break;
+      const time = parseInt(instructions[next][1][0]);
+      origin ??= time;
+      if (time - origin > ms) break;
+      for (const [opcode, args] of instructions.splice(0, next + 1)) tunnel.oninstruction(opcode, args);
+      await flushed();
+    }
+    await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    return { width: display.getWidth(), height: display.getHeight() };
+  };
+}
+
+const browser = await puppeteer.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb', '--force-device-scale-factor=1', '--disable-lcd-text'],
+});
+
+// The player that shows a dump, from its beginning.
+async function open(text) {
+  const page = await browser.newPage();
+  page.errors = [];
+  page.on('pageerror', error => page.errors.push(error.message));
+  await page.setViewport({ width: 2048, height: 1536, deviceScaleFactor: 1 });
+  await page.setContent('<!doctype html><body style="margin:0;background:#000;overflow:hidden"></body>');
+  await page.addScriptTag({ content: `(() => { const module = { exports: {} };\n${readFileSync(player)}\nwindow.Guacamole = module.exports; })()` });
+  await page.evaluate(start);
+  await page.evaluate(t => window.load(t), text);
+  return page;
+}
+
+async function shoot(page, ms) {
+  const size = await Promise.race([
+    page.evaluate(t => window.playUntil(t), ms),
+    new Promise((_, fail) => setTimeout(() => fail(new Error(`the player hangs: ${page.errors}`)), 60_000).unref()),
+  ]);
+  if (page.errors.length > 0) throw new Error(`the player failed: ${page.errors.join('; ')}`);
+  const png = await page.screenshot({ clip: { x: 0, y: 0, ...size }, captureBeyondViewport: false });
+  return Buffer.from(png);
+}
+
+const manifest = {
+  player: `guacamole-common-js ${version('guacamole-common-js')}`,
+  browser: await browser.version(),
+  made: new Date().toISOString().slice(0, 10),
+  pictures: {},
+};
+let failed = false;
+
+async function store(name, source, hash, text, times) {
+  const wanted = only.length === 0 || only.includes(name);
+  if (!wanted) return;
+  const page = await open(text);
+  try {
+    for (const ms of times) {
+      const file = times.length > 1 || source.endsWith('.gz') ? `${name}@${ms}.png` : `${name}.png`;
+      const png = await shoot(page, ms);
+      writeFileSync(join(reference, 'pictures', file), png);
+      manifest.pictures[file] = { source, source_sha256: hash, ...(source.endsWith('.gz') && { ms }), sha256: sha256(png) };
+      console.log(`${file}: ${png.length} bytes`);
+    }
+  } catch (error) {
+    failed = true;
+    console.error(`${name}: ${error.message}`);
+  } finally {
+    await page.close();
+  }
+}
+
+try {
+  if (only.length === 0) rmSync(join(reference, 'pictures'), { recursive: true, force: true });
+  else manifest.pictures = JSON.parse(readFileSync(manifestFile)).pictures;
+  mkdirSync(join(reference, 'pictures'), { recursive: true });
+  const scripts = join(reference, 'scripts');
+  for (const file of readdirSync(scripts).filter(f => f.endsWith('.txt')).sort()) {
+    const text = readFileSync(join(scripts, file), 'utf8');
+    await store(basename(file, '.txt'), `reference/scripts/${file}`, sha256(text), dump(text, join(reference, 'images')), [1 << 30]);
+  }
+  const list = JSON.parse(readFileSync(join(reference, 'recordings.json')));
+  for (const { name, file, times } of list) {
+    const packed = readFileSync(join(testdata, file));
+    await store(name, file, sha256(packed), gunzipSync(packed).toString(), times);
+  }
+  manifest.pictures = Object.fromEntries(Object.entries(manifest.pictures).sort(([a], [b]) => (a < b ? -1 : 1)));
+  writeFileSync(manifestFile, JSON.stringify(manifest, null, 1) + '\n');
+} finally {
+  await browser.close();
+}
+process.exit(failed ? 1 : 0);

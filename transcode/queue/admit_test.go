@@ -1,0 +1,82 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestTasksAreTakenAsAdmissionLets: admission sees how many are held, one
+// task at a time, and is asked again without anything else happening.
+func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
+	q := open(t, Options{Owner: "a"})
+	for n := range 6 {
+		submit(t, q, n, "x")
+	}
+	var most atomic.Int32
+	most.Store(2)
+	admit := func(_ Task, held int) bool { return held < int(most.Load()) }
+
+	var mu sync.Mutex
+	var leases []*Lease
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 6 {
+		wg.Go(func() {
+			l, err := q.LeaseIf(ctx, admit)
+			if errors.Is(err, context.Canceled) {
+				return
+			}
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			leases = append(leases, l)
+			mu.Unlock()
+		})
+	}
+	taken := func() int { mu.Lock(); defer mu.Unlock(); return len(leases) }
+	wait := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(20 * time.Second); taken() < n; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d tasks taken, want %d", taken(), n)
+			}
+		}
+	}
+	wait(2)
+	time.Sleep(300 * time.Millisecond)
+	if n := taken(); n != 2 {
+		t.Fatalf("%d tasks taken where 2 are admitted", n)
+	}
+	most.Store(3)
+	wait(3)
+	mu.Lock()
+	first := leases[0]
+	mu.Unlock()
+	release(t, first, done)
+	wait(4) // another one in its place
+
+	cancel()
+	wg.Wait()
+	if n := taken(); n != 4 {
+		t.Errorf("%d tasks taken", n)
+	}
+}
+
+// TestATaskThatIsNotAdmittedLetsOthersPass: which tasks may begin can depend
+// on the task.
+func TestATaskThatIsNotAdmittedLetsOthersPass(t *testing.T) {
+	q := open(t, Options{Owner: "a"})
+	submit(t, q, 1, "x")
+	submit(t, q, 2, "x")
+	l, err := q.LeaseIf(t.Context(), func(task Task, _ int) bool { return task.ID == id(2) })
+	if err != nil || l.Task().ID != id(2) {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	release(t, l, done)
+}

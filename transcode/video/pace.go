@@ -1,0 +1,54 @@
+package video
+
+import (
+	"context"
+	"syscall"
+	"time"
+)
+
+// Pace is told how long was worked and returns when work may go on. Its error
+// is the context's.
+type Pace = func(ctx context.Context, worked time.Duration) error
+
+// Paced is the same tool for work that must not go faster than pace lets it.
+// Encoding goes as fast as frames come, so it is whoever makes them that
+// paces it; decoding is held up here. A nil pace is none.
+func (t *Tool) Paced(pace Pace) *Tool {
+	paced := *t
+	paced.pace = pace
+	return &paced
+}
+
+// turn is how long a decoding ffmpeg runs between rests.
+const turn = 50 * time.Millisecond
+
+// halt stops and continues a child that reads files by itself as the pace
+// demands, until unpace is called, which must be when the child has ended.
+// A child that is stopped can be killed as any other.
+func (t *Tool) halt(c *child) (unpace func()) {
+	if t.pace == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(c.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(turn):
+			}
+			// The process has not been waited for, or Signal knows that it has.
+			if c.cmd.Process.Signal(syscall.SIGSTOP) != nil {
+				return
+			}
+			_ = t.pace(ctx, turn)
+			_ = c.cmd.Process.Signal(syscall.SIGCONT)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}

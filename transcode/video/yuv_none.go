@@ -1,0 +1,8 @@
+//go:build !cgo || purego
+
+package video
+
+import "image"
+
+// convertRect converts r, whose borders are even, inside of both pictures.
+func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) { p.convertRectInGo(img, r) }

@@ -1,0 +1,53 @@
+package bucket
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// position is how far a sweep has come. It is kept in a file.
+type position struct {
+	Place string    `json:"place"` // the bucket that it is of
+	Began time.Time `json:"began"`
+	Day   string    `json:"day,omitempty"`   // in work; newer ones are done
+	After string    `json:"after,omitempty"` // place within the day
+	Ended time.Time `json:"ended,omitzero"`  // of the last full sweep
+}
+
+// sweeping tells whether a sweep was interrupted.
+func (p position) sweeping() bool { return p.Day != "" }
+
+// load reads the position; one that cannot be read, or is of another bucket,
+// only costs a sweep.
+func load(file, place string) position {
+	var p position
+	b, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(b, &p) != nil || p.Place != place {
+		return position{Place: place}
+	}
+	return p
+}
+
+// save writes the position in one step.
+func (p position) save(file string) error {
+	if file == "" {
+		return nil
+	}
+	b, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), file)
+}

@@ -1,0 +1,393 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/watcher"
+)
+
+// Candidate is a recording in a bucket.
+type Candidate struct {
+	Storage storage.Storage
+	Session string // id
+	Date    string // of the key, YYYY-MM-DD
+	// Key is D/S.replay.gz, or D/S/S.replay.json for a recording in parts.
+	Key     string
+	Objects []storage.Object // Key's first
+	Size    int64            // bytes, all objects together
+	ModTime time.Time        // the newest of all objects
+	// HasVideo: D/S.replay.mp4 is there. Core serves an original in its place
+	// all the same.
+	HasVideo bool
+}
+
+// Watcher watches one bucket. Its fields are set before Run.
+type Watcher struct {
+	Storage     storage.Storage
+	Interval    time.Duration // between listings of the recent days (10 min)
+	Settle      time.Duration // how long a recording must rest (60 s)
+	Sweep       time.Duration // between looks at all days (24 h)
+	RecentDays  int           // listed at every interval, today included (2)
+	KeepDays    int           // older days are core's to delete and not looked at; 0 = all are
+	MaxRequests int           // listings an hour (600)
+	State       string        // file that keeps the place of a sweep; "" = none
+	// Found is offered each recording that has settled. It may be offered the
+	// same one again, and must then answer as before. An error means that the
+	// recording was not taken: it is offered again later, from memory. After
+	// [watcher.ErrBusy] nothing more is offered, and a sweep waits where it is.
+	Found func(context.Context, Candidate) error
+	Log   *slog.Logger
+	Now   func() time.Time // nil = the clock
+
+	mu      sync.Mutex // guards what follows
+	taken   map[string]map[string]string
+	waiting map[string]*waiting // by key
+	status  Status
+
+	at       position // owned by Run
+	lastList time.Time
+}
+
+// waiting is a candidate that is offered again.
+type waiting struct {
+	candidate Candidate
+	state     string
+	due       time.Time
+	tries     int
+}
+
+// Status tells how the watcher stands.
+type Status struct {
+	Place     string
+	Available bool      // the last listing went well
+	Reason    string    // why not
+	LastPoll  time.Time // of the recent days
+	LastSweep time.Time // the last one that was completed
+	Sweeping  string    // the day that a sweep has come to; "" = none runs
+	Waiting   int       // recordings that are offered again
+	// SweepCost is what the last full sweep asked of the storage, or since
+	// the restart within it; Cost is all since the start.
+	SweepCost, Cost storage.Usage
+}
+
+func (w *Watcher) defaults() {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&w.Interval, 10*time.Minute)
+	set(&w.Settle, 60*time.Second)
+	set(&w.Sweep, 24*time.Hour)
+	if w.RecentDays <= 0 {
+		w.RecentDays = 2
+	}
+	if w.MaxRequests <= 0 {
+		w.MaxRequests = 600
+	}
+	if w.Log == nil {
+		w.Log = slog.New(slog.DiscardHandler)
+	}
+	if w.Now == nil {
+		w.Now = time.Now
+	}
+	w.Log = w.Log.With("storage", w.Storage.Place())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.taken, w.waiting = map[string]map[string]string{}, map[string]*waiting{}
+	w.at = load(w.State, w.Storage.Place())
+	w.status = Status{Place: w.Storage.Place(), LastSweep: w.at.Ended, Sweeping: w.at.Day}
+}
+
+// Run watches until ctx ends.
+func (w *Watcher) Run(ctx context.Context) error {
+	w.defaults()
+	failures := 0
+	for {
+		err := w.round(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, watcher.ErrBusy) {
+			err = nil
+		}
+		w.available(err)
+		wait := w.Interval
+		if failures = failures + 1; err == nil {
+			failures = 0
+		}
+		if failures > 0 { // what an administrator must mend is not asked for often
+			wait = min(wait<<min(failures-1, 6), max(wait, time.Hour))
+		}
+		if !w.sleep(ctx, wait) {
+			return nil
+		}
+	}
+}
+
+func (w *Watcher) sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// round lists the recent days, and goes on with a sweep that is due.
+func (w *Watcher) round(ctx context.Context) error {
+	if err := w.poll(ctx); err != nil {
+		return err
+	}
+	if !w.at.sweeping() && w.Now().Sub(w.at.Ended) < w.Sweep {
+		return nil
+	}
+	return w.sweep(ctx)
+}
+
+// poll offers what is new and what was not taken before.
+func (w *Watcher) poll(ctx context.Context) error {
+	if err := w.recent(ctx); err != nil {
+		return err
+	}
+	return w.offerAgain(ctx)
+}
+
+// recent lists the days in which something may have come since.
+func (w *Watcher) recent(ctx context.Context) error {
+	for i := range w.RecentDays {
+		day := w.Now().UTC().AddDate(0, 0, -i).Format(time.DateOnly)
+		if err := w.day(ctx, day, "", nil); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.LastPoll = w.Now()
+	return nil
+}
+
+// sweep looks at all days, from where the last one was interrupted. The
+// recent days are looked at in between.
+func (w *Watcher) sweep(ctx context.Context) error {
+	began := w.Storage.Usage()
+	if err := w.pace(ctx); err != nil {
+		return err
+	}
+	days, err := Days(ctx, w.Storage)
+	if err != nil {
+		return err
+	}
+	if !w.at.sweeping() {
+		w.at.Began = w.Now()
+	}
+	oldest := ""
+	if w.KeepDays > 0 {
+		oldest = w.Now().UTC().AddDate(0, 0, -w.KeepDays).Format(time.DateOnly)
+	}
+	polled := w.Now()
+	for _, day := range days {
+		after := ""
+		switch {
+		case w.at.sweeping() && day > w.at.Day, day < oldest:
+			continue
+		case day == w.at.Day:
+			after = w.at.After
+		}
+		if w.Now().Sub(polled) >= w.Interval {
+			if err := w.poll(ctx); err != nil {
+				return err
+			}
+			polled = w.Now()
+		}
+		w.remember(day, after)
+		if err := w.day(ctx, day, after, func(after string) { w.remember(day, after) }); err != nil {
+			return err
+		}
+	}
+	w.forget(days)
+	w.at = position{Place: w.at.Place, Began: w.at.Began, Ended: w.Now()}
+	cost := w.Storage.Usage().Sub(began)
+	w.mu.Lock()
+	w.status.LastSweep, w.status.Sweeping, w.status.SweepCost = w.at.Ended, "", cost
+	w.mu.Unlock()
+	w.Log.Info("looked at all days in the storage", "days", len(days), "requests", cost.Requests, "received_bytes", cost.Received,
+		"took", w.at.Ended.Sub(w.at.Began).Round(time.Second))
+	return w.at.save(w.State)
+}
+
+// remember keeps the place of the sweep.
+func (w *Watcher) remember(day, after string) {
+	if w.at.Day == day && w.at.After == after {
+		return
+	}
+	w.at.Day, w.at.After = day, after
+	if err := w.at.save(w.State); err != nil {
+		w.Log.Warn("the place of the sweep could not be kept; a restart begins anew", "error", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.Sweeping = day
+}
+
+// forget drops what is known of days that are gone.
+func (w *Watcher) forget(days []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.taken, func(day string, _ map[string]string) bool { return !slices.Contains(days, day) })
+}
+
+// pace waits until another listing keeps within MaxRequests an hour.
+func (w *Watcher) pace(ctx context.Context) error {
+	wait := time.Hour/time.Duration(w.MaxRequests) - time.Since(w.lastList)
+	if wait > 0 && !w.lastList.IsZero() && !w.sleep(ctx, wait) {
+		return context.Cause(ctx)
+	}
+	w.lastList = time.Now()
+	return ctx.Err()
+}
+
+// day lists a day and offers what it finds. It tells reached where it could
+// be gone on with.
+func (w *Watcher) day(ctx context.Context, day, after string, reached func(after string)) error {
+	if err := w.pace(ctx); err != nil {
+		return err
+	}
+	there := map[string]string{}
+	err := Day(ctx, w.Storage, day, after, func(s *Session, after string) error {
+		if s.Entry() != nil {
+			if err := w.found(ctx, s, there); err != nil {
+				return err
+			}
+		}
+		if reached != nil {
+			reached(after)
+		}
+		return ctx.Err()
+	}, func() error { return w.pace(ctx) })
+	if err == nil && after == "" {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.taken[day] = there
+		maps.DeleteFunc(w.waiting, func(key string, x *waiting) bool { // removed by somebody
+			_, ok := there[key]
+			return x.candidate.Date == day && !ok
+		})
+	}
+	return err
+}
+
+// found offers a recording, unless it was taken before as it is now.
+func (w *Watcher) found(ctx context.Context, s *Session, there map[string]string) error {
+	c := Candidate{Storage: w.Storage, Session: s.ID, Date: s.Date, Key: s.Entry().Key, Objects: s.Objects(), HasVideo: s.Video != nil}
+	state := ""
+	for _, o := range c.Objects {
+		c.Size += o.Size
+		if o.ModTime.After(c.ModTime) {
+			c.ModTime = o.ModTime
+		}
+		state += fmt.Sprintln(o.Key, o.Size, o.ETag)
+	}
+	w.mu.Lock()
+	was, x := w.taken[s.Date][c.Key], w.waiting[c.Key]
+	w.mu.Unlock()
+	there[c.Key] = ""
+	switch age := w.Now().Sub(c.ModTime); {
+	case was == state:
+		there[c.Key] = state
+		return nil
+	case age >= 0 && age < w.Settle:
+		return nil // the next poll
+	case x != nil && x.state == state:
+		return nil // offerAgain
+	}
+	err := w.offer(ctx, &waiting{candidate: c, state: state})
+	if err == nil {
+		there[c.Key] = state
+	}
+	if errors.Is(err, watcher.ErrBusy) {
+		return err
+	}
+	return ctx.Err()
+}
+
+// offer offers a recording, and keeps it for later when it was not taken.
+func (w *Watcher) offer(ctx context.Context, x *waiting) error {
+	err := w.Found(ctx, x.candidate)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case err == nil:
+		delete(w.waiting, x.candidate.Key)
+		if day := w.taken[x.candidate.Date]; day != nil {
+			day[x.candidate.Key] = x.state
+		}
+	case errors.Is(err, watcher.ErrBusy): // the listing finds it again
+	default:
+		x.due = w.Now().Add(min(w.Interval<<min(x.tries, 6), max(w.Interval, 6*time.Hour)))
+		x.tries++
+		w.waiting[x.candidate.Key] = x
+		w.Log.Debug("a recording was not taken; it is offered again", "key", x.candidate.Key, "error", err, "tries", x.tries)
+	}
+	return err
+}
+
+// offerAgain offers what was not taken, without asking the storage.
+func (w *Watcher) offerAgain(ctx context.Context) error {
+	w.mu.Lock()
+	var due []*waiting
+	for _, x := range w.waiting {
+		if !w.Now().Before(x.due) {
+			due = append(due, x)
+		}
+	}
+	w.mu.Unlock()
+	slices.SortFunc(due, func(a, b *waiting) int { return -a.candidate.ModTime.Compare(b.candidate.ModTime) })
+	for _, x := range due {
+		if err := w.offer(ctx, x); errors.Is(err, watcher.ErrBusy) || ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// available notes whether the storage answers, and says so when it changes.
+func (w *Watcher) available(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	was, reason := w.status.Available, w.status.Reason
+	w.status.Available, w.status.Reason = err == nil, ""
+	if err != nil {
+		w.status.Reason = err.Error()
+	}
+	var e *storage.Error
+	kind := err
+	if errors.As(err, &e) {
+		kind = e.Kind
+	}
+	switch {
+	case err != nil && (was || reason == ""):
+		w.Log.Warn("the replay storage cannot be listed; trying again", "reason", kind, "error", err)
+	case err == nil && !was:
+		w.Log.Info("watching the replay storage")
+	}
+}
+
+// Status tells how the watcher stands.
+func (w *Watcher) Status() Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.status
+	s.Waiting, s.Cost = len(w.waiting), w.Storage.Usage()
+	return s
+}

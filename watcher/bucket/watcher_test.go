@@ -1,0 +1,381 @@
+package bucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/s3"
+	"jumpserver-video/coreapi/storage/storagetest"
+	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/recording"
+)
+
+func connect(t *testing.T, server *storagetest.Server, at *url.URL) storage.Storage {
+	t.Helper()
+	s, err := s3.Open(storage.Config{
+		Kind: storage.KindS3, Bucket: server.Bucket, Endpoint: at, AccessKey: server.Access, SecretKey: storage.Secret(server.Secret),
+	}, storage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func start(t *testing.T) storage.Storage {
+	t.Helper()
+	server := storagetest.S3(t)
+	return connect(t, server, server.URL)
+}
+
+// id makes the id of session n.
+func id(n int) string { return fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n) }
+
+func ago(days int) string { return time.Now().UTC().AddDate(0, 0, -days).Format(time.DateOnly) }
+
+func put(t *testing.T, s storage.Storage, key, text string) {
+	t.Helper()
+	if err := s.Put(t.Context(), key, storagetest.Body(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// bench runs a watcher and keeps what it offers.
+type bench struct {
+	t    *testing.T
+	w    *Watcher
+	stop func()
+
+	mu  sync.Mutex
+	got []Candidate
+	err error
+}
+
+func watch(t *testing.T, s storage.Storage, change ...func(*bench)) *bench {
+	t.Helper()
+	b := &bench{t: t}
+	b.w = &Watcher{Storage: s, Interval: 100 * time.Millisecond, Settle: time.Nanosecond, MaxRequests: 1 << 30, Found: b.found}
+	for _, f := range change {
+		f(b)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.w.Run(ctx) }()
+	b.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(b.stop)
+	return b
+}
+
+func (b *bench) found(_ context.Context, c Candidate) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return b.err
+	}
+	b.got = append(b.got, c)
+	return nil
+}
+
+func (b *bench) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
+}
+
+func (b *bench) keys() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	keys := []string{}
+	for _, c := range b.got {
+		keys = append(keys, c.Key)
+	}
+	return keys
+}
+
+func (b *bench) until(what string, ok func() bool) {
+	b.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("%s: not in time; offered %v, status %+v", what, b.keys(), b.w.Status())
+		}
+	}
+}
+
+func (b *bench) swept() { b.until("a sweep", func() bool { return !b.w.Status().LastSweep.IsZero() }) }
+
+// polls waits until the recent days have been listed so many more times.
+func (b *bench) polls(n int) {
+	for range n {
+		last := b.w.Status().LastPoll
+		b.until("a poll", func() bool { return b.w.Status().LastPoll.After(last) })
+	}
+}
+
+func TestFindsWhatHasNoVideoNewestFirst(t *testing.T) {
+	s := start(t)
+	parts := ago(3) + "/" + id(3) + "/" + id(3)
+	for key, text := range map[string]string{
+		ago(300) + "/" + id(1) + ".replay.gz":                           "old",
+		ago(0) + "/" + id(2) + ".replay.gz":                             "new",
+		ago(0) + "/" + id(2) + ".replay.mp4":                            "a video that the original shadows",
+		parts + ".replay.json":                                          "{}",
+		parts + ".0.part.gz":                                            "p0",
+		parts + ".1.part.gz":                                            "p1",
+		ago(3) + "/" + id(4) + "/" + id(4) + ".0.part.gz":               "no index yet",
+		ago(3) + "/" + id(5) + "/" + id(5) + ".replay.json":             "layout B",
+		ago(3) + "/" + id(5) + "/" + id(5) + ".0.part.mp4":              "layout B",
+		ago(3) + "/" + id(6) + ".replay.mp4":                            "done",
+		ago(3) + "/" + id(7) + ".cast.gz":                               "terminal",
+		ago(3) + "/notes.txt":                                           "foreign",
+		"2024-99-99/" + id(8) + ".replay.gz":                            "no day",
+		".jumpserver-video-trash/2024-01-01/2023-01-01/x.replay.gz":     "retired",
+		"backup/" + ago(0) + "/" + id(9) + ".replay.gz":                 "foreign",
+		ago(0) + "/" + id(10) + ".replay.gz.old":                        "foreign",
+		ago(0) + "/" + strings.ToUpper(id(11)[:8]) + id(11)[8:] + ".gz": "foreign",
+	} {
+		put(t, s, key, text)
+	}
+	b := watch(t, s)
+	b.swept()
+	b.polls(2)
+	if d := cmp.Diff([]string{ago(0) + "/" + id(2) + ".replay.gz", parts + ".replay.json", ago(300) + "/" + id(1) + ".replay.gz"}, b.keys()); d != "" {
+		t.Error(d)
+	}
+	if c := b.got[0]; !c.HasVideo || c.Session != id(2) || c.Date != ago(0) || c.Size != 3 || c.ModTime.IsZero() {
+		t.Errorf("%+v", c)
+	}
+	if c := b.got[1]; c.HasVideo || c.Size != 6 || len(c.Objects) != 3 || c.Objects[0].Key != c.Key {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestFindsWhatComesAndChanges(t *testing.T) {
+	s := start(t)
+	b := watch(t, s, func(b *bench) { b.w.Settle = 1500 * time.Millisecond })
+	b.swept()
+	key := ago(1) + "/" + id(1) + ".replay.gz"
+	put(t, s, key, "one")
+	b.polls(2)
+	if got := b.keys(); len(got) != 0 {
+		t.Errorf("before it had rested: %v", got)
+	}
+	b.until("the recording", func() bool { return len(b.keys()) == 1 })
+	put(t, s, key, "two, which is longer")
+	b.until("the changed recording", func() bool { return len(b.keys()) == 2 })
+	b.polls(2)
+	if len(b.got) != 2 || b.got[1].Size != 20 {
+		t.Errorf("%+v", b.got)
+	}
+}
+
+func TestRefusedRecordingsAreKeptInMemory(t *testing.T) {
+	s := start(t)
+	for i := range 3 {
+		put(t, s, ago(50)+"/"+id(i)+".replay.gz", "x")
+	}
+	b := watch(t, s, func(b *bench) { b.err = errors.New("core is away") })
+	b.swept()
+	if n := b.w.Status().Waiting; n != 3 {
+		t.Errorf("%d wait", n)
+	}
+	b.fail(nil)
+	b.until("all", func() bool { return len(b.keys()) == 3 })
+	b.polls(2)
+	if b.w.Status().Waiting != 0 || len(b.keys()) != 3 {
+		t.Errorf("%v, %+v", b.keys(), b.w.Status())
+	}
+}
+
+// When no more can be taken, the sweep stands still, and goes on later.
+func TestABusyPoolStopsTheSweep(t *testing.T) {
+	s := start(t)
+	for i := range 5 {
+		put(t, s, ago(50+i)+"/"+id(i)+".replay.gz", "x")
+	}
+	b := watch(t, s, func(b *bench) { b.err = watcher.ErrBusy })
+	b.polls(3)
+	if st := b.w.Status(); st.Sweeping != ago(50) || st.Waiting != 0 || !st.LastSweep.IsZero() || !st.Available {
+		t.Errorf("%+v", st)
+	}
+	b.fail(nil)
+	b.swept()
+	if n := len(b.keys()); n != 5 {
+		t.Errorf("%d offered", n)
+	}
+}
+
+// Nothing is listed more often or more widely than needed.
+func TestCost(t *testing.T) {
+	server := storagetest.S3(t)
+	front := storagetest.NewFront(t, server.URL)
+	direct := connect(t, server, server.URL)
+	for day := range 30 {
+		put(t, direct, ago(day)+"/"+id(day)+".replay.gz", "x")
+	}
+	s := connect(t, server, front.URL)
+	b := watch(t, s, func(b *bench) { b.w.Interval, b.w.KeepDays = time.Hour, 20 })
+	b.swept()
+	// Two recent days, the folders, and 21 days.
+	if got := b.w.Status().SweepCost; got.Requests != 22 || got.Sent != 0 || got.Received == 0 {
+		t.Errorf("%+v", got)
+	}
+	if n := len(front.Requests()); n != 24 {
+		t.Errorf("%d requests", n)
+	}
+	for _, r := range front.Requests() {
+		if !strings.HasPrefix(r, "GET /"+server.Bucket+"/?") {
+			t.Errorf("%s", r)
+		}
+	}
+	if n := len(b.keys()); n != 21 {
+		t.Errorf("%d offered", n)
+	}
+}
+
+func TestRequestsAreSpreadOut(t *testing.T) {
+	s := start(t)
+	for day := range 30 {
+		put(t, s, ago(day)+"/"+id(day)+".replay.gz", "x")
+	}
+	used := s.Usage()
+	b := watch(t, s, func(b *bench) { b.w.MaxRequests = 36_000 }) // ten a second
+	time.Sleep(1500 * time.Millisecond)
+	if n := s.Usage().Sub(used).Requests; n < 5 || n > 17 {
+		t.Errorf("%d requests in 1.5 s", n)
+	}
+	b.stop()
+}
+
+// A sweep that is interrupted goes on where it was, also within a day of
+// several pages.
+func TestASweepIsResumed(t *testing.T) {
+	server := storagetest.S3(t)
+	direct := connect(t, server, server.URL)
+	const many = 1100 // more than a page
+	var wait sync.WaitGroup
+	for worker := range 8 {
+		wait.Go(func() {
+			for n := worker; n < many; n += 8 {
+				if err := direct.Put(t.Context(), ago(10)+"/"+id(n)+".replay.gz", storagetest.Body("x")); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	put(t, direct, ago(5)+"/"+id(1)+".replay.gz", "x")
+	put(t, direct, ago(20)+"/"+id(1)+".replay.gz", "x")
+	state := filepath.Join(t.TempDir(), "position")
+	front := storagetest.NewFront(t, server.URL)
+	first := watch(t, connect(t, server, front.URL), func(b *bench) {
+		b.w.State = state
+		b.w.Found = func(ctx context.Context, c Candidate) error {
+			if c.Session == id(1050) { // on the second page
+				return watcher.ErrBusy
+			}
+			return b.found(ctx, c)
+		}
+	})
+	first.until("the second page", func() bool { return len(first.keys()) >= 1051 })
+	first.stop()
+
+	before := len(front.Requests())
+	second := watch(t, connect(t, server, front.URL), func(b *bench) { b.w.State, b.w.Interval = state, time.Hour })
+	second.swept()
+	seen := map[string]bool{}
+	for _, key := range append(first.keys(), second.keys()...) {
+		seen[key] = true
+	}
+	if len(seen) != many+2 {
+		t.Errorf("%d recordings of %d", len(seen), many+2)
+	}
+	if n := len(second.keys()); n > 110 {
+		t.Errorf("%d offered again", n)
+	}
+	for _, r := range front.Requests()[before:] {
+		if strings.Contains(r, ago(5)) {
+			t.Errorf("listed again: %s", r)
+		}
+	}
+	// A third one finds that nothing is due.
+	third := watch(t, connect(t, server, front.URL), func(b *bench) { b.w.State = state })
+	third.polls(3)
+	if got := third.keys(); len(got) != 0 {
+		t.Errorf("%d offered", len(got))
+	}
+}
+
+func TestAStorageThatIsAway(t *testing.T) {
+	server := storagetest.S3(t)
+	front := storagetest.NewFront(t, server.URL)
+	put(t, connect(t, server, server.URL), ago(0)+"/"+id(1)+".replay.gz", "x")
+	front.Spoil(allDenied)
+	b := watch(t, connect(t, server, front.URL))
+	b.until("the reason", func() bool { return strings.Contains(b.w.Status().Reason, "permit") })
+	time.Sleep(time.Second) // the pauses grow: 0.1, 0.2, 0.4 …
+	if n := len(front.Requests()); n > 6 {
+		t.Errorf("%d requests", n)
+	}
+	front.Spoil(nil)
+	b.until("the recording", func() bool { return len(b.keys()) == 1 && b.w.Status().Available })
+}
+
+func TestFetch(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir()
+	folder := ago(3) + "/" + id(3) + "/" + id(3)
+	put(t, s, folder+".replay.json", `{"files":[{"name":"`+id(3)+`.0.part.gz"},{"name":"`+id(3)+`.1.part.gz"}]}`)
+	put(t, s, folder+".0.part.gz", "4.size,1.0,3.800,3.600;")
+	b := watch(t, s)
+	b.until("it", func() bool { return len(b.keys()) == 1 })
+	var missing *recording.MissingPartError
+	if _, err := Fetch(t.Context(), b.got[0], dir, 0); !errors.As(err, &missing) {
+		t.Error(err)
+	}
+	b.stop()
+	put(t, s, folder+".1.part.gz", "4.size,1.0,3.800,3.600;")
+	b = watch(t, s)
+	b.until("it", func() bool { return len(b.keys()) == 1 })
+	for range 2 {
+		used := s.Usage()
+		path, err := Fetch(t.Context(), b.got[0], dir, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec, err := recording.Open(path)
+		if err != nil || rec.Date != ago(3) || rec.Session != "" && rec.Session != id(3) || len(rec.Parts) != 2 || rec.Size != b.got[0].Size {
+			t.Errorf("%+v, %v", rec, err)
+		}
+		t.Logf("%+v", s.Usage().Sub(used))
+	}
+	used := s.Usage()
+	if _, err := Fetch(t.Context(), b.got[0], dir, 0); err != nil || s.Usage() != used {
+		t.Errorf("%v: downloaded again", err)
+	}
+	other := t.TempDir()
+	if _, err := Fetch(t.Context(), b.got[0], other, 1<<60); !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
+	}
+	if files, _ := filepath.Glob(filepath.Join(other, "*", "*", "*")); len(files) != 0 {
+		t.Error(files)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
+	}
+}

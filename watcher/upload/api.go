@@ -1,0 +1,336 @@
+package upload
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"jumpserver-video/watcher/recording"
+)
+
+// Server answers Video-Worker's API.
+type Server struct {
+	Spool *Spool
+	Auth  *Auth
+	Log   *slog.Logger
+	// Accepted is told of each upload that is complete and durable.
+	Accepted func(Task)
+	// Ready, when not nil, says why nothing can be taken now.
+	Ready func() error
+}
+
+// Bounds of requests. A request's body may take as long as it likes as long
+// as something comes every now and then.
+const (
+	maxMeta  = 16 << 20 // bytes of a v4 task
+	maxField = 64 << 10 // bytes of a form's field
+	maxFiles = 10_000
+	silence  = 2 * time.Minute
+)
+
+// Handler answers the API; see the package comment.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /api/v1/users/profile/", s.login)
+	mux.HandleFunc("GET /ws/events/", s.events)
+	mux.HandleFunc("POST /api/v2/replay/sessions/{session}/task/", s.task)
+	mux.HandleFunc("POST /api/v2/replay/sessions/{task}/task/upload/{index}", s.part)
+	return mux
+}
+
+// refusal is an error with the status that it is answered with.
+type refusal struct {
+	status int
+	err    error
+}
+
+func (r *refusal) Error() string { return r.err.Error() }
+func (r *refusal) Unwrap() error { return r.err }
+
+func refuse(status int, format string, args ...any) error {
+	return &refusal{status, fmt.Errorf(format, args...)}
+}
+
+// answer writes JSON; every client wants that content type.
+func answer(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// fail answers an error so that every client takes it for one.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusInternalServerError
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		status = refused.status
+	case errors.Is(err, ErrNoTask):
+		status = http.StatusNotFound
+	case errors.Is(err, ErrBusy):
+		status = http.StatusConflict
+	case errors.Is(err, ErrChecksum):
+		status = http.StatusUnprocessableEntity
+	case errors.Is(err, ErrFull):
+		status = http.StatusInsufficientStorage
+	}
+	s.Log.Warn("upload refused; the client falls back to its own storage", "path", r.URL.Path, "from", r.RemoteAddr, "status", status, "error", err)
+	// What is left of the body is not read: the connection ends.
+	w.Header().Set("Connection", "close")
+	answer(w, status, map[string]any{"ok": false, "error": err.Error(), "error_message": err.Error()})
+}
+
+// task takes a v3 recording or a v4 announcement.
+func (s *Server) task(w http.ResponseWriter, r *http.Request) {
+	t, err := s.begin(r, http.NewResponseController(w))
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "files", len(t.Files), "complete", t.Complete)
+	answer(w, http.StatusOK, map[string]any{"id": t.ID, "session_id": t.Session, "status": "pending"})
+}
+
+func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, error) {
+	caller, err := s.Auth.Caller(r)
+	if err != nil {
+		return Task{}, err
+	}
+	if s.Ready != nil {
+		if err := s.Ready(); err != nil {
+			return Task{}, refuse(http.StatusServiceUnavailable, "not ready: %w", err)
+		}
+	}
+	session := r.PathValue("session")
+	if !validID(session) {
+		return Task{}, refuse(http.StatusBadRequest, "%q is no session id", session)
+	}
+	r.Body = &patient{ReadCloser: r.Body, rc: rc}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+		return s.form(r, session, caller)
+	}
+	return s.announced(r, session, caller)
+}
+
+// announced begins a v4 task: the parts follow.
+func (s *Server) announced(r *http.Request, session string, caller string) (Task, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxMeta+1))
+	if err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "read the task: %w", err)
+	}
+	if len(body) > maxMeta {
+		return Task{}, refuse(http.StatusRequestEntityTooLarge, "a task of more than %d bytes", maxMeta)
+	}
+	var in struct {
+		Meta json.RawMessage `json:"meta"`
+	}
+	var meta struct {
+		ID    string `json:"id"`
+		Type  string `json:"type"`
+		Files []struct {
+			Name     string `json:"name"`
+			Checksum string `json:"checksum"`
+		} `json:"files"`
+	}
+	if err := json.Unmarshal(body, &in); err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "the task is no JSON: %w", err)
+	}
+	if err := json.Unmarshal(in.Meta, &meta); err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "the task's meta: %w", err)
+	}
+	switch {
+	case meta.ID != "" && meta.ID != session:
+		return Task{}, refuse(http.StatusBadRequest, "the task is for session %q", meta.ID)
+	case meta.Type != "" && meta.Type != "guacamole":
+		return Task{}, refuse(http.StatusUnsupportedMediaType, "recordings of type %q cannot be converted", meta.Type)
+	case len(meta.Files) == 0 || len(meta.Files) > maxFiles:
+		return Task{}, refuse(http.StatusBadRequest, "%d files", len(meta.Files))
+	}
+	t := Task{Session: session, Component: "lion", Caller: caller, Index: in.Meta}
+	seen := map[string]bool{}
+	for _, f := range meta.Files {
+		// The name is only compared: what it must be is known.
+		if n := recording.ParseName("2000-01-01/" + session + "/" + f.Name); n.Class != recording.ClassPart || n.Session != session || seen[f.Name] {
+			return Task{}, refuse(http.StatusBadRequest, "%q is no name of a part of this session", f.Name)
+		}
+		seen[f.Name] = true
+		t.Files = append(t.Files, File{Name: f.Name, Checksum: strings.ToLower(f.Checksum)})
+	}
+	return s.Spool.Create(t)
+}
+
+// form takes a v3 task: the recording is in the request.
+func (s *Server) form(r *http.Request, session, caller string) (Task, error) {
+	form, err := r.MultipartReader()
+	if err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
+	}
+	t := Task{Session: session, Component: "lion", Caller: caller}
+	for {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) && t.Complete {
+			return t, nil
+		}
+		if err != nil {
+			s.drop(t)
+			return Task{}, refuse(http.StatusBadRequest, "the form ends without a recording: %w", err)
+		}
+		if part.FormName() == "file" && !t.Complete {
+			if t, err = s.recording(r.Context(), t, part); err != nil {
+				return Task{}, err
+			}
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxField))
+		if err != nil {
+			s.drop(t)
+			return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
+		}
+		switch text := string(value); part.FormName() {
+		case "session_id":
+			if text != session {
+				s.drop(t)
+				return Task{}, refuse(http.StatusBadRequest, "the form is for session %q", text)
+			}
+		case "component_type":
+			t.Component = text
+		}
+	}
+}
+
+// recording stores the file of a form.
+func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, error) {
+	in := bufio.NewReaderSize(part, 64<<10)
+	head, err := in.Peek(2)
+	if err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "an empty recording")
+	}
+	name := t.Session + ".guac"
+	if head[0] == 0x1f && head[1] == 0x8b {
+		name = t.Session + ".replay.gz"
+	}
+	t.Files = []File{{Name: name}}
+	if t, err = s.Spool.Create(t); err != nil {
+		return Task{}, err
+	}
+	stored, err := s.Spool.Store(ctx, t.ID, 0, in)
+	if err == nil {
+		err = s.known(stored, 0)
+	}
+	if err != nil {
+		s.drop(t)
+		return Task{}, err
+	}
+	s.accepted(stored)
+	return stored, nil
+}
+
+// part takes a file of a v4 task.
+func (s *Server) part(w http.ResponseWriter, r *http.Request) {
+	if err := s.storePart(r, http.NewResponseController(w)); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	answer(w, http.StatusOK, map[string]any{"ok": true})
+}
+
+func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
+	caller, err := s.Auth.Caller(r)
+	if err != nil {
+		return err
+	}
+	index, err := strconv.Atoi(r.PathValue("index"))
+	if err != nil {
+		return refuse(http.StatusBadRequest, "%q is no index", r.PathValue("index"))
+	}
+	t, err := s.Spool.Get(r.PathValue("task"))
+	if err != nil {
+		return err
+	}
+	if t.Caller != caller {
+		return refuse(http.StatusForbidden, "the upload was begun by another account")
+	}
+	r.Body = &patient{ReadCloser: r.Body, rc: rc}
+	form, err := r.MultipartReader()
+	if err != nil {
+		return refuse(http.StatusBadRequest, "the form: %w", err)
+	}
+	for {
+		part, err := form.NextPart()
+		if err != nil {
+			return refuse(http.StatusBadRequest, "the form has no file: %w", err)
+		}
+		if part.FormName() != "file" {
+			continue
+		}
+		was := t.Complete
+		if t, err = s.Spool.Store(r.Context(), t.ID, index, part); err != nil {
+			return err
+		}
+		if err := s.known(t, index); err != nil {
+			s.drop(t)
+			return err
+		}
+		if t.Complete && !was {
+			s.accepted(t)
+		}
+		return nil
+	}
+}
+
+// known refuses what is no Guacamole dump.
+func (s *Server) known(t Task, index int) error {
+	f, err := s.Spool.open(t, index)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	kind, err := recording.Sniff(f)
+	if err != nil {
+		return refuse(http.StatusUnsupportedMediaType, "%s cannot be read as a recording: %w", t.Files[index].Name, err)
+	}
+	if kind != recording.KindGuacamole {
+		return refuse(http.StatusUnsupportedMediaType, "a recording of kind %v cannot be converted; if it comes from Razor, its own storage keeps it", kind)
+	}
+	return nil
+}
+
+func (s *Server) accepted(t Task) {
+	if s.Accepted != nil {
+		s.Accepted(t)
+	}
+}
+
+// drop forgets an upload that has been refused.
+func (s *Server) drop(t Task) {
+	if t.ID == "" {
+		return
+	}
+	if err := s.Spool.Drop(t.ID); err != nil {
+		s.Log.Warn("a refused upload stays in the spool until it expires", "task", t.ID, "error", err)
+	}
+}
+
+// patient lets a body take as long as it needs, as long as it goes on.
+type patient struct {
+	io.ReadCloser
+	rc *http.ResponseController
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	_ = p.rc.SetReadDeadline(time.Now().Add(silence))
+	return p.ReadCloser.Read(b)
+}
+
+// validID tells whether a text is a UUID as core writes them.
+func validID(id string) bool {
+	return recording.ParseName("2000-01-01/"+id+".replay.gz").Session == id && id != ""
+}
