@@ -39,6 +39,8 @@ func (a *app) root() *cobra.Command {
   jumpserver-video convert session.replay.gz       one recording, no JumpServer needed
   jumpserver-video agent --config config.txt       the service: find, convert, replace
   jumpserver-video tasks                           what the agent is doing and did
+  jumpserver-video doctor --config config.txt      what is missing, and how to mend it
+  source <(jumpserver-video completion bash)       completion; zsh and fish likewise
 
 ` + exitCodeHelp,
 		Version:       fmt.Sprintf("%s (%s, %s)", version, commit, date),
@@ -49,7 +51,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.demoCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.doctorCommand(), a.demoCommand())
 	return root
 }
 
