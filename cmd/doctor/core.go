@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -36,7 +37,7 @@ func (d *Doctor) core(ctx context.Context) []Finding {
 	}
 	defer client.Close()
 	registered := d.registration(ctx, client)
-	all := append(reach, registered)
+	all := slices.Concat(reach, []Finding{registered})
 	if registered.Level != OK {
 		return all
 	}

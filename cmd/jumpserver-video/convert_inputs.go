@@ -39,7 +39,7 @@ func expand(args []string) ([]input, error) {
 					return filepath.SkipDir
 				}
 				return nil
-			case !folder && !(d.Type().IsRegular() && isRecordingName(d.Name())):
+			case !folder && (!d.Type().IsRegular() || !isRecordingName(d.Name())):
 				return nil
 			}
 			below, err := filepath.Rel(arg, filepath.Dir(path))
