@@ -55,6 +55,12 @@ $(AZURITE):
 	@mkdir -p .cache/azurite
 	npm install --silent --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE_VERSION)
 
+# Prometheus's checker of rules, out of Debian's package and without its service.
+.cache/bin/promtool:
+	@mkdir -p $(@D) && rm -rf .cache/prometheus && mkdir -p .cache/prometheus && chmod 0777 .cache/prometheus
+	cd .cache/prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
+	mv .cache/prometheus/usr/bin/promtool $@ && rm -rf .cache/prometheus
+
 race: setup ## the test suite under the race detector
 	go test -race ./...
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,6 +28,7 @@ type convert struct {
 	json   bool
 	force  bool
 	jobs   int
+	dryRun bool
 	ffmpeg string
 
 	tool   *video.Tool
@@ -48,9 +48,12 @@ func (a *app) convertCommand() *cobra.Command {
   jumpserver-video convert 0b9d…/0b9d….replay.json -o s.mp4  a recording in parts
   jumpserver-video convert session.tar -o videos/          as downloaded from JumpServer
   jumpserver-video convert *.replay.gz -j 2 --json         several at once, for scripts
+  jumpserver-video convert replay/ -o videos/ --dry-run    what a whole folder would become
 
 IN is a .replay.gz, a .guac or bare Guacamole dump, a folder with a .replay.json
 and its parts, that .replay.json, or the offline .tar of JumpServer's download.
+Any other folder stands for the .replay.gz, .guac and recordings in parts in it
+and below; those that have their MP4 already are left out.
 
 VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
 
@@ -62,12 +65,13 @@ VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
 	f.StringVarP(&c.output, "output", "o", "", "file to write, or a folder (default: beside the input)")
 	f.BoolVar(&c.json, "json", false, "print one JSON object per input")
 	f.BoolVarP(&c.force, "force", "f", false, "replace a file that exists")
+	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "only tell what would be converted to what")
 	f.IntVarP(&c.jobs, "jobs", "j", 1, "recordings converted at once")
 	f.StringVar(&c.ffmpeg, "ffmpeg", "", "the ffmpeg to use (default: the first in PATH)")
 	return cmd
 }
 
-func (c *convert) run(ctx context.Context, inputs []string) error {
+func (c *convert) run(ctx context.Context, args []string) error {
 	var err error
 	if c.config, err = c.app.config(); err != nil {
 		return err
@@ -75,9 +79,29 @@ func (c *convert) run(ctx context.Context, inputs []string) error {
 	if c.jobs < 1 {
 		return usage(errors.New("-j must be 1 or more"))
 	}
+	inputs, err := expand(args)
+	if err != nil {
+		return err
+	}
 	outputs, err := c.outputs(inputs)
 	if err != nil {
 		return err
+	}
+	inputs, outputs = c.leaveOut(inputs, outputs)
+	if len(inputs) == 0 {
+		fmt.Fprintln(c.app.err, "nothing to convert")
+		return nil
+	}
+	if c.dryRun {
+		return c.each(inputs, func(i int) error { return c.preview(inputs[i].path, outputs[i]) })
+	}
+	for _, out := range outputs {
+		if c.output == "" || filepath.Clean(c.output) == out {
+			continue // beside the input, or a file
+		}
+		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			return fmt.Errorf("output folder: %w", err)
+		}
 	}
 	if c.tool, err = video.Find(ctx, c.ffmpeg); err != nil {
 		return err
@@ -85,12 +109,17 @@ func (c *convert) run(ctx context.Context, inputs []string) error {
 	c.bars = newBars(c.app.err, logging.Terminal(c.app.err) && !c.json)
 	defer c.bars.Wait()
 
+	return c.each(inputs, func(i int) error { return c.one(ctx, inputs[i].path, outputs[i]) })
+}
+
+// each does something for all inputs, -j at once, and sums up.
+func (c *convert) each(inputs []input, do func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(c.jobs)
 	errs := make([]error, len(inputs))
-	for i, in := range inputs {
+	for i := range inputs {
 		group.Go(func() error {
-			errs[i] = c.one(ctx, in, outputs[i])
+			errs[i] = do(i)
 			return nil
 		})
 	}
@@ -102,13 +131,13 @@ func (c *convert) run(ctx context.Context, inputs []string) error {
 }
 
 // sum reports each failure and makes one error of them all.
-func (c *convert) sum(inputs []string, errs []error) error {
+func (c *convert) sum(inputs []input, errs []error) error {
 	all := &severalError{of: len(errs)}
 	for i, err := range errs {
 		if err == nil {
 			continue
 		}
-		complain(c.app.err, fmt.Errorf("%s: %w", inputs[i], err))
+		complain(c.app.err, fmt.Errorf("%s: %w", inputs[i].path, err))
 		code := exitCode(err)
 		if all.failed++; all.failed == 1 {
 			all.first = code
@@ -119,50 +148,6 @@ func (c *convert) sum(inputs []string, errs []error) error {
 		return nil
 	}
 	return all
-}
-
-// outputs names the file that each input becomes.
-func (c *convert) outputs(inputs []string) ([]string, error) {
-	folder := strings.HasSuffix(c.output, "/")
-	if st, err := os.Stat(c.output); err == nil && st.IsDir() {
-		folder = true
-	}
-	if c.output != "" && !folder && len(inputs) > 1 {
-		return nil, usage(fmt.Errorf("-o %s: several inputs need a folder", c.output))
-	}
-	outputs := make([]string, len(inputs))
-	seen := map[string]string{}
-	for i, in := range inputs {
-		switch {
-		case c.output == "":
-			outputs[i] = filepath.Join(filepath.Dir(filepath.Clean(in)), videoName(in))
-		case folder:
-			outputs[i] = filepath.Join(c.output, videoName(in))
-		default:
-			outputs[i] = c.output
-		}
-		if other, ok := seen[outputs[i]]; ok {
-			return nil, usage(fmt.Errorf("%s and %s would both become %s", other, in, outputs[i]))
-		}
-		seen[outputs[i]] = in
-	}
-	if folder {
-		if err := os.MkdirAll(c.output, 0o755); err != nil {
-			return nil, fmt.Errorf("output folder: %w", err)
-		}
-	}
-	return outputs, nil
-}
-
-// videoName is the MP4's name for an input: the name with its suffix replaced.
-func videoName(in string) string {
-	base := filepath.Base(filepath.Clean(in))
-	for _, suffix := range []string{".replay.gz", ".replay.json", ".part.gz", ".guac", ".tar", ".replay", ".gz"} {
-		if stem, ok := strings.CutSuffix(base, suffix); ok && stem != "" {
-			return stem + ".replay.mp4"
-		}
-	}
-	return base + ".replay.mp4"
 }
 
 // converted is what --json prints for each input (design §1).

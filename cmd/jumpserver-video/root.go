@@ -40,6 +40,8 @@ func (a *app) root() *cobra.Command {
   jumpserver-video agent --config config.txt       the service: find, convert, replace
   jumpserver-video tasks                           what the agent is doing and did
   jumpserver-video scan                            what would be converted, and what never
+  jumpserver-video doctor --config config.txt      what is missing, and how to mend it
+  source <(jumpserver-video completion bash)       completion; zsh and fish likewise
 
 ` + exitCodeHelp,
 		Version:       fmt.Sprintf("%s (%s, %s)", version, commit, date),
@@ -50,7 +52,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.demoCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.demoCommand())
 	return root
 }
 

@@ -39,11 +39,20 @@ func (a *app) tasksCommand() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error { return a.showTask(c.Context(), args[0], asJSON) },
 	}
 	var reason string
+	var dryRun bool
 	retry := &cobra.Command{
 		Use: "retry [SESSION... | --reason CLASS]", Short: "Try tasks again now", Args: usageArgs(cobra.ArbitraryArgs),
-		RunE: func(c *cobra.Command, args []string) error { return a.retryTasks(c.Context(), args, reason) },
+		Long: `Try tasks again now: those named, or all that failed, wait or were skipped for one reason.
+
+  jumpserver-video tasks retry 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70
+  jumpserver-video tasks retry --reason encoder --dry-run    only tell which
+  jumpserver-video tasks retry --reason encoder`,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.retryTasks(c.Context(), args, reason, asJSON, dryRun)
+		},
 	}
 	retry.Flags().StringVar(&reason, "reason", "", "all that failed for this reason")
+	retry.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only tell which tasks would be tried again")
 	list.AddCommand(show, retry)
 	return list
 }
@@ -157,7 +166,14 @@ func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
 	return nil
 }
 
-func (a *app) retryTasks(ctx context.Context, ids []string, reason string) error {
+// retried is what --json prints of a retry.
+type retried struct {
+	Retried  int      `json:"retried"`
+	Sessions []string `json:"sessions,omitempty"` // where they were named, and in a dry run
+	DryRun   bool     `json:"dry_run,omitempty"`
+}
+
+func (a *app) retryTasks(ctx context.Context, ids []string, reason string, asJSON, dryRun bool) error {
 	if (len(ids) == 0) == (reason == "") {
 		return usage(errors.New("name sessions, or a reason with --reason"))
 	}
@@ -165,21 +181,64 @@ func (a *app) retryTasks(ctx context.Context, ids []string, reason string) error
 	if err != nil {
 		return err
 	}
-	if reason != "" {
-		n, err := agent.RetryClass(ctx, queue.Class(reason))
-		if err != nil {
+	result := retried{Sessions: ids, DryRun: dryRun}
+	switch {
+	case dryRun:
+		if result.Sessions, err = wouldRetry(ctx, agent, ids, reason); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "%d tasks are tried again\n", n)
-		return nil
-	}
-	for _, id := range ids {
-		if err := agent.Retry(ctx, id); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
+		result.Retried = len(result.Sessions)
+	case reason != "":
+		if result.Retried, err = agent.RetryClass(ctx, queue.Class(reason)); err != nil {
+			return err
 		}
-		fmt.Fprintf(a.out, "%s is tried again\n", id)
+	default:
+		for _, id := range ids {
+			if err := agent.Retry(ctx, id); err != nil {
+				return fmt.Errorf("%s: %w", id, err)
+			}
+			result.Retried++
+		}
+	}
+	if asJSON {
+		return a.printJSON(result)
+	}
+	verb := "is tried again"
+	if dryRun {
+		verb = "would be tried again"
+	}
+	for _, id := range result.Sessions {
+		fmt.Fprintf(a.out, "%s %s\n", id, verb)
+	}
+	if reason != "" && !dryRun {
+		fmt.Fprintf(a.out, "%d tasks are tried again\n", result.Retried)
+	} else if len(result.Sessions) == 0 {
+		fmt.Fprintln(a.err, "no tasks")
 	}
 	return nil
+}
+
+// wouldRetry lists the tasks that a retry would concern.
+func wouldRetry(ctx context.Context, agent *taskapi.Client, ids []string, reason string) ([]string, error) {
+	if reason == "" {
+		for _, id := range ids {
+			if _, err := agent.Task(ctx, id); err != nil {
+				return nil, fmt.Errorf("%s: %w", id, err)
+			}
+		}
+		return ids, nil
+	}
+	all, err := agent.Tasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, v := range all {
+		if string(v.Reason) == reason && v.State != queue.StateDone {
+			found = append(found, v.ID)
+		}
+	}
+	return found, nil
 }
 
 func (a *app) printJSON(v any) error {

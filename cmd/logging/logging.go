@@ -16,7 +16,7 @@ import (
 // used when w is a terminal and NO_COLOR is not set. Under systemd
 // (JOURNAL_STREAM) lines have no time, because the journal adds its own.
 func New(w io.Writer, level slog.Leveler) *slog.Logger {
-	options := &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !colour(w)}
+	options := &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w)}
 	if os.Getenv("JOURNAL_STREAM") != "" {
 		options.ReplaceAttr = dropTime
 	}
@@ -29,7 +29,8 @@ func Terminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-func colour(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
+// Colour tells whether to write colour to w: to terminals, unless NO_COLOR is set.
+func Colour(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
 
 func dropTime(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && a.Key == slog.TimeKey {

@@ -1,0 +1,168 @@
+package doctor
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/open"
+)
+
+// skew is how far clocks may differ. Core does not compare them; ages of
+// files, which decide when a recording is complete, do.
+const skew = 30 * time.Second
+
+// core looks at the way to core, at its clock, our registration, and the
+// storage that core tells components to use.
+func (d *Doctor) core(ctx context.Context) []Finding {
+	ctx, cancel := context.WithTimeout(ctx, 3*d.patience())
+	defer cancel()
+	reach := d.reach(ctx)
+	if reach[0].Level == Bad {
+		return reach
+	}
+	client, err := coreapi.New(coreapi.Options{
+		BaseURL: d.Config.CoreURL(), Insecure: bool(d.Config.IgnoreVerifyCerts), Log: quiet, UserAgent: d.UserAgent, RetryMax: 1,
+	})
+	if err != nil {
+		return []Finding{bad("core", "set CORE_HOST to http://HOST:PORT or https://HOST", "%v", err)}
+	}
+	defer client.Close()
+	registered := d.registration(ctx, client)
+	all := slices.Concat(reach, []Finding{registered})
+	if registered.Level != OK {
+		return all
+	}
+	return append(all, d.storage(ctx, client))
+}
+
+// reach asks core for anything at all.
+func (d *Doctor) reach(ctx context.Context) []Finding {
+	url := d.Config.CoreURL()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/users/profile/", nil)
+	if err != nil {
+		return []Finding{bad("core", "set CORE_HOST to http://HOST:PORT or https://HOST", "%v", err)}
+	}
+	client := &http.Client{
+		Timeout: d.patience(),
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+			TLSClientConfig: &tls.Config{InsecureSkipVerify: bool(d.Config.IgnoreVerifyCerts)}},
+	}
+	answer, err := client.Do(request)
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &certificate):
+		return []Finding{bad("core", "install the authority of core's certificate on this host, or set IGNORE_VERIFY_CERTS=true", "%v", err)}
+	case err != nil:
+		return []Finding{bad("core", "see that CORE_HOST is right and that no firewall is in between: curl -v "+url, "%v", err)}
+	}
+	defer answer.Body.Close()
+	switch {
+	case answer.StatusCode >= 300 && answer.StatusCode < 400:
+		return []Finding{bad("core", "set CORE_HOST to the scheme and host of "+answer.Header.Get("Location"), "%s redirects", url)}
+	case answer.StatusCode >= 500:
+		return []Finding{bad("core", "look at core's log; it, or the proxy before it, is in trouble", "%s answers %s", url, answer.Status)}
+	case answer.StatusCode != http.StatusUnauthorized && answer.StatusCode != http.StatusForbidden:
+		return []Finding{bad("core", "let CORE_HOST name JumpServer itself", "%s does not answer as core does: %s", url, answer.Status)}
+	}
+	all := []Finding{good("core", "%s answers", url)}
+	date, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return all
+	}
+	if off := time.Since(date); off.Abs() > skew {
+		return append(all, warn("clock", "keep the clocks with NTP on both hosts (timedatectl set-ntp true)", "differs from core's by %s", off.Round(time.Second)))
+	}
+	return append(all, good("clock", "as core's"))
+}
+
+func (d *Doctor) registration(ctx context.Context, client *coreapi.Client) Finding {
+	const check = "registration"
+	keys := coreapi.KeyFile{Dir: d.Config.Dir("keys")}
+	key, err := keys.Load()
+	if errors.Is(err, coreapi.ErrNoKey) {
+		if d.Config.BootstrapToken == "" {
+			return bad(check, "set BOOTSTRAP_TOKEN to the one in JumpServer's config.txt", "there is no access key yet and no BOOTSTRAP_TOKEN to get one with")
+		}
+		return warn(check, "start the agent: it registers by itself", "not registered yet (no key in %s)", keys.Path())
+	}
+	if err != nil {
+		return bad(check, "let the agent's user read it: chown jumpserver-video "+keys.Path(), "%v", err)
+	}
+	client.SetKey(key)
+	profile, err := client.Profile(ctx)
+	switch {
+	case errors.Is(err, coreapi.ErrUnauthorized):
+		return bad(check, "start the agent, which registers anew; if it cannot, its log says what core wants",
+			"core does not accept the key in %s any more: the component was deleted or disabled", keys.Path())
+	case err != nil:
+		return bad(check, "look at core's log", "%v", err)
+	case !profile.IsValid:
+		return bad(check, "activate the account in JumpServer", "the account %s is not active", profile.Name)
+	}
+	return good(check, "core knows us as %s", profile.Name)
+}
+
+// storage tries to list the bucket that core is set to, if it is one.
+func (d *Doctor) storage(ctx context.Context, client *coreapi.Client) Finding {
+	const check = "replay storage"
+	settings, err := client.TerminalConfig(ctx)
+	if err != nil {
+		return bad(check, "look at core's log", "core does not tell its settings: %v", err)
+	}
+	c, err := storage.Parse(settings.ReplayStorage)
+	if err != nil {
+		return bad(check, "mend the storage in JumpServer, System settings, Storage", "%v", err)
+	}
+	if c.Target() != storage.TargetBucket {
+		return good(check, "%s", c.Kind)
+	}
+	bucket, err := open.Storage(c, storage.Options{Insecure: bool(d.Config.IgnoreVerifyCerts), UserAgent: d.UserAgent})
+	if err == nil {
+		ctx, cancel := context.WithTimeout(ctx, d.patience())
+		defer cancel()
+		_, err = bucket.List(ctx, storage.Query{Max: 1})
+	}
+	if err != nil {
+		return bad(check, "test the storage in JumpServer and see that this host reaches it", "%s: %v", c.Place(), err)
+	}
+	return good(check, "%s can be listed", c.Place())
+}
+
+// agent asks whether an agent runs on this host.
+func (d *Doctor) agent(ctx context.Context) []Finding {
+	host := d.Config.BindHost
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	address := net.JoinHostPort(host, strconv.Itoa(int(d.Config.Port)))
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/video-worker/health/", address), nil)
+	if err != nil {
+		return []Finding{bad("agent", "set BIND_HOST to an address of this host", "%v", err)}
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return []Finding{warn("agent", "systemctl start jumpserver-video", "none answers at %s", address)}
+	}
+	defer answer.Body.Close()
+	switch answer.StatusCode {
+	case http.StatusOK:
+		return []Finding{good("agent", "runs at %s and is well", address)}
+	case http.StatusServiceUnavailable:
+		return []Finding{warn("agent", "mend the problems above; it goes on by itself", "runs at %s and is not well", address)}
+	}
+	return []Finding{bad("agent", "set another HTTPD_PORT, or stop what listens there", "something else answers at %s: %s", address, answer.Status)}
+}

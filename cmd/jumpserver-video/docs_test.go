@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// block is a marked piece of shell in the documentation:
+//
+//	<!-- test -->          beside a running agent
+//	<!-- test stopped -->  after the agent has stopped
+var block = regexp.MustCompile("(?s)<!-- test( stopped)? -->\n```sh\n(.*?)```")
+
+// TestCommandsOfTheDocs runs the marked commands of README and docs beside an
+// agent that has converted a session, as a reader would.
+func TestCommandsOfTheDocs(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var session string
+	for _, s := range seeds {
+		if _, err := os.Stat(filepath.Join(l.replay(), "2026-11-22", s.id+".replay.gz")); err == nil && !s.foreign {
+			session = s.id
+		}
+	}
+	source, err := filepath.Glob("../../testdata/recordings/tiny_jpeg/v3/*/*.replay.gz")
+	if err != nil || len(source) != 1 || session == "" {
+		t.Fatalf("%v, %v, session %q", source, err, session)
+	}
+	recording, err := os.ReadFile(source[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("converted", func() bool { return l.served(session) == "mp4" })
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.until("done", func() bool { out, _ := l.command("tasks", "show", session); return strings.Contains(out, "done") })
+
+	files := []string{"../../README.md"}
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, stopped := range []bool{false, true} {
+		if stopped {
+			l.stop()
+		}
+		for _, file := range append(files, docs...) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range block.FindAllStringSubmatch(string(text), -1) {
+				if (m[1] != "") != stopped {
+					continue
+				}
+				ran++
+				shell(t, file, strings.ReplaceAll(m[2], "127.0.0.1:9000", fmt.Sprintf("127.0.0.1:%d", l.port)), session, recording)
+			}
+		}
+	}
+	if ran < 10 {
+		t.Errorf("ran %d pieces only", ran)
+	}
+}
+
+// shell runs a piece of shell in a folder of its own.
+func shell(t *testing.T, file, script, session string, recording []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "recordings"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"session.replay.gz", "recordings/one.replay.gz"} {
+		if err := os.WriteFile(filepath.Join(dir, name), recording, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "SESSION="+session)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%s: %v\n%s\n%s", file, err, script, out)
+	}
+}
+
+// TestLinksOfTheDocs: files that the documentation points to are there.
+func TestLinksOfTheDocs(t *testing.T) {
+	files, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readmes, err := filepath.Glob("../../README*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(files, readmes...) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(file), m[1])); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+}

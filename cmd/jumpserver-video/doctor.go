@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"jumpserver-video/cmd/doctor"
+	"jumpserver-video/cmd/logging"
+)
+
+func (a *app) doctorCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check everything that the agent needs, and say how to mend each problem",
+		Long: `Check everything that the agent needs, and say how to mend each problem.
+
+  sudo -u jumpserver-video jumpserver-video doctor --config /etc/jumpserver-video/config.txt
+  jumpserver-video doctor --json                   for scripts
+
+It looks at settings, ffmpeg and its encoder, the data folder, the replay
+volume, the way to core and its clock, the registration, the replay storage
+and the agent on this host. It changes nothing and does not register.
+
+Exit codes: 0 no problem (there may be warnings), 1 a problem, 2 wrong usage
+or setting.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return a.examine(c.Context(), asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// errUnwell is the doctor's verdict; the findings have been printed.
+var errUnwell = errors.New("there are problems")
+
+func (a *app) examine(ctx context.Context, asJSON bool) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	d := &doctor.Doctor{Config: cfg, UserAgent: "jumpserver-video/" + version}
+	found := d.Examine(ctx)
+	if ctx.Err() != nil {
+		return context.Canceled
+	}
+	if asJSON {
+		if err := a.printJSON(found); err != nil {
+			return err
+		}
+	} else {
+		a.printFindings(found)
+	}
+	if !doctor.Healthy(found) {
+		return errUnwell
+	}
+	return nil
+}
+
+func (a *app) printFindings(found []doctor.Finding) {
+	colours := map[doctor.Level]string{doctor.OK: "\x1b[32m", doctor.Warn: "\x1b[33m", doctor.Bad: "\x1b[31m"}
+	colour := logging.Colour(a.out)
+	for _, f := range found {
+		level := fmt.Sprintf("%-8s", f.Level)
+		if colour {
+			level = colours[f.Level] + level + "\x1b[0m"
+		}
+		fmt.Fprintf(a.out, "%s %-14s %s\n", level, f.Check, f.Detail)
+		if f.Fix != "" {
+			fmt.Fprintf(a.out, "%24sfix: %s\n", "", f.Fix)
+		}
+	}
+}
