@@ -49,7 +49,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.demoCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.demoCommand(), a.manCommand())
 	return root
 }
 
