@@ -28,11 +28,11 @@ func TestEveryLibraryHasALicenceThatWeTake(t *testing.T) {
 
 func TestLicencesThatWeDoNotTake(t *testing.T) {
 	for text, want := range map[string]string{
-		"GNU GENERAL PUBLIC LICENSE Version 3":                              "",
-		"GNU Lesser General\nPublic License":                                "",
-		"All rights reserved. Do not use.":                                  "",
-		"":                                                                  "",
-		"Apache License\nVersion 2.0, January 2004":                         "Apache-2.0",
+		"GNU GENERAL PUBLIC LICENSE Version 3":      "",
+		"GNU Lesser General\nPublic License":        "",
+		"All rights reserved. Do not use.":          "",
+		"":                                          "",
+		"Apache License\nVersion 2.0, January 2004": "Apache-2.0",
 		"Permission to use, copy, modify, and distribute this software for": "ISC",
 	} {
 		if got := classify([]byte(text)); got != want {
