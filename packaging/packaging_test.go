@@ -17,7 +17,6 @@ import (
 // compose has the keys of compose's schema that the file may use, of their
 // types: a misspelt or mistyped one is an error.
 type compose struct {
-	Name     string
 	Services map[string]service
 	Networks map[string]struct {
 		Name     string
