@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -109,6 +109,9 @@ test-package: setup $(NFPM) ## packages are the same bytes whenever they are mad
 
 test-deb: build $(NFPM) ## install, run, upgrade, remove and purge the .deb on a clean Debian; as root
 	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-deb
+
+test-service: build $(NFPM) ## the packaged service under a real systemd in a folder; as root
+	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-service
 
 check-unit: setup ## the unit is understood by systemd, and lets the service do little
 	packaging/check-unit

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/journal"
@@ -29,7 +30,7 @@ func (h *journalHandler) Enabled(_ context.Context, level slog.Level) bool {
 // Handle implements [slog.Handler].
 func (h *journalHandler) Handle(ctx context.Context, r slog.Record) error {
 	var text bytes.Buffer
-	var writer slog.Handler = tint.NewTextHandler(&text, &tint.Options{Level: h.level, NoColor: true, ReplaceAttr: messageOnly})
+	writer := tint.NewTextHandler(&text, &tint.Options{Level: h.level, NoColor: true, ReplaceAttr: messageOnly})
 	for _, step := range h.steps {
 		writer = step(writer)
 	}
@@ -73,7 +74,7 @@ func (h *journalHandler) WithGroup(name string) slog.Handler {
 
 func (h *journalHandler) then(step func(slog.Handler) slog.Handler) *journalHandler {
 	next := *h
-	next.steps = append(h.steps[:len(h.steps):len(h.steps)], step)
+	next.steps = append(slices.Clone(h.steps), step)
 	return &next
 }
 

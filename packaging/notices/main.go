@@ -7,6 +7,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,14 +28,14 @@ type component struct {
 }
 
 func main() {
-	if err := run(os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "notices:", err)
 		os.Exit(1)
 	}
 }
 
-func run(w io.Writer) error {
-	components, err := linked("./cmd/jumpserver-video")
+func run(ctx context.Context, w io.Writer) error {
+	components, err := linked(ctx, "./cmd/jumpserver-video")
 	if err != nil {
 		return err
 	}
@@ -67,8 +68,8 @@ const libwebp = "/usr/share/doc/libwebp-dev/copyright"
 
 // linked lists the modules of a program's packages, by name, and what else is
 // linked.
-func linked(program string) ([]component, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=ImportPath,Dir,Module", program)
+func linked(ctx context.Context, program string) ([]component, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=ImportPath,Dir,Module", program)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -106,7 +107,7 @@ func linked(program string) ([]component, error) {
 			}
 		}
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	root, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, fmt.Errorf("go env: %w", err)
 	}

@@ -13,7 +13,7 @@ func TestEveryLibraryHasALicenceThatWeTake(t *testing.T) {
 		t.Skip("libwebp-dev is not installed")
 	}
 	var out bytes.Buffer
-	if err := run(&out); err != nil {
+	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"github.com/spf13/cobra v", "github.com/hashicorp/go-retryablehttp v", "MPL-2.0: LICENSE", "Go standard library", "libwebp"} {
