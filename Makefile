@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor test-faults reference fuzz lint fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor load test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -49,6 +49,7 @@ purego: setup ## the renderer and encoder without C
 
 test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
 	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
+	STORAGE_TESTS=all go test -timeout 15m -run Bucket ./transcode ./cmd/jumpserver-video
 
 $(VERSITYGW):
 	@mkdir -p $(@D)
@@ -69,6 +70,10 @@ microbench: setup ## speed of the inner loops
 
 bench-governor: build ## two minutes of competitors coming and going beside the agent
 	go run ./cmd/bench-governor
+
+load: build ## fifty sessions that close at once, and one upload of 5 GB
+	go run ./cmd/bench-upload
+	go run ./cmd/bench-upload -large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way
 	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher

@@ -17,6 +17,7 @@ type Report struct {
 	TrashDays int      // days of the trash
 	Tasks     int      // task folders
 	Work      int      // leftovers of work
+	Objects   int      // of the trash in a bucket
 	Strange   []string // names that are not ours and were left alone
 }
 
@@ -30,6 +31,10 @@ type Cleaner struct {
 
 	Trash     *Trash        // nil = no volume
 	TrashKeep time.Duration // how long the trash keeps originals
+
+	// Bucket, when not nil, removes what has been in the trash of a bucket
+	// for longer, and answers how many objects that were.
+	Bucket func(ctx context.Context, keep time.Duration) (int, error)
 
 	Every time.Duration // between two clean-ups (24 h)
 	Log   *slog.Logger
@@ -50,12 +55,12 @@ func (c *Cleaner) Run(ctx context.Context) error {
 	}
 	c.told = map[string]bool{}
 	for {
-		report, err := c.Once()
+		report, err := c.Once(ctx)
 		if err != nil {
 			c.Log.Warn("not everything could be cleaned up; it is tried again later", "error", err)
 		}
-		if report.TrashDays+report.Tasks+report.Work > 0 {
-			c.Log.Info("cleaned up", "trash_days", report.TrashDays, "task_logs", report.Tasks, "leftovers", report.Work)
+		if report.TrashDays+report.Tasks+report.Work+report.Objects > 0 {
+			c.Log.Info("cleaned up", "trash_days", report.TrashDays, "task_logs", report.Tasks, "leftovers", report.Work, "objects", report.Objects)
 		}
 		for _, name := range report.Strange {
 			if !c.told[name] {
@@ -72,7 +77,7 @@ func (c *Cleaner) Run(ctx context.Context) error {
 }
 
 // Once cleans up one time. It goes on after errors and returns them all.
-func (c *Cleaner) Once() (Report, error) {
+func (c *Cleaner) Once(ctx context.Context) (Report, error) {
 	var report Report
 	var errs []error
 	if c.Trash != nil {
@@ -84,6 +89,11 @@ func (c *Cleaner) Once() (Report, error) {
 		}
 	}
 	var err error
+	if c.Bucket != nil {
+		if report.Objects, err = c.Bucket(ctx, c.TrashKeep); err != nil {
+			errs = append(errs, fmt.Errorf("the trash in the replay storage: %w", err))
+		}
+	}
 	if report.Tasks, err = c.remove(c.TasksDir, &report, func(string) bool { return true }, c.TaskLogKeep); err != nil {
 		errs = append(errs, err)
 	}

@@ -208,7 +208,7 @@ func TestCleanerRemovesOldTasksAndIdleWork(t *testing.T) {
 		age(2*time.Hour, filepath.Join(work, s, "video.mp4"), filepath.Join(work, s))
 	}
 	c := &Cleaner{TasksDir: tasks, TaskLogKeep: 30 * 24 * time.Hour, WorkDir: work, WorkInUse: func(s string) bool { return s == busy }}
-	report, err := c.Once()
+	report, err := c.Once(t.Context())
 	if err != nil || report.Tasks != 1 || report.Work != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}

@@ -3,9 +3,7 @@ package transcode
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 
 	"jumpserver-video/coreapi"
@@ -34,14 +32,21 @@ func (j *job) admit(ctx context.Context) error {
 		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
 	j.journal.Date, j.started = session.DateDir(), session.DateStart
-	if dir, _, _ := strings.Cut(j.source.Path, "/"); dir != j.journal.Date && !j.spooled() {
+	lies := j.source.Path
+	if j.source.Bucket != nil {
+		lies = j.source.Bucket.Key
+	}
+	if dir, _, _ := strings.Cut(lies, "/"); dir != j.journal.Date && !j.spooled() {
 		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
 	}
-	return nil
+	return j.dest.ready(ctx)
 }
 
 // open opens the recording and makes sure that it is the one that was found.
 func (j *job) open() (*recording.Recording, error) {
+	if err := j.fetch(); err != nil {
+		return nil, err
+	}
 	rec, err := recording.Open(j.original())
 	if errors.Is(err, fs.ErrNotExist) && j.spooled() {
 		return nil, failure(ClassGone, skips, "the upload is not in the spool any more: %w", err)
@@ -66,22 +71,8 @@ func (j *job) open() (*recording.Recording, error) {
 }
 
 func (j *job) sourceOf(rec *recording.Recording) Source {
-	return Source{Path: j.source.Path, Spool: j.source.Spool, Size: rec.Size, ModTime: rec.ModTime}
-}
-
-// shadows lists what would make core serve something else than the MP4: the
-// other names under which it looks for a replay of this session first.
-func (j *job) shadows() ([]string, error) {
-	var found []string
-	for _, suffix := range []string{".replay.gz", ".cast.gz"} {
-		rel := path.Join(j.journal.Date, j.id+suffix)
-		there, err := exists(abs(j.ReplayDir, rel))
-		if err != nil {
-			return nil, fmt.Errorf("look for %s: %w", rel, err)
-		}
-		if there && rel != j.source.Path && !j.lateTwin(rel) {
-			found = append(found, rel)
-		}
+	if j.source.Bucket != nil {
+		return j.source // its objects tell, not the files here
 	}
-	return found, nil
+	return Source{Path: j.source.Path, Spool: j.source.Spool, Size: rec.Size, ModTime: rec.ModTime}
 }

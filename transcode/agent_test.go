@@ -16,6 +16,7 @@ import (
 	"jumpserver-video/cleanup"
 	"jumpserver-video/coreapi"
 	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
@@ -40,13 +41,13 @@ type site struct {
 // start is 2024-04-24 01:15 in Shanghai: the folder is the day before.
 var start = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 
-func newSite(t *testing.T, version string, parts bool) *site {
+func newSite(t *testing.T, version string, parts bool, external ...coretest.Storage) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	if err := os.MkdirAll(s.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: s.media(), BootstrapToken: token})
+	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: s.media(), BootstrapToken: token, External: external})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +157,7 @@ type agentOptions struct {
 	originals                   cleanup.Policy
 	boundary                    func(string)
 	log                         io.Writer
+	storage                     func() (storage.Storage, error)
 }
 
 func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
@@ -182,7 +184,8 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	return &agent{queue: q, path: o.path, pool: &transcode.Pool{
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
-		Render: render.Options{Tool: tool, FPS: 15, CRF: 28, Codec: "h264", Audio: true, Agent: "test"},
+		Storage: o.storage,
+		Render:  render.Options{Tool: tool, FPS: 15, CRF: 28, Codec: "h264", Audio: true, Agent: "test"},
 	}}, nil
 }
 

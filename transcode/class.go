@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode/guac"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
@@ -43,7 +44,17 @@ const (
 	ClassMisplaced     queue.Class = "misplaced"
 	ClassGone          queue.Class = "source_gone"
 	ClassChanged       queue.Class = "source_changed"
-	ClassInternal      queue.Class = "internal"
+	// Of replay storages that are buckets.
+	ClassStorage         queue.Class = "storage_unavailable"
+	ClassStorageKeys     queue.Class = "storage_credentials"
+	ClassStorageSettings queue.Class = "storage_settings"
+	ClassStorageFull     queue.Class = "storage_full"
+	ClassStorageDamaged  queue.Class = "storage_damaged"
+	ClassStorageRefused  queue.Class = "storage_refused"
+	ClassStorageChanged  queue.Class = "storage_changed"
+	ClassArchived        queue.Class = "archived"
+	ClassNullStorage     queue.Class = "null_storage"
+	ClassInternal        queue.Class = "internal"
 )
 
 // verdict says what a failure means for the task.
@@ -78,6 +89,7 @@ func classify(err error) (queue.Class, verdict) {
 	var missing *recording.MissingPartError
 	var syntax *guac.SyntaxError
 	var verify *video.VerifyError
+	var bucket *storage.Error
 	is := func(targets ...error) bool {
 		for _, t := range targets {
 			if errors.Is(err, t) {
@@ -89,6 +101,13 @@ func classify(err error) (queue.Class, verdict) {
 	switch {
 	case errors.As(err, &step):
 		return step.class, step.verdict
+
+	case errors.As(err, &bucket):
+		return classifyStorage(bucket)
+	case is(ErrNullStorage):
+		return ClassNullStorage, skips
+	case is(ErrStorageUnknown):
+		return ClassCore, waits
 
 	case errors.As(err, &kind):
 		return ClassKind, skips
@@ -128,5 +147,27 @@ func classify(err error) (queue.Class, verdict) {
 		return ClassVolume, waits
 	default:
 		return ClassInternal, retries
+	}
+}
+
+// classifyStorage is classify for the errors of replay storages.
+func classifyStorage(err *storage.Error) (queue.Class, verdict) {
+	switch err.Kind {
+	case storage.ErrNotFound:
+		return ClassNotVisible, retries
+	case storage.ErrNoBucket, storage.ErrConfig, storage.ErrRegion, storage.ErrCertificate:
+		return ClassStorageSettings, waits
+	case storage.ErrCredentials, storage.ErrForbidden, storage.ErrClock:
+		return ClassStorageKeys, waits
+	case storage.ErrFull:
+		return ClassStorageFull, waits
+	case storage.ErrDamaged:
+		return ClassStorageDamaged, retries
+	case storage.ErrArchived:
+		return ClassArchived, skips
+	case storage.ErrUnavailable:
+		return ClassStorage, waits
+	default:
+		return ClassStorageRefused, retries
 	}
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 )
 
@@ -39,7 +41,15 @@ func TestMain(m *testing.M) {
 func agentProcess() error {
 	ctx := context.Background()
 	deadly := os.Getenv("TEST_AGENT_KILL_AT")
+	var in storage.Storage
+	if server := os.Getenv("TEST_AGENT_STORAGE"); server != "" {
+		var err error
+		if in, err = openBucket(server, os.Getenv("TEST_AGENT_BUCKET")); err != nil {
+			return err
+		}
+	}
 	a, err := newAgent(ctx, agentOptions{
+		storage: func() (storage.Storage, error) { return in, nil },
 		coreURL: os.Getenv("TEST_AGENT_CORE"), replay: os.Getenv("TEST_AGENT_REPLAY"), data: os.Getenv("TEST_AGENT_DATA"),
 		path: os.Getenv("TEST_AGENT_PATH"), originals: cleanup.PolicyTrash, log: os.Stderr,
 		boundary: func(name string) {
@@ -53,8 +63,13 @@ func agentProcess() error {
 	if err != nil {
 		return err
 	}
-	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err // the original may be in the trash already
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
+		return err // the original may be in the trash already, or come second
+	}
+	if in != nil {
+		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, transcode.ErrInWork) {
+			return err
+		}
 	}
 	v, err := a.settle(ctx)
 	if err != nil {
@@ -67,12 +82,13 @@ func agentProcess() error {
 }
 
 // runProcess starts an agent process and answers the boundaries it crossed.
-func (s *site) runProcess(killAt string) (boundaries []string, killed bool) {
+func (s *site) runProcess(killAt string, env ...string) (boundaries []string, killed bool) {
 	s.t.Helper()
 	var out, log bytes.Buffer
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
 		"TEST_AGENT_PATH="+s.path, "TEST_AGENT_KILL_AT="+killAt)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdout, cmd.Stderr = &out, &log
 	err := cmd.Run()
 	for lines := bufio.NewScanner(&out); lines.Scan(); {
@@ -97,18 +113,7 @@ func (s *site) checkReplaced() {
 	if err != nil || replay.Type != "mp4" || filepath.Base(replay.Path) != session+".replay.mp4" {
 		s.t.Errorf("core serves %+v, %v", replay, err)
 	}
-	got, _ := s.core.Session(session)
-	if !got.HasReplay || got.ErrorReason != "" {
-		s.t.Errorf("session: has_replay %v, error %q", got.HasReplay, got.ErrorReason)
-	}
-	var events []string
-	for _, e := range s.core.Events(session) {
-		events = append(events, e.Name)
-	}
-	want := []string{"replay_convert_start", "replay_convert_success", "replay_upload_start", "replay_upload_success"}
-	if d := cmp.Diff(want, events); d != "" {
-		s.t.Errorf("lifecycle events: %s", d)
-	}
+	s.checkMarked()
 	mp4 := filepath.Join(s.replay(), "2024-04-23", session+".replay.mp4")
 	st, err := os.Stat(mp4)
 	if err != nil {
@@ -134,6 +139,19 @@ func (s *site) checkReplaced() {
 	}
 	if left, _ := os.ReadDir(filepath.Join(s.data(), "work")); len(left) != 0 {
 		s.t.Errorf("work folder: %v", left)
+	}
+}
+
+// checkMarked asserts what core was told.
+func (s *site) checkMarked() {
+	s.t.Helper()
+	got, _ := s.core.Session(session)
+	if !got.HasReplay || got.ErrorReason != "" {
+		s.t.Errorf("session: has_replay %v, error %q", got.HasReplay, got.ErrorReason)
+	}
+	want := []string{"replay_convert_start", "replay_convert_success", "replay_upload_start", "replay_upload_success"}
+	if d := cmp.Diff(want, s.events()); d != "" {
+		s.t.Errorf("lifecycle events: %s", d)
 	}
 }
 

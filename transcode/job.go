@@ -24,6 +24,8 @@ type job struct {
 	id      string
 	lease   *queue.Lease
 	source  Source
+	dest    destination // where the MP4 goes; set by locate
+	moved   bool        // the MP4 is somewhere else, and the original has gone
 	journal Journal
 	started time.Time // of the session, once core has been asked
 	log     *slog.Logger
@@ -62,12 +64,17 @@ func (j *job) mp4() string    { return filepath.Join(j.work(), "video.mp4") }
 // final is where core serves the MP4 from, relative to the replay folder.
 func (j *job) final() string { return path.Join(j.journal.Date, j.id+".replay.mp4") }
 
-// original is the recording's place on the volume or in the spool.
+// original is the recording's place on the volume, in the spool, or in the
+// work folder where it is downloaded to.
 func (j *job) original() string {
-	if j.spooled() {
+	switch {
+	case j.spooled():
 		return abs(j.SpoolDir, j.source.Spool)
+	case j.source.Bucket != nil:
+		return abs(j.fetched(), j.source.Bucket.Key)
+	default:
+		return abs(j.ReplayDir, j.source.Path)
 	}
-	return abs(j.ReplayDir, j.source.Path)
 }
 
 func (j *job) close() {
@@ -84,7 +91,7 @@ func (j *job) run(ctx context.Context) (err error) {
 			err = failure(ClassInternal, retries, "a step crashed: %v", r)
 		}
 	}()
-	for _, step := range []func(context.Context) error{j.admit, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
+	for _, step := range []func(context.Context) error{j.locate, j.admit, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -165,8 +172,14 @@ func (j *job) end(ctx context.Context, err error) {
 			verdict = fails
 		}
 	}
+	if verdict == waits {
+		j.holdFor(class)
+	}
 	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
 		verdict = fails
+	}
+	if class == ClassSession && verdict == skips {
+		j.endSpool() // nobody can look for it any more
 	}
 	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
@@ -192,7 +205,7 @@ func (j *job) end(ctx context.Context, err error) {
 		state = queue.StateFailed
 		j.log.Error("failed; the original stays", "reason", class, "error", err, "attempt", attempt)
 	case settles:
-		state, next = queue.StateSettling, time.Now().Add(j.rest())
+		state, next = queue.StateSettling, time.Now().Add(j.rest(class))
 		attempt--
 		j.log.Info("not yet", "reason", class, "detail", err, "next", next.Format(time.TimeOnly))
 	case waits, retries:
@@ -211,7 +224,11 @@ func (j *job) end(ctx context.Context, err error) {
 
 // rest is how long a recording that is not ready is left alone: the settle
 // time at first, ever longer the older the recording is.
-func (j *job) rest() time.Duration {
+func (j *job) rest(class queue.Class) time.Duration {
+	if class == ClassIncomplete && j.source.Bucket != nil {
+		// Objects do not grow. Another part would make it another source.
+		return max(j.Settle, incompleteLimit-time.Since(j.source.ModTime))
+	}
 	return max(j.Settle, min(time.Since(j.source.ModTime)/10, maxIdle))
 }
 

@@ -1,11 +1,13 @@
 package transcode
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
 )
 
 // Source says where a task's recording lies.
@@ -16,14 +18,46 @@ type Source struct {
 	// Spool is instead of Path for an upload: relative to the spool, in the
 	// folder named by the upload's id.
 	Spool string `json:"spool,omitempty"`
+	// Bucket is instead of Path for a recording in a replay storage.
+	Bucket *BucketSource `json:"bucket,omitempty"`
 	// Size is the recording's size in bytes, all files together, and
 	// ModTime its newest modification, both when it was found.
 	Size    int64     `json:"size"`
 	ModTime time.Time `json:"mod_time"`
 }
 
-// Fingerprint identifies the recording as far as names, size and time can.
+// BucketSource is a recording in a bucket.
+type BucketSource struct {
+	// Place names the bucket.
+	Place string `json:"place"`
+	// Key is D/S.replay.gz, or D/S/S.replay.json for a recording in parts.
+	Key string `json:"key"`
+	// Objects are all of its objects as listed, Key's first.
+	Objects []storage.Object `json:"objects"`
+}
+
+// Name is where the recording lies, for people.
+func (s Source) Name() string {
+	switch {
+	case s.Bucket != nil:
+		return s.Bucket.Place + "/" + s.Bucket.Key
+	case s.Spool != "":
+		return "spool/" + s.Spool
+	default:
+		return s.Path
+	}
+}
+
+// Fingerprint identifies the recording as far as names, size and time can,
+// and in a bucket the server's tags.
 func (s Source) Fingerprint() string {
+	if s.Bucket != nil {
+		h := sha256.New()
+		for _, o := range s.Bucket.Objects {
+			fmt.Fprintln(h, o.Key, o.Size, o.ETag)
+		}
+		return fmt.Sprintf("%s|%s|%x", s.Bucket.Place, s.Bucket.Key, h.Sum(nil))
+	}
 	return fmt.Sprintf("%s|%d|%d", s.Path+s.Spool, s.Size, s.ModTime.UnixNano())
 }
 
@@ -40,10 +74,15 @@ type Journal struct {
 	Video *VideoFacts `json:"video,omitempty"`
 	// Reconciled: the MP4 was in place before the task began.
 	Reconciled bool `json:"reconciled,omitempty"`
-	// Uploaded is the address core answered for the upload.
+	// Place is where the MP4 goes: core's own storage or a bucket. What
+	// follows speaks of it.
+	Place string `json:"place,omitempty"`
+	// Uploaded is the address core answered for the upload, or the key.
 	Uploaded string `json:"uploaded,omitempty"`
-	// Confirmed: the MP4 was read back from the volume.
+	// Confirmed: the MP4 was read back from there.
 	Confirmed bool `json:"confirmed,omitempty"`
+	// Retiring: from here on the original may be gone.
+	Retiring bool `json:"retiring,omitempty"`
 	// Fallback: the recording itself was uploaded, as it cannot be converted.
 	Fallback bool `json:"fallback,omitempty"`
 	// Retired lists where the originals went.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"jumpserver-video/coreapi"
@@ -18,6 +19,9 @@ import (
 // makeVideo leaves a verified MP4 of the recording in the work folder, or
 // finds the one that is in place already.
 func (j *job) makeVideo(ctx context.Context) error {
+	if j.moved {
+		return nil
+	}
 	if j.journal.Video != nil {
 		have, err := j.haveVideo(ctx)
 		if err != nil {
@@ -63,34 +67,27 @@ func (j *job) converted(ctx context.Context) error {
 
 // haveVideo tells whether the journal's MP4 still exists, here or in place.
 func (j *job) haveVideo(ctx context.Context) (bool, error) {
-	for _, path := range []string{j.mp4(), abs(j.ReplayDir, j.final())} {
-		sum, _, err := hashFile(ctx, path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return false, err
-		}
-		if sum == j.journal.Video.SHA256 {
-			return true, nil
-		}
+	sum, _, err := hashFile(ctx, j.mp4())
+	if err == nil && sum == j.journal.Video.SHA256 {
+		return true, nil
 	}
-	return false, nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, err
+	}
+	state, err := j.dest.holds(ctx)
+	return state == holdsOurs, err
 }
 
 func (j *job) render(ctx context.Context, plan *render.Plan) error {
-	if err := os.RemoveAll(j.work()); err != nil {
-		return fmt.Errorf("empty the work folder: %w", err)
-	}
-	if err := os.MkdirAll(j.work(), 0o700); err != nil {
-		return fmt.Errorf("work folder: %w", err)
+	if err := j.clearWork(); err != nil {
+		return err
 	}
 	// The MP4 is smaller than the recording in all but freak cases.
 	if err := needSpace(j.work(), j.source.Size+64<<20); err != nil {
 		return err
 	}
 	width, height := plan.Size()
-	j.log.Info("rendering", "path", j.source.Path, "size_mb", megabytes(j.source.Size), "width", width, "height", height,
+	j.log.Info("rendering", "path", j.source.Name(), "size_mb", megabytes(j.source.Size), "width", width, "height", height,
 		"length", plan.Duration().Round(time.Millisecond))
 	start := time.Now()
 	options := j.Render
@@ -125,6 +122,24 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	return j.note()
 }
 
+// clearWork leaves nothing in the work folder but a recording that was
+// downloaded.
+func (j *job) clearWork() error {
+	if err := os.MkdirAll(j.work(), 0o700); err != nil {
+		return fmt.Errorf("work folder: %w", err)
+	}
+	entries, err := os.ReadDir(j.work())
+	for _, e := range entries {
+		if path := filepath.Join(j.work(), e.Name()); path != j.fetched() {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("empty the work folder: %w", err)
+	}
+	return nil
+}
+
 // pacer is the governor's for this task; nil without one.
 func (j *job) pacer() throttle.Pacer {
 	if j.Governor == nil {
@@ -138,11 +153,14 @@ func (j *job) pacer() throttle.Pacer {
 // less, is replaced; one that holds as much of something else makes the task
 // fail, because nobody but a human can tell which is right.
 func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err error) {
-	path := abs(j.ReplayDir, j.final())
-	info, err := j.Render.Tool.Probe(ctx, path)
+	path, err := j.dest.current(ctx)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
+	if err != nil {
+		return false, err
+	}
+	info, err := j.Render.Tool.Probe(ctx, path)
 	if err != nil {
 		j.log.Warn("the MP4 in place cannot be read; it is replaced", "path", j.final(), "error", err)
 		return false, nil
@@ -159,7 +177,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 		}
 		return false, failure(ClassDiffers, fails,
 			"an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
-			info.Duration.Round(time.Second), j.source.Path, plan.Duration().Round(time.Second))
+			info.Duration.Round(time.Second), j.source.Name(), plan.Duration().Round(time.Second))
 	}
 	if err := j.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
 		if ctx.Err() != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -12,11 +11,10 @@ import (
 
 	"jumpserver-video/cleanup"
 	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/recording"
 )
 
 // Pool runs tasks. The exported fields are its configuration and are not
@@ -24,7 +22,7 @@ import (
 type Pool struct {
 	Queue     *queue.Queue
 	Core      *coreapi.Client
-	ReplayDir string          // core's replay folder as mounted here
+	ReplayDir string          // core's replay folder as mounted here; "" = none
 	WorkDir   string          // a folder of its own per task, for the MP4 in the making
 	TasksDir  string          // a folder per task that stays: log and task.json
 	Workers   int             // tasks at once
@@ -35,6 +33,12 @@ type Pool struct {
 	Settle    time.Duration   // how long a changed recording is left to rest
 	MaxTries  int             // failures that may be the recording's fault; 0 = 5
 	Log       *slog.Logger
+
+	// Storage tells where MP4s go now: to the bucket that it answers, or to
+	// core's own storage when that is nil. Errors: [ErrNullStorage],
+	// [ErrStorageUnknown], and those of settings that cannot be used. A nil
+	// Storage stands for core's own.
+	Storage func() (storage.Storage, error)
 
 	// Governor, when not nil, says when a task may begin, and paces it.
 	Governor *throttle.Governor
@@ -47,7 +51,17 @@ type Pool struct {
 
 	mu     sync.Mutex
 	active map[string]*job // by task id; guarded by mu
+	held   time.Time       // no task begins until then; guarded by mu
+
+	unfinished int       // tasks, when they were counted; guarded by mu
+	counted    time.Time // guarded by mu
 }
+
+// What [Pool.Storage] may answer.
+var (
+	ErrNullStorage    = errors.New("core's replay storage for this component is null, which keeps nothing: choose another one for it in JumpServer")
+	ErrStorageUnknown = errors.New("core has not said yet where replays go")
+)
 
 // Observer is told what a pool does, from several goroutines.
 type Observer interface {
@@ -63,50 +77,6 @@ const incompleteLimit = 24 * time.Hour
 
 // maxIdle bounds how rarely a waiting task is looked at.
 const maxIdle = 15 * time.Minute
-
-// Found takes a recording that the watcher found: it becomes a task unless
-// there is one for it. It has the signature of [watcher.Watcher]'s Found.
-func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
-	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
-	task, created, err := p.Queue.Submit(ctx, queue.Task{
-		ID: c.Session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: c.ModTime.UTC(), Created: time.Now().UTC(),
-	})
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", c.Session, err)
-	}
-	if created {
-		p.Log.Info("recording found", "session", c.Session, "path", c.Path, "size_mb", megabytes(c.Size))
-		return nil
-	}
-	if task.Fingerprint != source.Fingerprint() {
-		return fmt.Errorf("session %s has a task in work; its other recording %s waits", c.Session, c.Path)
-	}
-	return nil
-}
-
-// Upload takes an upload that is complete in the spool: it becomes a task
-// unless there is one. path is that of the recording, relative to SpoolDir.
-func (p *Pool) Upload(ctx context.Context, session, path string) error {
-	rec, err := recording.Open(abs(p.SpoolDir, path))
-	if err != nil {
-		return err
-	}
-	source := Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime}
-	task, created, err := p.Queue.Submit(ctx, queue.Task{
-		ID: session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: rec.ModTime.UTC(), Created: time.Now().UTC(),
-	})
-	if err != nil {
-		return fmt.Errorf("queue %s: %w", session, err)
-	}
-	if created {
-		p.Log.Info("upload queued", "session", session, "size_mb", megabytes(rec.Size))
-		return nil
-	}
-	if task.Fingerprint != source.Fingerprint() {
-		return fmt.Errorf("session %s has a task in work; its upload waits", session)
-	}
-	return nil
-}
 
 // InUse tells whether a task is being worked on in this process; cleanup
 // leaves its work folder alone.
@@ -153,7 +123,7 @@ func (p *Pool) work(ctx context.Context) {
 }
 
 // admits tells whether a task may begin beside those that are held.
-func (p *Pool) admits(t queue.Task, held int) bool {
+func (p *Pool) admits(t queue.Task, beside int) bool {
 	var source Source
 	if json.Unmarshal(t.Source, &source) == nil && source.Spool != "" {
 		// An upload in the spool of another agent is that agent's.
@@ -161,7 +131,13 @@ func (p *Pool) admits(t queue.Task, held int) bool {
 			return false
 		}
 	}
-	return p.Governor == nil || p.Governor.Admit(held, t.Date)
+	p.mu.Lock()
+	held := time.Now().Before(p.held)
+	p.mu.Unlock()
+	if held {
+		return false
+	}
+	return p.Governor == nil || p.Governor.Admit(beside, t.Date)
 }
 
 func (p *Pool) do(ctx context.Context, lease *queue.Lease) {

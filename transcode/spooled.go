@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
-	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/watcher/recording"
@@ -20,6 +18,9 @@ import (
 // the only copy until core has the MP4.
 func (j *job) spooled() bool { return j.source.Spool != "" }
 
+// onVolume tells whether the recording lies on the replay volume.
+func (j *job) onVolume() bool { return j.source.Path != "" }
+
 // endSpool tells that the upload has done its duty.
 func (j *job) endSpool() {
 	if j.spooled() && j.Uploaded != nil {
@@ -28,31 +29,18 @@ func (j *job) endSpool() {
 	}
 }
 
-// lateTwin tells whether a file that shadows the MP4 of an upload holds the
-// very same recording: the client did not get our last answer, or a restarted
-// Lion sent what it had kept, and put it into core's storage as well.
-func (j *job) lateTwin(rel string) bool {
-	if !j.spooled() || j.journal.Video == nil {
+// isTwin tells whether a file holds the very recording that the MP4 was made
+// from.
+func (j *job) isTwin(file string) bool {
+	if j.journal.Video == nil {
 		return false
 	}
-	rec, err := recording.Open(abs(j.ReplayDir, rel))
+	rec, err := recording.Open(file)
 	if err != nil {
 		return false
 	}
 	plan, err := render.Scan(j.lease.Context(), rec, render.ScanOptions{Strict: true})
 	return err == nil && plan.Source == j.journal.Video.Source
-}
-
-// retireTwins moves late twins on the volume out of the way.
-func (j *job) retireTwins() error {
-	rel := path.Join(j.journal.Date, j.id+".replay.gz")
-	if there, err := exists(abs(j.ReplayDir, rel)); err != nil || !there || !j.lateTwin(rel) {
-		return err
-	}
-	if err := j.retireOne(rel); err != nil {
-		return err
-	}
-	return j.note()
 }
 
 // owed tells whether a session whose upload ends so has no replay yet, and
@@ -61,7 +49,7 @@ func (j *job) owed(class queue.Class, v verdict) bool {
 	switch class {
 	case ClassDiffers, ClassShadowed: // it has one; which is right a human must tell
 		return false
-	case ClassSession, ClassGone: // there is nowhere to put it, or nothing to put there
+	case ClassSession, ClassGone, ClassNullStorage: // there is nowhere to put it, or nothing to put there
 		return false
 	}
 	return j.spooled() && (v == fails || v == skips)
@@ -71,7 +59,7 @@ func (j *job) owed(class queue.Class, v verdict) bool {
 // the session has a replay in JumpServer's own player although no MP4 can be
 // made of it.
 func (j *job) fallback(ctx context.Context) error {
-	if j.journal.Fallback {
+	if j.journal.Fallback || j.dest == nil {
 		return nil
 	}
 	rec, err := recording.Open(j.original())
@@ -82,19 +70,17 @@ func (j *job) fallback(ctx context.Context) error {
 	index := strings.HasSuffix(j.source.Spool, ".replay.json")
 	for _, part := range rec.Parts {
 		file := filepath.Join(filepath.Dir(j.original()), filepath.Base(part.Name))
-		version := coreapi.VersionPart
 		if !index {
-			version = coreapi.VersionGuacamole
 			if file, err = j.compressed(file); err != nil {
 				return err
 			}
 		}
-		if _, err := j.Core.UploadReplay(ctx, j.id, file, version); err != nil {
+		if err := j.dest.putOriginal(ctx, file, index); err != nil {
 			return fmt.Errorf("upload the recording itself: %w", err)
 		}
 	}
 	if index { // last: it names the parts
-		if _, err := j.Core.UploadReplay(ctx, j.id, j.original(), coreapi.VersionPart); err != nil {
+		if err := j.dest.putOriginal(ctx, j.original(), true); err != nil {
 			return fmt.Errorf("upload the recording's index: %w", err)
 		}
 	}

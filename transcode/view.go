@@ -20,7 +20,7 @@ type View struct {
 	Created   time.Time   `json:"created"`
 	Updated   time.Time   `json:"updated"`
 	Owner     string      `json:"owner,omitempty"` // the agent at work on it
-	Path      string      `json:"path"`            // of the recording, below the replay folder
+	Path      string      `json:"path"`            // of the recording: below the replay folder, or with the storage that it is in
 	Before    int64       `json:"bytes_before"`
 	After     int64       `json:"bytes_after,omitempty"`
 	Saved     float64     `json:"saved_percent,omitempty"`
@@ -51,7 +51,7 @@ func ViewOf(t queue.Task) View {
 	journal := JournalOf(t.Data)
 	v := View{
 		ID: t.ID, State: t.State, Progress: t.Progress, Reason: t.Reason, Error: t.Error, Attempt: t.Attempt,
-		Created: t.Created, Updated: t.Updated, Owner: t.Owner, Path: source.Path, Before: source.Size,
+		Created: t.Created, Updated: t.Updated, Owner: t.Owner, Path: source.Name(), Before: source.Size,
 		Originals: journal.Retired, Warnings: journal.Warnings, Seconds: journal.RenderSeconds,
 	}
 	if !t.Next.IsZero() {

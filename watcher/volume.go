@@ -156,7 +156,7 @@ func readDay(root, day string) (*dayList, error) {
 		}
 		name := recording.ParseName(rel)
 		l.counts[name.Class]++
-		if name.Class != recording.ClassOriginal || !e.Type().IsRegular() {
+		if name.Class != recording.ClassOriginal && name.Class != recording.ClassDump || !e.Type().IsRegular() {
 			continue
 		}
 		info, err := e.Info()

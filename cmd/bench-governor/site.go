@@ -167,7 +167,7 @@ func (s *site) startAgent(ctx context.Context) error {
 		"CPU_TARGET="+strconv.Itoa(s.target), "SETTLE_TIME=1s", "SCAN_INTERVAL=1s", "WORK_HOURS=", "NO_COLOR=1")
 	s.agent.Stdout, s.agent.Stderr = log, log
 	s.agent.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	s.tasks = taskapi.Local("127.0.0.1", s.port, "")
+	s.tasks = taskapi.Local("127.0.0.1", s.port, "", "")
 	return s.agent.Start()
 }
 

@@ -55,6 +55,9 @@ type Config struct {
 	SecretKey SealKey `envconfig:"VIDEO_WORKER_SECRET_KEY"`
 	// CleanPeriod is how many days task logs are kept.
 	CleanPeriod Days `envconfig:"VIDEO_WORKER_CLEAN_PERIOD" default:"30"`
+	// TLSCert and TLSKey are PEM files; with both the agent speaks HTTPS only.
+	TLSCert string `envconfig:"HTTPD_TLS_CERT"`
+	TLSKey  string `envconfig:"HTTPD_TLS_KEY"`
 	// IgnoreVerifyCerts accepts any TLS certificate of core.
 	IgnoreVerifyCerts Bool `envconfig:"IGNORE_VERIFY_CERTS" default:"false"`
 
@@ -69,6 +72,16 @@ type Config struct {
 	ScanInterval Interval `envconfig:"SCAN_INTERVAL" default:"30s"`
 	// SettleTime is how long a file must stay unmodified to count as complete.
 	SettleTime Interval `envconfig:"SETTLE_TIME" default:"60s"`
+	// StorageScan is the time between two listings of the recent days of a
+	// replay storage that is a bucket.
+	StorageScan Interval `envconfig:"STORAGE_SCAN_INTERVAL" default:"10m"`
+	// StorageSweep is the time between two looks at all of its days.
+	StorageSweep Interval `envconfig:"STORAGE_SWEEP_INTERVAL" default:"24h"`
+	// StorageRequests is the most listings an hour, each of which costs.
+	StorageRequests Requests `envconfig:"STORAGE_MAX_REQUESTS" default:"600"`
+	// StorageRegion is the region to sign requests for, when neither core's
+	// settings nor the endpoint's name tell the right one.
+	StorageRegion string `envconfig:"STORAGE_REGION"`
 	// Originals says what becomes of a recording once its MP4 is in place.
 	Originals cleanup.Policy `envconfig:"ORIGINALS" default:"trash"`
 	// OriginalsKeep is how many days the trash keeps originals.
@@ -149,7 +162,10 @@ func (c Config) check() error {
 	if c.DataDir == "" {
 		return &ValueError{Name: "DATA_DIR", Rule: "must name a folder"}
 	}
-	for name, dir := range map[string]string{"DATA_DIR": c.DataDir, "REPLAY_DIR": c.ReplayDir} {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return &ValueError{Name: "HTTPD_TLS_CERT", Value: c.TLSCert, Rule: "goes with HTTPD_TLS_KEY: set both or none"}
+	}
+	for name, dir := range map[string]string{"HTTPD_TLS_CERT": c.TLSCert, "HTTPD_TLS_KEY": c.TLSKey, "DATA_DIR": c.DataDir, "REPLAY_DIR": c.ReplayDir} {
 		if dir != "" && !filepath.IsAbs(dir) {
 			return &ValueError{Name: name, Value: dir, Rule: "must be an absolute path"}
 		}

@@ -208,6 +208,12 @@ type Days int
 // Decode accepts 1 to 36500.
 func (n *Days) Decode(v string) error { return bounded(n, v, 1, 36500) }
 
+// Requests is a number of requests an hour.
+type Requests int
+
+// Decode accepts 10 to 1000000.
+func (n *Requests) Decode(v string) error { return bounded(n, v, 10, 1_000_000) }
+
 // Duration is the time that d days last.
 func (d Days) Duration() time.Duration { return time.Duration(d) * 24 * time.Hour }
 

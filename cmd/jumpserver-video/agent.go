@@ -28,6 +28,9 @@ import (
 // niceness of the agent: the host's other work goes first. ffmpeg goes last of all.
 const niceness = 10
 
+// refresh is the time between two reads of core's settings. Tests shorten it.
+var refresh = 5 * time.Minute
+
 // lease is how long an agent that has fallen silent keeps its tasks.
 const lease = 30 * time.Second
 
@@ -40,6 +43,7 @@ func (a *app) agentCommand() *cobra.Command {
   jumpserver-video agent --config /opt/jumpserver/config/config.txt
 
 It needs CORE_HOST and BOOTSTRAP_TOKEN, and core's replay folder at REPLAY_DIR.
+MP4s go where core keeps this component's replays: its own folder, or a bucket.
 Settings come from the environment and from the file; the environment wins.
 It stops on SIGTERM or SIGINT, and what was in work goes on at the next start.`,
 		Args: usageArgs(cobra.NoArgs),
@@ -91,7 +95,8 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Registrar: &coreapi.Registrar{
 			Client: core, Name: cfg.Name, Token: string(cfg.BootstrapToken), Keys: coreapi.KeyFile{Dir: cfg.Dir("keys")}, Log: log,
 		},
-		Gauges: func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) }, Log: log,
+		Gauges:  func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) },
+		Refresh: refresh, Log: log,
 	}
 	tasks, err := queue.Open(ctx, queue.Options{
 		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: lease, Log: log,
@@ -126,7 +131,9 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
 	}
 
-	uploaded, err := newUploads(cfg, core, component, pool, log)
+	stored := &replays{cfg: cfg, component: component, pool: pool, log: log}
+	pool.Storage = stored.storage
+	uploaded, err := newUploads(cfg, core, component, pool, stored, log)
 	if err != nil {
 		return err
 	}
@@ -145,16 +152,22 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })
 	serving := make(chan struct{})
-	group.Go(func() error { return serve(ctx, cfg, log, newHandler(component, volume, shown, uploaded), serving) })
+	group.Go(func() error {
+		return serve(ctx, cfg, log, newHandler(component, volume, stored, shown, uploaded), serving)
+	})
 	group.Go(func() error { return newService(cfg, shown, governor, serving).Run(ctx) })
 	group.Go(func() error { return cleaner.Run(ctx) })
-	group.Go(func() error { return tellStorage(ctx, component, log) })
 	group.Go(func() error {
 		// Without a key every step would fail: begin when core knows us.
 		if err := waitRegistered(ctx, component); err != nil {
 			return err
 		}
 		work, ctx := errgroup.WithContext(ctx)
+		work.Go(func() error { return stored.run(ctx) })
+		// Nor is anything to be done before we know where MP4s go.
+		if err := stored.wait(ctx); err != nil {
+			return errors.Join(err, work.Wait())
+		}
 		work.Go(func() error { return pool.Run(ctx) })
 		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
 		work.Go(func() error { return uploaded.run(ctx) })
@@ -181,22 +194,6 @@ func waitRegistered(ctx context.Context, component *coreapi.Component) error {
 		}
 	}
 	return nil
-}
-
-// tellStorage says where MP4s go when core is set to another replay storage
-// than its own: they go to core's own all the same, where core looks first.
-func tellStorage(ctx context.Context, component *coreapi.Component, log *slog.Logger) error {
-	for {
-		config, known, changed := component.Watch()
-		if kind := config.ReplayStorage.Type(); known && kind != coreapi.TypeServer {
-			log.Warn("core's replay storage for this component is another; MP4s go to core's own replay folder, which core searches first", "storage", kind)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-changed:
-		}
-	}
 }
 
 // purge forgets tasks that ended long ago, once a day.

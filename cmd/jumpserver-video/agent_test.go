@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"fmt"
 	"io"
@@ -48,10 +49,14 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newLab(t *testing.T, version string) *lab {
+func newLab(t *testing.T, version string, change ...func(*coretest.Options)) *lab {
 	t.Helper()
 	l := &lab{t: t, dir: t.TempDir()}
-	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"})
+	options := coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
+	for _, f := range change {
+		f(&options)
+	}
+	core, err := coretest.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -265,4 +270,52 @@ func (l *lab) get(path, header, value string) (status int, body string) {
 		l.t.Fatal(err)
 	}
 	return resp.StatusCode, string(text)
+}
+
+// TestRazorsRecordingsOnTheVolume: whatever recorded them, and under which of
+// its names they come.
+func TestRazorsRecordingsOnTheVolume(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	packed, err := os.Open(sample(t, "tiny/v3/*/*.replay.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	z, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dump, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := filepath.Join(l.replay(), sessionDay)
+	if err := os.MkdirAll(day, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for i, kind := range []string{"razor", "xrdp", "guacamole"} {
+		for j, suffix := range []string{".replay.gz", ".guac", ""} {
+			id := fmt.Sprintf("%08x-%04x-4111-8111-111111111111", i, j)
+			ids = append(ids, id)
+			start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+			l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: kind,
+				Start: start, End: start.Add(time.Hour), Finished: true, HasReplay: true})
+			data := dump
+			if suffix == ".replay.gz" {
+				data = gzipped(t, string(dump))
+			}
+			if err := os.WriteFile(filepath.Join(day, id+suffix), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	l.start()
+	for _, id := range ids {
+		l.until(id, func() bool { return l.served(id) == "mp4" })
+	}
+	l.until("the originals retired", func() bool {
+		entries, err := os.ReadDir(day)
+		return err == nil && len(entries) == len(ids)
+	})
 }

@@ -148,7 +148,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 		_ = cmd.Wait()
 		log.Close()
 	}
-	return taskapi.Local("127.0.0.1", port, ""), stop, nil
+	return taskapi.Local("127.0.0.1", port, "", ""), stop, nil
 }
 
 // watch shows the tasks' progress until all that can end has ended.

@@ -39,6 +39,7 @@ func (a *app) root() *cobra.Command {
   jumpserver-video convert session.replay.gz       one recording, no JumpServer needed
   jumpserver-video agent --config config.txt       the service: find, convert, replace
   jumpserver-video tasks                           what the agent is doing and did
+  jumpserver-video scan                            what would be converted, and what never
 
 ` + exitCodeHelp,
 		Version:       fmt.Sprintf("%s (%s, %s)", version, commit, date),
@@ -49,7 +50,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.demoCommand(), a.manCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.demoCommand(), a.manCommand())
 	return root
 }
 

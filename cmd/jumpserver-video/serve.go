@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"path"
 	"strconv"
 	"time"
 
@@ -20,9 +20,9 @@ import (
 )
 
 // newHandler is everything that the agent answers over HTTP.
-func newHandler(component *coreapi.Component, volume *watcher.Watcher, shown *site, uploaded *uploads) http.Handler {
+func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume})
+	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored, uploaded: uploaded})
 	uploaded.register(mux)
 	shown.register(mux)
 	return mux
@@ -43,6 +43,8 @@ func settlingViews(volume *watcher.Watcher) []transcode.View {
 type health struct {
 	component *coreapi.Component
 	volume    *watcher.Watcher
+	uploaded  *uploads
+	stored    *replays
 }
 
 // healthReport is the body of a health answer.
@@ -63,6 +65,10 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
 		}
 	}
+	report.Reasons = append(report.Reasons, h.uploaded.trouble()...)
+	if reason := h.stored.trouble(); reason != "" {
+		report.Reasons = append(report.Reasons, "replay storage: "+reason)
+	}
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable
@@ -79,8 +85,16 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 	if err != nil {
 		return fmt.Errorf("listen on BIND_HOST:HTTPD_PORT: %w", err)
 	}
+	if cfg.TLSCert != "" {
+		c, err := newCertificate(cfg.TLSCert, cfg.TLSKey, log)
+		if err != nil {
+			listener.Close()
+			return err
+		}
+		listener = tls.NewListener(listener, &tls.Config{GetCertificate: c.get, NextProtos: []string{"http/1.1"}})
+	}
 	close(serving)
-	log.Info("listening", "address", listener.Addr().String(), "health", path.Join("/video-worker/health")+"/")
+	log.Info("listening", "address", listener.Addr().String(), "tls", cfg.TLSCert != "", "health", "/video-worker/health/")
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)

@@ -54,7 +54,7 @@ func (a *app) agent() (*taskapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return taskapi.Local(c.BindHost, int(c.Port), string(c.StatusToken)), nil
+	return taskapi.Local(c.BindHost, int(c.Port), string(c.StatusToken), c.TLSCert), nil
 }
 
 func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os/exec"
+	"strings"
 	"time"
 
 	"jumpserver-video/cmd/config"
@@ -13,10 +15,12 @@ import (
 	"jumpserver-video/watcher/upload"
 )
 
+// uploadReserve is how many bytes of disk uploads leave free. Tests change it.
+var uploadReserve int64 = 1 << 30
+
 const (
-	uploadReserve  = 1 << 30        // bytes of disk that uploads leave free
 	uploadKeep     = 24 * time.Hour // of uploads that are never completed
-	uploadInterval = 30 * time.Second
+	uploadInterval = 5 * time.Second
 )
 
 // uploads takes recordings over HTTP and hands them to the pool.
@@ -26,10 +30,23 @@ type uploads struct {
 	pool   *transcode.Pool
 	log    *slog.Logger
 	wake   chan struct{}
+	ffmpeg string // its path
+}
+
+// trouble lists what on this machine makes uploads impossible.
+func (u *uploads) trouble() []string {
+	var reasons []string
+	if err := u.spool.Room(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	if _, err := exec.LookPath(u.ffmpeg); err != nil {
+		reasons = append(reasons, "ffmpeg is not there any more: "+u.ffmpeg)
+	}
+	return reasons
 }
 
 // newUploads makes the pool take uploads, too.
-func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, log *slog.Logger) (*uploads, error) {
+func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, stored *replays, log *slog.Logger) (*uploads, error) {
 	if cfg.SecretKey == "" {
 		log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
 	}
@@ -41,6 +58,11 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 		spool: &upload.Spool{Dir: cfg.Dir("spool"), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
 		pool:  pool, log: log, wake: make(chan struct{}, 1),
 	}
+	if n, err := u.spool.Recover(); err != nil {
+		log.Error("the spool of uploads cannot be tidied", "error", err)
+	} else if n > 0 {
+		log.Info("dropped uploads that broke off when the agent stopped", "count", n)
+	}
 	u.server = &upload.Server{
 		Spool: u.spool, Auth: auth, Log: log,
 		Accepted: func(upload.Task) {
@@ -50,15 +72,16 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			}
 		},
 		Ready: func() error {
-			if cfg.ReplayDir == "" {
-				return errors.New("REPLAY_DIR is empty: there is no way to check that core has the MP4")
-			}
 			if !component.State().Registered {
 				return errors.New("not registered with core")
 			}
-			return nil
+			if reasons := u.trouble(); len(reasons) > 0 {
+				return errors.New(strings.Join(reasons, "; "))
+			}
+			return stored.takes()
 		},
 	}
+	u.ffmpeg = pool.Render.Tool.Path
 	pool.SpoolDir = u.spool.Dir
 	pool.Uploaded = func(id string) {
 		if err := u.spool.Finish(id); err != nil && !errors.Is(err, upload.ErrNoTask) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,6 +51,19 @@ func (l *lab) recorded(lion *liontest.Lion, id, from string) {
 	if err := lion.Record(id, from); err != nil {
 		l.t.Fatal(err)
 	}
+}
+
+// hand has the Lion hand over a compressed recording.
+func (l *lab) hand(lion *liontest.Lion, id string, data []byte) {
+	l.t.Helper()
+	from := filepath.Join(l.t.TempDir(), "recording.gz")
+	if err := os.WriteFile(from, data, 0o600); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := lion.Record(id, from); err != nil {
+		l.t.Fatal(err)
+	}
+	l.ended(lion, id)
 }
 
 // ended has the Lion hand a recording over, which must end at the worker.
@@ -161,14 +175,78 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 		}
 	}
 	for _, id := range []string{flat, parts} {
-		failed := false
-		for _, e := range l.core.Events(id) {
-			failed = failed || e.Name == string(coreapi.ConvertFailure) && strings.Contains(e.Reason, "drawn")
-		}
-		if !failed {
-			t.Errorf("%s: no reason in %+v", id, l.core.Events(id))
-		}
+		l.until("a reason", func() bool {
+			for _, e := range l.core.Events(id) {
+				if e.Name == string(coreapi.ConvertFailure) && strings.Contains(e.Reason, "drawn") {
+					return true
+				}
+			}
+			return false
+		})
 	}
+}
+
+// TestAnUnfitWorkerSaysSo: health tells why, and Lion keeps its recordings.
+func TestAnUnfitWorkerSaysSo(t *testing.T) {
+	reasons := func(l *lab) string {
+		_, body := l.get("/video-worker/health/", "", "")
+		return body
+	}
+	t.Run("no ffmpeg", func(t *testing.T) {
+		l := newLab(t, "4.10.13")
+		real, err := exec.LookPath("ffmpeg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bin := t.TempDir()
+		link := filepath.Join(bin, "ffmpeg")
+		if err := os.Symlink(real, link); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+		l.start()
+		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.until("healthy", func() bool { return l.health() == http.StatusOK })
+		if err := os.Remove(link); err != nil {
+			t.Fatal(err)
+		}
+		l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
+		if body := reasons(l); !strings.Contains(body, "ffmpeg") {
+			t.Error(body)
+		}
+		lion, id := l.lion(liontest.Parts), "eeeeeeee-2222-4111-8111-111111111111"
+		l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
+		out, err := lion.End(t.Context(), id, sessionDay)
+		if err != nil || out.Refused == nil || !strings.Contains(out.Refused.Error(), "503") {
+			t.Fatalf("%+v %v", out, err)
+		}
+		if err := os.Symlink(real, link); err != nil {
+			t.Fatal(err)
+		}
+		l.until("healthy again", func() bool { return l.health() == http.StatusOK })
+		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
+	})
+	t.Run("no room", func(t *testing.T) {
+		uploadReserve = 1 << 60
+		t.Cleanup(func() { uploadReserve = 1 << 30 })
+		l := newLab(t, "4.10.13")
+		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		l.start()
+		l.until("registered", func() bool {
+			return strings.Contains(reasons(l), "room") && !strings.Contains(reasons(l), "registered")
+		})
+		lion, id := l.lion(liontest.Signed), "eeeeeeee-3333-4111-8111-111111111111"
+		l.recorded(lion, id, sample(t, "tiny/v3/*/*.replay.gz"))
+		out, err := lion.End(t.Context(), id, sessionDay)
+		if err != nil || out.Refused == nil {
+			t.Fatalf("%+v %v", out, err)
+		}
+		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
+	})
 }
 
 func gzipped(t *testing.T, text string) []byte {

@@ -16,17 +16,17 @@ import (
 type Era int
 
 const (
-	// Raw: v3.3 – v3.10.3. It logs in for a cookie and an event channel, sends
+	// Raw is v3.3 – v3.10.3. It logs in for a cookie and an event channel, sends
 	// the raw dump in a form, and deletes it when the worker has it.
 	Raw Era = iota
-	// Cookie: v3.10.4 – v3.10.7. As before, but compressed, and the file stays
+	// Cookie is v3.10.4 – v3.10.7. As before, but compressed, and the file stays
 	// until the next start, when it goes to core.
 	Cookie
-	// Keeps: v3.10.8 – v3.10.9. As before, each request with a signature.
+	// Keeps is v3.10.8 – v3.10.9. As before, each request with a signature.
 	Keeps
-	// Signed: later v3.10.x, v4.0 – v4.1. It deletes the file.
+	// Signed is later v3.10.x, v4.0 – v4.1. It deletes the file.
 	Signed
-	// Parts: v4.10.13 and later. A list of parts, then part by part.
+	// Parts is v4.10.13 and later. A list of parts, then part by part.
 	Parts
 )
 

@@ -33,6 +33,7 @@ func (l *Lion) login(ctx context.Context) error {
 	if err := l.answer(r, nil); err != nil {
 		return fmt.Errorf("login: %w", err)
 	}
+	//nolint:bodyclose // Dial's documentation: there is no need to
 	channel, _, err := websocket.Dial(ctx, l.worker+"/ws/events/", &websocket.DialOptions{
 		HTTPClient: &http.Client{Jar: l.jar}, Subprotocols: []string{"JMS-Video-Worker"},
 	})
@@ -129,7 +130,7 @@ func (l *Lion) post(ctx context.Context, path string, fields [][2]string, file s
 	}
 	defer f.Close()
 	body, w := io.Pipe()
-	defer body.Close()
+	defer func() { _ = body.Close() }() // ends the writer below
 	form := multipart.NewWriter(w)
 	go func() {
 		w.CloseWithError(func() error {

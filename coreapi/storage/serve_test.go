@@ -63,8 +63,11 @@ func newSite(t *testing.T, version string, home, other place) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.core.Close() })
+	if err := os.MkdirAll(filepath.Join(s.media, "replay"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	s.core.AddSession(coretest.Session{ID: sid, Protocol: "rdp", TerminalType: "lion", Storage: "other", Start: began, Finished: true})
-	s.search = storage.Search{Rules: storage.RulesOf(version), Media: s.media, Home: s.home, Others: []storage.Storage{s.other}}
+	s.search = storage.Search{Rules: storage.RulesOf(version), Media: s.media, Replay: filepath.Join(s.media, "replay"), Home: s.home, Others: []storage.Storage{s.other}}
 	return s
 }
 
@@ -210,7 +213,7 @@ func serve(t *testing.T, home, other place) {
 }
 
 func TestShadowsNeedTheVolume(t *testing.T) {
-	s := storage.Search{Media: filepath.Join(t.TempDir(), "gone")}
+	s := storage.Search{Replay: filepath.Join(t.TempDir(), "gone")}
 	if _, err := s.Shadows(t.Context(), storage.Replay{Date: day, Session: sid}); err == nil || !strings.Contains(err.Error(), "mounted") {
 		t.Error(err)
 	}

@@ -70,9 +70,9 @@ type Shadow struct {
 // Search says where core looks for replays, as far as we can look too.
 type Search struct {
 	Rules Rules
-	// Media is core's media folder as mounted here, the parent of the replay
-	// folder; "" = no volume.
-	Media string
+	// Replay is core's replay folder as mounted here; "" = no volume. Media is
+	// the folder above it, in which core looks first, if that is mounted too.
+	Replay, Media string
 	// Home is the storage with the video, Others are further ones.
 	Home   Storage
 	Others []Storage
@@ -97,23 +97,25 @@ func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
 
 // local finds what lies on the volume: anything there comes before storages.
 func (s Search) local(r Replay) ([]Shadow, error) {
-	if s.Media == "" {
+	if s.Replay == "" {
 		return nil, nil
 	}
-	if st, err := os.Stat(filepath.Join(s.Media, "replay")); err != nil || !st.IsDir() {
-		return nil, fmt.Errorf("core's media folder %s has no replay folder: is it mounted?", s.Media)
+	if st, err := os.Stat(s.Replay); err != nil {
+		return nil, fmt.Errorf("core's replay folder: is it mounted? %w", err)
+	} else if !st.IsDir() {
+		return nil, fmt.Errorf("core's replay folder %s is no folder", s.Replay)
 	}
 	keys := append(r.before(s.Rules), r.Video())
 	if s.Rules.Parts {
 		keys = append(keys, r.Index())
 	}
 	var found []Shadow
-	for _, base := range []string{"", "replay"} {
+	for _, base := range []string{s.Media, s.Replay} {
 		for _, key := range keys {
-			if base != "" && key == r.flat(".gz") {
-				continue // core looks for it outside of the replay folder only
+			if base == "" || base == s.Replay && key == r.flat(".gz") {
+				continue // core looks for that one outside of the replay folder only
 			}
-			path := filepath.Join(s.Media, base, filepath.FromSlash(key))
+			path := filepath.Join(base, filepath.FromSlash(key))
 			st, err := os.Stat(path)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue

@@ -7,6 +7,7 @@
 // its id:
 //
 //	D/S.replay.gz                 one file (Lion up to v4.1, Razor)
+//	D/S.guac, D/S                 a dump as Razor or xrdp had it
 //	D/S/S.replay.json             the index of a recording in parts (Lion from v4.2)
 //	D/S/S.N.part.gz               part N, a stand-alone dump
 //	D/S.replay.mp4                the video

@@ -14,6 +14,7 @@ type Class int
 const (
 	ClassForeign    Class = iota // nothing we know
 	ClassOriginal                // D/S.replay.gz
+	ClassDump                    // D/S.guac, D/S: a dump as a component had it, which core never serves
 	ClassIndex                   // D/S/S.replay.json
 	ClassPart                    // D/S/S.N.part.gz
 	ClassPartVideo               // D/S/S.N.part.mp4
@@ -26,7 +27,7 @@ const (
 	ClassHidden                  // any name with a part that begins with a dot, the trash among them
 )
 
-var classNames = [...]string{"foreign", "original", "index", "part", "part video", "part meta", "video", "cast", "download",
+var classNames = [...]string{"foreign", "original", "dump", "index", "part", "part video", "part meta", "video", "cast", "download",
 	"in progress", "collision", "hidden"}
 
 func (c Class) String() string { return classNames[c] }
@@ -73,6 +74,9 @@ func ParseName(rel string) Name {
 }
 
 func parseFlat(date, base string) Name {
+	if session, _ := strings.CutSuffix(base, ".guac"); isUUID(session) {
+		return Name{Class: ClassDump, Date: date, Session: session}
+	}
 	m := flatName.FindStringSubmatch(base)
 	if m == nil {
 		return Name{}

@@ -24,6 +24,8 @@ const (
 
 func TestParseName(t *testing.T) {
 	for rel, want := range map[string]Name{
+		day + "/" + sid + ".guac":                           {ClassDump, day, sid, 0},
+		day + "/" + sid:                                     {ClassDump, day, sid, 0},
 		day + "/" + sid + ".replay.gz":                      {ClassOriginal, day, sid, 0},
 		day + "/" + sid + ".replay.mp4":                     {ClassVideo, day, sid, 0},
 		day + "/" + sid + ".cast.gz":                        {ClassCast, day, sid, 0},
@@ -44,7 +46,6 @@ func TestParseName(t *testing.T) {
 		day + "/" + strings.ToUpper(sid) + ".replay.gz":     {},
 		"2024-13-45/" + sid + ".replay.gz":                  {},
 		sid + ".replay.gz":                                  {},
-		day + "/" + sid:                                     {},
 		day + "/" + sid + "/other.0.part.gz":                {},
 		day + "/x/" + sid + ".0.part.gz":                    {},
 		day + "/a/b/" + sid + ".replay.gz":                  {},

@@ -2,6 +2,7 @@ package upload
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,10 +26,12 @@ type Server struct {
 	Accepted func(Task)
 	// Ready, when not nil, says why nothing can be taken now.
 	Ready func() error
+	// Silence is how long a client may send nothing in the middle of an upload;
+	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
+	Silence time.Duration
 }
 
-// Bounds of requests. A request's body may take as long as it likes as long
-// as something comes every now and then.
+// Bounds of requests.
 const (
 	maxMeta  = 16 << 20 // bytes of a v4 task
 	maxField = 64 << 10 // bytes of a form's field
@@ -113,7 +116,7 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	if !validID(session) {
 		return Task{}, refuse(http.StatusBadRequest, "%q is no session id", session)
 	}
-	r.Body = &patient{ReadCloser: r.Body, rc: rc}
+	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		return s.form(r, session, caller)
 	}
@@ -177,6 +180,7 @@ func (s *Server) form(r *http.Request, session, caller string) (Task, error) {
 	for {
 		part, err := form.NextPart()
 		if errors.Is(err, io.EOF) && t.Complete {
+			s.accepted(t)
 			return t, nil
 		}
 		if err != nil {
@@ -229,7 +233,6 @@ func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, e
 		s.drop(t)
 		return Task{}, err
 	}
-	s.accepted(stored)
 	return stored, nil
 }
 
@@ -258,7 +261,7 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 	if t.Caller != caller {
 		return refuse(http.StatusForbidden, "the upload was begun by another account")
 	}
-	r.Body = &patient{ReadCloser: r.Body, rc: rc}
+	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
 	form, err := r.MultipartReader()
 	if err != nil {
 		return refuse(http.StatusBadRequest, "the form: %w", err)
@@ -322,11 +325,12 @@ func (s *Server) drop(t Task) {
 // patient lets a body take as long as it needs, as long as it goes on.
 type patient struct {
 	io.ReadCloser
-	rc *http.ResponseController
+	rc      *http.ResponseController
+	silence time.Duration
 }
 
 func (p *patient) Read(b []byte) (int, error) {
-	_ = p.rc.SetReadDeadline(time.Now().Add(silence))
+	_ = p.rc.SetReadDeadline(time.Now().Add(p.silence))
 	return p.ReadCloser.Read(b)
 }
 

@@ -36,7 +36,6 @@ type Task struct {
 	Files     []File    `json:"files"`           // in the order of the client's list
 	Index     []byte    `json:"index,omitempty"` // .replay.json for a recording in parts
 	Complete  bool      `json:"complete"`
-	Done      time.Time `json:"done,omitzero"` // when core had what came of it
 }
 
 // Errors of the spool.
@@ -47,7 +46,8 @@ var (
 	ErrChecksum = errors.New("the checksum does not agree")
 )
 
-// Spool keeps uploads in a folder. It may be used by many goroutines.
+// Spool keeps uploads in a folder, and those that are done with in a folder
+// "done" below it. It may be used by many goroutines.
 type Spool struct {
 	Dir     string
 	Reserve int64         // bytes that stay free on the disk
@@ -60,7 +60,7 @@ type Spool struct {
 
 // Create makes a durable folder for an upload.
 func (s *Spool) Create(t Task) (Task, error) {
-	if err := s.room(0); err != nil {
+	if err := s.Room(); err != nil {
 		return Task{}, err
 	}
 	t.ID, t.Created, t.Complete = uuid.NewString(), time.Now().UTC(), false
@@ -81,7 +81,12 @@ func (s *Spool) Get(id string) (Task, error) {
 	if uuid.Validate(id) != nil || strings.ToLower(id) != id || len(id) != 36 {
 		return Task{}, ErrNoTask
 	}
-	data, err := os.ReadFile(filepath.Join(s.folder(id), taskFile))
+	return read(s.folder(id))
+}
+
+// read reads the task of a folder.
+func read(folder string) (Task, error) {
+	data, err := os.ReadFile(filepath.Join(folder, taskFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return Task{}, ErrNoTask
 	}
@@ -90,7 +95,7 @@ func (s *Spool) Get(id string) (Task, error) {
 	}
 	var t Task
 	if err := json.Unmarshal(data, &t); err != nil {
-		return Task{}, fmt.Errorf("spool: %s: %w", id, err)
+		return Task{}, fmt.Errorf("spool: %s: %w", folder, err)
 	}
 	return t, nil
 }
@@ -240,33 +245,6 @@ func (s *Spool) Path(t Task) string {
 	return filepath.Join(t.ID, t.Files[0].Name)
 }
 
-// Finish notes that an upload has done its duty: it goes after KeepOld.
-func (s *Spool) Finish(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.Get(id)
-	if err != nil {
-		return err
-	}
-	t.Done = time.Now().UTC()
-	return s.write(t)
-}
-
-// Complete lists the uploads that are complete and wait to be done with.
-func (s *Spool) Complete() ([]Task, error) {
-	entries, err := os.ReadDir(s.Dir)
-	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	var all []Task
-	for _, e := range entries {
-		if t, err := s.Get(e.Name()); err == nil && t.Complete && t.Done.IsZero() {
-			all = append(all, t)
-		}
-	}
-	return all, nil
-}
-
 // Drop removes an upload.
 func (s *Spool) Drop(id string) error {
 	if _, err := s.Get(id); err != nil {
@@ -275,40 +253,8 @@ func (s *Spool) Drop(id string) error {
 	return os.RemoveAll(s.folder(id))
 }
 
-// Expire drops uploads that were begun long ago and never completed, and those
-// that are done with, and answers how many.
-func (s *Spool) Expire(now time.Time) (int, error) {
-	entries, err := os.ReadDir(s.Dir)
-	if err != nil {
-		return 0, fmt.Errorf("spool: %w", err)
-	}
-	n := 0
-	for _, e := range entries {
-		if uuid.Validate(e.Name()) != nil {
-			continue
-		}
-		t, err := s.Get(e.Name())
-		begun := t.Created
-		if errors.Is(err, ErrNoTask) { // died before task.json was there
-			if info, err := e.Info(); err == nil {
-				begun = info.ModTime()
-			}
-		} else if err != nil || t.Complete && t.Done.IsZero() {
-			continue
-		}
-		keep := s.Keep
-		if !t.Done.IsZero() {
-			begun, keep = t.Done, s.KeepOld
-		}
-		if !begun.IsZero() && now.Sub(begun) > keep {
-			if err := os.RemoveAll(s.folder(e.Name())); err != nil {
-				return n, fmt.Errorf("spool: %w", err)
-			}
-			n++
-		}
-	}
-	return n, nil
-}
+// Room answers [ErrFull] when there is no room for another upload.
+func (s *Spool) Room() error { return s.room(0) }
 
 // room answers ErrFull when less than the reserve would be left.
 func (s *Spool) room(bytes int64) error {

@@ -25,6 +25,7 @@ import (
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
 
 	"jumpserver-video/watcher/recording"
 )
@@ -453,6 +454,81 @@ func TestACutConnectionLeavesNothing(t *testing.T) {
 	}
 }
 
+// TestASlowUploadIsNotCut, and one that stands still is.
+func TestASlowUploadIsNotCut(t *testing.T) {
+	w := newWorker(t)
+	w.api.Silence = 500 * time.Millisecond
+	names, parts := lexicographic(1)
+	data := parts[names[0]]
+	for _, stands := range []bool{false, true} {
+		_, answer := w.announce(t, "lion", names, parts)
+		reader, writer := io.Pipe()
+		form := multipart.NewWriter(writer)
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			f, err := form.CreateFormFile("file", names[0])
+			for at := 0; err == nil && at < len(data); at += len(data)/12 + 1 {
+				time.Sleep(100 * time.Millisecond) // more than the allowed silence in all
+				if stands && at > len(data)/2 {
+					time.Sleep(2 * time.Second)
+				}
+				_, err = f.Write(data[at:min(len(data), at+len(data)/12+1)])
+			}
+			_ = form.Close()
+			_ = writer.Close()
+		})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+answer["id"].(string)+"/task/upload/0", reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", form.FormDataContentType())
+		r.Header.Set("Authorization", "Signature lion")
+		r.Header.Set("Date", "x")
+		resp, err := http.DefaultClient.Do(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if ok := err == nil && resp.StatusCode == http.StatusOK; ok == stands {
+			t.Errorf("stands still %v: taken %v (%v)", stands, ok, err)
+		}
+		_ = reader.Close()
+		sending.Wait()
+	}
+	if len(w.accepted) != 1 {
+		t.Errorf("%d accepted", len(w.accepted))
+	}
+}
+
+// TestAFullDiskRefuses: the disk ends in the middle of a file.
+func TestAFullDiskRefuses(t *testing.T) {
+	w := newWorker(t)
+	small := t.TempDir()
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=256k"); err != nil {
+		t.Skipf("mounting a small disk: %v (run as root)", err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	w.api.Spool.Dir = small
+	name := session + ".0.part.gz"
+	r := rand.New(rand.NewPCG(1, 1))
+	large := make([]byte, 400<<10) // not much more than the disk: the server reads the rest to answer
+	for i := range large {
+		large[i] = byte(r.Uint32())
+	}
+	_, answer := w.announce(t, "lion", []string{name}, map[string][]byte{name: large})
+	id := answer["id"].(string)
+	if status, answer := w.part(t, "lion", id, 0, name, large); status != http.StatusInsufficientStorage || answer["ok"] != false {
+		t.Error(status, answer)
+	}
+	if entries, err := os.ReadDir(filepath.Join(small, id)); err != nil || len(entries) != 1 {
+		t.Errorf("left: %v %v", entries, err)
+	}
+	body := dump(300)
+	_, answer = w.announce(t, "lion", []string{name}, map[string][]byte{name: body})
+	if status, answer := w.part(t, "lion", answer["id"].(string), 0, name, body); status != http.StatusOK {
+		t.Error("a small one:", status, answer)
+	}
+}
+
 func TestAbandonedUploadsExpire(t *testing.T) {
 	w := newWorker(t)
 	names, parts := lexicographic(2)
@@ -466,6 +542,63 @@ func TestAbandonedUploadsExpire(t *testing.T) {
 	}
 	if left, err := os.ReadDir(w.api.Spool.Dir); err != nil || len(left) != 1 || left[0].Name() != done["id"] {
 		t.Errorf("left: %v %v", left, err)
+	}
+}
+
+// TestWhatIsDoneWithStaysForAWhile: like an original that was replaced.
+func TestWhatIsDoneWithStaysForAWhile(t *testing.T) {
+	w := newWorker(t)
+	spool := w.api.Spool
+	spool.KeepOld = 48 * time.Hour
+	names, parts := lexicographic(1)
+	_, answer := w.announce(t, "lion", names, parts)
+	id := answer["id"].(string)
+	w.part(t, "lion", id, 0, names[0], parts[names[0]])
+	if err := spool.Finish(id); err != nil {
+		t.Fatal(err)
+	}
+	if err := spool.Finish(id); !errors.Is(err, ErrNoTask) {
+		t.Error("again:", err)
+	}
+	if left, err := spool.Complete(); err != nil || len(left) != 0 {
+		t.Error("it still waits:", left, err)
+	}
+	kept := filepath.Join(spool.Dir, "done", id, names[0])
+	for _, after := range []time.Duration{47 * time.Hour, 49 * time.Hour} {
+		if n, err := spool.Expire(time.Now().Add(after)); err != nil || n != int(after/(48*time.Hour)) {
+			t.Error(after, n, err)
+		}
+		if _, err := os.Stat(kept); (err == nil) != (after < 48*time.Hour) {
+			t.Error(after, err)
+		}
+	}
+}
+
+// TestWhatBrokeOffIsDroppedAtTheNextStart, and what is complete is not.
+func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
+	w := newWorker(t)
+	spool := w.api.Spool
+	names, parts := lexicographic(2)
+	_, complete := w.announce(t, "lion", names[:1], parts)
+	w.part(t, "lion", complete["id"].(string), 0, names[0], parts[names[0]])
+	_, half := w.announce(t, "lion", names, parts)
+	w.part(t, "lion", half["id"].(string), 0, names[0], parts[names[0]])
+	writing := filepath.Join(spool.Dir, complete["id"].(string), ".writing-1")
+	if err := os.WriteFile(writing, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(spool.Dir, session), 0o700); err != nil { // before its task.json
+		t.Fatal(err)
+	}
+	if n, err := spool.Recover(); err != nil || n != 2 {
+		t.Error(n, err)
+	}
+	if _, err := os.Stat(writing); err == nil {
+		t.Error("a file that was being written stays")
+	}
+	entries, err := os.ReadDir(spool.Dir)
+	if err != nil || len(entries) != 1 || entries[0].Name() != complete["id"] {
+		t.Error(entries, err)
 	}
 }
 

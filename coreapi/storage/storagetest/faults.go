@@ -33,7 +33,7 @@ type Broken struct {
 
 // Faults checks what becomes of requests that fail.
 func Faults(t *testing.T, b Broken) {
-	heavy(t)
+	Heavy(t)
 	open := func(t *testing.T) (storage.Storage, *Front) {
 		f := NewFront(t, b.Server.URL)
 		s := b.Through(t, f)

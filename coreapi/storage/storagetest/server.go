@@ -139,20 +139,20 @@ func find(t testing.TB, name, how string) string {
 	if path, err := exec.LookPath(name); err == nil {
 		return path
 	}
-	if all() {
+	if All() {
 		t.Fatalf("%s is not installed: %s", name, how)
 	}
 	t.Skipf("%s is not installed: %s", name, how)
 	return ""
 }
 
-// all tells that `make test-storage` runs: nothing may be skipped.
-func all() bool { return os.Getenv("STORAGE_TESTS") == "all" }
+// All tells that `make test-storage` runs: nothing may be skipped.
+func All() bool { return os.Getenv("STORAGE_TESTS") == "all" }
 
-// heavy skips what takes many seconds.
-func heavy(t testing.TB) {
+// Heavy skips what takes many seconds.
+func Heavy(t testing.TB) {
 	t.Helper()
-	if !all() {
+	if !All() {
 		t.Skip("takes long: make test-storage")
 	}
 }

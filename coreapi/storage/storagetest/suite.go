@@ -251,7 +251,7 @@ func testMoving(t *testing.T, s storage.Storage, _ Opener) {
 const LargeSize = 101 << 20
 
 func testLarge(t *testing.T, s storage.Storage, _ Opener) {
-	heavy(t)
+	Heavy(t)
 	body := Large(LargeSize)
 	used := s.Usage()
 	if err := s.Put(t.Context(), MP4, body); err != nil {

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/cpu"
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// meter looks at the agent from outside.
+type meter struct {
+	site *site
+
+	mu      sync.Mutex
+	answers []time.Duration // of health
+	ill     map[string]int  // answers other than 200
+	memory  uint64          // most, bytes, without ffmpeg
+	load    []float64       // of the host, percent, a second each
+}
+
+func newMeter(s *site) *meter { return &meter{site: s, ill: map[string]int{}} }
+
+// run measures until ctx ends.
+func (m *meter) run(ctx context.Context) {
+	var group sync.WaitGroup
+	group.Go(func() { m.health(ctx) })
+	group.Go(func() {
+		p := process.Process{Pid: int32(m.site.agent.Process.Pid)}
+		for ctx.Err() == nil {
+			if info, err := p.MemoryInfo(); err == nil {
+				m.mu.Lock()
+				m.memory = max(m.memory, info.RSS)
+				m.mu.Unlock()
+			}
+			pause(ctx, 50*time.Millisecond)
+		}
+	})
+	group.Go(func() {
+		for ctx.Err() == nil {
+			if percent, err := cpu.PercentWithContext(ctx, time.Second, false); err == nil && len(percent) > 0 {
+				m.mu.Lock()
+				m.load = append(m.load, percent[0])
+				m.mu.Unlock()
+			}
+		}
+	})
+	group.Wait()
+}
+
+// health asks ten times a second, each time on a connection of its own.
+func (m *meter) health(ctx context.Context) {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
+	for ctx.Err() == nil {
+		began := time.Now()
+		what := m.ask(ctx, client)
+		if ctx.Err() != nil {
+			return
+		}
+		m.mu.Lock()
+		m.answers = append(m.answers, time.Since(began))
+		if what != "" {
+			m.ill[what]++
+		}
+		m.mu.Unlock()
+		pause(ctx, 100*time.Millisecond)
+	}
+}
+
+func (m *meter) ask(ctx context.Context, client *http.Client) (trouble string) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.site.url()+"/video-worker/health/", nil)
+	if err != nil {
+		return err.Error()
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return "no answer"
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.Status
+	}
+	return ""
+}
+
+func (m *meter) print(began time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := sorted(m.answers)
+	fmt.Printf("health               %d answers, median %s, p99 %s, longest %s; not 200: %v\n", len(all),
+		percentile(all, .5).Round(100*time.Microsecond), percentile(all, .99).Round(100*time.Microsecond), percentile(all, 1).Round(100*time.Microsecond), m.ill)
+	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.site.silence(began).Seconds())
+	fmt.Printf("agent's memory       %d MB at most (RSS, without ffmpeg)\n", m.memory>>20)
+	fmt.Printf("host's CPU           %.0f %% on average\n", m.average())
+}
+
+// average is the host's CPU, without the first seconds, in which the governor
+// has not measured yet; m.mu is held.
+func (m *meter) average() float64 {
+	const settle = 5
+	if len(m.load) <= settle {
+		return 0
+	}
+	sum := 0.0
+	for _, v := range m.load[settle:] {
+		sum += v
+	}
+	return sum / float64(len(m.load)-settle)
+}
+
+// verdict is what was not as it must be.
+func (m *meter) verdict(began time.Time, target int) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case len(m.ill) > 0:
+		return fmt.Errorf("health was not green all the time: %v", m.ill)
+	case percentile(sorted(m.answers), .99) > time.Second:
+		return fmt.Errorf("health took longer than a second")
+	case m.site.silence(began) > 60*time.Second:
+		return fmt.Errorf("no heartbeat for more than a minute")
+	case m.average() > float64(target)+10:
+		fmt.Println("The host was above CPU_TARGET: the Lions and this program count, too.")
+	}
+	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/liontest"
+	"jumpserver-video/watcher/upload"
+)
+
+// process runs the agent as a process, which alone can be killed.
+func (l *lab) process() (kill func()) {
+	l.t.Helper()
+	cmd := exec.Command("jumpserver-video", "agent") // this test binary; see TestMain
+	cmd.Stderr = &l.log
+	if err := cmd.Start(); err != nil {
+		l.t.Fatal(err)
+	}
+	return sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// slow is a network that takes its time for what is sent, so that there is a
+// middle of everything.
+type slow struct{ http.RoundTripper }
+
+func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		r.Body = &slowBody{r.Body}
+	}
+	return s.RoundTripper.RoundTrip(r)
+}
+
+type slowBody struct{ io.ReadCloser }
+
+func (s *slowBody) Read(p []byte) (int, error) {
+	time.Sleep(time.Millisecond)
+	return s.ReadCloser.Read(p[:min(len(p), 8<<10)])
+}
+
+// TestKilledWhileUploading kills the agent with SIGKILL again and again while
+// Lions hand recordings over, which they delete when they are told that the
+// worker has them: each session is served as an MP4 in the end.
+func TestKilledWhileUploading(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	kill := l.process()
+	t.Cleanup(func() { kill() })
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+
+	transport := &http.Transport{DisableKeepAlives: true}
+	lions := map[liontest.Era]*liontest.Lion{}
+	for _, era := range []liontest.Era{liontest.Signed, liontest.Parts} {
+		lion, err := liontest.Start(t.Context(), era, liontest.Options{
+			Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: era.String(),
+			Dir: filepath.Join(l.dir, era.String()), Transport: slow{transport},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(lion.Close)
+		lions[era] = lion
+	}
+	const sessions = 8 // of each era
+	from := map[liontest.Era]string{liontest.Signed: sample(t, "tiny/v3/*/*.replay.gz"), liontest.Parts: sample(t, "multipart/v4/*/*")}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	taken, refused := 0, 0
+	var ids []string
+	for era, lion := range lions {
+		for i := range sessions {
+			id := fmt.Sprintf("%08x-%04x-4111-8111-111111111111", i, int(era))
+			ids = append(ids, id)
+			l.recorded(lion, id, from[era])
+			group.Go(func() {
+				time.Sleep(time.Duration(i) * 400 * time.Millisecond)
+				out, err := lion.End(t.Context(), id, sessionDay)
+				if err != nil {
+					t.Errorf("%s: %v", id, err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				if out.Task != "" {
+					taken++
+				} else {
+					refused++
+				}
+			})
+		}
+	}
+	over, stop := context.WithCancel(t.Context())
+	go func() { group.Wait(); stop() }()
+	kills := 0
+	for over.Err() == nil {
+		select {
+		case <-over.Done():
+		case <-time.After(time.Duration(300+rand.IntN(1200)) * time.Millisecond):
+			kill()
+			kills++
+			kill = l.process()
+		}
+	}
+	t.Logf("%d kills, %d recordings taken, %d refused", kills, taken, refused)
+	if kills == 0 || taken == 0 {
+		t.Error("nothing was tried")
+	}
+	for _, id := range ids {
+		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
+	}
+	spool := &upload.Spool{Dir: filepath.Join(l.dir, "data", "spool")}
+	l.until("all uploads done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
+	kill()
+	l.left(spool.Dir)
+}
+
+// left checks that nothing unfinished stays in the spool after a restart.
+func (l *lab) left(dir string) {
+	l.t.Helper()
+	spool := &upload.Spool{Dir: dir}
+	if _, err := spool.Recover(); err != nil {
+		l.t.Error(err)
+	}
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && filepath.Base(path)[0] == '.' {
+			err = errors.New(path + " is left")
+		}
+		return err
+	})
+	if err != nil {
+		l.t.Error(err)
+	}
+}
+
+// lost is a network that loses the answer to the last part.
+type lost struct {
+	http.RoundTripper
+	of string // the end of the path whose answer is lost
+}
+
+func (n lost) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := n.RoundTripper.RoundTrip(r)
+	if err == nil && strings.HasSuffix(r.URL.Path, n.of) {
+		resp.Body.Close()
+		return nil, errors.New("the connection was reset")
+	}
+	return resp, err
+}
+
+// TestTheLastAnswerIsLost: the worker has the recording, and Lion, which does
+// not know, puts it into core's storage as well.
+func TestTheLastAnswerIsLost(t *testing.T) {
+	for era, end := range map[liontest.Era]string{liontest.Signed: "/task/", liontest.Parts: "/task/upload/2"} {
+		t.Run(era.String(), func(t *testing.T) {
+			l := newLab(t, "4.10.13")
+			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			l.start()
+			l.until("healthy", func() bool { return l.health() == http.StatusOK })
+			transport := &http.Transport{DisableKeepAlives: true}
+			lion, err := liontest.Start(t.Context(), era, liontest.Options{
+				Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: "lossy",
+				Dir: filepath.Join(l.dir, "lion"), Transport: lost{transport, end},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(lion.Close)
+			id, from := "cccccccc-1111-4111-8111-111111111111", sample(t, "tiny/v3/*/*.replay.gz")
+			if era == liontest.Parts {
+				from = sample(t, "multipart/v4/*/*")
+			}
+			l.recorded(lion, id, from)
+			out, err := lion.End(t.Context(), id, sessionDay)
+			if err != nil || out.Refused == nil {
+				t.Fatalf("%+v %v", out, err)
+			}
+			l.until("served", func() bool { return l.served(id) == "mp4" && l.marked(id) })
+			day := filepath.Join(l.replay(), sessionDay)
+			l.until("nothing else there", func() bool {
+				entries, err := os.ReadDir(day)
+				return err == nil && len(entries) == 1 && entries[0].Name() == id+".replay.mp4"
+			})
+			spool := &upload.Spool{Dir: filepath.Join(l.dir, "data", "spool")}
+			l.until("the spool done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
+		})
+	}
+}
+
+// TestTwoUploadsOfOneSession: the same recording twice is one MP4; another
+// recording of the session waits for a human, and harms nothing.
+func TestTwoUploadsOfOneSession(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	first, second := l.lion(liontest.Signed), l.lion(liontest.Keeps)
+	id, from := "dddddddd-1111-4111-8111-111111111111", sample(t, "tiny/v3/*/*.replay.gz")
+	l.recorded(first, id, from)
+	l.recorded(second, id, from)
+	l.ended(first, id)
+	l.ended(second, id)
+	spool := &upload.Spool{Dir: filepath.Join(l.dir, "data", "spool")}
+	l.until("both done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
+	if l.served(id) != "mp4" {
+		t.Error(l.served(id))
+	}
+	before, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.recorded(first, id, sample(t, "tiny_jpeg/v3/*/*.replay.gz"))
+	l.ended(first, id)
+	l.until("failed", func() bool {
+		out, _ := l.command("tasks", "--json")
+		return strings.Contains(out, `"differs"`)
+	})
+	after, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
+	if err != nil || string(after) != string(before) || l.served(id) != "mp4" {
+		t.Errorf("the MP4 was touched: %v, served %s", err, l.served(id))
+	}
+	if left, err := spool.Complete(); err != nil || len(left) != 1 {
+		t.Errorf("the other recording is not kept: %v %v", left, err)
+	}
+}

@@ -1,0 +1,439 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/liontest"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/storagetest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// bucketLab is a lab whose core keeps replays in a bucket of a real server.
+type bucketLab struct {
+	*lab
+	server *storagetest.Server
+	client *minio.Client
+	bucket string
+	front  *storagetest.Front // the agent's way to the server
+}
+
+// newBucketLab makes one; the bucket is the server's own.
+func newBucketLab(t *testing.T, server *storagetest.Server, version string) *bucketLab {
+	t.Helper()
+	b := &bucketLab{
+		server: server, client: server.Client(t), front: storagetest.NewFront(t, server.URL),
+		bucket: "lab-" + strings.ReplaceAll(version, ".", "-") + fmt.Sprint("-", time.Now().UnixNano()),
+	}
+	if err := b.client.MakeBucket(t.Context(), b.bucket, minio.MakeBucketOptions{Region: server.Region}); err != nil {
+		t.Fatal(err)
+	}
+	b.lab = newLab(t, version, func(o *coretest.Options) {
+		o.ReplayStorage = b.settings()
+		o.External = []coretest.Storage{{Name: "bucket", External: coretest.S3Bucket{Client: b.client, Name: b.bucket}}}
+	})
+	for name, value := range map[string]string{"STORAGE_SCAN_INTERVAL": "300ms", "STORAGE_SWEEP_INTERVAL": "1s", "STORAGE_MAX_REQUESTS": "1000000"} {
+		t.Setenv(name, value)
+	}
+	was := refresh
+	refresh = 300 * time.Millisecond
+	t.Cleanup(func() { b.stopAgent(); refresh = was })
+	if err := os.MkdirAll(b.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *bucketLab) stopAgent() {
+	if b.stop != nil {
+		b.stop()
+	}
+}
+
+// settings are what core hands out.
+func (b *bucketLab) settings() map[string]any {
+	return map[string]any{"TYPE": "s3", "BUCKET": b.bucket, "ACCESS_KEY": b.server.Access, "SECRET_KEY": b.server.Secret, "ENDPOINT": b.front.URL.String()}
+}
+
+// set changes core's settings of the agent's storage at run time.
+func (b *bucketLab) set(settings map[string]any) {
+	b.t.Helper()
+	if err := b.core.SetReplayStorage(b.core.Components()[0].Name, settings); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// but are the settings with another value.
+func (b *bucketLab) but(name, value string) map[string]any {
+	s := b.settings()
+	s[name] = value
+	return s
+}
+
+// move moves all files of the folder into the bucket.
+func (b *bucketLab) move(dir string) {
+	b.t.Helper()
+	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, file)
+		if err != nil {
+			return err
+		}
+		if _, err := b.client.FPutObject(b.t.Context(), b.bucket, filepath.ToSlash(rel), file, minio.PutObjectOptions{}); err != nil {
+			return err
+		}
+		return os.Remove(file)
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// keys lists what is in the bucket, the trash aside.
+func (b *bucketLab) keys() (all []string) {
+	b.t.Helper()
+	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			b.t.Fatal(o.Err)
+		}
+		if !storage.InTrash(o.Key) {
+			all = append(all, o.Key)
+		}
+	}
+	return all
+}
+
+// task is a session's task as the agent shows it.
+func (b *bucketLab) task(id string) (v transcode.View) {
+	out, code := b.command("tasks", "show", id, "--json")
+	if code != 0 {
+		return v
+	}
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		b.t.Fatalf("%v: %s", err, out)
+	}
+	return v
+}
+
+// published waits until the session's task is done, and checks that the UI
+// plays the MP4 that is in the bucket.
+func (b *bucketLab) published(what, id, day string) {
+	b.t.Helper()
+	b.until(what, func() bool { return b.marked(id) && b.task(id).State == queue.StateDone })
+	key := day + "/" + id + ".replay.mp4"
+	o, err := b.client.GetObject(b.t.Context(), b.bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer o.Close()
+	want, err := io.ReadAll(o)
+	if err != nil {
+		b.t.Errorf("%s: %v", what, err)
+	}
+	r, err := b.core.Served(b.t.Context(), id)
+	if err != nil || r.Type != "mp4" || r.Denied || !r.Downloaded {
+		b.t.Errorf("%s: core serves %+v, %v", what, r, err)
+		return
+	}
+	if got, err := os.ReadFile(r.Path); err != nil || !bytes.Equal(got, want) {
+		b.t.Errorf("%s: core serves other bytes than the bucket has, %v", what, err)
+	}
+	for _, k := range b.keys() {
+		if strings.Contains(k, id) && k != key {
+			b.t.Errorf("%s: %s is in the bucket", what, k)
+		}
+	}
+}
+
+// TestBucketTakesWhatComesFromEverywhere: from the volume, from Lion, and what
+// Lion had to put into the bucket itself, for each release.
+func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
+	server := storagetest.S3(t)
+	releases := []string{"3.10.9", "4.10.17"}
+	if storagetest.All() {
+		releases = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"}
+	}
+	for _, version := range releases {
+		t.Run(version, func(t *testing.T) {
+			b := newBucketLab(t, server, version)
+			seeds, err := plant("../../testdata/recordings", b.replay(), b.core)
+			if err != nil {
+				t.Fatal(err)
+			}
+			onVolume, inParts, fallback, foreign := seeds[0], seeds[1], seeds[3], seeds[8:]
+			// One recording from the volume, two that Lion put into the bucket, of
+			// which core has made a copy for a viewer.
+			aside := t.TempDir()
+			keep := []string{onVolume.id, foreign[0].id, foreign[1].id}
+			for _, s := range seeds {
+				if strings.Contains(strings.Join(keep, " "), s.id) {
+					continue
+				}
+				for _, name := range []string{s.id + ".replay.gz", s.id} {
+					from := filepath.Join(b.replay(), s.date, name)
+					if _, err := os.Stat(from); err != nil {
+						continue
+					}
+					if s.id == inParts.id && version != "3.10.9" || s.id == fallback.id {
+						to := filepath.Join(aside, s.date, name)
+						if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+							t.Fatal(err)
+						}
+						if err := os.Rename(from, to); err != nil {
+							t.Fatal(err)
+						}
+					} else if err := os.RemoveAll(from); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			b.move(aside)
+			if r, err := b.core.Served(t.Context(), fallback.id); err != nil || !r.Downloaded {
+				t.Fatalf("core does not fetch it: %+v, %v", r, err)
+			}
+			const sent = "aaaaaaaa-1111-4111-8111-111111111111"
+			b.session(sent)
+
+			b.start()
+			b.until("healthy", func() bool { return b.health() == http.StatusOK })
+			data := flatRecording(t)
+			b.hand(b.lion(liontest.Signed), sent, data)
+			b.published("from the volume", onVolume.id, onVolume.date)
+			b.published("from Lion", sent, "2026-11-22")
+			b.published("from the bucket", fallback.id, fallback.date)
+			if version != "3.10.9" {
+				b.published("in parts from the bucket", inParts.id, inParts.date)
+			}
+			for i, want := range []string{"asciicast", "json"} {
+				if got := b.served(foreign[i].id); got != want {
+					t.Errorf("%s: core serves %s", foreign[i].what, got)
+				}
+			}
+			for _, id := range []string{onVolume.id, sent, fallback.id} {
+				var events []string
+				for _, e := range b.core.Events(id) {
+					events = append(events, e.Name)
+				}
+				if got := strings.Join(events, " "); got != "replay_convert_start replay_convert_success replay_upload_start replay_upload_success" {
+					t.Errorf("%s: %s", id, got)
+				}
+			}
+			if code := b.stop(); code != 0 {
+				t.Errorf("the agent ended with %d", code)
+			}
+			if strings.Contains(b.log.String(), server.Secret) {
+				t.Error("the storage's secret is in the log")
+			}
+		})
+	}
+}
+
+// flatRecording is a recording for Lion to send.
+func flatRecording(t *testing.T) []byte {
+	t.Helper()
+	found, err := filepath.Glob("../../testdata/recordings/tiny/v3/*/*.replay.gz")
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestBucketWithoutAVolume: uploads need no replay folder, nor does what cannot
+// be converted.
+func TestBucketWithoutAVolume(t *testing.T) {
+	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	t.Setenv("REPLAY_DIR", "")
+	t.Setenv("ORIGINALS", "delete")
+	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
+	b.session(good)
+	b.session(broken)
+	b.start()
+	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	client := b.lion(liontest.Signed)
+	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
+	for id, data := range map[string][]byte{good: flatRecording(t), broken: hollow} {
+		b.hand(client, id, data)
+	}
+	b.published("from Lion", good, "2026-11-22")
+	b.until("the recording itself", func() bool { return b.marked(broken) && b.served(broken) == "guacamole" })
+	if key := "2026-11-22/" + broken + ".replay.gz"; !strings.Contains(strings.Join(b.keys(), " "), key) {
+		t.Errorf("%s is not among %v", key, b.keys())
+	}
+}
+
+// TestBucketSettingsThatAreWrong: nothing is lost or asked for often, the
+// reason is plain, and it goes on when the settings are mended.
+func TestBucketSettingsThatAreWrong(t *testing.T) {
+	server := storagetest.S3(t)
+	for _, tc := range []struct {
+		name, field, value string
+		class              queue.Class
+		state              queue.State
+	}{
+		{"wrong credentials", "SECRET_KEY", "wrong", transcode.ClassStorageKeys, queue.StateRetrying},
+		{"missing bucket", "BUCKET", "gone", transcode.ClassStorageSettings, queue.StateRetrying},
+		{"bad settings", "ENDPOINT", "ftp://nowhere", transcode.ClassStorageSettings, queue.StateRetrying},
+		{"null", "TYPE", "null", transcode.ClassNullStorage, queue.StateSkipped},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBucketLab(t, server, "4.10.13")
+			t.Setenv("STORAGE_SCAN_INTERVAL", "10m") // as it is in earnest
+			if err := b.core.SetReplayStorage("", b.but(tc.field, tc.value)); err != nil {
+				t.Fatal(err)
+			}
+			seeds, err := plant("../../testdata/recordings", b.replay(), b.core)
+			if err != nil {
+				t.Fatal(err)
+			}
+			graphical := seeds[:8]
+			b.start()
+			b.until("told", func() bool {
+				// The first tasks find it out; the others are not begun then.
+				return slices.ContainsFunc(graphical, func(s seed) bool {
+					v := b.task(s.id)
+					return v.Reason == tc.class && v.State == tc.state && v.Error != ""
+				})
+			})
+			time.Sleep(3 * time.Second)
+			if n := len(b.front.Requests()); n > 30 {
+				t.Errorf("%d requests", n)
+			}
+			for _, s := range graphical {
+				if got := b.served(s.id); got == "mp4" || got == coretest.ErrNoReplay.Error() {
+					t.Errorf("%s: core serves %s", s.what, got)
+				}
+				if events := b.core.Events(s.id); len(events) > 0 {
+					t.Errorf("%s: %v", s.what, events)
+				}
+			}
+			if len(b.keys()) > 0 {
+				t.Errorf("in the bucket: %v", b.keys())
+			}
+			if b.health() == http.StatusOK {
+				t.Error("the agent says that it is healthy")
+			}
+			b.set(b.settings())
+			for _, s := range graphical[:2] {
+				b.published(s.what, s.id, s.date)
+			}
+		})
+	}
+}
+
+// TestBucketSettingsChangeAtRunTime: from core's own storage to a bucket and
+// back, each recording goes where core keeps replays at the time.
+func TestBucketSettingsChangeAtRunTime(t *testing.T) {
+	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	if err := b.core.SetReplayStorage("", map[string]any{"TYPE": "server"}); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	client := b.lion(liontest.Signed)
+	send := func(id string) {
+		b.session(id)
+		b.hand(client, id, flatRecording(t))
+	}
+	const first, second, third = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111", "cccccccc-1111-4111-8111-111111111111"
+	send(first)
+	b.until("on the volume", func() bool { return b.served(first) == "mp4" && b.marked(first) })
+	b.set(b.settings())
+	b.until("told", func() bool { return strings.Contains(b.log.String(), "MP4s go to the replay storage") })
+	send(second)
+	b.published("into the bucket", second, "2026-11-22")
+	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
+	b.until("told", func() bool { return strings.Count(b.log.String(), "MP4s go to core's own storage") == 2 })
+	send(third)
+	b.until("on the volume again", func() bool { return b.served(third) == "mp4" && b.marked(third) })
+	for id, in := range map[string]bool{first: false, second: true, third: false} {
+		if got := strings.Contains(strings.Join(b.keys(), " "), id); got != in {
+			t.Errorf("%s in the bucket: %v", id, got)
+		}
+	}
+}
+
+// TestBucketRecordingsThatAreNotToBeConverted end in the right state, and are
+// not asked about again and again.
+func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
+	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	const day = "2026-11-22"
+	began := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	row := func(id string, change func(*coretest.Session)) {
+		s := coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
+			Start: began, End: began.Add(time.Hour), Finished: true}
+		change(&s)
+		b.core.AddSession(s)
+	}
+	id := func(n int) string { return fmt.Sprintf("aaaaaaaa-1111-4111-8111-%012d", n) }
+	other, unknown, running, ssh, misplaced, hollow := id(1), id(2), id(3), id(4), id(5), id(6)
+	row(other, func(s *coretest.Session) { s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch" })
+	row(running, func(s *coretest.Session) { s.Finished, s.End = false, time.Time{} })
+	row(ssh, func(s *coretest.Session) { s.Protocol, s.TerminalType = "ssh", "koko" })
+	row(misplaced, func(s *coretest.Session) { s.Start = began.AddDate(0, 0, -1) })
+	row(hollow, func(*coretest.Session) {})
+	good := flatRecording(t)
+	for _, session := range []string{other, unknown, running, ssh, misplaced, hollow} {
+		data := good
+		if session == hollow {
+			data = gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
+		}
+		if _, err := b.client.PutObject(t.Context(), b.bucket, path.Join(day, session+".replay.gz"), bytes.NewReader(data), int64(len(data)), minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.start()
+	b.published("of another organization", other, day)
+	for session, want := range map[string]struct {
+		state queue.State
+		class queue.Class
+	}{
+		unknown: {queue.StateSkipped, transcode.ClassSession}, running: {queue.StateSettling, transcode.ClassSessionActive},
+		ssh: {queue.StateSkipped, transcode.ClassNotGraphical}, misplaced: {queue.StateSkipped, transcode.ClassMisplaced},
+		hollow: {queue.StateFailed, transcode.ClassNothingDrawn},
+	} {
+		b.until(string(want.class), func() bool {
+			v := b.task(session)
+			return v.State == want.state && v.Reason == want.class
+		})
+	}
+	before := b.task(unknown)
+	time.Sleep(3 * time.Second) // ten listings
+	if after := b.task(unknown); !after.Updated.Equal(before.Updated) || after.Attempt != before.Attempt {
+		t.Errorf("the task is looked at again: %+v, %+v", before, after)
+	}
+	downloads := 0
+	for _, r := range b.front.Requests() {
+		u, err := url.Parse(strings.TrimPrefix(r, "GET "))
+		if err == nil && strings.HasPrefix(r, "GET ") && strings.HasSuffix(u.Path, ".replay.gz") {
+			downloads++
+		}
+	}
+	if downloads != 2 { // the one that was converted and the one that cannot be
+		t.Errorf("%d recordings were downloaded", downloads)
+	}
+	row(running, func(*coretest.Session) {})
+	b.published("over at last", running, day)
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/open"
+	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/bucket"
+)
+
+// expectedSaving is by how much recordings become smaller as a rule: 88 % and
+// more, measured on sessions of office work and on busy ones.
+const expectedSaving = 0.88
+
+func (a *app) scanCommand() *cobra.Command {
+	var asJSON bool
+	var since string
+	scan := &cobra.Command{
+		Use:   "scan",
+		Short: "What on the volume and in object storage would be converted; changes nothing",
+		Long: `What on the volume and in object storage would be converted, what never, and why.
+It reads and changes nothing. In object storage it goes by names and sizes.
+
+  jumpserver-video scan                      every day
+  jumpserver-video scan --since 2024-04-01   that day and later ones
+  jumpserver-video scan --json               one object per storage, for scripts
+
+Object storage is looked at when the agent has registered with core, whose
+settings it needs.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if _, err := time.Parse(time.DateOnly, since); err != nil && since != "" {
+				return usage(fmt.Errorf("--since %q: want YYYY-MM-DD", since))
+			}
+			return a.scan(c.Context(), since, asJSON)
+		},
+	}
+	scan.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	scan.Flags().StringVar(&since, "since", "", "oldest day to look at, YYYY-MM-DD")
+	return scan
+}
+
+// surveyed is what a scan found in one place.
+type surveyed struct {
+	Storage string        `json:"storage"`
+	Error   string        `json:"error,omitempty"` // why it ended early
+	Days    []watcher.Day `json:"days"`
+	Total   watcher.Day   `json:"total"` // without date
+	// ExpectedSaving is in bytes, of what is convertible.
+	ExpectedSaving int64 `json:"expected_saving"`
+	// Cost is what was asked of an object storage.
+	Cost *storage.Usage `json:"cost,omitempty"`
+}
+
+func (s *surveyed) visit(d watcher.Day) error {
+	s.Days = append(s.Days, d)
+	for _, g := range []struct{ to, from *watcher.Group }{
+		{&s.Total.Convertible, &d.Convertible}, {&s.Total.Done, &d.Done}, {&s.Total.TooNew, &d.TooNew},
+		{&s.Total.Broken, &d.Broken}, {&s.Total.Foreign, &d.Foreign},
+	} {
+		g.to.Recordings += g.from.Recordings
+		g.to.Bytes += g.from.Bytes
+	}
+	for reason, n := range d.Reasons {
+		if s.Total.Reasons == nil {
+			s.Total.Reasons = map[string]int{}
+		}
+		s.Total.Reasons[reason] += n
+	}
+	s.ExpectedSaving = int64(expectedSaving * float64(s.Total.Convertible.Bytes))
+	return nil
+}
+
+func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
+	cfg, err := a.config()
+	if err != nil {
+		return err
+	}
+	var all []*surveyed
+	var failed error
+	look := func(s *surveyed, err error) {
+		if err != nil {
+			s.Error = err.Error()
+			failed = errors.Join(failed, err)
+		}
+		all = append(all, s)
+	}
+	settle := time.Duration(cfg.SettleTime)
+	if cfg.ReplayDir != "" {
+		s := &surveyed{Storage: cfg.ReplayDir, Days: []watcher.Day{}}
+		look(s, watcher.Survey(ctx, cfg.ReplayDir, since, settle, s.visit))
+	}
+	remote, err := a.remoteStorage(ctx, cfg)
+	if err != nil {
+		failed = errors.Join(failed, err)
+	}
+	if remote != nil {
+		s := &surveyed{Storage: remote.Place(), Days: []watcher.Day{}}
+		err := bucket.Survey(ctx, remote, since, settle, s.visit)
+		cost := remote.Usage()
+		s.Cost = &cost
+		look(s, err)
+	}
+	if asJSON {
+		if all == nil {
+			all = []*surveyed{}
+		}
+		return errors.Join(a.printJSON(all), failed)
+	}
+	for i, s := range all {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		if err := a.printSurvey(s); err != nil {
+			return err
+		}
+	}
+	return failed
+}
+
+// remoteStorage opens the object storage that core is set to for this
+// component; nil when there is none, or when core does not know us yet.
+func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Storage, error) {
+	key, err := coreapi.KeyFile{Dir: cfg.Dir("keys")}.Load()
+	if errors.Is(err, coreapi.ErrNoKey) {
+		fmt.Fprintln(a.err, "object storage is not looked at: the agent has not registered with core yet")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: "jumpserver-video/" + version})
+	if err != nil {
+		return nil, err
+	}
+	core.SetKey(key)
+	terminal, err := core.TerminalConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("object storage is not looked at: %w", err)
+	}
+	c, err := storage.Parse(terminal.ReplayStorage)
+	if err != nil {
+		return nil, err
+	}
+	if c.Target() != storage.TargetBucket {
+		return nil, nil
+	}
+	return open.Storage(c, storage.Options{UserAgent: "jumpserver-video/" + version})
+}
+
+func (a *app) printSurvey(s *surveyed) error {
+	fmt.Fprintf(a.out, "%s\n", s.Storage)
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "DAY\tCONVERTIBLE\tBYTES\tSAVING\tDONE\tTOO NEW\tBROKEN\tFOREIGN\t")
+	line := func(name string, d watcher.Day) {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t\n", name, d.Convertible.Recordings, megabytes(d.Convertible.Bytes),
+			megabytes(int64(expectedSaving*float64(d.Convertible.Bytes))), d.Done.Recordings, d.TooNew.Recordings, d.Broken.Recordings, d.Foreign.Recordings)
+	}
+	for _, d := range s.Days {
+		line(d.Date, d)
+	}
+	line("total", s.Total)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if len(s.Total.Reasons) > 0 {
+		var parts []string
+		for _, reason := range slices.Sorted(maps.Keys(s.Total.Reasons)) {
+			parts = append(parts, fmt.Sprintf("%d %s", s.Total.Reasons[reason], reason))
+		}
+		fmt.Fprintf(a.out, "broken and foreign: %s\n", strings.Join(parts, ", "))
+	}
+	if s.Cost != nil {
+		fmt.Fprintf(a.out, "asked of the storage: %d requests, %s received\n", s.Cost.Requests, megabytes(s.Cost.Received))
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package transcode_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/storagetest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// put puts an object into the bucket.
+func (b *bucketSite) put(key string, data []byte) {
+	b.t.Helper()
+	if err := b.in.Put(b.t.Context(), key, storagetest.Body(string(data))); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *bucketSite) trashed() []string {
+	return slices.DeleteFunc(b.keys(), func(key string) bool { return !storage.InTrash(key) })
+}
+
+func TestBucketPoliciesOfOriginals(t *testing.T) {
+	server := storagetest.S3(t)
+	for _, tc := range []struct {
+		policy        cleanup.Policy
+		parts         bool
+		left, trashed bool
+		served        string
+	}{
+		{cleanup.PolicyTrash, false, false, true, "mp4"},
+		{cleanup.PolicyTrash, true, false, true, "mp4"},
+		{cleanup.PolicyDelete, false, false, false, "mp4"},
+		{cleanup.PolicyDelete, true, false, false, "mp4"},
+		{cleanup.PolicyKeep, false, true, false, "guacamole"}, // core prefers the .gz
+		{cleanup.PolicyKeep, true, true, false, "mp4"},        // and the MP4 to parts
+	} {
+		t.Run(string(tc.policy)+map[bool]string{true: " parts"}[tc.parts], func(t *testing.T) {
+			b := newBucketSite(t, server, "4.10.13", tc.parts, inBucket)
+			v := b.work(tc.policy)
+			if v.State != queue.StateDone {
+				t.Fatalf("%+v", v)
+			}
+			if left := slices.Contains(b.keys(), b.path); left != tc.left {
+				t.Errorf("original in place: %v", left)
+			}
+			if got := b.trashed(); len(got) > 0 != tc.trashed {
+				t.Errorf("in the trash: %v", got)
+			}
+			if got := b.served(); got != tc.served {
+				t.Errorf("core serves %s", got)
+			}
+			if tc.policy != cleanup.PolicyKeep {
+				return
+			}
+			// Kept beside its MP4, it is not looked at again.
+			v = b.work(tc.policy)
+			if v.State != queue.StateDone || v.Attempt != 0 {
+				t.Errorf("%+v", v)
+			}
+		})
+	}
+}
+
+// TestBucketLateOriginalIsNotConvertedAgain, neither in the bucket nor on the
+// volume.
+func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
+	server := storagetest.S3(t)
+	for _, at := range []lieu{inBucket, onVolume} {
+		t.Run(string(at), func(t *testing.T) {
+			b := newBucketSite(t, server, "4.10.17", false, onVolume)
+			original, err := os.ReadFile(filepath.Join(b.replay(), b.path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if v := b.work(cleanup.PolicyDelete); v.State != queue.StateDone {
+				t.Fatalf("%+v", v)
+			}
+			before, err := b.in.Stat(t.Context(), mp4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			events := b.events()
+			if at == inBucket {
+				b.put(b.path, original)
+			} else {
+				b.write(b.path, original)
+				later := recorded.AddDate(0, 0, 2)
+				if err := os.Chtimes(filepath.Join(b.replay(), b.path), later, later); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if v := b.work(cleanup.PolicyDelete); v.State != queue.StateDone {
+				t.Fatalf("%+v", v)
+			}
+			after, err := b.in.Stat(t.Context(), mp4)
+			if err != nil || after.ETag != before.ETag || !after.ModTime.Equal(before.ModTime) {
+				t.Errorf("the MP4 was put again: %+v, %+v, %v", before, after, err)
+			}
+			if d := cmp.Diff(events, b.events()); d != "" {
+				t.Errorf("events were sent again: %s", d)
+			}
+			if d := cmp.Diff([]string{mp4}, b.keys()); d != "" {
+				t.Error(d)
+			}
+			if got := b.served(); got != "mp4" {
+				t.Errorf("core serves %s", got)
+			}
+		})
+	}
+}
+
+// TestBucketWhatStandsBeforeTheMP4: other recordings of the session are left
+// to humans, other MP4s make way.
+func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
+	server := storagetest.S3(t)
+	cast, gzip := strings.Replace(mp4, ".replay.mp4", ".cast.gz", 1), strings.Replace(mp4, ".replay.mp4", ".replay.gz", 1)
+	for _, tc := range []struct {
+		name  string
+		parts bool
+		at    lieu
+		put   func(*bucketSite)
+		state queue.State
+		class queue.Class
+	}{
+		{"another recording on the volume", false, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
+		{"another recording in the bucket", false, onVolume, func(b *bucketSite) { b.put(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
+		{"another recording beside parts", true, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
+		{"a terminal recording", false, inBucket, func(b *bucketSite) { b.put(cast, []byte("{}")) }, queue.StateFailed, transcode.ClassShadowed},
+		{"a terminal recording on the volume", false, inBucket, func(b *bucketSite) { b.write(cast, []byte("{}")) }, queue.StateFailed, transcode.ClassShadowed},
+		{"a legacy recording", false, inBucket, func(b *bucketSite) { b.write("../"+strings.Replace(mp4, ".replay.mp4", ".gz", 1), []byte("old")) }, queue.StateFailed, transcode.ClassShadowed},
+		{"a stale MP4 in the bucket", false, inBucket, func(b *bucketSite) { b.put(mp4, []byte("half an MP4")) }, queue.StateDone, ""},
+		{"a stale MP4 on the volume", false, inBucket, func(b *bucketSite) { b.write(mp4, []byte("half an MP4")) }, queue.StateDone, ""},
+		{"a copy that lacks a part", true, inBoth, func(*bucketSite) {}, queue.StateDone, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBucketSite(t, server, "4.10.13", tc.parts, tc.at)
+			before := b.path
+			tc.put(b)
+			b.path = before
+			v := b.workOnly(cleanup.PolicyTrash, tc.at)
+			if v.State != tc.state || v.Reason != tc.class {
+				t.Fatalf("%s (%s): %s", v.State, v.Reason, v.Error)
+			}
+			if tc.state == queue.StateDone {
+				if got := b.served(); got != "mp4" {
+					t.Errorf("core serves %s", got)
+				}
+				return
+			}
+			if at := filepath.Join(b.replay(), b.path); tc.at == onVolume {
+				if _, err := os.Stat(at); err != nil {
+					t.Errorf("the original is gone: %v", err)
+				}
+			} else if !slices.Contains(b.keys(), b.path) {
+				t.Errorf("the original is gone: %v", b.keys())
+			}
+			if got := b.trashed(); len(got) > 0 {
+				t.Errorf("in the trash: %v", got)
+			}
+		})
+	}
+}
+
+// workOnly is work on the recording at a place, whatever lies at others.
+func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) transcode.View {
+	b.t.Helper()
+	ctx := b.t.Context()
+	a, err := newAgent(ctx, agentOptions{
+		coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: policy, log: b.t.Output(),
+		storage: func() (storage.Storage, error) { return b.in, nil },
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer a.queue.Close()
+	if at == onVolume {
+		err = a.offer(ctx)
+	} else {
+		err = a.offerBucket(ctx, b.in)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	v, err := a.settle(ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// TestBucketObjectsThatChangeMeanwhile stay, and are converted again.
+func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
+	b := newBucketSite(t, storagetest.S3(t), "4.10.13", false, inBucket)
+	longer := gz(t, dump(1, 1000, 9))
+	changed := false
+	v := b.work(cleanup.PolicyDelete, func(o *agentOptions) {
+		o.boundary = func(name string) {
+			if name == "retiring" && !changed {
+				changed = true
+				b.put(b.path, longer)
+			}
+		}
+	})
+	// Found when it is to be retired: core would serve what was not converted.
+	if v.State != queue.StateSettling || v.Reason != transcode.ClassChanged || !slices.Contains(b.keys(), b.path) {
+		t.Fatalf("%s (%s): %s; %v", v.State, v.Reason, v.Error, b.keys())
+	}
+	before := v.Duration
+	if v = b.work(cleanup.PolicyDelete); v.State != queue.StateDone || v.Duration <= before {
+		t.Errorf("%+v", v)
+	}
+	if d := cmp.Diff([]string{mp4}, slices.DeleteFunc(b.keys(), storage.InTrash)); d != "" {
+		t.Error(d)
+	}
+	b.checkMarked()
+}
+
+// TestBucketSettingsChangeInMidTask: the MP4 goes where core keeps replays by
+// then, and stays where it is once the original is on its way out.
+func TestBucketSettingsChangeInMidTask(t *testing.T) {
+	server := storagetest.S3(t)
+	for _, tc := range []struct {
+		at                 string
+		inBucket, onVolume bool
+	}{
+		{"uploading", false, true}, {"confirming", true, true}, {"retiring", true, true},
+		{"retired " + session + ".replay.gz", true, false}, // the original has gone
+	} {
+		t.Run(tc.at, func(t *testing.T) {
+			t.Parallel()
+			b := newBucketSite(t, server, "4.10.13", false, onVolume)
+			ctx := t.Context()
+			met := false
+			var a *agent
+			var now storage.Storage = b.in
+			var err error
+			a, err = newAgent(ctx, agentOptions{
+				coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: cleanup.PolicyTrash, log: t.Output(),
+				storage: func() (storage.Storage, error) { return now, nil },
+				boundary: func(name string) {
+					if name == tc.at && !met {
+						met, now = true, nil
+						panic("the step is cut off here") // and tried again
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.queue.Close()
+			if err := a.offer(ctx); err != nil {
+				t.Fatal(err)
+			}
+			v, err := a.settle(ctx)
+			if err != nil || v.State != queue.StateDone || !met {
+				t.Fatalf("%+v, %v; met %v", v, err, met)
+			}
+			if in := slices.Contains(b.keys(), mp4); in != tc.inBucket {
+				t.Errorf("in the bucket: %v", b.keys())
+			}
+			if on := b.exists(mp4); on != tc.onVolume {
+				t.Errorf("on the volume: %v", on)
+			}
+			if got := b.served(); got != "mp4" {
+				t.Errorf("core serves %s", got)
+			}
+			b.checkMarked()
+		})
+	}
+}

@@ -1,0 +1,240 @@
+package transcode_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/minio/minio-go/v7"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/s3"
+	"jumpserver-video/coreapi/storage/storagetest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher/bucket"
+)
+
+// releases are those whose rules of looking for a replay differ.
+var releases = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"}
+
+// lieu is where a recording lies.
+type lieu string
+
+const (
+	onVolume lieu = "volume"
+	inBucket lieu = "bucket"
+	inBoth   lieu = "both" // in the bucket, and a copy that core made of it
+)
+
+// openBucket connects to a server's bucket as the agent does.
+func openBucket(server, name string) (storage.Storage, error) {
+	u, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+	password, _ := u.User.Password()
+	return s3.Open(storage.Config{Kind: storage.KindS3, Bucket: name, Endpoint: &url.URL{Scheme: u.Scheme, Host: u.Host},
+		AccessKey: u.User.Username(), SecretKey: storage.Secret(password)}, storage.Options{})
+}
+
+// bucketSite is a site whose core keeps replays in a bucket.
+type bucketSite struct {
+	*site
+	in     storage.Storage
+	server string // with keys, for openBucket
+	name   string
+}
+
+var buckets atomic.Int32
+
+// newBucketSite makes a site with its recording at a place, and a bucket of
+// its own on the server.
+func newBucketSite(t *testing.T, server *storagetest.Server, version string, parts bool, at lieu) *bucketSite {
+	t.Helper()
+	b := &bucketSite{
+		name:   fmt.Sprintf("site-%04d", buckets.Add(1)),
+		server: (&url.URL{Scheme: "http", Host: server.URL.Host, User: url.UserPassword(server.Access, server.Secret)}).String(),
+	}
+	client := server.Client(t)
+	err := client.MakeBucket(t.Context(), b.name, minio.MakeBucketOptions{Region: server.Region})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.site = newSite(t, version, parts, coretest.Storage{Name: "s3", External: coretest.S3Bucket{Client: client, Name: b.name}})
+	if b.in, err = openBucket(b.server, b.name); err != nil {
+		t.Fatal(err)
+	}
+	if at == onVolume {
+		return b
+	}
+	for _, rel := range b.files() {
+		data, err := os.ReadFile(filepath.Join(b.replay(), rel))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.in.Put(t.Context(), rel, storagetest.Body(string(data))); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(filepath.Join(b.replay(), rel)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(b.replay(), "2024-04-23")); err != nil {
+		t.Fatal(err)
+	}
+	if at == inBoth {
+		if r, err := b.core.Served(t.Context(), session); err != nil || !r.Downloaded {
+			t.Fatalf("core does not fetch the recording: %+v, %v", r, err)
+		}
+	}
+	return b
+}
+
+// offerBucket does what the bucket's watcher does when the recording has
+// settled.
+func (a *agent) offerBucket(ctx context.Context, in storage.Storage) error {
+	return bucket.Day(ctx, in, "2024-04-23", "", func(s *bucket.Session, _ string) error {
+		if s.Entry() == nil {
+			return nil
+		}
+		c := bucket.Candidate{Storage: in, Session: s.ID, Date: s.Date, Key: s.Entry().Key, Objects: s.Objects(), HasVideo: s.Video != nil}
+		for _, o := range c.Objects {
+			c.Size += o.Size
+			if o.ModTime.After(c.ModTime) {
+				c.ModTime = o.ModTime
+			}
+		}
+		return a.pool.InBucket(ctx, c)
+	}, ctx.Err)
+}
+
+// keys lists the bucket.
+func (b *bucketSite) keys() (all []string) {
+	b.t.Helper()
+	page, err := b.in.List(b.t.Context(), storage.Query{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, o := range page.Objects {
+		all = append(all, o.Key)
+	}
+	return all
+}
+
+// work offers the recording wherever it is and runs the agent until the task
+// has ended.
+func (b *bucketSite) work(policy cleanup.Policy, change ...func(*agentOptions)) transcode.View {
+	b.t.Helper()
+	ctx := b.t.Context()
+	o := agentOptions{
+		coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: policy, log: b.t.Output(),
+		storage: func() (storage.Storage, error) { return b.in, nil },
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	a, err := newAgent(ctx, o)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer a.queue.Close()
+	if err := a.offerAll(ctx, b.in); err != nil {
+		b.t.Fatal(err)
+	}
+	v, err := a.settle(ctx)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return v
+}
+
+// offerAll offers what is on the volume, then what is in the bucket.
+func (a *agent) offerAll(ctx context.Context, in storage.Storage) error {
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return a.offerBucket(ctx, in)
+}
+
+// checkPublished asserts the one right final state, which has the original in
+// the trash of the bucket or of the volume.
+func (b *bucketSite) checkPublished(at lieu) {
+	b.t.Helper()
+	var visible []string
+	for _, name := range b.files() {
+		if !strings.HasPrefix(name, ".") {
+			visible = append(visible, name)
+		}
+	}
+	if len(visible) > 0 {
+		b.t.Errorf("on the volume: %v", visible)
+	}
+	var objects, trashed []string
+	for _, key := range b.keys() {
+		if storage.InTrash(key) {
+			trashed = append(trashed, path.Base(key))
+		} else {
+			objects = append(objects, key)
+		}
+	}
+	if d := cmp.Diff([]string{mp4}, objects); d != "" {
+		b.t.Errorf("in the bucket: %s", d)
+	}
+	if at == onVolume {
+		trashed = b.files()
+		for i, name := range trashed {
+			trashed[i] = path.Base(name)
+		}
+	}
+	if !slices.Contains(trashed, path.Base(b.path)) {
+		b.t.Errorf("the original is not in the trash: %v", trashed)
+	}
+	// Core's lookup comes last, since it downloads what it serves.
+	r, err := b.core.Served(b.t.Context(), session)
+	if err != nil || r.Type != "mp4" || r.Denied {
+		b.t.Fatalf("core serves %+v, %v", r, err)
+	}
+	if data, err := os.ReadFile(r.Path); err != nil || len(data) < 1000 || string(data[4:8]) != "ftyp" {
+		b.t.Errorf("core serves %d bytes, %v", len(data), err)
+	}
+	b.checkMarked()
+	if left, _ := os.ReadDir(filepath.Join(b.data(), "work")); len(left) != 0 {
+		b.t.Errorf("work folder: %v", left)
+	}
+}
+
+// TestIntoTheBucket: for each release, from wherever the recording is, the
+// MP4 is in the bucket and the UI plays it.
+func TestIntoTheBucket(t *testing.T) {
+	server := storagetest.S3(t)
+	for _, version := range releases {
+		for _, parts := range []bool{false, true} {
+			for _, at := range []lieu{onVolume, inBucket, inBoth} {
+				if parts && version == releases[0] {
+					continue // no recordings in parts then
+				}
+				t.Run(fmt.Sprint(version, " ", at, " ", parts), func(t *testing.T) {
+					t.Parallel()
+					b := newBucketSite(t, server, version, parts, at)
+					if v := b.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.After == 0 || len(v.Originals) == 0 {
+						t.Fatalf("%+v", v)
+					}
+					b.checkPublished(at)
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package bucket
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jumpserver-video/watcher"
+)
+
+func TestSurvey(t *testing.T) {
+	s := start(t)
+	const day = "2024-04-23"
+	for key, text := range map[string]string{
+		day + "/" + id(1) + ".replay.gz":                 "recording",
+		day + "/" + id(1) + ".replay.mp4":                "shadowed",
+		day + "/" + id(2) + ".replay.mp4":                "done",
+		day + "/" + id(3) + ".cast.gz":                   "terminal",
+		day + "/" + id(4) + ".replay.gz":                 "",
+		day + "/" + id(5) + "/" + id(5) + ".replay.json": "{}",
+		day + "/" + id(6) + "/" + id(6) + ".replay.json": "{}",
+		day + "/" + id(6) + "/" + id(6) + ".0.part.gz":   "part",
+		"2024-04-22/" + id(1) + ".replay.gz":             "x",
+		"2020-01-01/" + id(1) + ".replay.gz":             "x",
+	} {
+		put(t, s, key, text)
+	}
+	survey := func(settle time.Duration) (got []watcher.Day) {
+		t.Helper()
+		if err := Survey(t.Context(), s, "2024-01-01", settle, func(d watcher.Day) error { got = append(got, d); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	want := []watcher.Day{
+		{Date: day, Convertible: watcher.Group{Recordings: 2, Bytes: 15}, Done: watcher.Group{Recordings: 1, Bytes: 4},
+			Broken: watcher.Group{Recordings: 2, Bytes: 2}, Foreign: watcher.Group{Recordings: 1},
+			Reasons: map[string]int{"empty": 1, "missing part": 1, "other names": 1}},
+		{Date: "2024-04-22", Convertible: watcher.Group{Recordings: 1, Bytes: 1}},
+	}
+	if d := cmp.Diff(want, survey(0)); d != "" {
+		t.Error(d)
+	}
+	if got := survey(time.Hour); got[0].TooNew.Recordings != 3 || got[0].Convertible.Recordings != 0 || got[1].TooNew.Recordings != 1 {
+		t.Errorf("%+v", got)
+	}
+}

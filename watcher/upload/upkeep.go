@@ -1,0 +1,128 @@
+package upload
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// done is where an upload goes that has done its duty.
+func (s *Spool) done(id string) string { return filepath.Join(s.Dir, "done", id) }
+
+// Finish notes that an upload has done its duty: it goes after KeepOld.
+// [ErrNoTask] when there is none of that id, or when it was finished before.
+func (s *Spool) Finish(id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.Get(id); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(s.done(id)), 0o700); err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	now := time.Now()
+	err := errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), s.done(id)))
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// uploads visits the folders of uploads below dir.
+func uploads(dir string, visit func(folder string, info fs.FileInfo, t Task, err error) error) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("spool: %w", err)
+	}
+	for _, e := range entries {
+		if uuid.Validate(e.Name()) != nil {
+			continue
+		}
+		info, err := e.Info()
+		if err != nil {
+			continue // it has just gone
+		}
+		folder := filepath.Join(dir, e.Name())
+		t, err := read(folder)
+		if err := visit(folder, info, t, err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Complete lists the uploads that are complete and wait to be done with.
+func (s *Spool) Complete() ([]Task, error) {
+	var all []Task
+	err := uploads(s.Dir, func(_ string, _ fs.FileInfo, t Task, err error) error {
+		if err == nil && t.Complete {
+			all = append(all, t)
+		}
+		return nil
+	})
+	return all, err
+}
+
+// Recover drops what an agent that died left unfinished, and answers how many
+// uploads that were: their clients have met a broken connection and gone
+// elsewhere with the recording. No other agent may use the folder.
+func (s *Spool) Recover() (int, error) {
+	n := 0
+	err := uploads(s.Dir, func(folder string, _ fs.FileInfo, t Task, err error) error {
+		switch {
+		case err != nil && !errors.Is(err, ErrNoTask):
+			return err // not to be judged
+		case t.Complete:
+			return sweep(folder)
+		}
+		n++
+		return os.RemoveAll(folder)
+	})
+	return n, err
+}
+
+// sweep removes files that were being written.
+func sweep(folder string) error {
+	left, err := filepath.Glob(filepath.Join(folder, ".writing-*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// Expire drops uploads that were begun long ago and never completed, and those
+// that are done with, and answers how many.
+func (s *Spool) Expire(now time.Time) (int, error) {
+	n := 0
+	drop := func(folder string, since time.Time, keep time.Duration) error {
+		if now.Sub(since) <= keep {
+			return nil
+		}
+		n++
+		return os.RemoveAll(folder)
+	}
+	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
+		switch {
+		case errors.Is(err, ErrNoTask): // died before task.json was there
+			return drop(folder, info.ModTime(), s.Keep)
+		case err != nil || t.Complete:
+			return nil //nolint:nilerr // what cannot be judged stays
+		}
+		return drop(folder, t.Created, s.Keep)
+	})
+	if err != nil {
+		return n, err
+	}
+	err = uploads(filepath.Join(s.Dir, "done"), func(folder string, info fs.FileInfo, _ Task, _ error) error {
+		return drop(folder, info.ModTime(), s.KeepOld)
+	})
+	if errors.Is(err, fs.ErrNotExist) { // none ever was
+		err = nil
+	}
+	return n, err
+}
