@@ -23,7 +23,11 @@ VERSITYGW = .cache/bin/versitygw
 AZURITE_VERSION = 3.35.0
 AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 
-.PHONY: all setup build demo test purego test-storage race bench microbench bench-governor load test-faults reference fuzz lint fmt vet install clean
+# The packager; later versions need modules that cannot be had everywhere.
+NFPM_VERSION = v2.44.0
+NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
+
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor load test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -108,5 +112,32 @@ install: build ## binary and unit below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 jumpserver-video.service $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 	sed -i 's,/usr/bin/jumpserver-video,$(PREFIX)/bin/jumpserver-video,' $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 
+package: setup $(NFPM) ## dist/*.deb and dist/*.rpm
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/build
+
+test-package: setup $(NFPM) ## packages are the same bytes whenever they are made, and hold what they should
+	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-package
+
+test-deb: build $(NFPM) ## install, run, upgrade, remove and purge the .deb on a clean Debian; as root
+	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-deb
+
+test-service: build $(NFPM) ## the packaged service under a real systemd in a folder; as root
+	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-service
+
+check-unit: setup ## the unit is understood by systemd, and lets the service do little
+	packaging/check-unit
+
+notices: setup ## licences of what is linked in; fails for one that the project does not take
+	go run ./packaging/notices
+
+image: ## the container image; needs a container engine
+	docker build -f packaging/Dockerfile -t jumpserver-video:$(VERSION) \
+		--build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) .
+
+$(NFPM):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install github.com/goreleaser/nfpm/v2/cmd/nfpm@$(NFPM_VERSION)
+	mv $(@D)/nfpm $@
+
 clean:
-	rm -rf bin .cache demo-out
+	rm -rf bin dist .cache demo-out

@@ -151,7 +151,11 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })
-	group.Go(func() error { return serve(ctx, cfg, log, newHandler(component, volume, stored, shown, uploaded)) })
+	serving := make(chan struct{})
+	group.Go(func() error {
+		return serve(ctx, cfg, log, newHandler(component, volume, stored, shown, uploaded), serving)
+	})
+	group.Go(func() error { return newService(cfg, shown, governor, serving).Run(ctx) })
 	group.Go(func() error { return cleaner.Run(ctx) })
 	group.Go(func() error {
 		// Without a key every step would fail: begin when core knows us.

@@ -78,8 +78,8 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(report)
 }
 
-// serve answers HTTP until ctx ends.
-func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler http.Handler) error {
+// serve answers HTTP until ctx ends. It closes serving when it listens.
+func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler http.Handler, serving chan<- struct{}) error {
 	addr := net.JoinHostPort(cfg.BindHost, strconv.Itoa(int(cfg.Port)))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
@@ -93,6 +93,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 		}
 		listener = tls.NewListener(listener, &tls.Config{GetCertificate: c.get, NextProtos: []string{"http/1.1"}})
 	}
+	close(serving)
 	log.Info("listening", "address", listener.Addr().String(), "tls", cfg.TLSCert != "", "health", "/video-worker/health/")
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}

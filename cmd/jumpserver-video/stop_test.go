@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
+	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,5 +46,42 @@ func TestStoppingDoesNotWaitForAVolumeThatHangs(t *testing.T) {
 				t.Fatal("does not stop")
 			}
 		})
+	}
+}
+
+func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
+	if os.Getenv("SIGNAL_CHILD") != "" {
+		ctx, stop := untilSignal()
+		defer stop()
+		fmt.Println("ready")
+		<-ctx.Done()
+		fmt.Println("asked")
+		time.Sleep(time.Minute) // what hangs
+		return
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "SIGNAL_CHILD=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"ready", "asked"} {
+		var got string
+		if _, err := fmt.Fscanln(out, &got); err != nil || got != word {
+			t.Fatalf("%q, %v; want %q", got, err, word)
+		}
+		time.Sleep(50 * time.Millisecond) // the handler is taken away just after
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	_ = cmd.Wait()
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != syscall.SIGTERM || time.Since(began) > 20*time.Second {
+		t.Errorf("%v after %v", cmd.ProcessState, time.Since(began))
 	}
 }

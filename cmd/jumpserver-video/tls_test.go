@@ -50,6 +50,7 @@ func writeCertificate(t *testing.T, dir, name string) (cert, key string) {
 
 func TestTheAgentSpeaksHTTPS(t *testing.T) {
 	l := newLab(t, "4.10.13")
+	m := newManager(t)
 	cert, key := writeCertificate(t, t.TempDir(), "video.example.test")
 	t.Setenv("HTTPD_TLS_CERT", cert)
 	t.Setenv("HTTPD_TLS_KEY", key)
@@ -75,6 +76,7 @@ func TestTheAgentSpeaksHTTPS(t *testing.T) {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
+	l.until("the watchdog fed", func() bool { return m.count("WATCHDOG=1") >= 2 })
 	lion, err := liontest.Start(t.Context(), liontest.Parts, liontest.Options{
 		Core: l.core.URL, Worker: url, Token: "boot-secret", Name: "secure", Dir: filepath.Join(l.dir, "lion"), Transport: transport,
 	})

@@ -1,5 +1,6 @@
 // Package logging makes the one logger that every part of the program
-// writes to: colour on a terminal, plain text otherwise.
+// writes to: colour on a terminal, fields in systemd's journal, plain text
+// otherwise.
 package logging
 
 import (
@@ -8,19 +9,22 @@ import (
 	"os"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 )
 
 // New returns a logger that writes records of at least level to w. Colour is
-// used when w is a terminal and NO_COLOR is not set. Under systemd
-// (JOURNAL_STREAM) lines have no time, because the journal adds its own.
+// used when w is a terminal and NO_COLOR is not set. When w is standard error
+// and systemd has connected that to the journal, records go there with
+// their priority and fields.
 func New(w io.Writer, level slog.Leveler) *slog.Logger {
-	options := &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w)}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		options.ReplaceAttr = dropTime
+	if w == os.Stderr && journal.Enabled() {
+		if ours, err := journal.StderrIsJournalStream(); err == nil && ours {
+			return slog.New(&journalHandler{level: level, send: journal.Send})
+		}
 	}
-	return slog.New(tint.NewTextHandler(w, options))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w)}))
 }
 
 // Terminal tells whether w is a terminal.
@@ -31,10 +35,3 @@ func Terminal(w io.Writer) bool {
 
 // Colour tells whether to write colour to w: to terminals, unless NO_COLOR is set.
 func Colour(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }
-
-func dropTime(groups []string, a slog.Attr) slog.Attr {
-	if len(groups) == 0 && a.Key == slog.TimeKey {
-		return slog.Attr{}
-	}
-	return a
-}

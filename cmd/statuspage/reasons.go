@@ -97,6 +97,7 @@ var explanations = map[queue.Class][2]string{
 	transcode.ClassMisplaced:       {"In the folder of another day", "Core looks for this session's replay elsewhere; see the log."},
 	transcode.ClassGone:            {"The recording is gone", "It was removed before its turn came."},
 	transcode.ClassChanged:         {"The recording changed", "Looked at again by itself."},
+	transcode.ClassCrash:           {"The agent died of it, again and again", "See the service's log for a crash or memory that ran out; retry when that is mended. The original is untouched."},
 	transcode.ClassStorage:         {"The replay storage does not answer", "Tried again by itself. Look at the storage and the way to it."},
 	transcode.ClassStorageKeys:     {"The replay storage refuses the key", "It needs the rights to list, read, write and delete; see the keys in JumpServer's replay storage, and this host's clock."},
 	transcode.ClassStorageSettings: {"The replay storage's settings are wrong", "See bucket, endpoint and region in JumpServer's replay storage; then it goes on by itself."},

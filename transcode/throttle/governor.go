@@ -44,6 +44,7 @@ type Governor struct {
 	running int           // tasks as last told to Admit; guarded by mu
 	grown   time.Time     // when running last grew; guarded by mu
 	tick    chan struct{} // closed and replaced with every reading; guarded by mu
+	turned  time.Time     // when Run last went round; guarded by mu
 	history history       // guarded by mu
 }
 
@@ -126,6 +127,15 @@ func (g *Governor) wake() {
 	defer g.mu.Unlock()
 	close(g.tick)
 	g.tick = make(chan struct{})
+	g.turned = time.Now()
+}
+
+// Turned tells when Run last looked at the host, whether it could read it or
+// not; zero before the first time.
+func (g *Governor) Turned() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.turned
 }
 
 // Admit tells whether a task may begin beside the running ones. recorded is

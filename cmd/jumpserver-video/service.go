@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"jumpserver-video/cmd/config"
+	"jumpserver-video/cmd/systemd"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/throttle"
+)
+
+// stillFor is how long the governor, which turns twice a second, may stand
+// still: a host that swaps makes everyone slow.
+const stillFor = 20 * time.Second
+
+// newService is the agent as systemd sees it. It is ready when it serves: a
+// core that is down, or a volume that is not there yet, must not keep the
+// host from starting, and the agent waits for them by itself.
+func newService(cfg config.Config, shown *site, governor *throttle.Governor, serving <-chan struct{}) *systemd.Service {
+	return &systemd.Service{
+		Ready: serving, Log: shown.log,
+		Status: func() string { return statusLine(shown) },
+		Check: systemd.All(
+			systemd.Moving("governor", stillFor, governor.Turned),
+			func(ctx context.Context) error { _, err := shown.tasks.List(ctx); return err },
+			func(ctx context.Context) error { return answers(ctx, cfg) },
+		),
+	}
+}
+
+// answers asks the agent's own server for anything. Not for its health: that
+// looks at the data folder, which may be on a disk that hangs. What the
+// status line asks of the parts passes through their locks; where that hangs,
+// the watchdog is not fed either.
+func answers(ctx context.Context, cfg config.Config) error {
+	host := cfg.BindHost
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	scheme := "http"
+	if cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	url := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(int(cfg.Port))) + "/"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	// No proxy, and no name to check: it is this process.
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("http server: %w", err)
+	}
+	return resp.Body.Close()
+}
+
+// statusLine says in one line what the agent is doing.
+func statusLine(s *site) string {
+	tasks, err := s.tasks.List(context.Background())
+	if err != nil {
+		return "Stopping"
+	}
+	count := map[queue.State]int{}
+	for _, t := range tasks {
+		count[t.State]++
+	}
+	var parts []string
+	for _, state := range []queue.State{
+		queue.StateRendering, queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring,
+		queue.StateQueued, queue.StateRetrying, queue.StateFailed, queue.StateDone,
+	} {
+		if n := count[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	if n := len(s.settling()) + count[queue.StateSettling]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d settling", n))
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "waiting for recordings")
+	}
+	line := strings.Join(parts, ", ")
+	if core := s.core.State(); !core.Registered {
+		line = "waiting for core: " + or(core.LastError, "not registered yet") + "; " + line
+	} else if core.LastError != "" {
+		line += "; core: " + core.LastError
+	}
+	if s.volume != nil {
+		if volume := s.volume.Status(); !volume.Available && volume.Reason != "" {
+			line += "; replay volume: " + volume.Reason
+		}
+	}
+	return line
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

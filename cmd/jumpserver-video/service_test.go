@@ -1,0 +1,93 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/coretest"
+)
+
+// manager collects what the agent tells the service manager.
+type manager struct {
+	mu   sync.Mutex
+	told []string
+}
+
+func newManager(t *testing.T) *manager {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "900000")
+	t.Setenv("WATCHDOG_PID", "")
+	m := &manager{}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, err := conn.Read(buf)
+			if err != nil {
+				return
+			}
+			m.mu.Lock()
+			m.told = append(m.told, string(buf[:n]))
+			m.mu.Unlock()
+		}
+	}()
+	return m
+}
+
+// count tells how many messages have a text.
+func (m *manager) count(text string) (n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, told := range m.told {
+		if strings.Contains(told, text) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
+	m := newManager(t)
+	l := newLab(t, "4.10.13")
+	l.core.SetRegistration(coretest.RegistrationOff) // a core that lets nobody in
+	l.start()
+	l.until("ready without core", func() bool { return m.count("READY=1") == 1 })
+	if l.health() != http.StatusServiceUnavailable {
+		t.Error("ready, but not listening, or healthy without core")
+	}
+	l.until("told of core", func() bool { return m.count("STATUS=waiting for core") > 0 })
+	l.until("fed", func() bool { return m.count("WATCHDOG=1") >= 2 })
+
+	l.core.SetRegistration(coretest.RegistrationOn)
+	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.until("told of work", func() bool { return m.count(" rendering") > 0 })
+	l.until(seeds[3].what, func() bool { return l.served(seeds[3].id) == "mp4" })
+	l.until("told of what is done", func() bool { return m.count(" done") > 0 })
+
+	if code := l.stop(); code != 0 {
+		t.Errorf("the agent ended with %d", code)
+	}
+	l.until("told of stopping", func() bool { return m.count("STOPPING=1") == 1 })
+	if n := m.count("READY=1"); n != 1 {
+		t.Errorf("ready %d times", n)
+	}
+	fed := m.count("WATCHDOG=1")
+	time.Sleep(time.Second)
+	if m.count("WATCHDOG=1") != fed {
+		t.Error("fed after the agent had stopped")
+	}
+}

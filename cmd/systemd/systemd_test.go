@@ -1,0 +1,119 @@
+package systemd
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// manager is a service manager's socket.
+func manager(t *testing.T) *net.UnixConn {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	return conn
+}
+
+// heard answers what the manager is told within a time, until a message has
+// the text wanted ("" = to the end).
+func heard(t *testing.T, conn *net.UnixConn, want string, within time.Duration) string {
+	t.Helper()
+	_ = conn.SetReadDeadline(time.Now().Add(within))
+	var all strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			if want != "" {
+				t.Fatalf("the manager was not told %q, but %q", want, all.String())
+			}
+			return all.String()
+		}
+		all.WriteString(string(buf[:n]) + "|")
+		if want != "" && strings.Contains(string(buf[:n]), want) {
+			return all.String()
+		}
+	}
+}
+
+func TestTheWatchdogIsFedOnlyWhileTheCheckPasses(t *testing.T) {
+	conn := manager(t)
+	t.Setenv("WATCHDOG_USEC", "300000")
+	t.Setenv("WATCHDOG_PID", "")
+	var broken atomic.Bool
+	ready := make(chan struct{})
+	service := &Service{
+		Ready: ready, Status: func() string { return "one\nREADY=0" }, Log: slog.New(slog.DiscardHandler),
+		Check: func(context.Context) error {
+			if broken.Load() {
+				return errors.New("stands still")
+			}
+			return nil
+		},
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+
+	if early := heard(t, conn, "", 200*time.Millisecond); strings.Contains(early, "READY") || strings.Contains(early, "WATCHDOG") {
+		t.Errorf("told before it serves: %s", early)
+	}
+	close(ready)
+	if first := heard(t, conn, "READY=1", 5*time.Second); !strings.Contains(first, "STATUS=one READY=0") {
+		t.Errorf("status: %s", first)
+	}
+	heard(t, conn, "WATCHDOG=1", 5*time.Second)
+	heard(t, conn, "WATCHDOG=1", 5*time.Second)
+	broken.Store(true)
+	heard(t, conn, "", 200*time.Millisecond) // what was under way
+	if more := heard(t, conn, "", 500*time.Millisecond); strings.Contains(more, "WATCHDOG") {
+		t.Errorf("fed although the check fails: %s", more)
+	}
+	broken.Store(false)
+	heard(t, conn, "WATCHDOG=1", 5*time.Second)
+	cancel()
+	heard(t, conn, "STOPPING=1", 5*time.Second)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNobodyListens(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", "")
+	service := &Service{Log: slog.New(slog.DiscardHandler)}
+	if err := service.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOneCheckThatHangsFailsAll(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	hang := make(chan struct{})
+	defer close(hang)
+	well := func(context.Context) error { return nil }
+	if err := All(well, func(context.Context) error { <-hang; return nil })(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("hanging: %v", err)
+	}
+	if err := All(well, well)(t.Context()); err != nil {
+		t.Errorf("all well: %v", err)
+	}
+	late := Moving("loop", time.Minute, func() time.Time { return time.Now().Add(-time.Hour) })
+	if err := All(well, late)(t.Context()); err == nil || !strings.Contains(err.Error(), "loop") {
+		t.Errorf("a loop that stands still: %v", err)
+	}
+	if err := Moving("loop", time.Minute, time.Now)(t.Context()); err != nil {
+		t.Errorf("a loop that turns: %v", err)
+	}
+}
