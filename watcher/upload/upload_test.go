@@ -529,6 +529,24 @@ func TestAFullDiskRefuses(t *testing.T) {
 	}
 }
 
+// TestAQuotaThatIsUsedUpRefuses as a full disk does.
+func TestAQuotaThatIsUsedUpRefuses(t *testing.T) {
+	for _, errno := range []error{unix.EDQUOT, unix.ENOSPC} {
+		w := &roomWriter{s: &Spool{Dir: t.TempDir()}, w: failing{&os.PathError{Op: "write", Path: "x", Err: errno}}}
+		if _, err := w.Write([]byte("bytes")); !errors.Is(err, ErrFull) || !errors.Is(err, errno) {
+			t.Errorf("%v: %v", errno, err)
+		}
+	}
+	w := &roomWriter{s: &Spool{Dir: t.TempDir()}, w: failing{unix.EIO}}
+	if _, err := w.Write([]byte("bytes")); errors.Is(err, ErrFull) || !errors.Is(err, unix.EIO) {
+		t.Errorf("another error: %v", err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
 func TestAbandonedUploadsExpire(t *testing.T) {
 	w := newWorker(t)
 	names, parts := lexicographic(2)
