@@ -189,6 +189,27 @@ func TestExpiryCountsFromTheDayOfRetirement(t *testing.T) {
 	}
 }
 
+// TestATrashThatIsALinkIsRefused: it could lead to recordings that live.
+func TestATrashThatIsALinkIsRefused(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, "2026-11-01/S.replay.gz", "2026-11-02/T.replay.gz")
+	if err := os.Symlink(".", filepath.Join(root, TrashName)); err != nil {
+		t.Fatal(err)
+	}
+	trash := Trash{Root: root, Now: at("2026-11-23")}
+	if report, err := trash.Expire(24 * time.Hour); !errors.Is(err, ErrPath) || report.TrashDays != 0 {
+		t.Errorf("%+v %v", report, err)
+	}
+	if to, err := trash.Retire("2026-11-02/T.replay.gz"); !errors.Is(err, ErrPath) {
+		t.Errorf("retired to %s: %v", to, err)
+	}
+	for _, rel := range []string{"2026-11-01/S.replay.gz", "2026-11-02/T.replay.gz"} {
+		if _, err := os.Stat(filepath.Join(root, rel)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestCleanerRemovesOldTasksAndIdleWork(t *testing.T) {
 	dir := t.TempDir()
 	now := time.Now()

@@ -56,6 +56,25 @@ func local(rel string) error {
 	return nil
 }
 
+// open opens the replay folder. A trash that is no real folder, such as a link
+// to the replay folder itself, would make expiry remove recordings that live.
+func (t Trash) open() (*os.Root, error) {
+	root, err := os.OpenRoot(t.Root)
+	if err != nil {
+		return nil, fmt.Errorf("trash: %w", err)
+	}
+	st, err := root.Lstat(TrashName)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		root.Close()
+		return nil, fmt.Errorf("trash: %w", err)
+	}
+	if err == nil && !st.IsDir() {
+		root.Close()
+		return nil, fmt.Errorf("trash: %s is a link or a file, and must be a folder: remove it: %w", filepath.Join(t.Root, TrashName), ErrPath)
+	}
+	return root, nil
+}
+
 // Retire moves the file or folder rel to the trash and returns where it is
 // now, relative to the root. It may be repeated: when rel is gone and was
 // retired before, it answers where to. A name that is taken in the trash gets
@@ -64,9 +83,9 @@ func (t Trash) Retire(rel string) (string, error) {
 	if err := local(rel); err != nil {
 		return "", err
 	}
-	root, err := os.OpenRoot(t.Root)
+	root, err := t.open()
 	if err != nil {
-		return "", fmt.Errorf("trash: %w", err)
+		return "", err
 	}
 	defer root.Close()
 	if _, err := root.Lstat(rel); errors.Is(err, fs.ErrNotExist) {
@@ -165,9 +184,9 @@ func withoutNumber(rel string) string {
 // Expire removes the days that the trash has kept long enough.
 func (t Trash) Expire(keep time.Duration) (Report, error) {
 	var report Report
-	root, err := os.OpenRoot(t.Root)
+	root, err := t.open()
 	if err != nil {
-		return report, fmt.Errorf("trash: %w", err)
+		return report, err
 	}
 	defer root.Close()
 	days, err := fs.ReadDir(root.FS(), TrashName)

@@ -84,11 +84,15 @@ func (b *bench) recording(ctx context.Context, path string) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		c, err := b.convert(ctx, path)
+		c, err := b.convert(ctx, path, false)
 		if err != nil {
 			return "", err
 		}
 		cost, units = append(cost, c), append(units, c.CPU/unit)
+	}
+	watched, err := b.convert(ctx, path, true)
+	if err != nil {
+		return "", err
 	}
 	of := func(value func(converted) float64) float64 {
 		var all []float64
@@ -113,7 +117,7 @@ func (b *bench) recording(ctx context.Context, path string) (string, error) {
 	}
 	return fmt.Sprintf("%s\t%.0f\t%.1f\t%.2f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.2f\t%.0f\t%.0f\t%.2f\t%.4f\t%.4f\t%s\t",
 		name(path), length, float64(cost[0].BytesIn)/1e6, median(units), cpu, s.read, s.decode, s.draw, s.convert, s.feed, s.encode, s.verify,
-		wall, of(func(c converted) float64 { return c.CPU / c.Wall }), length/wall, of(func(c converted) float64 { return c.peak / 1e6 }),
+		wall, of(func(c converted) float64 { return c.CPU / c.Wall }), length/wall, watched.peak/1e6,
 		float64(cost[0].BytesOut)/1e6, q.mean, q.worst, words), nil
 }
 

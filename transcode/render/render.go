@@ -6,9 +6,10 @@
 //
 // [Scan] reads the recording once without drawing and answers a [Plan]: size,
 // duration, sound, and the hash that identifies its content. [Plan.Encode]
-// draws and encodes into a temporary file; [Video.Verify] decodes that file
-// again and compares it with what was drawn. Nothing may leave the work
-// folder before Verify has answered nil.
+// draws and encodes into a temporary file, decodes its pictures again and
+// compares them with what was drawn; [Video.Verify] tells whether they were
+// good, and shows that the file holds those very pictures. Nothing may leave
+// the work folder before Verify has answered nil.
 package render
 
 import (
@@ -301,8 +302,8 @@ func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
 	return err
 }
 
-// Verify decodes the whole file again and compares it with what was drawn:
-// frame count, duration, sampled pictures. It returns video's errors.
+// Verify tells whether the file is what was drawn: frame count, duration,
+// pictures. It returns video's errors.
 func (v *Video) Verify(ctx context.Context) error {
 	return v.tool.Verify(ctx, v.Path, v.report)
 }

@@ -49,6 +49,7 @@ type deltaTrack struct {
 	stream h264.Stream
 	packed muxer // to out
 	info   pictures
+	proven proof // of what was written to out
 }
 
 // entry is a frame on its way.
@@ -199,12 +200,13 @@ func (d *deltaTrack) join(r io.Reader) error {
 			if err := d.packed.header(d.info); err != nil {
 				return err
 			}
+			d.proven = newProof(d.info.config)
 		}
 		e, ok := d.pop(false)
 		if !ok {
 			return fmt.Errorf("%w: a picture more than was given", h264.ErrUnexpected)
 		}
-		return d.packed.block(e.at, key, packet)
+		return d.write(e.at, key, packet)
 	})
 	if err != nil {
 		return err
@@ -215,6 +217,14 @@ func (d *deltaTrack) join(r io.Reader) error {
 	return file.Flush()
 }
 
+func (d *deltaTrack) write(at time.Duration, key bool, packet []byte) error {
+	d.proven.add(packet)
+	return d.packed.block(at, key, packet)
+}
+
+// proof is that of the finished track.
+func (d *deltaTrack) proof() []byte { return d.proven.Sum(nil) }
+
 // deltas writes the differences that stand at the queue's front.
 func (d *deltaTrack) deltas() error {
 	for {
@@ -222,7 +232,7 @@ func (d *deltaTrack) deltas() error {
 		if !ok {
 			return nil
 		}
-		if err := d.packed.block(e.at, false, d.stream.Delta(*e.delta)); err != nil {
+		if err := d.write(e.at, false, d.stream.Delta(*e.delta)); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,11 @@ type Report struct {
 	Chapters int
 	Bytes    int64         // size of the file
 	CPU      time.Duration // of ffmpeg
+
+	// proof, when not nil, is that of the pictures that were decoded and
+	// compared before they were joined, with the answer decoded.
+	proof   []byte
+	decoded error
 }
 
 // track turns frames into a Matroska file of encoded pictures.
@@ -48,6 +53,8 @@ type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
+	// proof is that of the finished file, nil if there is none.
+	proof() []byte
 }
 
 // Encoder makes a video. Its methods are called from one goroutine.

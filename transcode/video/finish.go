@@ -1,6 +1,7 @@
 package video
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"os"
@@ -37,22 +38,48 @@ func (e *Encoder) finish() (Report, error) {
 	if err := e.poster.write(e.posterFile()); err != nil {
 		return Report{}, fmt.Errorf("video: %w", err)
 	}
-	join, err := e.tool.feed(e.ctx, e.opt.Nice, nil, e.joinArguments(codec, heard)...)
+	report := Report{
+		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
+		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
+	}
+	// Decoding takes a second or so per thousand frames: it goes on while the
+	// pictures are joined with the rest. Sound is decoded with the whole.
+	ctx, stop := context.WithCancel(e.ctx)
+	decoded := make(chan error, 1)
+	if report.proof = e.track.proof(); report.proof == nil || heard {
+		report.proof = nil
+		decoded <- nil
+	} else {
+		go func() { decoded <- e.tool.decode(ctx, e.picturesFile(), Info{}, report.Samples) }()
+	}
+	defer stop()
+	joined, err := e.join(codec, heard)
 	if err != nil {
+		stop()
+		<-decoded
 		return Report{}, err
 	}
-	if err := join.close(); err != nil {
-		return Report{}, err
+	if report.decoded = <-decoded; e.ctx.Err() != nil {
+		return Report{}, context.Cause(e.ctx)
 	}
 	st, err := os.Stat(e.opt.Output)
 	if err != nil {
 		return Report{}, fmt.Errorf("video: ffmpeg left no file: %w", err)
 	}
-	return Report{
-		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
-		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
-		Bytes: st.Size(), CPU: cpu + join.child.cpu(),
-	}, nil
+	report.Bytes, report.CPU = st.Size(), cpu+joined
+	return report, nil
+}
+
+// join makes the MP4 and answers the processor time that took.
+func (e *Encoder) join(codec codec, heard bool) (time.Duration, error) {
+	join, err := e.tool.feed(e.ctx, e.opt.Nice, nil, e.joinArguments(codec, heard)...)
+	if err != nil {
+		return 0, err
+	}
+	if err := join.close(); err != nil {
+		return 0, err
+	}
+	return join.child.cpu(), nil
 }
 
 func (e *Encoder) joinArguments(codec codec, heard bool) []string {

@@ -51,22 +51,12 @@ func probe(f io.ReadSeeker) (Info, error) {
 	info := Info{Metadata: map[string]string{}, FastStart: true}
 	var data, index bool
 	for {
-		var head [16]byte
-		if _, err := io.ReadFull(f, head[:8]); errors.Is(err, io.EOF) {
+		kind, size, err := nextBox(f)
+		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			break
-		} else if err != nil {
+		}
+		if err != nil {
 			return info, err
-		}
-		size, headSize := int64(binary.BigEndian.Uint32(head[:4])), int64(8)
-		if size == 1 {
-			if _, err := io.ReadFull(f, head[8:]); err != nil {
-				return info, err
-			}
-			size, headSize = int64(binary.BigEndian.Uint64(head[8:])), 16
-		}
-		kind := string(head[4:8])
-		if size < headSize {
-			return info, fmt.Errorf("%w: box %q of %d bytes", errNotMP4, kind, size)
 		}
 		switch kind {
 		case "mdat":
@@ -75,7 +65,7 @@ func probe(f io.ReadSeeker) (Info, error) {
 			if size > maxMoov {
 				return info, fmt.Errorf("%w: an index of %d bytes", errNotMP4, size)
 			}
-			body := make([]byte, size-headSize)
+			body := make([]byte, size)
 			if _, err := io.ReadFull(f, body); err != nil {
 				return info, err
 			}
@@ -85,7 +75,7 @@ func probe(f io.ReadSeeker) (Info, error) {
 			}
 			continue
 		}
-		if _, err := f.Seek(size-headSize, io.SeekCurrent); err != nil {
+		if _, err := f.Seek(size, io.SeekCurrent); err != nil {
 			return info, err
 		}
 	}
@@ -93,6 +83,27 @@ func probe(f io.ReadSeeker) (Info, error) {
 		return info, fmt.Errorf("%w with a video in it", errNotMP4)
 	}
 	return info, nil
+}
+
+// nextBox reads the head of a box and answers the size of its body in bytes.
+// io.EOF means that there is none.
+func nextBox(r io.Reader) (kind string, size int64, err error) {
+	var head [16]byte
+	if _, err := io.ReadFull(r, head[:8]); err != nil {
+		return "", 0, err
+	}
+	size, headSize := int64(binary.BigEndian.Uint32(head[:4])), int64(8)
+	if size == 1 {
+		if _, err := io.ReadFull(r, head[8:]); err != nil {
+			return "", 0, err
+		}
+		size, headSize = int64(binary.BigEndian.Uint64(head[8:])), 16
+	}
+	kind = string(head[4:8])
+	if size < headSize {
+		return "", 0, fmt.Errorf("%w: box %q of %d bytes", errNotMP4, kind, size)
+	}
+	return kind, size - headSize, nil
 }
 
 // boxes calls do for each box in b.

@@ -36,6 +36,9 @@ func (p *plainTrack) close() (time.Duration, error) {
 	return p.ffmpeg.cpu(), err
 }
 
+// proof is nil: ffmpeg wrote the pictures.
+func (p *plainTrack) proof() []byte { return nil }
+
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 
 // rawInput is how ffmpeg reads what [frames] writes.

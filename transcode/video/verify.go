@@ -1,6 +1,7 @@
 package video
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -31,8 +32,11 @@ func bad(format string, args ...any) error { return &VerifyError{What: fmt.Sprin
 // one is under 15.
 const minPSNR = 26
 
-// Verify decodes the whole file without tolerance for errors and compares it
-// with the report: number of frames, duration, sampled pictures. It returns
+// Verify holds a file against the report: number of frames, duration, and
+// pictures, all of which are decoded without tolerance for errors and some
+// compared. Of a file that was encoded now the pictures have been decoded and
+// compared while it was joined, and what is shown here is that it holds the
+// same ones, byte for byte. It returns
 // nil, a *VerifyError, or what kept ffmpeg from working. A report without
 // samples is one about a file that was not encoded now.
 func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
@@ -59,7 +63,19 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	case !info.FastStart:
 		return bad("its index is not in front")
 	}
-	return t.decode(ctx, path, info, want.Samples)
+	if want.proof == nil {
+		return t.decode(ctx, path, info, want.Samples)
+	}
+	have, err := proofOf(path)
+	switch {
+	case errors.Is(err, errNotMP4), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return bad("%v", err)
+	case err != nil:
+		return err
+	case !bytes.Equal(have, want.proof):
+		return bad("its pictures are not those that were decoded")
+	}
+	return want.decoded
 }
 
 // decode decodes everything and compares the samples on the way.

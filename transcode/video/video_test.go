@@ -250,12 +250,14 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"another duration":     {good, func(r Report) Report { r.Duration += time.Second; return r }},
 		"another size":         {good, func(r Report) Report { r.Width = 640; return r }},
 		"no sound":             {good, func(r Report) Report { r.Audio = true; return r }},
-		"swapped frames":       {good, func(r Report) Report { r.Samples = swapped; return r }},
-		"another picture":      {good, func(r Report) Report { r.Samples = black; return r }},
+		"swapped frames":       {good, func(r Report) Report { r.Samples, r.proof = swapped, nil; return r }},
+		"another picture":      {good, func(r Report) Report { r.Samples, r.proof = black, nil; return r }},
 		"a cut file":           {good[:len(good)*2/3], func(r Report) Report { return r }},
 		"no video":             {[]byte("this is no video at all"), func(r Report) Report { return r }},
 		"an empty file":        {nil, func(r Report) Report { return r }},
 		"damaged picture data": {damaged(good), func(r Report) Report { return r }},
+		"damaged, decoded":     {damaged(good), func(r Report) Report { r.proof = nil; return r }},
+		"cut, decoded":         {good[:len(good)*2/3], func(r Report) Report { r.proof = nil; return r }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.mp4")
@@ -270,6 +272,35 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 				t.Log(err)
 			}
 		})
+	}
+}
+
+// TestPicturesThatAreNotWhatWasDrawnAreFound while they are joined; it is
+// Verify that tells.
+func TestPicturesThatAreNotWhatWasDrawnAreFound(t *testing.T) {
+	opt := options(t)
+	opt.Duration = 500 * time.Millisecond
+	e, err := tool(t).Start(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Abort()
+	for i := range 5 {
+		if err := e.Frame(time.Duration(i)*100*time.Millisecond, scene(opt.Width, opt.Height, i), []image.Rectangle{image.Rect(0, 0, opt.Width, opt.Height)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.samples.kept[2].Rows = bytes.Repeat([]byte{16}, len(e.samples.kept[2].Rows))
+	report, err := e.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.proof == nil {
+		t.Error("they were not decoded while they were joined")
+	}
+	var bad *VerifyError
+	if err := tool(t).Verify(t.Context(), opt.Output, report); !errors.As(err, &bad) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -455,6 +486,7 @@ func TestAHangIsNoticed(t *testing.T) {
 		opt := options(t)
 		opt.Duration = 166 * time.Millisecond
 		report := encode(t, opt, ms(0, 100)...)
+		report.proof = nil
 		start := time.Now()
 		if err := hanging(t).Verify(t.Context(), opt.Output, report); !errors.Is(err, errStalled) {
 			t.Errorf("got %v", err)
