@@ -56,7 +56,7 @@ func (e *Encoder) finish() (Report, error) {
 	joined, err := e.join(codec, heard)
 	if err != nil {
 		stop()
-		<-decoded
+		<-decoded //nolint:errcheck // why it ended is known
 		return Report{}, err
 	}
 	if report.decoded = <-decoded; e.ctx.Err() != nil {
