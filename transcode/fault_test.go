@@ -16,15 +16,33 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/volumetest"
 )
+
+type fault = volumetest.Fault
 
 // ward is an agent at work on a faulty volume.
 type ward struct {
 	*site
-	volume  *faulty
+	volume  *volumetest.Volume
 	agent   *agent
 	stopped chan struct{}
 	cancel  context.CancelFunc
+}
+
+// mountFaulty shows a folder as a volume that can be told to fail.
+func mountFaulty(t *testing.T, below string) *volumetest.Volume {
+	t.Helper()
+	point := filepath.Join(t.TempDir(), "replay")
+	if err := os.Mkdir(point, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v, err := volumetest.Mount(below, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
+	}
+	t.Cleanup(v.Vanish)
+	return v
 }
 
 // admitted starts an agent with one recording to do on a volume with faults.
@@ -35,7 +53,7 @@ func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), fault
 	w.volume = mountFaulty(t, w.replay())
 	var err error
 	w.agent, err = newAgent(t.Context(), agentOptions{
-		coreURL: w.core.URL, replay: w.volume.point, data: w.data(), path: w.path, originals: cleanup.PolicyTrash, log: t.Output(),
+		coreURL: w.core.URL, replay: w.volume.Point(), data: w.data(), path: w.path, originals: cleanup.PolicyTrash, log: t.Output(),
 		boundary: func(name string) {
 			if at != nil {
 				at(w, name)
@@ -49,7 +67,7 @@ func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), fault
 	if err := w.agent.offer(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.volume.set(faults...)
+	w.volume.Set(faults...)
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancel(t.Context())
 	w.agent.pool.Workers = 2
@@ -92,7 +110,7 @@ func (w *ward) nothingLost() {
 // recovers takes the faults away and wants the one right end.
 func (w *ward) recovers() {
 	w.t.Helper()
-	w.volume.set()
+	w.volume.Set()
 	if task := w.task(); task.State != queue.StateDone {
 		if err := w.agent.queue.Retry(w.t.Context(), session); err != nil && !errors.Is(err, queue.ErrActive) {
 			w.t.Fatal(err)
@@ -110,29 +128,29 @@ func TestFaultsOfTheVolume(t *testing.T) {
 		fault fault
 		class queue.Class
 	}{
-		"ESTALE when looked at":         {fault{op: "stat", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"ESTALE when opened":            {fault{op: "open", on: original, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EIO when opened":               {fault{op: "open", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when opened":            {fault{op: "open", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when read":                 {fault{op: "read", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"ESTALE when read again":        {fault{op: "read", on: original, errno: syscall.ESTALE, skip: 2}, transcode.ClassVolume},
-		"EIO when the MP4 is read":      {fault{op: "read", on: video, errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when the MP4 is read":   {fault{op: "open", on: video, errno: syscall.EACCES}, transcode.ClassPermission},
-		"ESTALE at the MP4":             {fault{op: "stat", on: video, errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EROFS when the trash is made":  {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"ENOSPC in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.ENOSPC}, transcode.ClassDiskFull},
-		"EDQUOT in the trash":           {fault{op: "mkdir", on: cleanup.TrashName, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EDQUOT when retired":           {fault{op: "rename", on: original, errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EROFS when retired":            {fault{op: "rename", on: original, errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"EACCES when retired":           {fault{op: "rename", on: original, errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when retired":              {fault{op: "rename", on: original, errno: syscall.EIO}, transcode.ClassVolume},
-		"EIO once the original is away": {fault{op: "list", on: "2024-04-23", errno: syscall.EIO, skip: 1}, transcode.ClassVolume},
+		"ESTALE when looked at":         {fault{Op: "stat", On: original, Errno: syscall.ESTALE}, transcode.ClassVolume},
+		"ESTALE when opened":            {fault{Op: "open", On: original, Errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EIO when opened":               {fault{Op: "open", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when opened":            {fault{Op: "open", On: original, Errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when read":                 {fault{Op: "read", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
+		"ESTALE when read again":        {fault{Op: "read", On: original, Errno: syscall.ESTALE, Skip: 2}, transcode.ClassVolume},
+		"EIO when the MP4 is read":      {fault{Op: "read", On: video, Errno: syscall.EIO}, transcode.ClassVolume},
+		"EACCES when the MP4 is read":   {fault{Op: "open", On: video, Errno: syscall.EACCES}, transcode.ClassPermission},
+		"ESTALE at the MP4":             {fault{Op: "stat", On: video, Errno: syscall.ESTALE}, transcode.ClassVolume},
+		"EROFS when the trash is made":  {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"ENOSPC in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.ENOSPC}, transcode.ClassDiskFull},
+		"EDQUOT in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EDQUOT when retired":           {fault{Op: "rename", On: original, Errno: syscall.EDQUOT}, transcode.ClassDiskFull},
+		"EROFS when retired":            {fault{Op: "rename", On: original, Errno: syscall.EROFS}, transcode.ClassReadOnly},
+		"EACCES when retired":           {fault{Op: "rename", On: original, Errno: syscall.EACCES}, transcode.ClassPermission},
+		"EIO when retired":              {fault{Op: "rename", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
+		"EIO once the original is away": {fault{Op: "list", On: "2024-04-23", Errno: syscall.EIO, Skip: 1}, transcode.ClassVolume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := admitted(t, false, nil, tc.fault)
 			task := w.released()
-			if w.volume.met() == 0 {
+			if w.volume.Met() == 0 {
 				t.Error("the fault was not met")
 			}
 			if task.State != queue.StateRetrying || task.Reason != tc.class || task.Error == "" {
@@ -149,9 +167,9 @@ func TestFaultsOfTheVolume(t *testing.T) {
 func TestFaultsOfRenamesThatHappened(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ESTALE, syscall.ENOENT} {
 		for _, parts := range []bool{false, true} {
-			w := admitted(t, parts, nil, fault{op: "rename", on: session, errno: errno, after: true})
+			w := admitted(t, parts, nil, fault{Op: "rename", On: session, Errno: errno, After: true})
 			waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
-			if w.volume.met() == 0 {
+			if w.volume.Met() == 0 {
 				t.Error("the fault was not met")
 			}
 			w.nothingLost()
@@ -166,9 +184,9 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 // TestFaultsThatDoNotMatter: what only makes the MP4 look like the original
 // may fail.
 func TestFaultsThatDoNotMatter(t *testing.T) {
-	w := admitted(t, false, nil, fault{op: "change", on: session + ".replay.mp4", errno: syscall.EPERM})
+	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.EPERM})
 	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
-	if w.volume.met() == 0 {
+	if w.volume.Met() == 0 {
 		t.Error("the fault was not met")
 	}
 	w.nothingLost()
@@ -190,7 +208,7 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 						select {
 						case <-gone:
 						default:
-							w.volume.vanish()
+							w.volume.Vanish()
 							close(gone)
 						}
 					}
@@ -201,7 +219,9 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 					t.Errorf("%s (%s): %s", task.State, task.Reason, task.Error)
 				}
 				w.nothingLost()
-				w.volume.mount()
+				if err := w.volume.Mount(); err != nil {
+					t.Fatal(err)
+				}
 				w.recovers()
 			})
 		}
@@ -213,8 +233,8 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 // and everything goes on when the volume answers again.
 func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 	answer := make(chan struct{})
-	w := admitted(t, false, nil, fault{op: "read", on: session, hang: answer})
-	waitUntil(t, func() bool { return w.task().Held() && w.volume.met() > 0 })
+	w := admitted(t, false, nil, fault{Op: "read", On: session, Hang: answer})
+	waitUntil(t, func() bool { return w.task().Held() && w.volume.Met() > 0 })
 	before := w.task()
 
 	const second = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"

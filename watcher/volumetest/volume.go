@@ -1,0 +1,116 @@
+package volumetest
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// Fault is one kind of trouble with a volume.
+type Fault struct {
+	Op    string          // open, read, create, rename, remove, mkdir, list, stat or change; "" = any
+	On    string          // part of the path, below the mount
+	Errno syscall.Errno   // what the caller is told
+	Skip  int             // so many calls pass first
+	After bool            // it is done all the same
+	Hang  <-chan struct{} // the call waits until this is closed, and then succeeds unless Errno is set
+}
+
+// Volume is a folder seen through FUSE.
+type Volume struct {
+	below, point string
+
+	mu     sync.Mutex
+	faults []Fault // guarded by mu
+	seen   []int   // how often each was met; guarded by mu
+}
+
+// Mount shows the folder below at the folder point. It fails where FUSE
+// mounts are not permitted.
+func Mount(below, point string) (*Volume, error) {
+	v := &Volume{below: below, point: point}
+	return v, v.Mount()
+}
+
+// Mount brings a volume that has vanished back.
+func (v *Volume) Mount() error {
+	var st syscall.Stat_t
+	if err := syscall.Stat(v.below, &st); err != nil {
+		return fmt.Errorf("%s: %w", v.below, err)
+	}
+	root := &fs.LoopbackRoot{Path: v.below, Dev: st.Dev}
+	top := &node{LoopbackNode: fs.LoopbackNode{RootData: root}, volume: v}
+	root.RootNode = top
+	zero := time.Duration(0)
+	_, err := fs.Mount(v.point, top, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero,
+		MountOptions: fuse.MountOptions{DirectMount: true, FsName: "faulty"}})
+	if err != nil {
+		return fmt.Errorf("mount at %s: %w", v.point, err)
+	}
+	return nil
+}
+
+// Point is where the volume is mounted.
+func (v *Volume) Point() string { return v.point }
+
+// Vanish takes the mount away, whoever uses it: what is under the mount point
+// shows, which is nothing.
+func (v *Volume) Vanish() {
+	v.Set()
+	_ = syscall.Unmount(v.point, syscall.MNT_DETACH) // nothing to do when it has vanished before
+}
+
+// Set replaces all faults.
+func (v *Volume) Set(faults ...Fault) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.faults, v.seen = faults, make([]int, len(faults))
+}
+
+// Met counts the calls that have suffered since the last Set.
+func (v *Volume) Met() (n int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, f := range v.faults {
+		n += max(0, v.seen[i]-f.Skip)
+	}
+	return n
+}
+
+// suffer does an operation with whatever fault there is for it.
+func (v *Volume) suffer(op, on string, do func() syscall.Errno) syscall.Errno {
+	hit := v.hit(op, on)
+	if hit == nil {
+		return do()
+	}
+	if hit.Hang != nil {
+		<-hit.Hang
+	}
+	if hit.Errno == 0 {
+		return do()
+	}
+	if hit.After {
+		if errno := do(); errno != 0 {
+			return errno
+		}
+	}
+	return hit.Errno
+}
+
+func (v *Volume) hit(op, on string) *Fault {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i, f := range v.faults {
+		if (f.Op == "" || f.Op == op) && strings.Contains(on, f.On) {
+			if v.seen[i]++; v.seen[i] > f.Skip {
+				return &v.faults[i]
+			}
+		}
+	}
+	return nil
+}
