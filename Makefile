@@ -59,6 +59,11 @@ $(AZURITE):
 	@mkdir -p .cache/azurite
 	npm install --silent --no-audit --no-fund --prefix .cache/azurite azurite@$(AZURITE_VERSION)
 
+# Finds what keeps people from using a page; the status page's tests run it.
+AXE_VERSION = 4.14.1
+.cache/axe:
+	npm install --silent --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION) || { rm -rf $@; exit 1; }
+
 # Prometheus's checker of rules, out of Debian's package and without its service.
 .cache/bin/promtool:
 	@mkdir -p $(@D) && rm -rf .cache/prometheus && mkdir -p .cache/prometheus && chmod 0777 .cache/prometheus

@@ -131,7 +131,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
 	}
 
-	stored := &replays{cfg: cfg, component: component, pool: pool, log: log}
+	stored := &replays{cfg: cfg, component: component, pool: pool, observe: shown.metrics.Storage, log: log}
 	pool.Storage = stored.storage
 	uploaded, err := newUploads(cfg, core, component, pool, stored, log)
 	if err != nil {
@@ -147,7 +147,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.Trash = &cleanup.Trash{Root: cfg.ReplayDir}
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
-	shown.tasks, shown.core, shown.volume, shown.bucket = tasks, component, volume, stored.status
+	shown.tasks, shown.core, shown.volume, shown.stored, shown.uploaded, shown.governor = tasks, component, volume, stored, uploaded, governor
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })
@@ -155,7 +155,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	group.Go(func() error {
 		return serve(ctx, cfg, log, newHandler(component, volume, stored, shown, uploaded), serving)
 	})
-	group.Go(func() error { return newService(cfg, shown, governor, serving).Run(ctx) })
+	group.Go(func() error { return newService(cfg, shown, serving).Run(ctx) })
 	group.Go(func() error { return cleaner.Run(ctx) })
 	group.Go(func() error {
 		// Without a key every step would fail: begin when core knows us.

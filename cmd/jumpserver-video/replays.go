@@ -12,6 +12,7 @@ import (
 
 	"jumpserver-video/cleanup"
 	"jumpserver-video/cmd/config"
+	"jumpserver-video/cmd/statuspage"
 	"jumpserver-video/coreapi"
 	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/coreapi/storage/open"
@@ -26,6 +27,7 @@ type replays struct {
 	cfg       config.Config
 	component *coreapi.Component
 	pool      *transcode.Pool
+	observe   func(call, outcome string, took time.Duration) // of calls to a bucket
 	log       *slog.Logger
 
 	mu      sync.Mutex // guards what follows
@@ -79,6 +81,15 @@ func (r *replays) status() (bucket.Status, bool) {
 		return bucket.Status{}, false
 	}
 	return r.watcher.Status(), true
+}
+
+// shown is what the status page tells of where MP4s go.
+func (r *replays) shown() statuspage.Storage {
+	s := statuspage.Storage{Error: r.trouble()}
+	if b, ok := r.status(); ok {
+		s.Place, s.LastPoll, s.LastSweep, s.Waiting = b.Place, statuspage.Some(b.LastPoll), statuspage.Some(b.LastSweep), b.Waiting
+	}
+	return s
 }
 
 // wait returns when it is known where replays go.
@@ -177,6 +188,7 @@ func (r *replays) open(c coreapi.TerminalConfig) (storage.Storage, error) {
 		r.log.Error("nothing can be published", "error", err)
 		return nil, err
 	}
+	in = storage.Observed(in, r.observe)
 	r.log.Info("MP4s go to the replay storage", "storage", in.Place())
 	if r.cfg.ReplayDir == "" {
 		r.log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core goes on serving them")

@@ -19,6 +19,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"jumpserver-video/cmd/metrics"
+	"jumpserver-video/cmd/statuspage"
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/coreapi/liontest"
 	"jumpserver-video/coreapi/storage"
@@ -240,8 +241,14 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 					t.Errorf("%s: %s", id, got)
 				}
 			}
-			if _, shown := b.get(metrics.Path, "", ""); !strings.Contains(shown, "jumpserver_video_storage_up 1\n") || !strings.Contains(shown, "jumpserver_video_storage_requests ") {
-				t.Error("the metrics do not tell of the storage")
+			_, shown := b.get(metrics.Path, "", "")
+			for _, want := range []string{"storage_up 1\n", "storage_http_requests_total ", `storage_requests_total{call="put",outcome="ok"} `} {
+				if !strings.Contains(shown, "jumpserver_video_"+want) {
+					t.Errorf("metrics: no %s", want)
+				}
+			}
+			if _, status := b.get(statuspage.StatusPath, "", ""); !strings.Contains(status, b.bucket) {
+				t.Errorf("the status does not tell of the storage: %s", status)
 			}
 			if code := b.stop(); code != 0 {
 				t.Errorf("the agent ended with %d", code)

@@ -13,7 +13,6 @@ import (
 	"jumpserver-video/cmd/config"
 	"jumpserver-video/cmd/systemd"
 	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/throttle"
 )
 
 // stillFor is how long the governor, which turns twice a second, may stand
@@ -23,12 +22,12 @@ const stillFor = 20 * time.Second
 // newService is the agent as systemd sees it. It is ready when it serves: a
 // core that is down, or a volume that is not there yet, must not keep the
 // host from starting, and the agent waits for them by itself.
-func newService(cfg config.Config, shown *site, governor *throttle.Governor, serving <-chan struct{}) *systemd.Service {
+func newService(cfg config.Config, shown *site, serving <-chan struct{}) *systemd.Service {
 	return &systemd.Service{
 		Ready: serving, Log: shown.log,
 		Status: func() string { return statusLine(shown) },
 		Check: systemd.All(
-			systemd.Moving("governor", stillFor, governor.Turned),
+			systemd.Moving("governor", stillFor, shown.governor.Turned),
 			func(ctx context.Context) error { _, err := shown.tasks.List(ctx); return err },
 			func(ctx context.Context) error { return answers(ctx, cfg) },
 		),
@@ -90,6 +89,9 @@ func statusLine(s *site) string {
 		parts = append(parts, "waiting for recordings")
 	}
 	line := strings.Join(parts, ", ")
+	if g := s.governor.Status(); !g.Inside {
+		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
+	}
 	if core := s.core.State(); !core.Registered {
 		line = "waiting for core: " + or(core.LastError, "not registered yet") + "; " + line
 	} else if core.LastError != "" {
@@ -99,6 +101,9 @@ func statusLine(s *site) string {
 		if volume := s.volume.Status(); !volume.Available && volume.Reason != "" {
 			line += "; replay volume: " + volume.Reason
 		}
+	}
+	if reason := s.stored.trouble(); reason != "" {
+		line += "; replay storage: " + reason
 	}
 	return line
 }

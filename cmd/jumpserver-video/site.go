@@ -19,22 +19,23 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/taskapi"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/bucket"
 )
 
 // site is what the agent shows of itself to people, scripts and Prometheus.
 type site struct {
-	cfg     config.Config
-	tasks   *queue.Queue
-	core    *coreapi.Component
-	volume  *watcher.Watcher // nil = none
-	bucket  func() (bucket.Status, bool)
-	metrics *metrics.Metrics
-	cpu     *monitor.CPU
-	disks   map[string]*monitor.Disk // by what is on them
-	savings *savings.Account
-	log     *slog.Logger
+	cfg      config.Config
+	tasks    *queue.Queue
+	core     *coreapi.Component
+	volume   *watcher.Watcher // nil = none
+	stored   *replays
+	uploaded *uploads
+	governor *throttle.Governor
+	metrics  *metrics.Metrics
+	disks    map[string]*monitor.Disk // by what is on them
+	savings  *savings.Account
+	log      *slog.Logger
 }
 
 // newSite prepares what is counted and measured. Its other parts are set by
@@ -47,7 +48,6 @@ func newSite(cfg config.Config, log *slog.Logger) (*site, error) {
 	s := &site{
 		cfg: cfg, log: log, savings: account,
 		metrics: metrics.New(metrics.Build{Version: version, Commit: commit, Date: date}),
-		cpu:     &monitor.CPU{Target: int(cfg.CPUTarget)},
 		disks:   map[string]*monitor.Disk{"data": {Dir: cfg.DataDir}},
 	}
 	if cfg.ReplayDir != "" {
@@ -70,7 +70,6 @@ func (s *site) Ended(v transcode.View) {
 // run measures until ctx ends.
 func (s *site) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return s.cpu.Run(ctx) })
 	for _, disk := range s.disks {
 		group.Go(func() error { return disk.Run(ctx) })
 	}
@@ -91,7 +90,7 @@ func (s *site) register(mux *http.ServeMux) {
 	token := string(s.cfg.StatusToken)
 
 	s.metrics.Watch(metrics.Sources{
-		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Bucket: s.bucket, CPU: s.cpu.Status, Disks: disks,
+		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Bucket: s.stored.status, CPU: s.governor.Status, Disks: disks,
 	})
 	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, s.metrics.Handler()))
 
@@ -100,8 +99,8 @@ func (s *site) register(mux *http.ServeMux) {
 
 	page := &statuspage.Server{
 		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: s.cfg.CoreURL(), Keep: keepText(s.cfg),
-		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, CPU: s.cpu.Status, Disks: disks,
-		Savings: s.savings, Log: s.log,
+		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Storage: s.stored.shown, Uploads: s.uploaded.server.Ready,
+		CPU: s.governor.Status, Disks: disks, Savings: s.savings, Log: s.log,
 	}
 	page.Register(mux)
 }

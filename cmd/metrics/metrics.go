@@ -1,7 +1,7 @@
 // Package metrics shows the agent to Prometheus.
 //
 // [Metrics] counts what happens (it is the pool's observer and is told of
-// each call to core) and, when it is scraped, looks at how things stand. All
+// each call to core and to the replay storage) and, when it is scraped, looks at how things stand. All
 // names begin with jumpserver_video_; the dashboard and the alert rules in
 // packaging/ use them.
 package metrics
@@ -20,6 +20,7 @@ import (
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
 	"jumpserver-video/watcher/bucket"
 )
@@ -36,15 +37,38 @@ type Build struct{ Version, Commit, Date string }
 type Metrics struct {
 	registry *prometheus.Registry
 
-	stages    *prometheus.HistogramVec
-	ended     *prometheus.CounterVec
-	bytesIn   prometheus.Counter
-	bytesOut  prometheus.Counter
-	saved     prometheus.Counter
-	frames    prometheus.Counter
-	length    prometheus.Counter
+	stages   *prometheus.HistogramVec
+	ended    *prometheus.CounterVec
+	bytesIn  prometheus.Counter
+	bytesOut prometheus.Counter
+	saved    prometheus.Counter
+	frames   prometheus.Counter
+	length   prometheus.Counter
+	core     calls
+	storage  calls
+}
+
+// calls counts calls to a server.
+type calls struct {
 	requests  *prometheus.CounterVec
 	durations *prometheus.HistogramVec
+}
+
+func newCalls(to, server string) calls {
+	return calls{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Name: to + "_requests_total", Help: "Calls to " + server + " by outcome, repetitions not counted.",
+		}, []string{"call", "outcome"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: namespace, Name: to + "_request_duration_seconds", Help: "How long calls to " + server + " took, repetitions and all.",
+			Buckets: prometheus.ExponentialBuckets(0.01, 4, 9), // 10 ms to 11 min
+		}, []string{"call"}),
+	}
+}
+
+func (c calls) ended(call, outcome string, took time.Duration) {
+	c.requests.WithLabelValues(call, outcome).Inc()
+	c.durations.WithLabelValues(call).Observe(took.Seconds())
 }
 
 // New makes the counters and those of the process.
@@ -66,20 +90,16 @@ func New(build Build) *Metrics {
 		saved:    counter("saved_bytes_total", "Bytes by which MP4s are smaller than their recordings."),
 		frames:   counter("video_frames_total", "Frames in the MP4s made."),
 		length:   counter("video_duration_seconds_total", "Playing time of the MP4s made."),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: namespace, Name: "core_requests_total", Help: "Calls to core by outcome, repetitions not counted.",
-		}, []string{"call", "outcome"}),
-		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Namespace: namespace, Name: "core_request_duration_seconds", Help: "How long calls to core took, repetitions and all.",
-			Buckets: prometheus.ExponentialBuckets(0.01, 4, 9), // 10 ms to 11 min
-		}, []string{"call"}),
+		core:     newCalls("core", "core"),
+		storage:  newCalls("storage", "the replay storage, if it is a bucket,"),
 	}
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the labels tell the build.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "date": build.Date, "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	m.registry.MustRegister(info, m.stages, m.ended, m.bytesIn, m.bytesOut, m.saved, m.frames, m.length, m.requests, m.durations,
+	m.registry.MustRegister(info, m.stages, m.ended, m.bytesIn, m.bytesOut, m.saved, m.frames, m.length,
+		m.core.requests, m.core.durations, m.storage.requests, m.storage.durations,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -112,9 +132,11 @@ func (m *Metrics) Ended(v transcode.View) {
 }
 
 // Core is told of a call to core; see [coreapi.Options].
-func (m *Metrics) Core(call, outcome string, took time.Duration) {
-	m.requests.WithLabelValues(call, outcome).Inc()
-	m.durations.WithLabelValues(call).Observe(took.Seconds())
+func (m *Metrics) Core(call, outcome string, took time.Duration) { m.core.ended(call, outcome, took) }
+
+// Storage is told of a call to the replay storage; see [storage.Observed].
+func (m *Metrics) Storage(call, outcome string, took time.Duration) {
+	m.storage.ended(call, outcome, took)
 }
 
 // Sources are asked at each scrape. Those that may be nil are left out then.
@@ -126,6 +148,6 @@ type Sources struct {
 	// Bucket is how the replay storage stands that is a bucket; false when
 	// it is none. May be nil.
 	Bucket func() (bucket.Status, bool)
-	CPU    func() monitor.Usage
+	CPU    func() throttle.Status
 	Disks  map[string]func() monitor.Space // by what is on them
 }

@@ -13,9 +13,12 @@ import (
 
 	"jumpserver-video/cmd/monitor"
 	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/bucket"
 	"jumpserver-video/watcher/recording"
 )
 
@@ -31,7 +34,12 @@ func busy(tasks []queue.Task, err error) *Metrics {
 		Volume: func() watcher.Status {
 			return watcher.Status{Available: true, LastPoll: time.Unix(2000, 0), Names: map[recording.Class]int{recording.ClassVideo: 7}}
 		},
-		CPU:   func() monitor.Usage { return monitor.Usage{Target: 80, Budget: 60, Ours: 40, Others: 20} },
+		Bucket: func() (bucket.Status, bool) {
+			return bucket.Status{Available: true, LastSweep: time.Unix(3000, 0), Cost: storage.Usage{Requests: 9, Sent: 70, Received: 80}, SweepCost: storage.Usage{Requests: 4}}, true
+		},
+		CPU: func() throttle.Status {
+			return throttle.Status{Target: 80, Budget: 60, Ours: 40, Others: 20, Speed: .7, Inside: true}
+		},
 		Disks: map[string]func() monitor.Space{"data": func() monitor.Space { return monitor.Space{Total: 100, Free: 40} }},
 	})
 	return m
@@ -43,6 +51,7 @@ func TestNames(t *testing.T) {
 	m.Stage(queue.StateRendering, time.Second)
 	m.Ended(transcode.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
+	m.Storage("put", "ok", time.Second)
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -73,6 +82,13 @@ func TestTasksByStateAndReason(t *testing.T) {
 		`jumpserver_video_volume_files{kind="video"} 7`,
 		`jumpserver_video_cpu_use_ratio{by="agent"} 0.4`,
 		`jumpserver_video_cpu_budget_ratio 0.6`,
+		`jumpserver_video_cpu_speed_ratio 0.7`,
+		`jumpserver_video_working_time 1`,
+		`jumpserver_video_storage_up 1`,
+		`jumpserver_video_storage_last_sweep_timestamp_seconds 3000`,
+		`jumpserver_video_storage_http_requests_total 9`,
+		`jumpserver_video_storage_bytes_total{direction="received"} 80`,
+		`jumpserver_video_storage_sweep_requests 4`,
 		`jumpserver_video_filesystem_free_bytes{holds="data"} 40`,
 		`jumpserver_video_build_info{commit="abc",date="2026-11-22",goversion=`,
 		"process_resident_memory_bytes ",
@@ -103,12 +119,14 @@ func TestSaved(t *testing.T) {
 	m.Ended(transcode.View{State: queue.StateDone, Before: 5000, After: 500, Frames: 30, Duration: 2500})
 	m.Ended(transcode.View{State: queue.StateFailed, Reason: "encoder", Before: 5000})
 	m.Core("upload_replay", "unavailable", time.Second)
+	m.Storage("put", "full", time.Second)
 	text := scrape(t, m)
 	for _, want := range []string{
 		"jumpserver_video_recording_bytes_total 1010", "jumpserver_video_video_bytes_total 120", "jumpserver_video_saved_bytes_total 900",
 		"jumpserver_video_video_frames_total 31", "jumpserver_video_video_duration_seconds_total 3",
 		`jumpserver_video_task_attempts_total{reason="",state="done"} 3`, `jumpserver_video_task_attempts_total{reason="encoder",state="failed"} 1`,
 		`jumpserver_video_core_requests_total{call="upload_replay",outcome="unavailable"} 1`,
+		`jumpserver_video_storage_requests_total{call="put",outcome="full"} 1`, `jumpserver_video_storage_request_duration_seconds_sum{call="put"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("no %s", want)

@@ -26,6 +26,7 @@ func exercised(t *testing.T) string {
 	m.Stage(queue.StateRendering, time.Second)
 	m.Ended(transcode.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
+	m.Storage("put", "ok", time.Second)
 	return scrape(t, m)
 }
 

@@ -12,30 +12,32 @@ import (
 // standing is a collector that asks the sources at each scrape.
 type standing struct{ Sources }
 
-func gauge(name, help string, labels ...string) *prometheus.Desc {
+func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc(prometheus.BuildFQName(namespace, "", name), help, labels, nil)
 }
 
 var (
-	tasksDesc     = gauge("tasks", "Tasks by state, and by reason of those that failed, wait or were skipped.", "state", "reason")
-	oldestDesc    = gauge("oldest_open_task_age_seconds", "Age of the task that has been waiting or in work for longest; 0 if there is none.")
-	queueUpDesc   = gauge("queue_up", "1 when the queue answers.")
-	registered    = gauge("core_registered", "1 when core accepts this agent's key.")
-	online        = gauge("core_online", "1 when core shows this agent as online.")
-	heartbeatDesc = gauge("core_last_heartbeat_timestamp_seconds", "When core last took a heartbeat; 0 if never.")
-	volumeUpDesc  = gauge("volume_up", "1 when the replay volume is there.")
-	scanDesc      = gauge("volume_last_scan_timestamp_seconds", "When a scan of the replay volume last ended: of recent days, or of all; 0 if never.", "scan")
-	filesDesc     = gauge("volume_files", "Files on the replay volume by kind, as of the last look at each day.", "kind")
-	bucketUpDesc  = gauge("storage_up", "1 when the replay storage, if it is a bucket, could be listed.")
-	sweepDesc     = gauge("storage_last_sweep_timestamp_seconds", "When all days of the bucket were last looked at; 0 if never.")
-	requestsDesc  = gauge("storage_requests", "Requests to the bucket since the agent began to use it, retries included.")
-	bytesDesc     = gauge("storage_bytes", "Bytes sent to and received from the bucket since then.", "direction")
-	sweepCostDesc = gauge("storage_sweep_requests", "Requests that the last look at all days of the bucket took.")
-	targetDesc    = gauge("cpu_target_ratio", "Part of the host's CPU that may be in use while the agent works.")
-	budgetDesc    = gauge("cpu_budget_ratio", "Part of the host's CPU that the agent may use now.")
-	useDesc       = gauge("cpu_use_ratio", "Part of the host's CPU in use, by whom.", "by")
-	sizeDesc      = gauge("filesystem_size_bytes", "Size of the file systems that the agent works on.", "holds")
-	freeDesc      = gauge("filesystem_free_bytes", "Free space of the file systems that the agent works on.", "holds")
+	tasksDesc     = describe("tasks", "Tasks by state, and by reason of those that failed, wait or were skipped.", "state", "reason")
+	oldestDesc    = describe("oldest_open_task_age_seconds", "Age of the task that has been waiting or in work for longest; 0 if there is none.")
+	queueUpDesc   = describe("queue_up", "1 when the queue answers.")
+	registered    = describe("core_registered", "1 when core accepts this agent's key.")
+	online        = describe("core_online", "1 when core shows this agent as online.")
+	heartbeatDesc = describe("core_last_heartbeat_timestamp_seconds", "When core last took a heartbeat; 0 if never.")
+	volumeUpDesc  = describe("volume_up", "1 when the replay volume is there.")
+	scanDesc      = describe("volume_last_scan_timestamp_seconds", "When a scan of the replay volume last ended: of recent days, or of all; 0 if never.", "scan")
+	filesDesc     = describe("volume_files", "Files on the replay volume by kind, as of the last look at each day.", "kind")
+	bucketUpDesc  = describe("storage_up", "1 when the replay storage, if it is a bucket, could be listed.")
+	sweepDesc     = describe("storage_last_sweep_timestamp_seconds", "When all days of the bucket were last looked at; 0 if never.")
+	requestsDesc  = describe("storage_http_requests_total", "HTTP requests to the bucket since the agent began to use it, repetitions included: what providers charge for.")
+	bytesDesc     = describe("storage_bytes_total", "Bytes sent to and received from the bucket since then.", "direction")
+	sweepCostDesc = describe("storage_sweep_requests", "Requests that the last look at all days of the bucket took.")
+	speedDesc     = describe("cpu_speed_ratio", "Speed that tasks are held to for the sake of the budget, 1 = unhindered.")
+	hoursDesc     = describe("working_time", "1 when WORK_HOURS lets the agent work at full speed.")
+	targetDesc    = describe("cpu_target_ratio", "Part of the host's CPU that may be in use while the agent works.")
+	budgetDesc    = describe("cpu_budget_ratio", "Part of the host's CPU that the agent may use now.")
+	useDesc       = describe("cpu_use_ratio", "Part of the host's CPU in use, by whom.", "by")
+	sizeDesc      = describe("filesystem_size_bytes", "Size of the file systems that the agent works on.", "holds")
+	freeDesc      = describe("filesystem_free_bytes", "Free space of the file systems that the agent works on.", "holds")
 )
 
 // Describe implements [prometheus.Collector].
@@ -43,7 +45,7 @@ func (standing) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		tasksDesc, oldestDesc, queueUpDesc, registered, online, heartbeatDesc, volumeUpDesc, scanDesc, filesDesc,
 		bucketUpDesc, sweepDesc, requestsDesc, bytesDesc, sweepCostDesc,
-		targetDesc, budgetDesc, useDesc, sizeDesc, freeDesc,
+		targetDesc, budgetDesc, speedDesc, hoursDesc, useDesc, sizeDesc, freeDesc,
 	} {
 		ch <- d
 	}
@@ -53,6 +55,9 @@ func (standing) Describe(ch chan<- *prometheus.Desc) {
 func (s standing) Collect(ch chan<- prometheus.Metric) {
 	send := func(d *prometheus.Desc, v float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
 	}
 	s.collectTasks(send)
 
@@ -70,11 +75,13 @@ func (s standing) Collect(ch chan<- prometheus.Metric) {
 			send(filesDesc, float64(n), class.String())
 		}
 	}
-	s.collectBucket(send)
+	s.collectBucket(send, count)
 	if s.CPU != nil {
 		u := s.CPU()
 		send(targetDesc, float64(u.Target)/100)
 		send(budgetDesc, u.Budget/100)
+		send(speedDesc, u.Speed)
+		send(hoursDesc, bit(u.Inside))
 		send(useDesc, u.Ours/100, "agent")
 		send(useDesc, u.Others/100, "others")
 	}
@@ -86,7 +93,7 @@ func (s standing) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-func (s standing) collectBucket(send func(*prometheus.Desc, float64, ...string)) {
+func (s standing) collectBucket(send, count func(*prometheus.Desc, float64, ...string)) {
 	if s.Bucket == nil {
 		return
 	}
@@ -96,9 +103,9 @@ func (s standing) collectBucket(send func(*prometheus.Desc, float64, ...string))
 	}
 	send(bucketUpDesc, bit(b.Available))
 	send(sweepDesc, timestamp(b.LastSweep))
-	send(requestsDesc, float64(b.Cost.Requests))
-	send(bytesDesc, float64(b.Cost.Sent), "sent")
-	send(bytesDesc, float64(b.Cost.Received), "received")
+	count(requestsDesc, float64(b.Cost.Requests))
+	count(bytesDesc, float64(b.Cost.Sent), "sent")
+	count(bytesDesc, float64(b.Cost.Received), "received")
 	send(sweepCostDesc, float64(b.SweepCost.Requests))
 }
 

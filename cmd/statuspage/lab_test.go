@@ -18,6 +18,7 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/taskapi"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
 	"jumpserver-video/watcher/recording"
 )
@@ -30,9 +31,12 @@ type lab struct {
 	server *httptest.Server
 	page   *Server
 
-	mu     sync.Mutex
-	core   coreapi.State
-	volume watcher.Status
+	mu      sync.Mutex
+	core    coreapi.State
+	volume  watcher.Status
+	storage Storage
+	uploads error
+	cpu     throttle.Status
 }
 
 const token = "correct-horse"
@@ -50,8 +54,9 @@ func newLab(t *testing.T, token string) *lab {
 		t.Fatal(err)
 	}
 	now := time.Now().UTC()
-	l := &lab{queue: q,
-		core: coreapi.State{Name: "[VIDEO]-worker-1", Registered: true, Online: true, LastBeat: now.Add(-12 * time.Second)},
+	l := &lab{queue: q, cpu: usage(now),
+		storage: Storage{Place: "s3 bucket replays at minio.example:9000", LastPoll: Some(now.Add(-4 * time.Minute)), LastSweep: Some(now.Add(-7 * time.Hour))},
+		core:    coreapi.State{Name: "[VIDEO]-worker-1", Registered: true, Online: true, LastBeat: now.Add(-12 * time.Second)},
 		volume: watcher.Status{Available: true, Since: now.Add(-time.Hour), Mode: watcher.ModePoll, LastPoll: now.Add(-5 * time.Second),
 			LastSweep: now.Add(-3 * time.Hour), Names: map[recording.Class]int{recording.ClassVideo: 1204, recording.ClassOriginal: 132}},
 	}
@@ -65,7 +70,9 @@ func newLab(t *testing.T, token string) *lab {
 		Settling: func() []transcode.View { return nil },
 		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
 		Volume:   func() watcher.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.volume },
-		CPU:      func() monitor.Usage { return usage(now) },
+		Storage:  func() Storage { l.mu.Lock(); defer l.mu.Unlock(); return l.storage },
+		Uploads:  func() error { l.mu.Lock(); defer l.mu.Unlock(); return l.uploads },
+		CPU:      func() throttle.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.cpu },
 		Disks: map[string]func() monitor.Space{
 			"data":   func() monitor.Space { return monitor.Space{Total: 500e9, Free: 321e9, At: time.Now()} },
 			"replay": func() monitor.Space { return monitor.Space{Total: 8e12, Free: 2.4e12, At: time.Now()} },
@@ -83,15 +90,15 @@ func newLab(t *testing.T, token string) *lab {
 }
 
 // usage is an hour in which others worked for a while.
-func usage(now time.Time) monitor.Usage {
-	u := monitor.Usage{Target: 80, Budget: 55, Ours: 48, Others: 21}
+func usage(now time.Time) throttle.Status {
+	u := throttle.Status{Target: 80, Cores: 4, Quota: 4, Speed: .8, Inside: true, Budget: 55, Ours: 48, Others: 21}
 	for i := range 360 {
 		others := 12 + float64(i%9)
 		if i > 150 && i < 240 {
 			others = 50 + float64(i%11)
 		}
 		budget := max(0, 80-others)
-		u.History = append(u.History, monitor.UsagePoint{
+		u.History = append(u.History, throttle.Point{
 			At: now.Add(time.Duration(i-360) * 10 * time.Second), Others: others, Budget: budget, Ours: max(3, budget-4-float64(i%5)),
 		})
 	}

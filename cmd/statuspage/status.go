@@ -16,6 +16,7 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/taskapi"
+	"jumpserver-video/transcode/throttle"
 	"jumpserver-video/watcher"
 )
 
@@ -30,7 +31,9 @@ type Server struct {
 	Settling func() []transcode.View // recordings found and not yet queued
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
-	CPU      func() monitor.Usage
+	Storage  func() Storage        // where MP4s go
+	Uploads  func() error          // why uploads are refused now; nil = they are taken
+	CPU      func() throttle.Status
 	Disks    map[string]func() monitor.Space // by what is on them
 	Savings  *savings.Account
 	Log      *slog.Logger
@@ -52,9 +55,11 @@ type Status struct {
 	Recent  []transcode.View `json:"recent"`  // that ended, the last first
 	Rate    Rate             `json:"rate"`
 	Savings Savings          `json:"savings"`
-	CPU     monitor.Usage    `json:"cpu"`
+	CPU     throttle.Status  `json:"cpu"`
 	Core    Core             `json:"core"`
 	Volume  *Volume          `json:"volume"` // null = none
+	Storage Storage          `json:"storage"`
+	Uploads Uploads          `json:"uploads"`
 	Disks   []Disk           `json:"disks"`
 }
 
@@ -100,6 +105,20 @@ type Volume struct {
 	Files     map[string]int `json:"files"`
 }
 
+// Storage is where MP4s go.
+type Storage struct {
+	Place     string     `json:"place"`           // of a bucket; empty = core's own storage
+	Error     string     `json:"error,omitempty"` // why nothing can be published there
+	LastPoll  *time.Time `json:"last_poll"`       // of a bucket's recent days
+	LastSweep *time.Time `json:"last_sweep"`      // of all its days
+	Waiting   int        `json:"waiting"`         // recordings in it that are offered again later
+}
+
+// Uploads is whether Lion and Razor may hand over recordings.
+type Uploads struct {
+	Error string `json:"error,omitempty"` // why they are refused
+}
+
 // Disk is the space of one file system.
 type Disk struct {
 	Holds string `json:"holds"`
@@ -107,7 +126,7 @@ type Disk struct {
 }
 
 const (
-	waitingShown = 8
+	waitingShown = 10
 	recentShown  = 12
 	daysShown    = 30
 )
@@ -136,7 +155,10 @@ func (s *Server) status(ctx context.Context) Status {
 }
 
 func (s *Server) compute(ctx context.Context, now time.Time) Status {
-	status := Status{Now: now, Version: s.Version, TokenSet: s.Token != "", CPU: s.CPU(), Core: s.core(), Volume: s.volume()}
+	status := Status{Now: now, Version: s.Version, TokenSet: s.Token != "", CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
+	if err := s.Uploads(); err != nil {
+		status.Uploads.Error = err.Error()
+	}
 	total, since := s.Savings.Total()
 	status.Savings = Savings{Sum: total, Since: since, Keep: s.Keep, Days: s.Savings.Last(daysShown, now)}
 	for holds, space := range s.Disks {
@@ -213,8 +235,8 @@ func (q *Queue) open(t queue.Task, size int64, progress float64) {
 func (s *Server) core() Core {
 	c := s.Core()
 	return Core{
-		URL: s.CoreURL, Name: c.Name, Registered: c.Registered, Online: c.Online, LastBeat: some(c.LastBeat),
-		Error: c.LastError, Since: some(c.ErrorSince),
+		URL: s.CoreURL, Name: c.Name, Registered: c.Registered, Online: c.Online, LastBeat: Some(c.LastBeat),
+		Error: c.LastError, Since: Some(c.ErrorSince),
 	}
 }
 
@@ -228,13 +250,13 @@ func (s *Server) volume() *Volume {
 		files[class.String()] = n
 	}
 	return &Volume{
-		Available: v.Available, Reason: v.Reason, Since: some(v.Since), Mode: string(v.Mode), LastPoll: some(v.LastPoll),
-		LastSweep: some(v.LastSweep), Files: files,
+		Available: v.Available, Reason: v.Reason, Since: Some(v.Since), Mode: string(v.Mode), LastPoll: Some(v.LastPoll),
+		LastSweep: Some(v.LastSweep), Files: files,
 	}
 }
 
-// some is a time, or nil for none.
-func some(t time.Time) *time.Time {
+// Some is a time, or nil for none.
+func Some(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

@@ -14,6 +14,7 @@ type Status struct {
 	Speed   float64 `json:"speed"`   // of tasks, 1 = unhindered
 	Hours   string  `json:"hours"`   // working hours; empty = always
 	Inside  bool    `json:"inside"`  // it is within them
+	Outside Mode    `json:"outside"` // what is done outside of them
 	History []Point `json:"history"` // of the last hour, the oldest first
 }
 
@@ -32,7 +33,8 @@ func (g *Governor) Status() Status {
 	defer g.mu.Unlock()
 	s := Status{
 		Target: g.cfg.Target, Cores: g.last.Cores, Quota: g.last.Quota, Load: g.last.Load, Speed: g.law.speed,
-		Hours: g.cfg.Hours.String(), Inside: g.cfg.Hours.Contains(now), History: g.history.points(),
+		Hours: g.cfg.Hours.String(), Inside: g.cfg.Hours.Contains(now), Outside: g.cfg.Otherwise,
+		History: g.history.points(),
 	}
 	if s.Cores > 0 {
 		part := 100 / s.Cores

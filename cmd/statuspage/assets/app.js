@@ -100,6 +100,9 @@ function tiles(s) {
 function queue(s, now) {
   const q = s.queue;
   const waiting = q.open - (q.working || []).length;
+  const held = s.cpu.inside ? '' : `Outside of WORK_HOURS (${s.cpu.hours}): ${s.cpu.outside === 'pause' ? 'nothing is begun until then' : 'one task at a time trickles on'}.`;
+  $('held').hidden = !held;
+  text($('held'), held);
   text($('queue-more'), q.oldest ? `${plural(waiting, 'recording')} waiting, the oldest for ${span((now - Date.parse(q.oldest)) / 1000)}` : '');
   keep($('working'), q.working, v => v.id, v => el('li', {},
     el('div', { class: 'line' }, el('span', { class: 'what' }, task.link(v.id, short(v.id)), el('span', { class: 'muted' })), el('span', { class: 'how' })),
@@ -149,6 +152,11 @@ function standing(s, now) {
   } else {
     list.push({ key: 'volume', title: 'Replay volume', kind: '', word: 'none', more: 'REPLAY_DIR is empty' });
   }
+  list.push(storage(s.storage, now));
+  list.push({
+    key: 'uploads', title: 'Uploads', kind: s.uploads.error ? 'bad' : 'good', word: s.uploads.error ? 'refused' : 'taken',
+    more: s.uploads.error || 'of Lion and Razor, over HTTP',
+  });
   for (const d of s.disks || []) {
     const title = { data: 'Space for work', replay: 'Space on the volume' }[d.holds] || d.holds;
     if (!d.total) {
@@ -176,6 +184,18 @@ function standing(s, now) {
   const warn = list.filter(i => i.kind === 'warn');
   const first = bad[0] || warn[0];
   health(bad.length ? 'bad' : warn.length ? 'warn' : 'good', first ? `${first.title} ${first.word}` : 'All is well');
+}
+
+// storage is the row of where MP4s go.
+function storage(st, now) {
+  const row = { key: 'storage', title: 'Replay storage', kind: st.error ? 'bad' : 'good', word: st.error ? 'unavailable' : 'core\u2019s own', more: st.error || 'MP4s go to core' };
+  if (!st.place) return row;
+  const looked = st.last_poll ? `, looked at ${ago(Date.parse(st.last_poll), now)}` : '';
+  const all = st.last_sweep ? `, all days ${ago(Date.parse(st.last_sweep), now)}` : '';
+  const waiting = st.waiting ? `; ${plural(st.waiting, 'recording')} in it to be taken up later` : '';
+  if (!st.error) row.word = 'works';
+  row.more = `${st.place}${st.error ? `: ${st.error}` : `${looked}${all}${waiting}`}`;
+  return row;
 }
 
 function reasons(s, now) {
