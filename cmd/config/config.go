@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/kelseyhightower/envconfig"
@@ -112,12 +113,17 @@ type Config struct {
 }
 
 // Load reads the settings from the environment and, where that is silent,
-// from the config.txt at file ("" for none).
+// from the config.txt at file ("" for none). A value that is empty counts as
+// none, as it does for JumpServer's components; of REPLAY_DIR it means that
+// there is no volume.
 func Load(file string) (Config, error) {
 	if file != "" {
 		if err := useFile(file); err != nil {
 			return Config{}, err
 		}
+	}
+	if err := dropEmpty(); err != nil {
+		return Config{}, err
 	}
 	var c Config
 	if err := envconfig.Process("", &c); err != nil {
@@ -147,6 +153,19 @@ func useFile(file string) error {
 	return nil
 }
 
+// dropEmpty takes empty values of our variables out of the environment.
+func dropEmpty() error {
+	for _, name := range Names() {
+		if name == "REPLAY_DIR" || strings.TrimSpace(os.Getenv(name)) != "" {
+			continue
+		}
+		if err := os.Unsetenv(name); err != nil {
+			return fmt.Errorf("config: %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
 // Names lists the variables that the agent reads, in documentation order.
 func Names() []string {
 	t := reflect.TypeFor[Config]()
@@ -159,9 +178,6 @@ func Names() []string {
 
 // check tests what no single value can tell.
 func (c Config) check() error {
-	if c.DataDir == "" {
-		return &ValueError{Name: "DATA_DIR", Rule: "must name a folder"}
-	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return &ValueError{Name: "HTTPD_TLS_CERT", Value: c.TLSCert, Rule: "goes with HTTPD_TLS_KEY: set both or none"}
 	}

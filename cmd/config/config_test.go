@@ -88,6 +88,40 @@ func TestMissingFileIsAnError(t *testing.T) {
 	}
 }
 
+// TestEmptyValuesAreNone: compose files and config.txt are full of them.
+func TestEmptyValuesAreNone(t *testing.T) {
+	clean(t)
+	want, err := Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "config.txt")
+	text := ""
+	for i, name := range Names() {
+		switch {
+		case name == "REPLAY_DIR":
+		case i%2 == 0:
+			t.Setenv(name, " ")
+		default:
+			text += name + "=\n"
+		}
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("got %+v\nwant %+v", got, want)
+	}
+	t.Setenv("REPLAY_DIR", "")
+	if c, err := Load(""); err != nil || c.ReplayDir != "" {
+		t.Errorf("REPLAY_DIR: %q, %v", c.ReplayDir, err)
+	}
+}
+
 func TestWrongValuesNameVariableValueAndRule(t *testing.T) {
 	for _, tc := range []struct{ name, value, rule string }{
 		{"HTTPD_PORT", "70000", "from 1 to 65535"},

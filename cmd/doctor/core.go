@@ -4,11 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"jumpserver-video/coreapi"
@@ -125,10 +122,16 @@ func (d *Doctor) storage(ctx context.Context, client *coreapi.Client) Finding {
 	if err != nil {
 		return bad(check, "mend the storage in JumpServer, System settings, Storage", "%v", err)
 	}
-	if c.Target() != storage.TargetBucket {
+	switch target := c.Target(); {
+	case target == storage.TargetNowhere:
+		return bad(check, "choose another replay storage for this component in JumpServer", "it is null, which keeps nothing: no MP4 can be published")
+	case target == storage.TargetServer && d.Config.ReplayDir == "":
+		return bad(check, "mount core's media folder and set REPLAY_DIR to its folder replay",
+			"core keeps replays in its own storage and REPLAY_DIR is empty: that core has an MP4 could not be checked, so none is made")
+	case target == storage.TargetServer:
 		return good(check, "%s", c.Kind)
 	}
-	bucket, err := open.Storage(c, storage.Options{Insecure: bool(d.Config.IgnoreVerifyCerts), UserAgent: d.UserAgent})
+	bucket, err := open.Storage(c, storage.Options{Region: d.Config.StorageRegion, UserAgent: d.UserAgent})
 	if err == nil {
 		ctx, cancel := context.WithTimeout(ctx, d.patience())
 		defer cancel()
@@ -138,31 +141,4 @@ func (d *Doctor) storage(ctx context.Context, client *coreapi.Client) Finding {
 		return bad(check, "test the storage in JumpServer and see that this host reaches it", "%s: %v", c.Place(), err)
 	}
 	return good(check, "%s can be listed", c.Place())
-}
-
-// agent asks whether an agent runs on this host.
-func (d *Doctor) agent(ctx context.Context) []Finding {
-	host := d.Config.BindHost
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	address := net.JoinHostPort(host, strconv.Itoa(int(d.Config.Port)))
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://%s/video-worker/health/", address), nil)
-	if err != nil {
-		return []Finding{bad("agent", "set BIND_HOST to an address of this host", "%v", err)}
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return []Finding{warn("agent", "systemctl start jumpserver-video", "none answers at %s", address)}
-	}
-	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-		return []Finding{good("agent", "runs at %s and is well", address)}
-	case http.StatusServiceUnavailable:
-		return []Finding{warn("agent", "mend the problems above; it goes on by itself", "runs at %s and is not well", address)}
-	}
-	return []Finding{bad("agent", "set another HTTPD_PORT, or stop what listens there", "something else answers at %s: %s", address, answer.Status)}
 }

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -75,11 +76,16 @@ func good(check, format string, a ...any) Finding {
 }
 
 func bad(check, fix, format string, a ...any) Finding {
-	return Finding{Check: check, Level: Bad, Detail: fmt.Sprintf(format, a...), Fix: fix}
+	return Finding{Check: check, Level: Bad, Detail: oneLine(format, a...), Fix: fix}
 }
 
 func warn(check, fix, format string, a ...any) Finding {
-	return Finding{Check: check, Level: Warn, Detail: fmt.Sprintf(format, a...), Fix: fix}
+	return Finding{Check: check, Level: Warn, Detail: oneLine(format, a...), Fix: fix}
+}
+
+// oneLine is for errors that several others have been joined in.
+func oneLine(format string, a ...any) string {
+	return strings.ReplaceAll(fmt.Sprintf(format, a...), "\n", "; ")
 }
 
 func (d *Doctor) patience() time.Duration {

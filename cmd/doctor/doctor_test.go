@@ -1,17 +1,20 @@
 package doctor
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"jumpserver-video/cmd/config"
 	"jumpserver-video/coreapi"
 	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/watcher/volumetest"
 )
 
 // patient is a doctor beside a real fake core, with a registered key and a
@@ -93,7 +96,7 @@ func TestWhatIsWrong(t *testing.T) {
 		level                    Level
 		breaks                   func(t *testing.T, d *Doctor, core *coretest.Server)
 	}{
-		{"a key that was taken away", "registration", "does not accept the key", "start the agent", Bad, func(t *testing.T, _ *Doctor, core *coretest.Server) {
+		{"a key that was taken away", "registration", "does not accept the key", "start the agent", Bad, func(t *testing.T, d *Doctor, core *coretest.Server) {
 			if err := core.RevokeKey("worker-1"); err != nil {
 				t.Fatal(err)
 			}
@@ -121,6 +124,81 @@ func TestWhatIsWrong(t *testing.T) {
 		}},
 		{"an encoder that is not there", "ffmpeg", "h264_nvenc", "VIDEO_CODEC=h264", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
 			d.Config.VideoCodec = "h264_nvenc"
+		}},
+		{"a status page that others cannot see", "settings", "STATUS_TOKEN is empty", "long random word", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.BindHost = "0.0.0.0"
+		}},
+		{"certificates that are not verified", "settings", "can pose as core", "IGNORE_VERIFY_CERTS=false", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.IgnoreVerifyCerts = true
+		}},
+		{"a data folder that is a file", "data folder", "is a file", "let DATA_DIR name a folder", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.DataDir = file(t, "")
+		}},
+		{"a data folder that cannot be written", "data folder", "cannot be written", "chown", Bad, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.DataDir = "/proc"
+		}},
+		{"no data folder yet", "data folder", "is not there yet", "install -d", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.DataDir, d.Config.BootstrapToken = d.Config.DataDir+"/nowhere", "boot"
+		}},
+		{"no volume", "replay volume", "REPLAY_DIR is empty", "mount core's media folder", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.ReplayDir, d.Config.DataDir, d.Config.BootstrapToken = "", t.TempDir(), "boot"
+		}},
+		{"a volume that cannot be written", "replay volume", "originals cannot be moved", "docs/nfs.md", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			fails(t, d, volumetest.Fault{Op: "create", Errno: syscall.EACCES})
+		}},
+		{"a volume that is read-only", "replay volume", "originals cannot be moved", "read-write", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			fails(t, d, volumetest.Fault{Op: "create", Errno: syscall.EROFS})
+		}},
+		{"a volume that cannot be read", "replay volume", "permission denied", "docs/nfs.md", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			fails(t, d, volumetest.Fault{Op: "list", Errno: syscall.EACCES})
+		}},
+		{"a mount that is stale", "replay volume", "stale", "mount it again", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			fails(t, d, volumetest.Fault{Op: "list", Errno: syscall.ESTALE})
+		}},
+		{"a volume that hangs", "replay volume", "has not answered for", "NFS server", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Patience = 2 * time.Second
+			answers := make(chan struct{})
+			fails(t, d, volumetest.Fault{Op: "list", Hang: answers})
+			t.Cleanup(func() { close(answers) })
+		}},
+		{"a certificate that nobody vouches for", "core", "certificate", "install the authority", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			s := httptest.NewTLSServer(http.NotFoundHandler())
+			t.Cleanup(s.Close)
+			at(t, d, s.URL)
+		}},
+		{"a core that is elsewhere", "core", "redirects", "https://jumpserver.example", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			s := httptest.NewServer(http.RedirectHandler("https://jumpserver.example/", http.StatusMovedPermanently))
+			t.Cleanup(s.Close)
+			at(t, d, s.URL)
+		}},
+		{"a key file that cannot be read", "registration", "is a directory", "chown", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.DataDir = t.TempDir()
+			if err := os.MkdirAll(coreapi.KeyFile{Dir: d.Config.Dir("keys")}.Path(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a bucket that is out of reach", "replay storage", "cannot be reached", "see that this host reaches it", Bad, func(t *testing.T, d *Doctor, core *coretest.Server) {
+			d.Patience = 2 * time.Second
+			stores(t, core, map[string]any{"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "a", "SECRET_KEY": "s", "ENDPOINT": "http://127.0.0.1:1"})
+		}},
+		{"a bucket without an address", "replay storage", "scheme", "mend the storage in JumpServer", Bad, func(t *testing.T, d *Doctor, core *coretest.Server) {
+			stores(t, core, map[string]any{"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "a", "SECRET_KEY": "s", "ENDPOINT": "ftp://127.0.0.1:1"})
+		}},
+		{"replays that go nowhere", "replay storage", "null", "choose another", Bad, func(t *testing.T, d *Doctor, core *coretest.Server) {
+			stores(t, core, map[string]any{"TYPE": "null"})
+		}},
+		{"replays on a volume that is not mounted", "replay storage", "REPLAY_DIR is empty", "mount core's media folder", Bad, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.ReplayDir = ""
+		}},
+		{"an agent that is not well", "agent", "not well: ffmpeg is gone", "mend the problems above", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			answers(t, d, httptest.NewServer, http.StatusServiceUnavailable, `{"reasons": ["ffmpeg is gone"]}`)
+		}},
+		{"an agent that speaks HTTPS", "agent", "is well", "", OK, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			answers(t, d, httptest.NewTLSServer, http.StatusOK, `{"status": "ok"}`)
+			d.Config.TLSCert, d.Config.TLSKey = "cert.pem", "key.pem"
+		}},
+		{"something else on the port", "agent", "something else answers", "HTTPD_PORT", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			answers(t, d, httptest.NewServer, http.StatusOK, "It works!")
 		}},
 		{"no ffmpeg", "ffmpeg", "not in PATH", "apt-get install ffmpeg", Bad, func(t *testing.T, _ *Doctor, _ *coretest.Server) {
 			t.Setenv("PATH", t.TempDir())
@@ -153,9 +231,59 @@ func other(t *testing.T, d *Doctor, status int, date string) {
 		w.WriteHeader(status)
 	}))
 	t.Cleanup(s.Close)
-	if err := d.Config.CoreHost.Decode(s.URL); err != nil {
+	at(t, d, s.URL)
+}
+
+// at lets core be elsewhere.
+func at(t *testing.T, d *Doctor, url string) {
+	t.Helper()
+	if err := d.Config.CoreHost.Decode(url); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// answers is something that listens on the agent's port.
+func answers(t *testing.T, d *Doctor, start func(http.Handler) *httptest.Server, status int, body string) {
+	t.Helper()
+	s := start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(s.Close)
+	d.Config.Port = config.Port(s.Listener.Addr().(*net.TCPAddr).Port)
+}
+
+// stores sets core's replay storage of the agent.
+func stores(t *testing.T, core *coretest.Server, settings map[string]any) {
+	t.Helper()
+	if err := core.SetReplayStorage("worker-1", settings); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fails lets the replay volume fail; the test is skipped where that cannot be.
+func fails(t *testing.T, d *Doctor, faults ...volumetest.Fault) {
+	t.Helper()
+	point := filepath.Join(t.TempDir(), "replay")
+	if err := os.Mkdir(point, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v, err := volumetest.Mount(d.Config.ReplayDir, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
+	}
+	t.Cleanup(v.Vanish)
+	v.Set(faults...)
+	d.Config.ReplayDir = point
 }
 
 // TestEveryProblemHasAFix also when everything is wrong at once.

@@ -158,7 +158,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 			if code != 0 || !strings.Contains(out, "smaller") || !strings.Contains(out, "INF rendered and verified") {
 				t.Errorf("tasks show: %d\n%s", code, out)
 			}
-			if out, code = l.command("tasks", "retry", "--reason", "not_graphical"); code != 0 || !strings.Contains(out, "1 tasks") {
+			if out, code = l.command("tasks", "retry", "--reason", "not_graphical"); code != 0 || !strings.Contains(out, "1 task is") {
 				t.Errorf("tasks retry: %d\n%s", code, out)
 			}
 			if out, code = l.command("tasks", "retry", "11111111-1111-4111-8111-111111111111"); code != exitFailure || !strings.Contains(out, "no such task") {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -100,11 +99,11 @@ func shorten(s string, n int) string {
 
 // report prints what became of an input.
 func (c *convert) report(r converted) error {
+	if c.json {
+		return c.tell(r)
+	}
 	c.print.Lock()
 	defer c.print.Unlock()
-	if c.json {
-		return json.NewEncoder(c.app.out).Encode(r)
-	}
 	for _, w := range r.Warnings {
 		fmt.Fprintf(c.app.err, "warning: %s: %s\n", r.Input, w)
 	}

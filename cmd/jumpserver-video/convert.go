@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,7 +64,7 @@ VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
 	}
 	f := cmd.Flags()
 	f.StringVarP(&c.output, "output", "o", "", "file to write, or a folder (default: beside the input)")
-	f.BoolVar(&c.json, "json", false, "print one JSON object per input")
+	f.BoolVar(&c.json, "json", false, "print one JSON object per input, of failures too")
 	f.BoolVarP(&c.force, "force", "f", false, "replace a file that exists")
 	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "only tell what would be converted to what")
 	f.IntVarP(&c.jobs, "jobs", "j", 1, "recordings converted at once")
@@ -119,7 +120,9 @@ func (c *convert) each(inputs []input, do func(i int) error) error {
 	errs := make([]error, len(inputs))
 	for i := range inputs {
 		group.Go(func() error {
-			errs[i] = do(i)
+			if errs[i] = do(i); errs[i] != nil && c.json {
+				_ = c.tell(notConverted{inputs[i].path, errs[i].Error(), exitCode(errs[i])})
+			}
 			return nil
 		})
 	}
@@ -164,6 +167,20 @@ type converted struct {
 	CPU      float64  `json:"cpu_seconds"` // of this process and its children while it ran
 	Wall     float64  `json:"wall_seconds"`
 	Warnings []string `json:"warnings"`
+}
+
+// notConverted is what --json prints for an input that failed.
+type notConverted struct {
+	Input string `json:"input"`
+	Error string `json:"error"`
+	Code  int    `json:"exit_code"` // as if it had been the only input
+}
+
+// tell prints one object of --json.
+func (c *convert) tell(v any) error {
+	c.print.Lock()
+	defer c.print.Unlock()
+	return json.NewEncoder(c.app.out).Encode(v)
 }
 
 // one converts in to out: to a hidden file beside it, which takes the name

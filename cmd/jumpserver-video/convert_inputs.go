@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -88,7 +87,7 @@ func (c *convert) outputs(inputs []input) ([]string, error) {
 		folder = true
 	}
 	if c.output != "" && !folder && len(inputs) > 1 {
-		return nil, usage(fmt.Errorf("-o %s: several inputs need a folder", c.output))
+		return nil, usage(fmt.Errorf("-o %s: several inputs need a folder: write %s/ to make it", c.output, c.output))
 	}
 	outputs := make([]string, len(inputs))
 	seen := map[string]string{}
@@ -145,11 +144,11 @@ func (c *convert) preview(in, out string) error {
 	if err != nil {
 		return err
 	}
+	if c.json {
+		return c.tell(planned{Input: in, Output: out, Session: rec.Session, BytesIn: rec.Size, DryRun: true})
+	}
 	c.print.Lock()
 	defer c.print.Unlock()
-	if c.json {
-		return json.NewEncoder(c.app.out).Encode(planned{Input: in, Output: out, Session: rec.Session, BytesIn: rec.Size, DryRun: true})
-	}
 	_, err = fmt.Fprintf(c.app.out, "%s (%s) would become %s\n", in, megabytes(rec.Size), out)
 	return err
 }

@@ -42,7 +42,11 @@ func (a *app) demoCommand() *cobra.Command {
 		Long: `The whole product on bundled recordings against a built-in development core.
 
 It puts recordings of several kinds on a replay volume, starts the agent, and
-shows what becomes of them. Nothing outside the demo's folder is touched.`,
+shows what becomes of them. Nothing outside the demo's folder is touched.
+
+  jumpserver-video demo                     in the folder of the project
+  jumpserver-video demo --core 3.10.9       as JumpServer 3.10.9 would see it
+  jumpserver-video demo --dir /tmp/demo     leaves MP4s, originals and log there`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}

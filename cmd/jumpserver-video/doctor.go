@@ -38,7 +38,7 @@ or setting.`,
 var errUnwell = errors.New("there are problems")
 
 func (a *app) examine(ctx context.Context, asJSON bool) error {
-	cfg, err := a.config()
+	cfg, err := a.agentConfig()
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"jumpserver-video/transcode/guac"
+	"jumpserver-video/transcode/taskapi"
 	"jumpserver-video/transcode/video"
 	"jumpserver-video/watcher/recording"
 )
@@ -133,6 +134,8 @@ func hint(err error) string {
 		return "this is a video already"
 	case errors.Is(err, video.ErrNoFFmpeg):
 		return "install it: apt-get install ffmpeg, or dnf install ffmpeg"
+	case errors.Is(err, taskapi.ErrNoAgent):
+		return "systemctl status jumpserver-video tells whether it runs; --config names its settings when they are not the package's"
 	case errors.As(err, &use):
 		return "see jumpserver-video --help"
 	}

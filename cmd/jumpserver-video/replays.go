@@ -182,7 +182,7 @@ func (r *replays) open(c coreapi.TerminalConfig) (storage.Storage, error) {
 	}
 	var in storage.Storage
 	if err == nil {
-		in, err = open.Storage(settings, storage.Options{Region: r.cfg.StorageRegion, UserAgent: "jumpserver-video/" + version})
+		in, err = open.Storage(settings, storageOptions(r.cfg))
 	}
 	if err != nil {
 		r.log.Error("nothing can be published", "error", err)
@@ -194,4 +194,9 @@ func (r *replays) open(c coreapi.TerminalConfig) (storage.Storage, error) {
 		r.log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core goes on serving them")
 	}
 	return in, nil
+}
+
+// storageOptions are what the settings add to core's settings of a storage.
+func storageOptions(cfg config.Config) storage.Options {
+	return storage.Options{Region: cfg.StorageRegion, UserAgent: "jumpserver-video/" + version}
 }

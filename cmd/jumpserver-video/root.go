@@ -2,13 +2,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"jumpserver-video/cmd/config"
 )
+
+// installed is where packages put the settings. Commands about the agent of
+// this host look there when no --config is given. Tests change it.
+var installed = "/etc/jumpserver-video/config.txt"
 
 // app is what every subcommand shares.
 type app struct {
@@ -40,7 +47,7 @@ func (a *app) root() *cobra.Command {
   jumpserver-video agent --config config.txt       the service: find, convert, replace
   jumpserver-video tasks                           what the agent is doing and did
   jumpserver-video scan                            what would be converted, and what never
-  jumpserver-video doctor --config config.txt      what is missing, and how to mend it
+  jumpserver-video doctor                          what is missing, and how to mend it
   source <(jumpserver-video completion bash)       completion; zsh and fish likewise
 
 ` + exitCodeHelp,
@@ -50,7 +57,7 @@ func (a *app) root() *cobra.Command {
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it")
+	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan and doctor: "+installed+", if there)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.demoCommand(), a.manCommand())
 	return root
@@ -64,6 +71,22 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// agentConfig loads the settings that the agent of this host has: of the file
+// given or else of the package's, and of the environment.
+func (a *app) agentConfig() (config.Config, error) {
+	if a.file == "" {
+		f, err := os.Open(installed)
+		switch {
+		case err == nil:
+			f.Close()
+			a.file = installed
+		case !errors.Is(err, fs.ErrNotExist):
+			fmt.Fprintf(a.err, "%v: its settings are left out; run this as root or as the agent's user\n", err)
+		}
+	}
+	return a.config()
 }
 
 // config loads the settings of the environment and the file given.

@@ -84,7 +84,7 @@ func (s *surveyed) visit(d watcher.Day) error {
 }
 
 func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
-	cfg, err := a.config()
+	cfg, err := a.agentConfig()
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Sto
 	if c.Target() != storage.TargetBucket {
 		return nil, nil
 	}
-	return open.Storage(c, storage.Options{UserAgent: "jumpserver-video/" + version})
+	return open.Storage(c, storageOptions(cfg))
 }
 
 func (a *app) printSurvey(s *surveyed) error {

@@ -1,15 +1,27 @@
 package main
 
 import (
+	"cmp"
 	"compress/gzip"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/transcode/taskapi"
 )
 
 func TestMain(m *testing.M) {
+	installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
 	testscript.Main(m, map[string]func(){"jumpserver-video": main})
 }
 
@@ -30,7 +42,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gzip": gzipFile, "exit": exitCodeIs, "cut": cutFile},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"gzip": gzipFile, "exit": exitCodeIs, "cut": cutFile, "agent": startAgent},
 	})
 }
 
@@ -65,4 +77,43 @@ func exitCodeIs(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code: %s, want %s", got, want)
 	}
+}
+
+// startAgent serves the tasks of an agent on a port that HTTPD_PORT then names.
+func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
+	dir := ts.MkAbs("agent")
+	q, err := queue.Open(context.Background(), queue.Options{Dir: filepath.Join(dir, "queue"), Owner: "worker-1:9000"})
+	ts.Check(err)
+	end := func(id string, size int64, how func(*queue.Task)) {
+		source, err := json.Marshal(transcode.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size})
+		ts.Check(err)
+		_, _, err = q.Submit(context.Background(), queue.Task{ID: id, Source: source, Fingerprint: id})
+		ts.Check(err)
+		lease, err := q.Lease(context.Background())
+		ts.Check(err)
+		ts.Check(lease.Release(how))
+	}
+	failed := func(t *queue.Task) {
+		t.State, t.Reason, t.Error, t.Attempt = queue.StateFailed, transcode.ClassEncoder, "ffmpeg ended with 1", 5
+	}
+	const log = "5f946840-ca17-47b4-9b3a-67b7ba28ad0f"
+	end("9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d", 9e6, func(t *queue.Task) {
+		t.State, t.Reason, t.Error = queue.StateSkipped, transcode.ClassKind, "a koko JSON recording"
+	})
+	end(log, 9e6, failed)
+	end("6a057951-db28-48c5-8c4b-78c8cb39be1a", 8e6, failed)
+	end("aec03eff-9413-4017-b690-a75929062ab6", 31e6, func(t *queue.Task) {
+		t.State = queue.StateDone
+		t.Data, err = json.Marshal(transcode.Journal{RenderSeconds: 41, Video: &transcode.VideoFacts{Size: 3e6, Frames: 2210, DurationMS: 273000}})
+		ts.Check(err)
+	})
+	tasks := filepath.Join(dir, "tasks")
+	ts.Check(os.MkdirAll(filepath.Join(tasks, log), 0o750))
+	ts.Check(os.WriteFile(filepath.Join(tasks, log, "task.log"), []byte("the log of the task\n"), 0o640))
+	server := httptest.NewServer((&taskapi.Server{Queue: q, TasksDir: tasks, Log: slog.New(slog.DiscardHandler)}).Handler())
+	ts.Defer(func() {
+		server.Close()
+		ts.Check(q.Close())
+	})
+	ts.Setenv("HTTPD_PORT", strconv.Itoa(server.Listener.Addr().(*net.TCPAddr).Port))
 }

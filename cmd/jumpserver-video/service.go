@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -93,7 +94,7 @@ func statusLine(s *site) string {
 		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
 	}
 	if core := s.core.State(); !core.Registered {
-		line = "waiting for core: " + or(core.LastError, "not registered yet") + "; " + line
+		line = "waiting for core: " + cmp.Or(core.LastError, "not registered yet") + "; " + line
 	} else if core.LastError != "" {
 		line += "; core: " + core.LastError
 	}
@@ -106,11 +107,4 @@ func statusLine(s *site) string {
 		line += "; replay storage: " + reason
 	}
 	return line
-}
-
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -29,19 +32,29 @@ func (a *app) tasksCommand() *cobra.Command {
   jumpserver-video tasks retry SESSION           try it again now
   jumpserver-video tasks retry --reason encoder  try again all that failed for one reason`,
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return a.listTasks(c.Context(), state, asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if state != "" && !slices.Contains(queue.States, queue.State(state)) {
+				return usage(fmt.Errorf("--state %q: there are %s", state, strings.Join(stateNames(), ", ")))
+			}
+			return a.listTasks(c.Context(), state, asJSON)
+		},
 	}
 	list.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
-	list.Flags().StringVar(&state, "state", "", "only tasks in this state")
+	list.Flags().StringVar(&state, "state", "", "only tasks in this state: "+strings.Join(stateNames(), ", "))
+	complete(list, "state", func(context.Context) []string { return stateNames() })
 
 	show := &cobra.Command{
-		Use: "show SESSION", Short: "One task with its log", Args: usageArgs(cobra.ExactArgs(1)),
+		Use: "show SESSION", Short: "One task with its log", Args: usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: a.completeSessions,
+		Long: `One task with its log.
+
+  jumpserver-video tasks show 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70
+  jumpserver-video tasks show 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70 --json    without its log`,
 		RunE: func(c *cobra.Command, args []string) error { return a.showTask(c.Context(), args[0], asJSON) },
 	}
 	var reason string
 	var dryRun bool
 	retry := &cobra.Command{
-		Use: "retry [SESSION... | --reason CLASS]", Short: "Try tasks again now", Args: usageArgs(cobra.ArbitraryArgs),
+		Use: "retry [SESSION... | --reason CLASS]", Short: "Try tasks again now", Args: usageArgs(cobra.ArbitraryArgs), ValidArgsFunction: a.completeSessions,
 		Long: `Try tasks again now: those named, or all that failed, wait or were skipped for one reason.
 
   jumpserver-video tasks retry 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70
@@ -53,13 +66,14 @@ func (a *app) tasksCommand() *cobra.Command {
 	}
 	retry.Flags().StringVar(&reason, "reason", "", "all that failed for this reason")
 	retry.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only tell which tasks would be tried again")
+	complete(retry, "reason", a.reasons)
 	list.AddCommand(show, retry)
 	return list
 }
 
 // agent is a client of the agent that runs on this host.
 func (a *app) agent() (*taskapi.Client, error) {
-	c, err := a.config()
+	c, err := a.agentConfig()
 	if err != nil {
 		return nil, err
 	}
@@ -210,10 +224,11 @@ func (a *app) retryTasks(ctx context.Context, ids []string, reason string, asJSO
 	for _, id := range result.Sessions {
 		fmt.Fprintf(a.out, "%s %s\n", id, verb)
 	}
-	if reason != "" && !dryRun {
-		fmt.Fprintf(a.out, "%d tasks are tried again\n", result.Retried)
-	} else if len(result.Sessions) == 0 {
-		fmt.Fprintln(a.err, "no tasks")
+	switch {
+	case result.Retried == 0:
+		fmt.Fprintf(a.err, "no tasks; reasons at present: %s\n", cmp.Or(strings.Join(a.reasons(ctx), ", "), "none"))
+	case reason != "" && !dryRun:
+		fmt.Fprintf(a.out, "%s tried again\n", plural(result.Retried, "task is", "tasks are"))
 	}
 	return nil
 }
@@ -239,6 +254,53 @@ func wouldRetry(ctx context.Context, agent *taskapi.Client, ids []string, reason
 		}
 	}
 	return found, nil
+}
+
+func stateNames() (names []string) {
+	for _, s := range queue.States {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// reasons are those of the agent's tasks; none when it does not answer.
+func (a *app) reasons(ctx context.Context) (all []string) {
+	for _, v := range a.tasksNow(ctx) {
+		if v.Reason != "" && v.State != queue.StateDone && !slices.Contains(all, string(v.Reason)) {
+			all = append(all, string(v.Reason))
+		}
+	}
+	return all
+}
+
+func (a *app) completeSessions(c *cobra.Command, _ []string, _ string) (all []string, _ cobra.ShellCompDirective) {
+	for _, v := range a.tasksNow(c.Context()) {
+		all = append(all, v.ID+"\t"+stateText(v))
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+// tasksNow are the agent's tasks; none when it does not answer.
+func (a *app) tasksNow(ctx context.Context) []transcode.View {
+	agent, err := a.agent()
+	if err != nil {
+		return nil
+	}
+	all, err := agent.Tasks(ctx)
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+// complete lets the shell complete a flag by words.
+func complete(c *cobra.Command, flag string, words func(context.Context) []string) {
+	err := c.RegisterFlagCompletionFunc(flag, func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return words(c.Context()), cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil { // there is no such flag
+		panic(err)
+	}
 }
 
 func (a *app) printJSON(v any) error {

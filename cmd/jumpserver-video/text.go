@@ -25,3 +25,11 @@ func saved(before, after int64) string {
 	}
 	return fmt.Sprintf("%.0f %% smaller", percent)
 }
+
+// plural counts things.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,9 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 )
+
+// ErrNoAgent is what calls fail with when nothing answers.
+var ErrNoAgent = errors.New("no agent answers")
 
 // Client talks to a running agent.
 type Client struct {
@@ -103,7 +107,7 @@ func (c *Client) call(ctx context.Context, method, path string, to any) error {
 	}
 	resp, err := c.HTTP.Do(req)
 	if err != nil {
-		return fmt.Errorf("no agent answers at %s (is jumpserver-video agent running here?): %w", c.Base, err)
+		return fmt.Errorf("%w at %s: %w", ErrNoAgent, c.Base, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
