@@ -14,12 +14,11 @@ import (
 	"jumpserver-video/transcode/video/h264"
 )
 
-// Bounds of what is coded as a difference from the last frame of x264. They
-// are where x264 becomes cheaper, in bytes or in time; docs/PERFORMANCE.md has
-// the measurements.
+// Bounds of what is coded as a difference. They are where x264 becomes
+// cheaper, in bytes or in time; docs/PERFORMANCE.md has the measurements.
 const (
-	deltaBlocks = 48   // 16×16 pixels that differ, at most
-	deltaBytes  = 3000 // of all differences from one frame of x264
+	deltaBlocks = 100  // 16×16 pixels that differ from the frame before, at most
+	deltaBytes  = 3000 // of one difference
 	deltaRun    = 300  // differences in a row
 )
 
@@ -33,12 +32,12 @@ type deltaTrack struct {
 	ffmpeg *frames
 
 	coder   *h264.Delta
-	base    *planes // the frame that x264 was given last
+	base    *planes // the frame that x264 was given last, and differences since
 	started bool
 	touched []bool // macroblocks that may differ from base
 	changed []int  // those that do
-	run     int    // differences since
-	bytes   int    // of them
+	rebuilt []bool // macroblocks of base that are as decoded, not as given
+	run     int    // differences since x264's last frame
 
 	mu    sync.Mutex
 	queue []entry // frames whose packet is not written; guarded by mu
@@ -81,7 +80,7 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 		out:   file, stdout: w, done: make(chan error, 1),
 	}
 	columns, rows := d.coder.Macroblocks()
-	d.touched = make([]bool, columns*rows)
+	d.touched, d.rebuilt = make([]bool, columns*rows), make([]bool, columns*rows)
 	go func() {
 		err := d.join(r)
 		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg need not go on
@@ -104,17 +103,16 @@ func (d *deltaTrack) touch(r image.Rectangle) {
 }
 
 func (d *deltaTrack) add(at time.Duration, frame *planes) error {
-	if d.little(frame) {
-		diff := d.coder.Encode(frame.picture(), d.base.picture(), d.changed)
-		d.run++
-		d.bytes += diff.Bytes()
-		if d.bytes <= deltaBytes {
-			d.push(entry{at: at, delta: &diff})
-			return nil
+	if diff := d.difference(frame); diff != nil {
+		for _, mb := range d.changed {
+			d.touched[mb], d.rebuilt[mb] = false, true
 		}
+		d.run++
+		d.push(entry{at: at, delta: diff})
+		return nil
 	}
 	d.rebase(frame)
-	d.started, d.run, d.bytes = true, 0, 0
+	d.started, d.run = true, 0
 	d.push(entry{at: at})
 	if err := d.ffmpeg.add(at, frame.pix); err != nil {
 		return d.end(err)
@@ -122,31 +120,10 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	return nil
 }
 
-// rebase makes frame the one that differences are from.
-func (d *deltaTrack) rebase(frame *planes) {
-	n := 0
-	for _, touched := range d.touched {
-		if touched {
-			n++
-		}
-	}
-	if n > len(d.touched)/4 { // faster than block by block
-		copy(d.base.pix, frame.pix)
-		clear(d.touched)
-		return
-	}
-	for mb, touched := range d.touched {
-		if touched {
-			d.base.copyBlock(frame, mb)
-			d.touched[mb] = false
-		}
-	}
-}
-
-// little finds what has changed since x264's last frame, unless that is much.
-func (d *deltaTrack) little(frame *planes) bool {
+// difference is frame's from the one before, or nil when that is too much.
+func (d *deltaTrack) difference(frame *planes) *h264.Difference {
 	if !d.started || d.run >= deltaRun {
-		return false
+		return nil
 	}
 	d.changed = d.changed[:0]
 	for mb, touched := range d.touched {
@@ -158,10 +135,37 @@ func (d *deltaTrack) little(frame *planes) bool {
 			continue
 		}
 		if d.changed = append(d.changed, mb); len(d.changed) > deltaBlocks {
-			return false
+			return nil
 		}
 	}
-	return true
+	diff, ok := d.coder.Encode(frame.picture(), d.base.picture(), d.changed, deltaBytes)
+	if !ok {
+		return nil
+	}
+	return &diff
+}
+
+// rebase makes frame the one that differences are from.
+func (d *deltaTrack) rebase(frame *planes) {
+	n := 0
+	for mb := range d.touched {
+		d.touched[mb] = d.touched[mb] || d.rebuilt[mb]
+		if d.touched[mb] {
+			n++
+		}
+	}
+	clear(d.rebuilt)
+	if n > len(d.touched)/4 { // faster than block by block
+		copy(d.base.pix, frame.pix)
+		clear(d.touched)
+		return
+	}
+	for mb, touched := range d.touched {
+		if touched {
+			d.base.copyBlock(frame, mb)
+			d.touched[mb] = false
+		}
+	}
 }
 
 func (d *deltaTrack) push(e entry) {

@@ -15,9 +15,6 @@ type Difference struct {
 	skipped int // macroblocks after the last one that is coded
 }
 
-// Bytes is about how long the picture's packet is.
-func (d Difference) Bytes() int { return (d.n+7)/8 + 12 }
-
 // Delta codes differences between pictures. It is used by one goroutine.
 type Delta struct {
 	qp, qpc int
@@ -26,6 +23,7 @@ type Delta struct {
 
 	counts [3][]uint8 // coefficients in each 4×4 block of the picture, by plane
 	marked []int      // macroblocks whose counts are not zero
+	coded  []block    // their residuals
 }
 
 // NewDelta codes pictures of that size with the quantiser qp (0 to 51).
@@ -49,30 +47,42 @@ type block struct {
 }
 
 // Encode codes the difference between now and base in the given macroblocks,
-// numbered line by line, in rising order. All others are as in base.
-func (d *Delta) Encode(now, base Picture, changed []int) Difference {
+// numbered line by line, in rising order; all others are as in base. Then base
+// is brought up to what decoders show, but for the error of x264's picture.
+// Where that would take more than so many bytes, base stays as it is and the
+// answer is false.
+func (d *Delta) Encode(now, base Picture, changed []int, most int) (Difference, bool) {
 	for _, mb := range d.marked {
 		d.setCounts(mb, nil)
 	}
-	d.marked = d.marked[:0]
+	d.marked, d.coded = d.marked[:0], d.coded[:0]
 	w := &bitWriter{}
 	next := 0
-	var b block
 	for _, mb := range changed {
-		if !d.transform(&b, now, base, mb) {
+		n := len(d.coded)
+		d.coded = append(d.coded, block{})
+		b := &d.coded[n]
+		if !d.transform(b, now, base, mb) {
+			d.coded = d.coded[:n]
 			continue
 		}
 		w.ue(uint32(mb - next)) // mb_skip_run
 		next = mb + 1
-		d.macroblock(w, &b, mb)
+		d.macroblock(w, b, mb)
 		d.marked = append(d.marked, mb)
+		if w.len() > 8*most {
+			return Difference{}, false
+		}
+	}
+	for i, mb := range d.marked {
+		d.rebuild(base, &d.coded[i], mb)
 	}
 	out := Difference{qp: d.qp, n: w.len(), skipped: d.columns*d.rows - next}
 	out.bits = w.buf
 	if w.held > 0 {
 		out.bits = append(out.bits, byte(w.acc<<(8-w.held)))
 	}
-	return out
+	return out, true
 }
 
 // Where a 4×4 block of brightness lies in its macroblock, in coding order.
@@ -190,6 +200,41 @@ func (d *Delta) macroblock(w *bitWriter, b *block, mb int) {
 		for i := range 4 {
 			nc := d.context(1+c, 2*d.columns, 2*x+i&1, 2*y+i>>1)
 			residual(w, &b.ac[c][i], b.counts[16+4*c+i], 1, 15, nc)
+		}
+	}
+}
+
+// rebuild adds a macroblock's residual, as it was written, to a
+// picture, as decoders do (clause 8.5).
+func (d *Delta) rebuild(p Picture, b *block, mb int) {
+	x, y := mb%d.columns*16, mb/d.columns*16
+	for i := range b.luma {
+		if b.counts[i] > 0 {
+			add(p.Pix, p.Width, p.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(&b.luma[i], d.qp, 0))
+		}
+	}
+	if b.cbp>>4 == 0 {
+		return
+	}
+	size, plane := p.Width*p.Height, p.Width*p.Height/4
+	for c := range 2 {
+		for i, dc := range inverseDC(&b.dc[c], d.qpc) {
+			levels := &b.ac[c][i]
+			if b.counts[16+4*c+i] == 0 {
+				levels = &[16]int32{}
+			}
+			levels[0] = dc
+			add(p.Pix[size+c*plane:][:plane], p.Width/2, p.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, d.qpc, 1))
+		}
+	}
+}
+
+// add adds a 4×4 block to a plane, as far as it lies within.
+func add(plane []byte, width, height, x, y int, residual [16]int32) {
+	for i, v := range residual {
+		if px, py := x+i%4, y+i/4; px < width && py < height {
+			at := py*width + px
+			plane[at] = uint8(min(max(int32(plane[at])+v, 0), 255))
 		}
 	}
 }

@@ -5,19 +5,31 @@ import "fmt"
 // sequence is what of an SPS (clause 7.3.2.1) is needed to write slices.
 type sequence struct {
 	rbsp         []byte // rewritten, with the NAL unit's header
-	frameNumBits int
-	mbs          int // macroblocks of a picture
+	frameNumBits int    // in x264's slices
+	references   int    // pictures that a decoder keeps, a delta among them
+	mbs          int    // macroblocks of a picture
 }
 
-// orderBits is the width of the picture order count in our slices.
-const orderBits = 16
+// Widths of the picture order count and of frame_num in our slices. The latter
+// has to tell all pictures apart that a decoder may keep, however many deltas
+// lie between them.
+const (
+	orderBits    = 16
+	frameNumBits = 16
+)
 
 // rewriteSPS makes pictures say their order themselves (type 0) where x264
-// lets it follow from frame_num (type 2), which allows no two consecutive
-// pictures that no other refers to.
+// lets it follow from frame_num (type 2), and has decoders keep one picture
+// more: a delta.
 func rewriteSPS(nal []byte) (sequence, error) {
 	b := unescape(nal)
 	r := &bitReader{buf: b, at: 8}
+	w := &bitWriter{}
+	copied := 0
+	keep := func() { // what has been read goes on as it is
+		w.copy(b, copied, r.at)
+		copied = r.at
+	}
 	profile := r.u(8)
 	r.u(16)
 	r.ue()
@@ -27,29 +39,99 @@ func rewriteSPS(nal []byte) (sequence, error) {
 	if chroma, luma8, chroma8, lossless, matrix := r.ue(), r.ue(), r.ue(), r.u(1), r.u(1); chroma != 1 || luma8 != 0 || chroma8 != 0 || lossless != 0 || matrix != 0 {
 		return sequence{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
 	}
+	keep()
 	s := sequence{frameNumBits: int(r.ue()) + 4}
-	before := r.at
+	w.ue(frameNumBits - 4)
+	copied = r.at
 	if kind := r.ue(); kind != 2 {
 		return s, fmt.Errorf("h264: picture order count type %d instead of 2", kind)
 	}
-	after := r.at
-	r.ue()
+	w.ue(0)
+	w.ue(orderBits - 4)
+	s.references = int(r.ue()) + 1
+	w.ue(uint32(s.references))
+	copied = r.at
 	r.u(1)
 	width, height := r.ue()+1, r.ue()+1
 	if r.u(1) != 1 {
 		return s, fmt.Errorf("h264: interlaced")
 	}
-	if r.err != nil || width > 1024 || height > 1024 || s.frameNumBits > 16 {
+	r.u(1)
+	if r.u(1) == 1 { // cropping
+		for range 4 {
+			r.ue()
+		}
+	}
+	if r.u(1) == 1 {
+		restricted, err := readVUI(r)
+		if err != nil {
+			return s, err
+		}
+		if restricted {
+			keep()
+			w.ue(max(r.ue()+1, uint32(s.references)))
+			copied = r.at
+		}
+	}
+	if r.err != nil || width > 1024 || height > 1024 || s.frameNumBits > 16 || s.references > 16 {
 		return s, errShort
 	}
 	s.mbs = int(width * height)
-	w := &bitWriter{}
-	w.copy(b, 0, before)
-	w.ue(0)
-	w.ue(orderBits - 4)
-	w.copy(b, after, end(b))
+	w.copy(b, copied, end(b))
 	s.rbsp = w.trail()
+	s.rbsp[3] = max(s.rbsp[3], levelFor(s.mbs*s.references))
 	return s, nil
+}
+
+// readVUI reads vui_parameters (clause E.1.1) as x264 writes them up to
+// max_dec_frame_buffering. Without that the answer is false.
+func readVUI(r *bitReader) (restricted bool, err error) {
+	if r.u(1) == 1 && r.u(8) == 255 { // aspect ratio
+		r.u(32)
+	}
+	if r.u(1) == 1 { // overscan
+		r.u(1)
+	}
+	if r.u(1) == 1 { // colours
+		r.u(4)
+		if r.u(1) == 1 {
+			r.u(24)
+		}
+	}
+	if r.u(1) == 1 { // where chroma lies
+		r.ue()
+		r.ue()
+	}
+	if r.u(1) == 1 { // timing
+		r.u(32)
+		r.u(32)
+		r.u(1)
+	}
+	if r.u(2) != 0 {
+		return false, fmt.Errorf("h264: parameters of a reference decoder")
+	}
+	r.u(1)
+	if r.u(1) == 0 {
+		return false, nil
+	}
+	r.u(1)
+	for range 5 {
+		r.ue()
+	}
+	return true, nil
+}
+
+// levelFor is the lowest level from 3.1 on that keeps so many macroblocks (table A-1).
+func levelFor(mbs int) byte {
+	for _, l := range []struct {
+		idc byte
+		mbs int
+	}{{31, 18000}, {32, 20480}, {40, 32768}, {42, 34816}, {50, 110400}, {51, 184320}} {
+		if mbs <= l.mbs {
+			return l.idc
+		}
+	}
+	return 60
 }
 
 // picture is what of a PPS (clause 7.3.2.2) is needed to read slices.

@@ -78,6 +78,47 @@ func chromaDC(out *[4]int32, f [4]int32, qp int) bool {
 	return left
 }
 
+// steps are the quantiser's by kind of position: normAdjust4x4 of clause 8.5.9.
+var steps = [6][3]int32{{10, 13, 16}, {11, 14, 18}, {13, 16, 20}, {14, 18, 23}, {16, 20, 25}, {18, 23, 29}}
+
+// inverse is the residual of a 4×4 block's coefficients, which are in zigzag
+// order (clause 8.5.12). Those before first are scaled already.
+func inverse(levels *[16]int32, qp, first int) [16]int32 {
+	var d [16]int32
+	for k, level := range levels {
+		at := zigzag[k]
+		if k >= first {
+			level = level * steps[qp%6][kind[at]] << (qp / 6)
+		}
+		d[at] = level
+	}
+	for i := 0; i < 16; i += 4 {
+		e, f := d[i]+d[i+2], d[i]-d[i+2]
+		g, h := d[i+1]>>1-d[i+3], d[i+1]+d[i+3]>>1
+		d[i], d[i+1], d[i+2], d[i+3] = e+h, f+g, f-g, e-h
+	}
+	for i := range 4 {
+		e, f := d[i]+d[i+8], d[i]-d[i+8]
+		g, h := d[i+4]>>1-d[i+12], d[i+4]+d[i+12]>>1
+		d[i], d[i+4], d[i+8], d[i+12] = e+h, f+g, f-g, e-h
+	}
+	for i := range d {
+		d[i] = (d[i] + 32) >> 6
+	}
+	return d
+}
+
+// inverseDC is the first coefficients of a plane's four blocks, scaled (clause
+// 8.5.11).
+func inverseDC(f *[4]int32, qp int) [4]int32 {
+	s0, d0, s1, d1 := f[0]+f[1], f[0]-f[1], f[2]+f[3], f[2]-f[3]
+	out := [4]int32{s0 + s1, d0 + d1, s0 - s1, d0 - d1}
+	for i := range out {
+		out[i] = out[i] * steps[qp%6][0] << (qp / 6) >> 1
+	}
+	return out
+}
+
 func abs(v int32) int32 {
 	if v < 0 {
 		return -v

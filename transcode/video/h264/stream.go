@@ -14,8 +14,14 @@ type Stream struct {
 	seq      sequence
 	pic      picture
 	sps, pps []byte // NAL units
-	frameNum uint32 // of the last picture of x264
 	order    uint32 // pictures since the last IDR
+
+	// Since the last IDR, and without wrapping around:
+	frameNum uint32   // of the last picture
+	own      uint32   // the same as x264 counts
+	short    []uint32 // frame_num of x264's pictures that a decoder keeps
+	long     bool     // it keeps a delta, as long-term picture 0
+	chained  bool     // the last picture is that delta
 }
 
 // ErrUnexpected is wrapped by errors about a stream of another kind than x264
@@ -59,7 +65,8 @@ func (s *Stream) NAL(nal []byte) (packet []byte, key bool, err error) {
 	return nil, false, fmt.Errorf("%w: NAL unit of type %d", ErrUnexpected, nal[0]&31)
 }
 
-// slice gives a slice of x264's its picture order count (clause 7.3.3).
+// slice gives a slice of x264's (clause 7.3.3) its picture order count and the
+// frame_num that it has with deltas before it.
 func (s *Stream) slice(nal []byte) ([]byte, error) {
 	b := unescape(nal)
 	r := &bitReader{buf: b, at: 8}
@@ -68,10 +75,18 @@ func (s *Stream) slice(nal []byte) ([]byte, error) {
 	if first != 0 || pps != 0 || nal[0]>>5 == 0 {
 		return nil, fmt.Errorf("slice at macroblock %d, PPS %d", first, pps)
 	}
-	s.frameNum = r.u(s.seq.frameNumBits)
+	numbered := r.at
+	num := r.u(s.seq.frameNumBits)
+	after := r.at
 	if idr {
 		r.ue()
-		s.order = 0
+		s.order, s.own, s.frameNum, s.short, s.long = 0, 0, 0, s.short[:0], false
+	} else {
+		s.own++
+		s.frameNum++
+	}
+	if num != s.own&(1<<s.seq.frameNumBits-1) {
+		return nil, fmt.Errorf("frame_num %d instead of %d", num, s.own)
 	}
 	insert := r.at
 	switch kind % 5 {
@@ -79,10 +94,8 @@ func (s *Stream) slice(nal []byte) ([]byte, error) {
 		if r.u(1) == 1 {
 			r.ue()
 		}
-		if r.u(1) == 1 { // reordering of references
-			for r.err == nil && r.ue() != 3 {
-				r.ue()
-			}
+		if r.u(1) == 1 { // it would count our pictures as well
+			return nil, errors.New("references in another order")
 		}
 	case 2: // I
 	default:
@@ -90,13 +103,8 @@ func (s *Stream) slice(nal []byte) ([]byte, error) {
 	}
 	if idr {
 		r.u(2)
-	} else if r.u(1) == 1 { // memory management
-		for op := r.ue(); op != 0 && r.err == nil; op = r.ue() {
-			r.ue()
-			if op == 3 {
-				r.ue()
-			}
-		}
+	} else if r.u(1) == 1 {
+		return nil, errors.New("memory management of its own")
 	}
 	if kind%5 == 0 {
 		r.ue() // cabac_init_idc
@@ -110,35 +118,83 @@ func (s *Stream) slice(nal []byte) ([]byte, error) {
 		return nil, r.err
 	}
 	w := &bitWriter{buf: make([]byte, 0, len(b)+8)}
-	w.copy(b, 0, insert)
+	w.copy(b, 0, numbered)
+	w.put(s.frameNum, frameNumBits)
+	w.copy(b, after, insert)
 	w.put(2*s.order, orderBits)
 	w.copy(b, insert, r.at)
 	for w.held != 0 { // cabac_alignment_one_bit
 		w.put(1, 1)
 	}
 	s.order++
+	s.keep()
 	return packet(w.buf, b[(r.at+7)/8:]), nil
 }
 
-// Delta makes a packet of a picture between x264's: that of the last one of
-// x264, changed by what [Delta.Encode] found.
+// keep is what a decoder does with x264's picture: it is kept, and the oldest
+// goes when there are too many (clause 8.2.5.3).
+func (s *Stream) keep() {
+	s.chained = false
+	s.short = append(s.short, s.frameNum)
+	room := s.seq.references
+	if s.long {
+		room--
+	}
+	if len(s.short) > room {
+		s.short = s.short[1:]
+	}
+}
+
+// Delta makes a packet of a picture between x264's: the last picture, of
+// whichever kind, changed by what [Delta.Encode] found. It becomes long-term
+// picture 0, which stands behind all that x264 refers to.
 func (s *Stream) Delta(d Difference) []byte {
+	s.frameNum++
 	w := &bitWriter{}
-	w.put(nalSlice, 8) // no other picture refers to it
+	w.put(1<<5|nalSlice, 8)
 	w.ue(0)
 	w.ue(0) // P
 	w.ue(deltaPPS)
-	w.put(s.frameNum+1, s.seq.frameNumBits)
+	w.put(s.frameNum, frameNumBits)
 	w.put(2*s.order, orderBits)
-	w.put(0, 2)     // references as they are
-	w.se(d.qp - 26) //
-	w.ue(1)         // no deblocking
+	w.put(0, 1)    // as many references as the PPS says: one
+	if s.chained { // the delta before, not the last picture of x264
+		w.put(1, 1)
+		w.ue(2)
+		w.ue(0)
+		w.ue(3)
+	} else {
+		w.put(0, 1)
+	}
+	s.manage(w)
+	w.se(d.qp - 26)
+	w.ue(1) // no deblocking
 	w.copy(d.bits, 0, d.n)
 	if d.skipped > 0 {
 		w.ue(uint32(d.skipped))
 	}
 	s.order++
+	s.chained = true
 	return packet(w.trail(), nil)
+}
+
+// manage writes dec_ref_pic_marking (clause 7.3.3.3) of a delta: it is kept in
+// place of the delta before.
+func (s *Stream) manage(w *bitWriter) {
+	w.put(1, 1)
+	if len(s.short) == s.seq.references { // the first delta needs room
+		w.ue(1)
+		w.ue(s.frameNum - s.short[0] - 1)
+		s.short = s.short[1:]
+	}
+	if !s.long {
+		w.ue(4)
+		w.ue(1) // one long-term picture at most
+		s.long = true
+	}
+	w.ue(6)
+	w.ue(0)
+	w.ue(0)
 }
 
 // packet is a NAL unit of head and rest, after its length.

@@ -69,80 +69,21 @@ func units(t *testing.T, stream []byte) (all [][]byte) {
 	return all
 }
 
-// inverse is the decoder's side of a residual: clause 8.5.12.
-func inverse(c [16]int32, qp int, dcDone bool) [16]int32 {
-	v := [6][3]int32{{10, 16, 13}, {11, 18, 14}, {13, 20, 16}, {14, 23, 18}, {16, 25, 20}, {18, 29, 23}}[qp%6]
-	pos := [3]int{0, 2, 1} // our kinds to the columns of v
-	var d [16]int32
-	for k, level := range c {
-		at := zigzag[k]
-		if k == 0 && dcDone {
-			d[0] = level
-			continue
-		}
-		d[at] = level * v[pos[kind[at]]] << (qp / 6)
-	}
-	for i := 0; i < 16; i += 4 {
-		e, f := d[i]+d[i+2], d[i]-d[i+2]
-		g, h := d[i+1]>>1-d[i+3], d[i+1]+d[i+3]>>1
-		d[i], d[i+1], d[i+2], d[i+3] = e+h, f+g, f-g, e-h
-	}
-	for i := range 4 {
-		e, f := d[i]+d[i+8], d[i]-d[i+8]
-		g, h := d[i+4]>>1-d[i+12], d[i+4]+d[i+12]>>1
-		d[i], d[i+4], d[i+8], d[i+12] = e+h, f+g, f-g, e-h
-	}
-	for i := range d {
-		d[i] = (d[i] + 32) >> 6
-	}
-	return d
-}
-
 // expected adds what a delta says to a decoded picture.
 func expected(d *Delta, decoded, now, base Picture, changed []int) []byte {
-	out := slices.Clone(decoded.Pix)
-	add := func(pix []byte, width, height, x, y int, res [16]int32) {
-		for i, v := range res {
-			px, py := x+i%4, y+i/4
-			if px < width && py < height {
-				at := py*width + px
-				pix[at] = uint8(min(max(int32(pix[at])+v, 0), 255))
-			}
-		}
-	}
-	var b block
+	out := Picture{decoded.Width, decoded.Height, slices.Clone(decoded.Pix)}
 	for _, mb := range changed {
-		if !d.transform(&b, now, base, mb) {
-			continue
-		}
-		x, y := mb%d.columns*16, mb/d.columns*16
-		for i := range b.luma {
-			if b.cbp>>(i/4)&1 == 1 {
-				if b.counts[i] == 0 {
-					b.luma[i] = [16]int32{}
-				}
-				add(out, now.Width, now.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(b.luma[i], d.qp, false))
-			}
-		}
-		for c := range 2 {
-			at := now.Width*now.Height + c*now.Width*now.Height/4
-			f := b.dc[c]
-			s0, d0, s1, d1 := f[0]+f[1], f[0]-f[1], f[2]+f[3], f[2]-f[3]
-			v0 := [6]int32{10, 11, 13, 14, 16, 18}[d.qpc%6]
-			for i, dc := range [4]int32{s0 + s1, d0 + d1, s0 - s1, d0 - d1} {
-				levels := b.ac[c][i]
-				if b.cbp < 32 || b.counts[16+4*c+i] == 0 {
-					levels = [16]int32{}
-				}
-				levels[0] = (dc * v0 << (d.qpc / 6)) >> 1
-				add(out[at:], now.Width/2, now.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, d.qpc, true))
-			}
+		var b block
+		if d.transform(&b, now, base, mb) {
+			d.macroblock(&bitWriter{}, &b, mb)
+			d.rebuild(out, &b, mb)
+			d.setCounts(mb, nil)
 		}
 	}
-	return out
+	return out.Pix
 }
 
-// picture makes a desktop with noise in it.
+// desktop makes a picture of one with noise in it.
 func desktop(width, height int, r *rand.Rand) Picture {
 	p := Picture{width, height, make([]byte, width*height*3/2)}
 	for i := range p.Pix {
@@ -152,8 +93,9 @@ func desktop(width, height int, r *rand.Rand) Picture {
 }
 
 // TestDeltasDecodeToWhatWasMeant lets ffmpeg decode streams of both kinds of
-// pictures: each delta must be x264's picture plus our residual, to the bit,
-// and x264's own pictures as they are without us.
+// pictures: each delta must be the picture before plus our residual, to the
+// bit, and x264's own pictures as they are without us. Some deltas are more
+// than a decoder keeps pictures, and than x264 can number.
 func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 	for _, size := range [][2]int{{320, 240}, {200, 150}, {66, 34}} {
 		for _, qp := range []int{1, 10, 26, 33, 51} {
@@ -161,7 +103,7 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 				t.Run(fmt.Sprintf("%d×%d qp %d%s", size[0], size[1], qp, keys), func(t *testing.T) {
 					r := rand.New(rand.NewPCG(uint64(qp), 7))
 					width, height := size[0], size[1]
-					const bigs, deltas = 7, 4
+					const bigs = 7
 					var all []byte
 					var sources []Picture
 					for range bigs {
@@ -193,8 +135,9 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 						packets = append(packets, packet)
 						decoded := Picture{width, height, before[big*frame:][:frame]}
 						want = append(want, decoded.Pix)
-						for range deltas {
-							now := Picture{width, height, slices.Clone(sources[big].Pix)}
+						base := Picture{width, height, slices.Clone(sources[big].Pix)}
+						for range []int{0, 1, 40, 3}[big%4] {
+							now := Picture{width, height, slices.Clone(base.Pix)}
 							var changed []int
 							for mb := range columns * rows {
 								if r.IntN(4) > 0 {
@@ -203,8 +146,14 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 								changed = append(changed, mb)
 								scribble(now, mb%columns*16, mb/columns*16, r)
 							}
-							want = append(want, expected(d, decoded, now, sources[big], changed))
-							packets = append(packets, s.Delta(d.Encode(now, sources[big], changed)))
+							decoded.Pix = expected(d, decoded, now, base, changed)
+							diff, ok := d.Encode(now, base, changed, 1<<20)
+							if !ok {
+								t.Fatal("too large")
+							}
+							want = append(want, decoded.Pix)
+							packets = append(packets, s.Delta(diff))
+							sameError(t, decoded, base, Picture{width, height, before[big*frame:][:frame]}, sources[big])
 						}
 						big++
 					}
@@ -220,6 +169,49 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// sameError checks that base differs from what is decoded as x264's picture
+// from its source, where no value came to its limits.
+func sameError(t *testing.T, decoded, base, picture, source Picture) {
+	t.Helper()
+	for i, v := range decoded.Pix {
+		limits := false
+		for _, pix := range []byte{v, base.Pix[i], picture.Pix[i], source.Pix[i]} {
+			limits = limits || pix < 40 || pix > 215
+		}
+		if !limits && int(v)-int(base.Pix[i]) != int(picture.Pix[i])-int(source.Pix[i]) {
+			// Somewhere on the way one of them may have been clipped: their
+			// error is then smaller, never larger.
+			if abs(int32(v)-int32(base.Pix[i])) > abs(int32(picture.Pix[i])-int32(source.Pix[i])) {
+				t.Fatalf("sample %d: the base is %d and the picture %d, x264 made %d of %d", i, base.Pix[i], v, picture.Pix[i], source.Pix[i])
+			}
+		}
+	}
+}
+
+// TestADifferenceThatIsTooLargeChangesNothing: the base stays, and the next
+// difference is coded as if there had been none.
+func TestADifferenceThatIsTooLargeChangesNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	base := desktop(96, 64, r)
+	now := Picture{96, 64, slices.Clone(base.Pix)}
+	var changed []int
+	for mb := range 24 {
+		changed = append(changed, mb)
+		scribble(now, mb%6*16, mb/6*16, r)
+	}
+	d, fresh := NewDelta(96, 64, 20), NewDelta(96, 64, 20)
+	was := slices.Clone(base.Pix)
+	if _, ok := d.Encode(now, base, changed, 100); ok || !bytes.Equal(base.Pix, was) {
+		t.Fatalf("taken: %v, base as it was: %v", ok, bytes.Equal(base.Pix, was))
+	}
+	again := Picture{96, 64, slices.Clone(was)}
+	have, ok1 := d.Encode(now, base, changed, 1<<20)
+	want, ok2 := fresh.Encode(now, again, changed, 1<<20)
+	if !ok1 || !ok2 || have.n != want.n || !bytes.Equal(have.bits, want.bits) || !bytes.Equal(base.Pix, again.Pix) {
+		t.Error("the refused difference left something behind")
 	}
 }
 
