@@ -154,6 +154,7 @@ type agent struct {
 // agentOptions are what tests vary.
 type agentOptions struct {
 	coreURL, replay, data, path string
+	queueURL                    string // of a shared queue; empty = its own
 	originals                   cleanup.Policy
 	boundary                    func(string)
 	log                         io.Writer
@@ -177,7 +178,7 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	if _, err := registrar.Ensure(ctx); err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(ctx, queue.Options{Dir: filepath.Join(o.data, "queue"), Owner: "test", Lease: 5 * time.Second, Log: log})
+	q, err := queue.Open(ctx, queue.Options{Dir: filepath.Join(o.data, "queue"), URL: o.queueURL, Owner: "test", Lease: 5 * time.Second, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,10 +38,10 @@ func TestMain(m *testing.M) {
 }
 
 // agentProcess works on the one task until it has ended. It prints each step
-// boundary that it crosses, and kills itself at the one it was told.
+// boundary that it crosses, and kills or stops itself at the one it was told.
 func agentProcess() error {
 	ctx := context.Background()
-	deadly := os.Getenv("TEST_AGENT_KILL_AT")
+	deadly, pause := os.Getenv("TEST_AGENT_KILL_AT"), os.Getenv("TEST_AGENT_STOP_AT")
 	var in storage.Storage
 	if server := os.Getenv("TEST_AGENT_STORAGE"); server != "" {
 		var err error
@@ -51,12 +52,19 @@ func agentProcess() error {
 	a, err := newAgent(ctx, agentOptions{
 		storage: func() (storage.Storage, error) { return in, nil },
 		coreURL: os.Getenv("TEST_AGENT_CORE"), replay: os.Getenv("TEST_AGENT_REPLAY"), data: os.Getenv("TEST_AGENT_DATA"),
-		path: os.Getenv("TEST_AGENT_PATH"), originals: cleanup.PolicyTrash, log: os.Stderr,
+		path: os.Getenv("TEST_AGENT_PATH"), originals: cleanup.PolicyTrash, log: os.Stderr, queueURL: os.Getenv("TEST_AGENT_QUEUE"),
 		boundary: func(name string) {
 			fmt.Println("boundary:", name)
 			if name == deadly {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 				select {} // nothing runs on while the signal is delivered
+			}
+			if name == pause {
+				// This thread may run on for a moment: wait for the gap in time.
+				last := time.Now()
+				for _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP); time.Since(last) < time.Second; time.Sleep(10 * time.Millisecond) {
+					last = time.Now()
+				}
 			}
 		},
 	})
@@ -88,10 +96,7 @@ func agentProcess() error {
 func (s *site) runProcess(killAt string, env ...string) (boundaries []string, killed bool) {
 	s.t.Helper()
 	var out, log bytes.Buffer
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
-		"TEST_AGENT_PATH="+s.path, "TEST_AGENT_KILL_AT="+killAt)
-	cmd.Env = append(cmd.Env, env...)
+	cmd := s.process(append(env, "TEST_AGENT_KILL_AT="+killAt)...)
 	cmd.Stdout, cmd.Stderr = &out, &log
 	err := cmd.Run()
 	for lines := bufio.NewScanner(&out); lines.Scan(); {
@@ -107,6 +112,15 @@ func (s *site) runProcess(killAt string, env ...string) (boundaries []string, ki
 		s.t.Fatalf("agent process: %v\n%s", err, log.String())
 	}
 	return boundaries, false
+}
+
+// process is an agent process that has not been started.
+func (s *site) process(env ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
+		"TEST_AGENT_PATH="+s.path)
+	cmd.Env = append(cmd.Env, env...)
+	return cmd
 }
 
 // checkReplaced asserts the one right final state.

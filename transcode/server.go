@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"jumpserver-video/cleanup"
 	"jumpserver-video/coreapi"
 	"jumpserver-video/watcher/recording"
 )
@@ -63,14 +64,27 @@ func (d *server) put(ctx context.Context) (string, error) {
 }
 
 // retireStale moves an MP4 that is not ours, but where ours goes, to the trash.
+// An agent that slept through its lease, or whose volume did, may find there
+// what another has published meanwhile: the lease is asked for right before,
+// and again afterwards, for the move itself may have taken its time.
 func (d *server) retireStale() error {
 	there, err := exists(abs(d.ReplayDir, d.final()))
 	if err != nil || !there {
 		return err
 	}
+	if err := d.note(); err != nil {
+		return err
+	}
+	d.boundary("stale found")
 	to, err := d.trash().Retire(d.final())
 	if err != nil {
 		return fmt.Errorf("move the stale MP4 away: %w", err)
+	}
+	if err := d.note(); err != nil {
+		if back := d.trash().Restore(to); back != nil && !errors.Is(back, cleanup.ErrExists) {
+			d.log.Error("an MP4 that may be another agent's could not be put back from the trash", "path", d.final(), "trash", to, "error", back)
+		}
+		return err
 	}
 	d.log.Info("moved a stale MP4 to the trash", "to", to)
 	d.boundary("stale moved")

@@ -1,0 +1,73 @@
+package transcode_test
+
+import (
+	"bytes"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// sharedQueue starts a server for the queue of several agents.
+func sharedQueue(t *testing.T) (url string) {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s.ClientURL()
+}
+
+// TestAnAgentThatWakesTooLateTakesNothingAway: it sleeps for longer than its
+// lease right before it would publish or move a stale MP4 away, another agent replaces the recording
+// meanwhile, and then it goes on where it was.
+func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
+	for _, tc := range []struct {
+		version, asleep string
+		stale           bool
+	}{
+		{"3.10.9", "after event replay_upload_start", false},
+		{"3.10.9", "stale found", true},
+		{"4.10.13", "after event replay_upload_start", false},
+		{"4.10.13", "stale found", true},
+	} {
+		t.Run(tc.version+" "+tc.asleep, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, tc.version, false)
+			if tc.stale {
+				s.write(mp4, []byte("half an MP4 of an earlier attempt"))
+			}
+			shared := "TEST_AGENT_QUEUE=" + sharedQueue(t)
+
+			var log bytes.Buffer
+			sleeper := s.process(shared, "TEST_AGENT_DATA="+t.TempDir(), "TEST_AGENT_STOP_AT="+tc.asleep)
+			sleeper.Stderr = &log
+			if err := sleeper.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = sleeper.Process.Kill() })
+			limit := time.AfterFunc(time.Minute, func() { _ = sleeper.Process.Kill() })
+			defer limit.Stop()
+			var status syscall.WaitStatus
+			if _, err := syscall.Wait4(sleeper.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
+				t.Fatalf("the agent did not fall asleep: %v, %v\n%s", status, err, log.String())
+			}
+			s.runProcess("", shared)
+			s.checkReplaced()
+
+			if err := sleeper.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			if err := sleeper.Wait(); err != nil {
+				t.Fatalf("the agent that woke: %v\n%s", err, log.String())
+			}
+			s.checkReplaced()
+		})
+	}
+}
