@@ -1,0 +1,209 @@
+package coreapi_test
+
+import (
+	"errors"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/coretest"
+)
+
+func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		w := newWorker(t, core.URL+"/", "")
+		stop := w.run(t)
+		eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
+		got := core.Components()[0]
+		if got.Type != "video_worker" || got.Comment != "video_worker" || got.Load != "normal" ||
+			got.Stat.CPULoad != 0.5 || got.Stat.MemoryUsed != 40 || got.Stat.DiskUsed != 60 {
+			t.Errorf("%+v", got)
+		}
+		if !regexp.MustCompile(`^\[VideoWorker\]-.*-[a-zA-Z]{7}$`).MatchString(got.Name) || w.State().Name != got.Name {
+			t.Errorf("core calls it %s, it says %+v", got.Name, w.State())
+		}
+		for _, r := range core.Requests() {
+			if r.User != "" && r.Org != "ROOT" {
+				t.Errorf("not for the root organization: %+v", r)
+			}
+		}
+
+		// The next start uses the same key.
+		stop()
+		beat := core.Components()[0].LastBeat
+		w.run(t)
+		eventually(t, "another beat", func() bool { return core.Components()[0].LastBeat.After(beat) })
+		if n := len(core.Components()); n != 1 {
+			t.Errorf("%d components", n)
+		}
+	})
+}
+
+func TestAClosedRegistrationIsWaitedOut(t *testing.T) {
+	for _, tt := range []struct {
+		version string
+		mode    coretest.RegistrationMode
+		want    error
+		reopen  func(*coretest.Server)
+		advice  string
+	}{
+		{"3.10.9", coretest.RegistrationOff, coreapi.ErrRegistrationClosed,
+			func(s *coretest.Server) { s.SetRegistration(coretest.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
+		{"4.10.13", coretest.RegistrationOff, coreapi.ErrRegistrationRefused,
+			func(s *coretest.Server) { s.SetRegistration(coretest.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
+		{"4.10.13", coretest.RegistrationAuto, coreapi.ErrRegistrationRefused, (*coretest.Server).Restart, "restart core"},
+	} {
+		t.Run(tt.version, func(t *testing.T) {
+			clock := &clock{now: time.Now()}
+			core := start(t, coretest.Options{Version: tt.version, Registration: tt.mode, Now: clock.Now})
+			clock.pass(time.Hour)
+			w := newWorker(t, core.URL, "")
+			var failures failures
+			w.Registrar.Failed = failures.add
+			w.run(t)
+			eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+			if err := failures.last(); !errors.Is(err, tt.want) {
+				t.Errorf("got %v", err)
+			}
+			s := w.State()
+			if s.Registered || s.Online || !strings.Contains(s.LastError, tt.advice) {
+				t.Errorf("%+v", s)
+			}
+			tt.reopen(core)
+			eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
+			if n := strings.Count(w.log.String(), tt.advice); n != 1 {
+				t.Errorf("advice logged %d times", n)
+			}
+		})
+	}
+}
+
+func TestAWrongTokenIsNamedWhereCoreLetsOn(t *testing.T) {
+	for version, want := range map[string]error{"3.10.9": coreapi.ErrBadToken, "4.10.13": coreapi.ErrRegistrationRefused} {
+		core := start(t, coretest.Options{Version: version})
+		_, err := newClient(t, core.URL).Register(t.Context(), "wrong", "w")
+		if !errors.Is(err, want) || errors.Is(err, coreapi.ErrUnauthorized) {
+			t.Errorf("%s: got %v", version, err)
+		}
+	}
+}
+
+func TestATakenNameIsWaitedFor(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		// An earlier life of this worker, whose key is lost.
+		if _, err := newClient(t, core.URL).Register(t.Context(), token, "video-1"); err != nil {
+			t.Fatal(err)
+		}
+		w := newWorker(t, core.URL, "video-1")
+		var failures failures
+		w.Registrar.Failed = failures.add
+		w.run(t)
+		eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+		if err := failures.last(); !errors.Is(err, coreapi.ErrNameTaken) || !strings.Contains(err.Error(), "video-1") {
+			t.Errorf("got %v", err)
+		}
+		if err := core.DeleteComponent("video-1"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Name == "video-1" })
+	})
+}
+
+func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		w := newWorker(t, core.URL, "")
+		w.run(t)
+		eventually(t, "online", func() bool { return w.State().Online })
+		first := core.Components()[0]
+		if err := core.RevokeKey(first.KeyID); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "registered anew", func() bool { s := w.State(); return s.Online && s.Name != first.Name })
+		if n := len(core.Components()); n != 2 {
+			t.Errorf("%d components", n)
+		}
+		if n := strings.Count(w.log.String(), "registered with core"); n != 2 {
+			t.Errorf("said %d times to be registered", n)
+		}
+		aside, err := filepath.Glob(filepath.Join(w.dir, "keys", ".access_key_*"))
+		if err != nil || len(aside) != 1 {
+			t.Errorf("former keys: %v, %v", aside, err)
+		}
+	})
+}
+
+func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		w := newWorker(t, core.URL, "video-1")
+		w.run(t)
+		eventually(t, "online", func() bool { return w.State().Online })
+		first := core.Components()[0].KeyID
+		if err := core.DeleteComponent("video-1"); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "registered anew", func() bool {
+			c := core.Components()
+			return len(c) == 1 && c[0].Online && c[0].KeyID != first && w.State().Online
+		})
+	})
+}
+
+func TestACoreThatStartsLaterIsFound(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	w := newWorker(t, "http://"+addr, "")
+	var failures failures
+	w.Registrar.Failed = failures.add
+	w.run(t)
+	eventually(t, "several failures", func() bool { return failures.count() >= 3 })
+	if !errors.Is(failures.last(), coreapi.ErrUnavailable) {
+		t.Errorf("got %v", failures.last())
+	}
+	core := start(t, coretest.Options{Version: "4.10.13", Addr: addr})
+	eventually(t, "online", func() bool { return len(online(core)) == 1 })
+}
+
+func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		w := newWorker(t, core.URL, "video-1")
+		w.run(t)
+		kind := func() string { c, _ := w.Config(); return c.ReplayStorage.Type() }
+		eventually(t, "config", func() bool { _, ok := w.Config(); return ok })
+		if c, _ := w.Config(); kind() != coreapi.TypeServer || c.KeepDays != 200 {
+			t.Errorf("%v", c)
+		}
+		_, _, changed := w.Watch()
+		if err := core.SetReplayStorage("video-1", map[string]any{
+			"TYPE": "s3", "BUCKET": "replays", "ACCESS_KEY": "a", "SECRET_KEY": token, "ENDPOINT": "http://127.0.0.1:9",
+		}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+		case <-time.After(patience):
+			t.Fatal("not told of the change")
+		}
+		c, _ := w.Config()
+		if kind() != "s3" || c.ReplayStorage["SECRET_KEY"] != token {
+			t.Errorf("%#v", map[string]any(c.ReplayStorage))
+		}
+		// A storage that an administrator deletes.
+		if err := core.SetReplayStorage("video-1", map[string]any{"default": map[string]any{"TYPE": "server"}}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "server again", func() bool { return kind() == coreapi.TypeServer })
+	})
+}
