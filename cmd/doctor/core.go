@@ -103,10 +103,11 @@ func (d *Doctor) registration(ctx context.Context, client *coreapi.Client) Findi
 	case errors.Is(err, coreapi.ErrUnauthorized):
 		return bad(check, "start the agent, which registers anew; if it cannot, its log says what core wants",
 			"core does not accept the key in %s any more: the component was deleted or disabled", keys.Path())
+	case errors.Is(err, coreapi.ErrForbidden), err == nil && !profile.IsValid:
+		return bad(check, "activate the account of this component in JumpServer, or delete the component: the agent registers anew then",
+			"the account of the key in %s is not active", keys.Path())
 	case err != nil:
 		return bad(check, "look at core's log", "%v", err)
-	case !profile.IsValid:
-		return bad(check, "activate the account in JumpServer", "the account %s is not active", profile.Name)
 	}
 	return good(check, "core knows us as %s", profile.Name)
 }

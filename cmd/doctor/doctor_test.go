@@ -1,11 +1,13 @@
 package doctor
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,6 +108,45 @@ func TestWhatIsWrong(t *testing.T) {
 		}},
 		{"no key yet", "registration", "not registered yet", "start the agent", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
 			d.Config.DataDir, d.Config.BootstrapToken = t.TempDir(), "boot"
+		}},
+		{"an account that is not active", "registration", "is not active", "activate the account", Bad, func(t *testing.T, _ *Doctor, core *coretest.Server) {
+			if err := errors.Join(core.SetVersion("3.10.9"), core.DisableUser("worker-1")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"an account that a newer core does not know any more", "registration", "disabled", "registers anew", Bad, func(t *testing.T, _ *Doctor, core *coretest.Server) {
+			if err := core.DisableUser("worker-1"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a core that stumbles over the account", "registration", "500", "look at core's log", Bad, func(_ *testing.T, _ *Doctor, core *coretest.Server) {
+			profile := regexp.MustCompile("/users/profile/")
+			core.Fail(coretest.Fault{Path: profile, Status: http.StatusInternalServerError})
+			core.Fail(coretest.Fault{Path: profile, Times: 1, Status: http.StatusUnauthorized}) // as any stranger is told
+		}},
+		{"settings that core does not tell", "replay storage", "does not tell its settings", "look at core's log", Bad, func(_ *testing.T, _ *Doctor, core *coretest.Server) {
+			core.Fail(coretest.Fault{Path: regexp.MustCompile("/terminals/config/"), Status: http.StatusInternalServerError})
+		}},
+		{"a volume with little room", "replay volume", "0.0 GB free", "make room", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.ReplayDir = small(t)
+		}},
+		{"a data folder with little room", "data folder", "0.0 GB free", "make room", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.DataDir, d.Config.BootstrapToken = small(t), "boot"
+		}},
+		{"a data folder of somebody else's", "data folder", "belongs to user 12345", "sudo -u '#12345'", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			if err := os.Chown(d.Config.DataDir, 12345, -1); err != nil {
+				t.Skipf("only root gives folders away: %v", err)
+			}
+		}},
+		{"a data folder behind a closed one", "data folder", "permission denied", "right to enter", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
+			fails(t, d, volumetest.Fault{Op: "stat", On: "closed", Errno: syscall.EACCES})
+			d.Config.DataDir = d.Config.ReplayDir + "/closed"
+		}},
+		{"no folder for temporary files", "ffmpeg", "no such file", "TMPDIR", Bad, func(t *testing.T, _ *Doctor, _ *coretest.Server) {
+			t.Setenv("TMPDIR", "/nonexistent")
+		}},
+		{"no agent", "agent", "none answers", "systemctl start", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
+			d.Config.Port = 1
 		}},
 		{"an empty volume", "replay volume", "no folder of a day", "findmnt", Warn, func(t *testing.T, d *Doctor, _ *coretest.Server) {
 			d.Config.ReplayDir = t.TempDir()
@@ -259,6 +300,21 @@ func stores(t *testing.T, core *coretest.Server, settings map[string]any) {
 	if err := core.SetReplayStorage("worker-1", settings); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// small is a folder on a file system of a megabyte.
+func small(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("only root mounts a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
 }
 
 func file(t *testing.T, content string) string {
