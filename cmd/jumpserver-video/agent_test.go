@@ -298,9 +298,8 @@ func TestRazorsRecordingsOnTheVolume(t *testing.T) {
 		for j, suffix := range []string{".replay.gz", ".guac", ""} {
 			id := fmt.Sprintf("%08x-%04x-4111-8111-111111111111", i, j)
 			ids = append(ids, id)
-			start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 			l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: kind,
-				Start: start, End: start.Add(time.Hour), Finished: true, HasReplay: true})
+				Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true, HasReplay: true})
 			data := dump
 			if suffix == ".replay.gz" {
 				data = gzipped(t, string(dump))

@@ -75,7 +75,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 			b.until("healthy", func() bool { return b.health() == http.StatusOK })
 			b.send(b.lion(liontest.Signed), sent)
 			b.published("from the volume", onVolume.id, onVolume.date)
-			b.published("from Lion", sent, "2026-11-22")
+			b.published("from Lion", sent, sessionDay)
 			b.published("from the bucket", fallback.id, fallback.date)
 			if version != "3.10.9" {
 				b.published("in parts from the bucket", inParts.id, inParts.date)
@@ -131,9 +131,9 @@ func TestBucketWithoutAVolume(t *testing.T) {
 	}
 	b.recorded(lion, broken, hollow)
 	b.ended(lion, broken)
-	b.published("from Lion", good, "2026-11-22")
+	b.published("from Lion", good, sessionDay)
 	b.until("the recording itself", func() bool { return b.marked(broken) && b.served(broken) == "guacamole" })
-	if key := "2026-11-22/" + broken + ".replay.gz"; !strings.Contains(strings.Join(b.keys(), " "), key) {
+	if key := sessionDay + "/" + broken + ".replay.gz"; !strings.Contains(strings.Join(b.keys(), " "), key) {
 		t.Errorf("%s is not among %v", key, b.keys())
 	}
 }
@@ -214,7 +214,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	b.set(b.settings())
 	b.until("told", func() bool { return strings.Contains(b.log.String(), "MP4s go to the replay storage") })
 	b.send(lion, second)
-	b.published("into the bucket", second, "2026-11-22")
+	b.published("into the bucket", second, sessionDay)
 	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
 	b.until("told", func() bool { return strings.Count(b.log.String(), "MP4s go to core's own storage") == 2 })
 	b.send(lion, third)
@@ -231,8 +231,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
-	const day = "2026-11-22"
-	began := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	day, began := sessionDay, sessionStart
 	row := func(id string, change func(*coretest.Session)) {
 		s := coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
 			Start: began, End: began.Add(time.Hour), Finished: true}

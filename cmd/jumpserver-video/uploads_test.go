@@ -20,8 +20,8 @@ import (
 
 // session makes one known to core, which has no replay yet.
 func (l *lab) session(id string) {
-	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
-	l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion", Start: start, End: start.Add(time.Hour), Finished: true})
+	l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
+		Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true})
 }
 
 // marked tells whether core lists a replay of the session.
@@ -62,7 +62,12 @@ func (l *lab) ended(lion *liontest.Lion, id string) {
 	}
 }
 
-const sessionDay = "2026-11-22"
+// sessionStart is when the sessions of these tests began: on one of the days
+// that are looked at often, whenever the tests run.
+var (
+	sessionStart = time.Now().UTC().Add(-2 * time.Hour).Truncate(time.Second)
+	sessionDay   = sessionStart.Format(time.DateOnly)
+)
 
 // sample is a recording of the test data: a flat file, or a folder of parts.
 func sample(t *testing.T, pattern string) string {
