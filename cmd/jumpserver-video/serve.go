@@ -17,15 +17,18 @@ import (
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/upload"
 )
 
 // newHandler is everything that the agent answers over HTTP.
 func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /video-worker/health/", &health{component: component, volume: volume, stored: stored, uploaded: uploaded})
-	uploaded.register(mux)
+	well := &health{component: component, volume: volume, stored: stored, uploaded: uploaded}
+	mux.Handle("GET /video-worker/health/{$}", well)
+	mux.Handle("GET /video-worker/health", well)
+	uploaded.server.Register(mux)
 	shown.register(mux)
-	return mux
+	return upload.Routes(mux)
 }
 
 // settlingViews shows recordings that the watcher has found and still waits for.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os/exec"
 	"strings"
 	"time"
@@ -101,18 +100,12 @@ func checkAt(core *coreapi.Client) upload.Check {
 		switch {
 		case errors.Is(err, coreapi.ErrUnauthorized):
 			return upload.Account{}, errors.Join(upload.ErrSignature, err)
+		case errors.Is(err, coreapi.ErrForbidden): // v3 core's answer to a disabled account
+			return upload.Account{}, nil
 		case err != nil:
 			return upload.Account{}, errors.Join(upload.ErrNoCore, err)
 		}
 		return upload.Account{ID: p.ID, Service: p.IsServiceAccount, Valid: p.IsValid}, nil
-	}
-}
-
-// register adds the API of Video-Worker.
-func (u *uploads) register(mux *http.ServeMux) {
-	api := u.server.Handler()
-	for _, path := range []string{"/api/v1/users/profile/", "/ws/events/", "/api/v2/replay/"} {
-		mux.Handle(path, api)
 	}
 }
 

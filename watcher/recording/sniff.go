@@ -53,24 +53,27 @@ var guacStart = regexp.MustCompile(`^[1-9][0-9]?\.[a-z]+[,;]`)
 // Sniff tells the kind of content, looking through gzip. It returns r's
 // errors; content that is shorter than expected is no error.
 func Sniff(r io.Reader) (Kind, error) {
+	kind, _, err := Look(r)
+	return kind, err
+}
+
+// Look is [Sniff], and also answers the first bytes of the content, 512 at
+// most.
+func Look(r io.Reader) (Kind, []byte, error) {
 	plain, err := decompress(r)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrHeader) {
-		return KindUnknown, nil // cut in the gzip header
+		return KindUnknown, nil, nil // cut in the gzip header
 	}
 	if err != nil {
-		return KindUnknown, err
+		return KindUnknown, nil, err
 	}
 	head := make([]byte, sniffLen)
 	n, err := io.ReadFull(plain, head)
 	head = head[:n]
-	switch {
-	case err == nil, errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return kindOf(head), nil
-	case isCorrupt(err):
-		return kindOf(head), nil
-	default:
-		return KindUnknown, err
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isCorrupt(err) {
+		return KindUnknown, nil, err
 	}
+	return kindOf(head), head, nil
 }
 
 func kindOf(head []byte) Kind {

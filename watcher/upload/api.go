@@ -1,9 +1,7 @@
 package upload
 
 import (
-	"bufio"
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,21 +31,12 @@ type Server struct {
 
 // Bounds of requests.
 const (
-	maxMeta  = 16 << 20 // bytes of a v4 task
-	maxField = 64 << 10 // bytes of a form's field
-	maxFiles = 10_000
-	silence  = 2 * time.Minute
+	maxMeta   = 16 << 20 // bytes of a v4 task
+	maxField  = 64 << 10 // bytes of a form's field
+	maxFields = 100      // of a form
+	maxFiles  = 10_000
+	silence   = 2 * time.Minute
 )
-
-// Handler answers the API; see the package comment.
-func (s *Server) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/users/profile/", s.login)
-	mux.HandleFunc("GET /ws/events/", s.events)
-	mux.HandleFunc("POST /api/v2/replay/sessions/{session}/task/", s.task)
-	mux.HandleFunc("POST /api/v2/replay/sessions/{task}/task/upload/{index}", s.part)
-	return mux
-}
 
 // refusal is an error with the status that it is answered with.
 type refusal struct {
@@ -84,10 +73,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusUnprocessableEntity
 	case errors.Is(err, ErrFull):
 		status = http.StatusInsufficientStorage
+	case errors.Is(err, ErrMany):
+		status = http.StatusTooManyRequests
 	}
 	s.Log.Warn("upload refused; the client falls back to its own storage", "path", r.URL.Path, "from", r.RemoteAddr, "status", status, "error", err)
 	// What is left of the body is not read: the connection ends.
 	w.Header().Set("Connection", "close")
+	answerError(w, status, err)
+}
+
+// answerError says what went wrong in the words of each era.
+func answerError(w http.ResponseWriter, status int, err error) {
 	answer(w, status, map[string]any{"ok": false, "error": err.Error(), "error_message": err.Error()})
 }
 
@@ -98,7 +94,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "files", len(t.Files), "complete", t.Complete)
+	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "files", len(t.Files))
 	answer(w, http.StatusOK, map[string]any{"id": t.ID, "session_id": t.Session, "status": "pending"})
 }
 
@@ -170,72 +166,6 @@ func (s *Server) announced(r *http.Request, session string, caller string) (Task
 	return s.Spool.Create(t)
 }
 
-// form takes a v3 task: the recording is in the request.
-func (s *Server) form(r *http.Request, session, caller string) (Task, error) {
-	form, err := r.MultipartReader()
-	if err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
-	}
-	t := Task{Session: session, Component: "lion", Caller: caller}
-	for {
-		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) && t.Complete {
-			s.accepted(t)
-			return t, nil
-		}
-		if err != nil {
-			s.drop(t)
-			return Task{}, refuse(http.StatusBadRequest, "the form ends without a recording: %w", err)
-		}
-		if part.FormName() == "file" && !t.Complete {
-			if t, err = s.recording(r.Context(), t, part); err != nil {
-				return Task{}, err
-			}
-			continue
-		}
-		value, err := io.ReadAll(io.LimitReader(part, maxField))
-		if err != nil {
-			s.drop(t)
-			return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
-		}
-		switch text := string(value); part.FormName() {
-		case "session_id":
-			if text != session {
-				s.drop(t)
-				return Task{}, refuse(http.StatusBadRequest, "the form is for session %q", text)
-			}
-		case "component_type":
-			t.Component = text
-		}
-	}
-}
-
-// recording stores the file of a form.
-func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, error) {
-	in := bufio.NewReaderSize(part, 64<<10)
-	head, err := in.Peek(2)
-	if err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "an empty recording")
-	}
-	name := t.Session + ".guac"
-	if head[0] == 0x1f && head[1] == 0x8b {
-		name = t.Session + ".replay.gz"
-	}
-	t.Files = []File{{Name: name}}
-	if t, err = s.Spool.Create(t); err != nil {
-		return Task{}, err
-	}
-	stored, err := s.Spool.Store(ctx, t.ID, 0, in)
-	if err == nil {
-		err = s.known(stored, 0)
-	}
-	if err != nil {
-		s.drop(t)
-		return Task{}, err
-	}
-	return stored, nil
-}
-
 // part takes a file of a v4 task.
 func (s *Server) part(w http.ResponseWriter, r *http.Request) {
 	if err := s.storePart(r, http.NewResponseController(w)); err != nil {
@@ -266,42 +196,36 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "the form: %w", err)
 	}
-	for {
+	for range maxFields {
 		part, err := form.NextPart()
 		if err != nil {
+			s.drop(t)
 			return refuse(http.StatusBadRequest, "the form has no file: %w", err)
 		}
 		if part.FormName() != "file" {
 			continue
 		}
-		was := t.Complete
-		if t, err = s.Spool.Store(r.Context(), t.ID, index, part); err != nil {
+		if err := s.Spool.Store(r.Context(), t.ID, index, part, known); err != nil {
+			if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrNoTask) {
+				s.drop(t) // after any failure the client stores the whole recording elsewhere
+			}
 			return err
 		}
-		if err := s.known(t, index); err != nil {
-			s.drop(t)
-			return err
-		}
-		if t.Complete && !was {
-			s.accepted(t)
-		}
-		return nil
+		return s.commit(t)
 	}
+	return refuse(http.StatusBadRequest, "the form has more than %d fields", maxFields)
 }
 
-// known refuses what is no Guacamole dump.
-func (s *Server) known(t Task, index int) error {
-	f, err := s.Spool.open(t, index)
+// commit completes an upload if all of it is there.
+func (s *Server) commit(t Task) error {
+	t, completed, err := s.Spool.Commit(t.ID)
 	if err != nil {
+		s.drop(t)
 		return err
 	}
-	defer f.Close()
-	kind, err := recording.Sniff(f)
-	if err != nil {
-		return refuse(http.StatusUnsupportedMediaType, "%s cannot be read as a recording: %w", t.Files[index].Name, err)
-	}
-	if kind != recording.KindGuacamole {
-		return refuse(http.StatusUnsupportedMediaType, "a recording of kind %v cannot be converted; if it comes from Razor, its own storage keeps it", kind)
+	if completed {
+		s.Log.Info("upload complete", "task", t.ID, "session", t.Session)
+		s.accepted(t)
 	}
 	return nil
 }
@@ -312,12 +236,12 @@ func (s *Server) accepted(t Task) {
 	}
 }
 
-// drop forgets an upload that has been refused.
+// drop forgets an upload that has been refused, unless it is complete.
 func (s *Server) drop(t Task) {
 	if t.ID == "" {
 		return
 	}
-	if err := s.Spool.Drop(t.ID); err != nil {
+	if err := s.Spool.Drop(t.ID); err != nil && !errors.Is(err, ErrNoTask) {
 		s.Log.Warn("a refused upload stays in the spool until it expires", "task", t.ID, "error", err)
 	}
 }

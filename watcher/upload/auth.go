@@ -9,13 +9,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Account is whom core takes a caller for.
@@ -41,6 +37,8 @@ type Auth struct {
 	check Check
 	seal  cipher.AEAD
 	now   func() time.Time
+	life  time.Duration // of cookies
+	wait  time.Duration // for core's answer
 
 	mu    sync.Mutex
 	known map[[32]byte]entry // by the signature's hash; guarded by mu
@@ -52,11 +50,14 @@ type entry struct {
 }
 
 const (
-	cookieName  = "jms_video_session"
-	cookieLife  = 24 * time.Hour
-	knownLife   = time.Minute // of a positive answer; negative ones are not kept
-	maxKnown    = 1000
-	eventsProto = "JMS-Video-Worker"
+	cookieName = "jms_video_session"
+	// cookieLife bounds how long an account that core has disabled goes on
+	// uploading; see [Server.events] for how clients get a new cookie in time.
+	cookieLife = 2 * time.Hour
+	knownLife  = time.Minute // of a positive answer; negative ones are not kept
+	maxKnown   = 1000
+	// checkWait is what core has for its answer: the newest Lion gives us 30 s.
+	checkWait = 10 * time.Second
 )
 
 // NewAuth seals cookies with a secret that all workers behind one address
@@ -76,7 +77,7 @@ func NewAuth(check Check, secret string) (*Auth, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Auth{check: check, seal: seal, now: time.Now, known: map[[32]byte]entry{}}, nil
+	return &Auth{check: check, seal: seal, now: time.Now, life: cookieLife, wait: checkWait, known: map[[32]byte]entry{}}, nil
 }
 
 // Caller is the id of the component that sends a request. Its errors carry the
@@ -103,7 +104,9 @@ func (a *Auth) signed(r *http.Request) (string, error) {
 	if ok && a.now().Before(e.until) {
 		return e.account, nil
 	}
-	account, err := a.check(r.Context(), authorization, date, org)
+	ctx, cancel := context.WithTimeout(r.Context(), a.wait)
+	defer cancel()
+	account, err := a.check(ctx, authorization, date, org)
 	switch {
 	case errors.Is(err, ErrSignature):
 		return "", refuse(http.StatusUnauthorized, "%w", err)
@@ -130,7 +133,7 @@ type ticket struct {
 }
 
 func (a *Auth) issue(account string) (string, error) {
-	plain, err := json.Marshal(ticket{account, a.now().Add(cookieLife)})
+	plain, err := json.Marshal(ticket{account, a.now().Add(a.life)})
 	if err != nil {
 		return "", err
 	}
@@ -155,45 +158,4 @@ func (a *Auth) open(cookie string) (account string, ok bool) {
 		return "", false
 	}
 	return t.Account, true
-}
-
-// login is that of v3 clients: the request is signed for this very path.
-func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	account, err := s.Auth.signed(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	value, err := s.Auth.issue(account)
-	if err != nil {
-		s.fail(w, r, fmt.Errorf("login: %w", err))
-		return
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, MaxAge: int(cookieLife.Seconds())})
-	answer(w, http.StatusOK, map[string]any{"id": account, "is_service_account": true, "is_valid": true})
-}
-
-// events keeps a v3 client's channel open; nothing is ever said on it.
-func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	if _, err := s.Auth.Caller(r); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{eventsProto}, InsecureSkipVerify: true})
-	if err != nil {
-		s.Log.Debug("event channel", "error", err)
-		return
-	}
-	defer conn.CloseNow()
-	for { // pings, every 30 seconds
-		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Minute)
-		_, data, err := conn.Read(ctx)
-		cancel()
-		if err != nil {
-			return
-		}
-		if !strings.Contains(string(data), "ping") {
-			s.Log.Debug("event", "from", r.RemoteAddr, "bytes", len(data))
-		}
-	}
 }

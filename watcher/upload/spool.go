@@ -1,13 +1,10 @@
 package upload
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,7 +41,11 @@ var (
 	ErrFull     = errors.New("not enough room for uploads")
 	ErrBusy     = errors.New("this file is being uploaded by another request")
 	ErrChecksum = errors.New("the checksum does not agree")
+	ErrMany     = errors.New("too many uploads of this account are not finished")
 )
+
+// maxOpen is how many uploads of one account may be unfinished.
+const maxOpen = 1000
 
 // Spool keeps uploads in a folder, and those that are done with in a folder
 // "done" below it. It may be used by many goroutines.
@@ -53,9 +54,11 @@ type Spool struct {
 	Reserve int64         // bytes that stay free on the disk
 	Keep    time.Duration // of uploads that are not completed
 	KeepOld time.Duration // of those whose MP4 is in place
+	MaxOpen int           // unfinished uploads of one account; 0 = 1000
 
 	mu   sync.Mutex
-	busy map[string]bool // task/index being written
+	busy map[string]bool   // task/index being written; guarded by mu
+	open map[string]string // accounts of unfinished uploads, by id; guarded by mu
 }
 
 // Create makes a durable folder for an upload.
@@ -64,14 +67,46 @@ func (s *Spool) Create(t Task) (Task, error) {
 		return Task{}, err
 	}
 	t.ID, t.Created, t.Complete = uuid.NewString(), time.Now().UTC(), false
-	if err := os.Mkdir(s.folder(t.ID), 0o700); err != nil {
-		return Task{}, fmt.Errorf("spool: %w", err)
-	}
-	if err := errors.Join(s.write(t), syncDir(s.Dir)); err != nil {
-		os.RemoveAll(s.folder(t.ID))
+	if err := s.begin(t); err != nil {
 		return Task{}, err
 	}
+	err := os.Mkdir(s.folder(t.ID), 0o700)
+	if err == nil {
+		err = errors.Join(s.write(t), syncDir(s.Dir))
+	}
+	if err != nil {
+		s.ended(t.ID)
+		os.RemoveAll(s.folder(t.ID))
+		return Task{}, spoolError(err)
+	}
 	return t, nil
+}
+
+// begin counts an upload among the account's unfinished ones.
+func (s *Spool) begin(t Task) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, caller := range s.open {
+		if caller == t.Caller {
+			n++
+		}
+	}
+	if most := cmp.Or(s.MaxOpen, maxOpen); n >= most {
+		return fmt.Errorf("%w: %d", ErrMany, n)
+	}
+	if s.open == nil {
+		s.open = map[string]string{}
+	}
+	s.open[t.ID] = t.Caller
+	return nil
+}
+
+// ended takes an upload off that count.
+func (s *Spool) ended(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, id)
 }
 
 func (s *Spool) folder(id string) string { return filepath.Join(s.Dir, id) }
@@ -115,7 +150,7 @@ func (s *Spool) write(t Task) error {
 func (s *Spool) put(dir, name string, data []byte) error {
 	f, err := os.CreateTemp(dir, ".writing-")
 	if err != nil {
-		return fmt.Errorf("spool: %w", err)
+		return spoolError(err)
 	}
 	_, err = f.Write(data)
 	return s.seal(f, err, filepath.Join(dir, name))
@@ -137,103 +172,34 @@ func (s *Spool) seal(f *os.File, err error, path string) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("spool: %w", err)
 	}
-	return nil
+	return spoolError(err)
 }
 
-// Store takes the bytes of the file at an index of the task's list, durably.
-// The same file again replaces the one before as long as the task is not
-// complete; afterwards it is only compared. It answers the task as it is then.
-//
-// Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrFull], and those of r and
-// of the disk; none leaves anything behind.
-func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader) (Task, error) {
-	t, err := s.Get(id)
-	if err != nil {
-		return Task{}, err
-	}
-	if index < 0 || index >= len(t.Files) {
-		return Task{}, fmt.Errorf("%w: it has %d files, not one at %d", ErrNoTask, len(t.Files), index)
-	}
-	release, err := s.claim(id, index)
-	if err != nil {
-		return Task{}, err
-	}
-	defer release()
-	f, err := os.CreateTemp(s.folder(id), ".writing-")
-	if err != nil {
-		return Task{}, fmt.Errorf("spool: %w", err)
-	}
-	hash := sha256.New()
-	size, err := io.Copy(&roomWriter{s: s, w: io.MultiWriter(f, hash)}, contextReader{ctx, r})
-	sum := hex.EncodeToString(hash.Sum(nil))
-	want := t.Files[index]
-	switch {
-	case err == nil && size == 0:
-		err = fmt.Errorf("%w: no bytes", ErrChecksum)
-	case err == nil && want.Checksum != "" && !strings.EqualFold(want.Checksum, sum):
-		err = fmt.Errorf("%w: %s was announced and %s has come", ErrChecksum, want.Checksum, sum)
-	case err == nil && t.Complete: // the answer was lost, and the client asks again
-		if want.Size != size {
-			err = fmt.Errorf("%w: %d bytes came before and %d now", ErrChecksum, want.Size, size)
-		}
-		f.Close()
-		os.Remove(f.Name())
-		return t, err
-	}
-	if err := s.seal(f, err, filepath.Join(s.folder(id), want.Name)); err != nil {
-		return Task{}, err
-	}
-	return s.stored(id, index, size, sum)
-}
-
-// stored notes a file, and completes the task with the last.
-func (s *Spool) stored(id string, index int, size int64, sum string) (Task, error) {
+// Commit completes an upload if all its files are there, durably. It answers
+// whether it was this call that did.
+func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.Get(id)
-	if err != nil {
-		return Task{}, err
+	if t, err = s.Get(id); err != nil || t.Complete {
+		return t, false, err
 	}
-	t.Files[index].Size, t.Files[index].Checksum = size, sum
-	t.Complete = true
 	for _, f := range t.Files {
-		t.Complete = t.Complete && f.Size > 0
-	}
-	if t.Complete && len(t.Index) > 0 {
-		if err := s.put(s.folder(id), t.Session+".replay.json", t.Index); err != nil {
-			return Task{}, err
+		if f.Size == 0 {
+			return t, false, nil
 		}
 	}
-	return t, s.write(t)
-}
-
-// claim keeps two requests from writing one file.
-func (s *Spool) claim(id string, index int) (release func(), err error) {
-	key := fmt.Sprint(id, "/", index)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.busy[key] {
-		return nil, ErrBusy
+	if len(t.Index) > 0 {
+		if err := s.put(s.folder(id), t.Session+".replay.json", t.Index); err != nil {
+			return t, false, err
+		}
 	}
-	if s.busy == nil {
-		s.busy = map[string]bool{}
+	t.Complete = true
+	if err := s.write(t); err != nil {
+		return t, false, err
 	}
-	s.busy[key] = true
-	return func() {
-		s.mu.Lock()
-		delete(s.busy, key)
-		s.mu.Unlock()
-	}, nil
-}
-
-func (s *Spool) open(t Task, index int) (*os.File, error) {
-	f, err := os.Open(filepath.Join(s.folder(t.ID), t.Files[index].Name))
-	if err != nil {
-		return nil, fmt.Errorf("spool: %w", err)
-	}
-	return f, nil
+	delete(s.open, id)
+	return t, true, nil
 }
 
 // Path is where the recording of a complete task lies, relative to Dir: a
@@ -245,63 +211,16 @@ func (s *Spool) Path(t Task) string {
 	return filepath.Join(t.ID, t.Files[0].Name)
 }
 
-// Drop removes an upload.
+// Drop removes an upload, unless it is complete: then its client may have been
+// told so.
 func (s *Spool) Drop(id string) error {
-	if _, err := s.Get(id); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t, err := s.Get(id); err != nil || t.Complete {
 		return err
 	}
-	return os.RemoveAll(s.folder(id))
-}
-
-// Room answers [ErrFull] when there is no room for another upload.
-func (s *Spool) Room() error { return s.room(0) }
-
-// room answers ErrFull when less than the reserve would be left.
-func (s *Spool) room(bytes int64) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(s.Dir, &st); err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	if free := int64(st.Bavail) * st.Bsize; free-bytes < s.Reserve {
-		return fmt.Errorf("%w: %d MB are free in %s and %d MB stay free", ErrFull, free>>20, s.Dir, s.Reserve>>20)
-	}
-	return nil
-}
-
-// roomWriter looks at the free space now and then.
-type roomWriter struct {
-	s    *Spool
-	w    io.Writer
-	left int64 // bytes until the next look
-}
-
-const lookEvery = 32 << 20
-
-func (r *roomWriter) Write(p []byte) (int, error) {
-	if r.left -= int64(len(p)); r.left < 0 {
-		if err := r.s.room(int64(len(p))); err != nil {
-			return 0, err
-		}
-		r.left = lookEvery
-	}
-	n, err := r.w.Write(p)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
-		err = fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return n, err
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
+	delete(s.open, id)
+	return spoolError(os.RemoveAll(s.folder(id)))
 }
 
 func syncDir(dir string) error {
@@ -310,8 +229,16 @@ func syncDir(dir string) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("spool: %w", err)
+	return spoolError(d.Sync())
+}
+
+// spoolError says where an error comes from, and that it is [ErrFull] if so.
+func spoolError(err error) error {
+	switch {
+	case err == nil, errors.Is(err, ErrFull):
+		return err
+	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	}
-	return nil
+	return fmt.Errorf("spool: %w", err)
 }

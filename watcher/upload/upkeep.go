@@ -95,8 +95,20 @@ func sweep(folder string) error {
 	return err
 }
 
-// Expire drops uploads that were begun long ago and never completed, and those
-// that are done with, and answers how many.
+// touched is when something in a folder was last written: an upload that goes
+// on has not been abandoned, however long it takes.
+func touched(folder string, last time.Time) time.Time {
+	entries, _ := os.ReadDir(folder)
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
+}
+
+// Expire drops uploads that were not completed and to which nothing has come
+// for long, and those that are done with, and answers how many.
 func (s *Spool) Expire(now time.Time) (int, error) {
 	n := 0
 	drop := func(folder string, since time.Time, keep time.Duration) error {
@@ -104,16 +116,17 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 			return nil
 		}
 		n++
+		s.ended(filepath.Base(folder))
 		return os.RemoveAll(folder)
 	}
 	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
 		switch {
-		case errors.Is(err, ErrNoTask): // died before task.json was there
-			return drop(folder, info.ModTime(), s.Keep)
-		case err != nil || t.Complete:
-			return nil //nolint:nilerr // what cannot be judged stays
+		case err == nil && t.Complete:
+			return nil
+		case err != nil && !errors.Is(err, ErrNoTask): // died before task.json was there
+			return nil // what cannot be judged stays
 		}
-		return drop(folder, t.Created, s.Keep)
+		return drop(folder, touched(folder, info.ModTime()), s.Keep)
 	})
 	if err != nil {
 		return n, err

@@ -1,0 +1,93 @@
+package upload
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"jumpserver-video/watcher/recording"
+)
+
+// form takes a v3 task: the recording is in the request. It is accepted when
+// the form has ended, and not before.
+func (s *Server) form(r *http.Request, session, caller string) (t Task, err error) {
+	form, err := r.MultipartReader()
+	if err != nil {
+		return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
+	}
+	t = Task{Session: session, Component: "lion", Caller: caller}
+	defer func() {
+		if err != nil {
+			s.drop(t)
+		}
+	}()
+	for range maxFields {
+		part, err := form.NextPart()
+		if errors.Is(err, io.EOF) && t.ID != "" {
+			return t, s.commit(t)
+		}
+		if err != nil {
+			return t, refuse(http.StatusBadRequest, "the form ends without a recording: %w", err)
+		}
+		if part.FormName() == "file" && t.ID == "" {
+			if t, err = s.recording(r.Context(), t, part); err != nil {
+				return t, err
+			}
+			continue
+		}
+		value, err := io.ReadAll(io.LimitReader(part, maxField))
+		if err != nil {
+			return t, refuse(http.StatusBadRequest, "the form: %w", err)
+		}
+		switch text := string(value); part.FormName() {
+		case "session_id":
+			if text != session {
+				return t, refuse(http.StatusBadRequest, "the form is for session %q", text)
+			}
+		case "component_type":
+			if t.ID == "" {
+				t.Component = fmt.Sprintf("%.40s", text)
+			}
+		}
+	}
+	return t, refuse(http.StatusBadRequest, "the form has more than %d fields", maxFields)
+}
+
+// recording stores the file of a form. The task that it answers has an id as
+// soon as there is something to drop.
+func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, error) {
+	in := bufio.NewReaderSize(part, 64<<10)
+	head, err := in.Peek(2)
+	if err != nil {
+		return t, refuse(http.StatusBadRequest, "an empty recording: %w", err)
+	}
+	name := t.Session + ".guac"
+	if head[0] == 0x1f && head[1] == 0x8b {
+		name = t.Session + ".replay.gz"
+	}
+	t.Files = []File{{Name: name}}
+	created, err := s.Spool.Create(t)
+	if err != nil {
+		return t, err
+	}
+	return created, s.Spool.Store(ctx, created.ID, 0, in, known)
+}
+
+// known refuses what is no Guacamole dump, and says what it looks like.
+func known(name string, r io.Reader) error {
+	kind, head, err := recording.Look(r)
+	switch {
+	case err != nil:
+		return refuse(http.StatusUnsupportedMediaType, "%s cannot be read as a recording: %w", name, err)
+	case kind == recording.KindGuacamole:
+		return nil
+	case kind == recording.KindUnknown:
+		return refuse(http.StatusUnsupportedMediaType,
+			"content of unknown kind cannot be converted (it looks like %s and begins with %q); if it comes from Razor, its own storage keeps it",
+			http.DetectContentType(head), head[:min(len(head), 16)])
+	}
+	return refuse(http.StatusUnsupportedMediaType, "content of kind %v cannot be converted; if it comes from Razor, its own storage keeps it", kind)
+}

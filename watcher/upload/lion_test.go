@@ -1,0 +1,150 @@
+package upload
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"jumpserver-video/watcher/recording"
+)
+
+func TestLion4UploadsPartByPart(t *testing.T) {
+	w := newWorker(t)
+	names, parts := lexicographic(12)
+	status, answer := w.announce(t, "lion", names, parts)
+	task, _ := answer["id"].(string)
+	if status != http.StatusOK || task == "" {
+		t.Fatal(status, answer)
+	}
+	for i, name := range names {
+		if status, answer := w.part(t, "lion", task, i, name, parts[name]); status != http.StatusOK || answer["ok"] != true {
+			t.Fatal(i, status, answer)
+		}
+	}
+	if len(w.accepted) != 1 || !w.accepted[0].Complete {
+		t.Fatalf("accepted: %+v", w.accepted)
+	}
+	rec, err := recording.Open(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(w.accepted[0])))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rec.Parts) != 12 || rec.Session != session || !strings.HasSuffix(rec.Parts[11].Name, ".11.part.gz") {
+		t.Errorf("%+v", rec)
+	}
+	for _, p := range rec.Parts {
+		data, err := os.ReadFile(filepath.Join(w.api.Spool.Dir, task, filepath.Base(p.Name)))
+		if err != nil || !bytes.Equal(data, parts[filepath.Base(p.Name)]) {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+	// The last answer was lost: the client asks again, and nothing changes.
+	last := len(names) - 1
+	if status, answer := w.part(t, "lion", task, last, names[last], parts[names[last]]); status != http.StatusOK || answer["ok"] != true {
+		t.Error(status, answer)
+	}
+	if len(w.accepted) != 1 {
+		t.Error("accepted twice")
+	}
+	if left, err := w.api.Spool.Complete(); err != nil || len(left) != 1 {
+		t.Error(left, err)
+	}
+	if w.asked != 1 {
+		t.Errorf("core was asked %d times", w.asked)
+	}
+}
+
+func TestPartsInAnyOrderAndTwice(t *testing.T) {
+	w := newWorker(t)
+	names, parts := lexicographic(3)
+	_, answer := w.announce(t, "lion", names, parts)
+	task, _ := answer["id"].(string)
+	for _, i := range []int{2, 0, 2, 1} {
+		if status, answer := w.part(t, "lion", task, i, names[i], parts[names[i]]); status != http.StatusOK {
+			t.Fatal(i, status, answer)
+		}
+	}
+	if len(w.accepted) != 1 {
+		t.Errorf("accepted %d times", len(w.accepted))
+	}
+}
+
+// TestLion3SendsTheRecordingInAForm: fields in any order, compressed or raw,
+// whatever the fields say of it: the content counts. The answer's fields have
+// the types that the client decodes.
+func TestLion3SendsTheRecordingInAForm(t *testing.T) {
+	raw := "4.size,1.0,2.64,2.48;4.sync,1.1;"
+	for _, fields := range [][][2]string{
+		{{"session_id", session}, {"component_type", "lion"}, {"session_date", "2024-04-23"}, {"file", string(dump(300))}},
+		{{"file", string(dump(300))}, {"width", "1920"}, {"session_id", session}},
+		{{"width", "1920"}, {"bitrate", "1"}, {"file", raw}, {"file_type", ".replay"}},
+		{{"component_type", "razor"}, {"file_type", "rdp"}, {"file", raw}},
+	} {
+		w := newWorker(t)
+		status, answer := w.form(t, fields...)
+		if status != http.StatusOK || len(w.accepted) != 1 {
+			t.Fatal(fields, status, answer)
+		}
+		for name, value := range answer {
+			if text, ok := value.(string); !ok || text == "" {
+				t.Errorf("%s is %v", name, value)
+			}
+		}
+		task := w.accepted[0]
+		stored, err := os.ReadFile(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(task)))
+		if err != nil || task.ID != answer["id"] || !slices.Contains(fields, [2]string{"file", string(stored)}) {
+			t.Errorf("%+v: %v", task, err)
+		}
+		rec, err := recording.Open(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(task)))
+		if err != nil || rec.Session != session {
+			t.Errorf("%+v %v", rec, err)
+		}
+	}
+}
+
+// TestAFormIsTakenWhenItHasEnded: what comes after the file can still refuse it.
+func TestAFormIsTakenWhenItHasEnded(t *testing.T) {
+	other := strings.Replace(session, "5", "6", 1)
+	many := [][2]string{{"file", string(dump(300))}}
+	for range maxFields {
+		many = append(many, [2]string{"x", "y"})
+	}
+	for name, fields := range map[string][][2]string{
+		"another session": {{"file", string(dump(300))}, {"session_id", other}},
+		"no file":         {{"session_id", session}},
+		"an empty file":   {{"session_id", session}, {"file", ""}},
+		"without end":     many,
+	} {
+		w := newWorker(t)
+		if status, answer := w.form(t, fields...); status != http.StatusBadRequest || answer["error"] == "" {
+			t.Error(name, status, answer)
+		}
+		w.empty(t)
+	}
+}
+
+// TestTasksInTheWordsOfEachSDK: Go's field names or others, dates in either
+// spelling, more fields than are known.
+func TestTasksInTheWordsOfEachSDK(t *testing.T) {
+	part := fmt.Sprintf(`{"name":"%s.0.part.gz","start":912345678,"end":914999000,"duration":2653322,"size":314572911,"checksum":"%s"}`,
+		session, strings.ToUpper(sum(dump(50))))
+	for name, body := range map[string]string{
+		"Go's names": `{"config":{"MaxFrame":0,"Width":1920,"Height":1080,"Bitrate":1},"meta":{"id":"` + session + `","type":"guacamole","date_start":"2025-11-20 17:15:07 +0000","files":[` + part + `]}}`,
+		"tags":       `{"config":{"max_frame":24,"width":0,"height":0,"bitrate":2},"meta":{"id":"` + session + `","type":"guacamole","data_start":"2025-11-20 17:15:07 +0000","data_end":"x","files":[` + part + `]}}`,
+		"the least":  `{"meta":{"files":[` + part + `],"replay":{"new":true}}}`,
+	} {
+		w := newWorker(t)
+		status, answer := w.send(t, http.MethodPost, "/api/v2/replay/sessions/"+session+"/task/", "application/json", "lion", strings.NewReader(body))
+		id, _ := answer["id"].(string)
+		if status != http.StatusOK || id == "" {
+			t.Fatal(name, status, answer)
+		}
+		if status, answer := w.part(t, "lion", id, 0, "x", dump(50)); status != http.StatusOK || answer["ok"] != true || len(w.accepted) != 1 {
+			t.Error(name, status, answer)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package upload
+
+import (
+	"context"
+	"net/http"
+	"net/http/cookiejar"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// login is that of a v3 client.
+func (w *worker) login(t *testing.T) (*http.Client, *http.Cookie) {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar}
+	t.Cleanup(client.CloseIdleConnections)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.URL+"/api/v1/users/profile/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Signature lion")
+	r.Header.Set("Date", "now")
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if cookies := resp.Cookies(); resp.StatusCode == http.StatusOK && len(cookies) == 1 {
+		return client, cookies[0]
+	}
+	t.Fatal(resp.Status, resp.Header)
+	return nil, nil
+}
+
+// channel opens a v3 client's event channel.
+func (w *worker) channel(t *testing.T, client *http.Client) *websocket.Conn {
+	t.Helper()
+	conn, _, err := websocket.Dial(t.Context(), w.URL+"/ws/events/", &websocket.DialOptions{HTTPClient: client, Subprotocols: []string{"JMS-Video-Worker"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	return conn
+}
+
+// TestV3LoginHoldsForLaterRequests: a cookie, a channel with its subprotocol,
+// and a task that is signed for another path.
+func TestV3LoginHoldsForLaterRequests(t *testing.T) {
+	w := newWorker(t)
+	client, _ := w.login(t)
+	conn := w.channel(t, client)
+	if conn.Subprotocol() != "JMS-Video-Worker" {
+		t.Errorf("subprotocol %q", conn.Subprotocol())
+	}
+	for range 3 {
+		if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"event":"ping"}`)); err != nil {
+			t.Error(err)
+		}
+	}
+	kind, b := encoded([][2]string{{"file", "4.size,1.0,2.64,2.48;4.sync,1.1;"}}, session) // a raw dump of the oldest
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+session+"/task/", b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", kind)
+	r.Header.Set("Authorization", "Signature for another path")
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || len(w.accepted) != 1 {
+		t.Errorf("%s, %+v", resp.Status, w.accepted)
+	}
+}
+
+func TestCookiesOfOtherWorkersWithTheSameSecret(t *testing.T) {
+	auth := func(secret string) *Auth {
+		a, err := NewAuth(nil, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	cookie, err := auth("same").issue("lion-id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := auth("same").open(cookie); !ok || id != "lion-id" {
+		t.Error("not accepted")
+	}
+	late := auth("same")
+	late.now = func() time.Time { return time.Now().Add(cookieLife + time.Minute) }
+	for name, a := range map[string]*Auth{"another secret": auth("another"), "none": auth(""), "late": late} {
+		if _, ok := a.open(cookie); ok {
+			t.Error(name, "accepted")
+		}
+	}
+	if _, ok := auth("same").open(cookie[:len(cookie)-2] + "AA"); ok {
+		t.Error("a changed cookie is accepted")
+	}
+}
+
+// TestTheChannelEndsBeforeItsCookie: a client logs in again when its channel
+// has ended, and must not be left with a cookie that has expired.
+func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
+	w := newWorker(t)
+	w.api.Auth.life = 2 * time.Second
+	client, cookie := w.login(t)
+	if cookie.MaxAge != 2 || !cookie.HttpOnly {
+		t.Error(cookie)
+	}
+	conn := w.channel(t, client)
+	pinging, stop := context.WithCancel(t.Context())
+	var pings sync.WaitGroup
+	defer pings.Wait()
+	defer stop()
+	pings.Go(func() {
+		for pinging.Err() == nil && conn.Write(pinging, websocket.MessageText, []byte(`{"event":"ping"}`)) == nil {
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	if _, _, err := conn.Read(t.Context()); err == nil {
+		t.Error("something was said")
+	}
+	w.api.Auth.now = func() time.Time { return time.Now().Add(-500 * time.Millisecond) } // the machine may be busy
+	if account, ok := w.api.Auth.open(cookie.Value); !ok || account != "lion-id" {
+		t.Error("the channel has outlived its cookie")
+	}
+}
