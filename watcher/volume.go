@@ -70,26 +70,27 @@ func bounded[T any](ctx context.Context, v *volume, read func() (T, error)) (T, 
 
 // rootList is what the replay folder itself says.
 type rootList struct {
-	device uint64
-	days   []string
-	empty  bool
+	device  uint64
+	days    []string             // the newest first
+	changed map[string]time.Time // when names in a day's folder changed last
+	empty   bool
 }
 
-// days lists the folders of days, the newest first. An error means that the
-// volume is unavailable.
-func (v *volume) days(ctx context.Context) ([]string, error) {
+// days lists the folders of days. An error means that the volume is
+// unavailable.
+func (v *volume) days(ctx context.Context) (rootList, error) {
 	l, err := bounded(ctx, v, func() (rootList, error) { return readRoot(v.root) })
 	if err != nil {
-		return nil, err
+		return l, err
 	}
 	if v.device != 0 && l.device != v.device && l.empty {
-		return nil, fmt.Errorf("%s is not mounted any more", v.root)
+		return l, fmt.Errorf("%s is not mounted any more", v.root)
 	}
 	if l.empty && v.filled {
-		return nil, fmt.Errorf("%s is empty, which it was not before: is it mounted?", v.root)
+		return l, fmt.Errorf("%s is empty, which it was not before: is it mounted?", v.root)
 	}
 	v.device, v.filled = l.device, v.filled || !l.empty
-	return l.days, nil
+	return l, nil
 }
 
 func readRoot(root string) (rootList, error) {
@@ -101,13 +102,17 @@ func readRoot(root string) (rootList, error) {
 	if err != nil {
 		return rootList{}, err
 	}
-	l := rootList{empty: len(entries) == 0}
+	l := rootList{empty: len(entries) == 0, changed: map[string]time.Time{}}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		l.device = sys.Dev
 	}
 	for _, e := range entries {
-		if _, err := time.Parse(time.DateOnly, e.Name()); err == nil && e.IsDir() {
-			l.days = append(l.days, e.Name())
+		if _, err := time.Parse(time.DateOnly, e.Name()); err != nil || !e.IsDir() {
+			continue
+		}
+		l.days = append(l.days, e.Name())
+		if info, err := e.Info(); err == nil { // else the sweep tells
+			l.changed[e.Name()] = info.ModTime()
 		}
 	}
 	slices.Sort(l.days)

@@ -33,7 +33,7 @@ type Watcher struct {
 	Settle     time.Duration // how long a recording must rest (60 s)
 	Mode       Mode          // auto
 	RecentDays int           // days that are polled at every interval, today included (3)
-	Sweep      time.Duration // between looks at all older days (6 h)
+	Sweep      time.Duration // between looks at all other days (6 h)
 	Pace       time.Duration // pause between two folders of a sweep (20 ms)
 	Patience   time.Duration // how long the volume may take for one folder (60 s)
 	// Found is offered each recording that has settled. It may be offered the
@@ -42,7 +42,8 @@ type Watcher struct {
 	Found func(context.Context, Candidate) error
 	Log   *slog.Logger
 
-	disk volume // owned by Run
+	disk    volume            // owned by Run
+	changes map[string]change // of days; owned by Run
 
 	mu     sync.Mutex        // guards what follows
 	tracks map[string]*track // by Candidate.Path
@@ -87,10 +88,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	var sweep []string // days that remain to be looked at
 	var swept time.Time
 	for {
-		days, err := w.disk.days(ctx)
+		there, err := w.disk.days(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
+		days := there.days
 		w.available(err)
 		if err == nil {
 			if events == nil {
@@ -100,6 +102,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 				sweep, swept = slices.Clone(days), time.Now()
 			}
 			w.forget(days)
+			w.notice(there)
 			recent := w.recent(days)
 			events.watch(w.Root, recent)
 			w.look(ctx, recent)
@@ -149,27 +152,6 @@ func (w *Watcher) impatient() bool {
 		}
 	}
 	return false
-}
-
-// recent picks the days that are looked at at every poll: by the calendar,
-// and those in which something is waited for.
-func (w *Watcher) recent(days []string) []string {
-	limit := time.Now().UTC().AddDate(0, 0, 1-w.RecentDays).Format(time.DateOnly)
-	w.mu.Lock()
-	waiting := map[string]bool{}
-	for _, t := range w.tracks {
-		if !t.taken {
-			waiting[t.last.Date] = true
-		}
-	}
-	w.mu.Unlock()
-	var recent []string
-	for _, day := range days {
-		if day >= limit || waiting[day] {
-			recent = append(recent, day)
-		}
-	}
-	return recent
 }
 
 // forget drops what is known of days whose folder core has removed.
