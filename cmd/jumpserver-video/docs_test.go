@@ -7,8 +7,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // block is a marked piece of shell in the documentation:
@@ -107,4 +110,55 @@ func TestLinksOfTheDocs(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTranslationsAreInStep: the README's translations have its sections,
+// tables, links, and, remarks aside, its commands.
+func TestTranslationsAreInStep(t *testing.T) {
+	read := func(name string) outline {
+		text, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return outlineOf(string(text))
+	}
+	english := read("README.md")
+	if english.sections < 8 || len(english.commands) < 15 || len(english.links) < 20 {
+		t.Fatalf("%+v", english)
+	}
+	for _, name := range []string{"README.zh-CN.md", "README.ru.md"} {
+		if d := cmp.Diff(english, read(name), cmp.AllowUnexported(outline{})); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// outline is what a document and its translation have in common.
+type outline struct {
+	sections, rows  int
+	commands, links []string
+}
+
+func outlineOf(text string) (o outline) {
+	fenced := false
+	for line := range strings.Lines(text) {
+		command, _, _ := strings.Cut(strings.TrimSpace(line), "  #")
+		switch {
+		case strings.HasPrefix(line, "```"):
+			fenced = !fenced
+		case fenced, strings.HasPrefix(line, "    "):
+			o.commands = append(o.commands, strings.TrimSpace(command))
+		case strings.HasPrefix(line, "## "):
+			o.sections++
+		case strings.HasPrefix(line, "|"):
+			o.rows++
+		}
+	}
+	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
+		if !strings.HasPrefix(m[1], "README") { // to the other languages
+			o.links = append(o.links, m[1])
+		}
+	}
+	slices.Sort(o.links)
+	return o
 }

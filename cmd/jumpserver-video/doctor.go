@@ -18,8 +18,8 @@ func (a *app) doctorCommand() *cobra.Command {
 		Short: "Check everything that the agent needs, and say how to mend each problem",
 		Long: `Check everything that the agent needs, and say how to mend each problem.
 
-  sudo -u jumpserver-video jumpserver-video doctor --config /etc/jumpserver-video/config.txt
-  jumpserver-video doctor --json                   for scripts
+  sudo -u jumpserver-video jumpserver-video doctor     as the agent's user
+  jumpserver-video doctor --json                       for scripts
 
 It looks at settings, ffmpeg and its encoder, the data folder, the replay
 volume, the way to core and its clock, the registration, the replay storage

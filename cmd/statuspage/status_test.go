@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -188,8 +189,13 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestEveryClassIsExplained reads the classes from where they are declared.
+// TestEveryClassIsExplained on the page and in the documentation; the classes
+// are read from where they are declared.
 func TestEveryClassIsExplained(t *testing.T) {
+	troubleshooting, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	file, err := parser.ParseFile(gotoken.NewFileSet(), "../../transcode/class.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -207,6 +213,9 @@ func TestEveryClassIsExplained(t *testing.T) {
 		n++
 		if e, ok := explanations[queue.Class(class)]; !ok || e[0] == "" || e[1] == "" {
 			t.Errorf("%s is not explained to those who look at the page", class)
+		}
+		if !strings.Contains(string(troubleshooting), "`"+class+"`") {
+			t.Errorf("docs/troubleshooting.md does not explain %s", class)
 		}
 		return true
 	})
