@@ -148,6 +148,14 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		cleaner.TrashKeep = cfg.OriginalsKeep.Duration()
 	}
 	shown.tasks, shown.core, shown.volume, shown.stored, shown.uploaded, shown.governor = tasks, component, volume, stored, uploaded, governor
+	group.Go(func() error {
+		select {
+		case err := <-tasks.Gone(): // the next start finds out anew what is to be done
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	group.Go(func() error { return governor.Run(ctx) })
 	group.Go(func() error { return component.Run(ctx) })
 	group.Go(func() error { return shown.run(ctx) })

@@ -23,7 +23,7 @@ import (
 // newHandler is everything that the agent answers over HTTP.
 func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	well := &health{component: component, volume: volume, stored: stored, uploaded: uploaded}
+	well := &health{component: component, tasks: shown.tasks, volume: volume, stored: stored, uploaded: uploaded}
 	mux.Handle("GET /video-worker/health/{$}", well)
 	mux.Handle("GET /video-worker/health", well)
 	uploaded.server.Register(mux)
@@ -45,6 +45,7 @@ func settlingViews(volume *watcher.Watcher) []transcode.View {
 // health answers whether the agent can do its work: 200, or 503 with reasons.
 type health struct {
 	component *coreapi.Component
+	tasks     *queue.Queue
 	volume    *watcher.Watcher
 	stored    *replays
 	uploaded  *uploads
@@ -62,6 +63,9 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	report := healthReport{Status: "ok", Name: state.Name}
 	if !state.Registered {
 		report.Reasons = append(report.Reasons, "not registered with core")
+	}
+	if err := h.tasks.Trouble(); err != nil {
+		report.Reasons = append(report.Reasons, err.Error())
 	}
 	if h.volume != nil {
 		if s := h.volume.Status(); !s.Available && s.Reason != "" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -29,7 +30,12 @@ func newService(cfg config.Config, shown *site, serving <-chan struct{}) *system
 		Status: func() string { return statusLine(shown) },
 		Check: systemd.All(
 			systemd.Moving("governor", stillFor, shown.governor.Turned),
-			func(ctx context.Context) error { _, err := shown.tasks.List(ctx); return err },
+			func(ctx context.Context) error {
+				if _, err := shown.tasks.List(ctx); !errors.Is(err, queue.ErrUnreached) { // a restart would not bring it
+					return err
+				}
+				return nil
+			},
 			func(ctx context.Context) error { return answers(ctx, cfg) },
 		),
 	}

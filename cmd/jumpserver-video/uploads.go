@@ -74,6 +74,9 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			if !component.State().Registered {
 				return errors.New("not registered with core")
 			}
+			if err := pool.Queue.Trouble(); err != nil {
+				return err
+			}
 			if err := stored.takes(); err != nil {
 				return err
 			}

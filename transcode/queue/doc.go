@@ -22,7 +22,8 @@
 // By default the queue runs inside the process, in a folder on a local disk,
 // with every write synced. Nobody else can hold its tasks, so those that a
 // killed process held are taken up at once. With a URL several agents share
-// one NATS server or cluster.
+// one NATS server or cluster. It need not be there when the queue is opened; on
+// a cluster the tasks are on three servers.
 //
 // Losing the folder loses no recording: what needs doing can be found out
 // again. A folder that cannot be used is moved aside and a new one begun.

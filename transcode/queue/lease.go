@@ -218,22 +218,25 @@ func (l *Lease) update(change func(*Task), last bool) error {
 		t.Takeovers = 0
 	}
 	began := time.Now()
-	written, err := l.q.write(context.Background(), t)
+	written, err := l.q.write(l.ctx, t) // which the fence ends, too
 	if errors.Is(err, errConflict) {
-		// Our own write may have arrived while its answer was lost.
+		// A write that failed earlier may have arrived after all.
 		var have Task
-		if have, err = l.q.get(context.Background(), t.ID); err == nil {
+		if have, err = l.q.get(l.ctx, t.ID); err == nil {
 			if have.Lease != l.task.Lease {
 				return l.lose()
 			}
 			t.Rev = have.Rev
-			written, err = l.q.write(context.Background(), t)
+			written, err = l.q.write(l.ctx, t)
 		}
 		if errors.Is(err, errConflict) || errors.Is(err, ErrNotFound) {
 			return l.lose()
 		}
 	}
 	if err != nil {
+		if errors.Is(context.Cause(l.ctx), ErrLeaseLost) {
+			return l.lose()
+		}
 		return err
 	}
 	l.task = written

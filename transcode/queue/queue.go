@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -31,16 +31,21 @@ type Queue struct {
 	opt    Options
 	server *server.Server // nil when shared
 	conn   *nats.Conn
-	kv     jetstream.KeyValue
 	life   context.Context // ends with the queue
 	stop   context.CancelFunc
 	done   chan struct{} // closed when the follower has ended
+	ready  chan struct{} // closed when kv is set and the view was complete for the first time
+	kv     jetstream.KeyValue
+	gone   chan error  // told when the tasks have been removed under us
+	folder os.FileInfo // of an embedded queue; owned by run
+	born   time.Time   // when the bucket of a shared one was made; owned by run
 
-	mu    sync.Mutex
-	view  map[string]seen   // all tasks as last seen; guarded by mu
-	held  map[string]*Lease // tasks that this process holds, nil while it takes them; guarded by mu
-	wake  chan struct{}     // closed and replaced when view or held changes; guarded by mu
-	ended bool              // guarded by mu
+	mu      sync.Mutex
+	view    map[string]seen   // all tasks as last seen; guarded by mu
+	held    map[string]*Lease // tasks that this process holds, nil while it takes them; guarded by mu
+	wake    chan struct{}     // closed and replaced when view or held changes; guarded by mu
+	trouble error             // why the queue cannot be used, as of the last look; guarded by mu
+	ended   bool              // guarded by mu
 }
 
 // seen is a record and when, on our own clock, it was first seen like this.
@@ -49,7 +54,9 @@ type seen struct {
 	at   time.Time
 }
 
-// Open opens a queue and reads what is in it.
+// Open opens a queue. An embedded one is ready when it returns. A shared one
+// need not be there yet: it is tried until it is, [Queue.Trouble] tells why it
+// is not, and meanwhile no task is leased.
 func Open(ctx context.Context, opt Options) (*Queue, error) {
 	if opt.Lease <= 0 {
 		opt.Lease = 30 * time.Second
@@ -57,97 +64,32 @@ func Open(ctx context.Context, opt Options) (*Queue, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	q := &Queue{opt: opt, done: make(chan struct{}), view: map[string]seen{}, held: map[string]*Lease{}, wake: make(chan struct{})}
+	q := &Queue{
+		opt: opt, done: make(chan struct{}), ready: make(chan struct{}), gone: make(chan error, 1),
+		view: map[string]seen{}, held: map[string]*Lease{}, wake: make(chan struct{}),
+	}
 	var err error
 	if opt.URL == "" {
 		q.server, q.conn, q.kv, err = openEmbedded(ctx, opt.Dir, opt.Log)
 	} else {
-		q.conn, q.kv, err = openShared(ctx, opt)
+		q.trouble = fmt.Errorf("%w yet", ErrUnreached)
+		q.conn, err = q.connect()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := q.follow(ctx); err != nil {
-		q.shutdown()
-		return nil, err
-	}
-	return q, nil
-}
-
-// replicas of the bucket on a cluster of three or more servers.
-const replicas = 3
-
-func openShared(ctx context.Context, opt Options) (*nats.Conn, jetstream.KeyValue, error) {
-	conn, err := nats.Connect(opt.URL, nats.Name("jumpserver-video "+opt.Owner), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(false))
-	if err != nil {
-		return nil, nil, fmt.Errorf("queue: QUEUE_URL: %w", err)
-	}
-	kv, err := bucket(ctx, conn, replicas)
-	if err != nil { // one server, or a cluster of fewer
-		kv, err = bucket(ctx, conn, 1)
-	}
-	if err != nil {
-		conn.Close()
-		return nil, nil, err
-	}
-	return conn, kv, nil
-}
-
-// follow keeps the view up to date, and returns when it is complete.
-func (q *Queue) follow(ctx context.Context) error {
 	q.life, q.stop = context.WithCancel(context.Background())
-	watch, err := q.kv.WatchAll(q.life)
-	if err != nil {
-		q.stop()
-		return fmt.Errorf("queue: %w", err)
+	go q.run()
+	if opt.URL != "" {
+		return q, nil
 	}
-	complete := make(chan struct{})
-	go func() {
-		defer close(q.done)
-		first := true
-		for {
-			select {
-			case <-q.life.Done():
-				_ = watch.Stop()
-				return
-			case entry, ok := <-watch.Updates():
-				switch {
-				case !ok:
-					return
-				case entry != nil:
-					q.see(entry)
-				case first: // all that was there has been seen
-					first = false
-					close(complete)
-				}
-			}
-		}
-	}()
 	select {
-	case <-complete:
-		return nil
+	case <-q.ready:
+		return q, nil
 	case <-ctx.Done():
-		q.stop()
-		<-q.done
-		return context.Cause(ctx)
+		_ = q.Close()
+		return nil, context.Cause(ctx)
 	}
-}
-
-func (q *Queue) see(entry jetstream.KeyValueEntry) {
-	if entry.Operation() != jetstream.KeyValuePut {
-		q.mu.Lock()
-		if q.view[entry.Key()].task.Rev < entry.Revision() {
-			delete(q.view, entry.Key())
-		}
-		q.mu.Unlock()
-		return
-	}
-	task, err := decode(entry)
-	if err != nil {
-		q.opt.Log.Error("a task's record cannot be read; it is left alone", "key", entry.Key(), "error", err)
-		return
-	}
-	q.put(task)
 }
 
 // put notes a record that was read or written.
@@ -195,58 +137,6 @@ func (q *Queue) shutdown() {
 	if q.server != nil {
 		stopServer(q.server)
 	}
-}
-
-var idPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-
-// opTime bounds one operation on the bucket.
-const opTime = 15 * time.Second
-
-// get reads a record; ErrNotFound when there is none.
-func (q *Queue) get(ctx context.Context, id string) (Task, error) {
-	if !idPattern.MatchString(id) {
-		return Task{}, ErrNotFound
-	}
-	ctx, cancel := context.WithTimeout(ctx, opTime)
-	defer cancel()
-	entry, err := q.kv.Get(ctx, id)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return Task{}, ErrNotFound
-	}
-	if err != nil {
-		return Task{}, fmt.Errorf("queue: %w", err)
-	}
-	return decode(entry)
-}
-
-// errConflict says that the record has changed meanwhile.
-var errConflict = errors.New("conflict")
-
-// write stores a record if it is still at t.Rev (0: if there is none).
-func (q *Queue) write(ctx context.Context, t Task) (Task, error) {
-	t.Updated = time.Now().UTC()
-	data, err := json.Marshal(t)
-	if err != nil {
-		return t, fmt.Errorf("queue: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, opTime)
-	defer cancel()
-	var rev uint64
-	if t.Rev == 0 {
-		rev, err = q.kv.Create(ctx, t.ID, data)
-	} else {
-		rev, err = q.kv.Update(ctx, t.ID, data, t.Rev)
-	}
-	var api *jetstream.APIError
-	if errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
-		return t, errConflict
-	}
-	if err != nil {
-		return t, fmt.Errorf("queue: %w", err)
-	}
-	t.Rev = rev
-	q.put(t)
-	return t, nil
 }
 
 // Submit makes a task, or opens one again whose source has become another.
@@ -298,8 +188,14 @@ func (q *Queue) current(t Task) Task {
 	return t
 }
 
-// List answers all tasks, the one that changed last first.
+// List answers all tasks, the one that changed last first. Errors: ErrClosed,
+// and ErrUnreached as long as a shared queue has never been reached.
 func (q *Queue) List(context.Context) ([]Task, error) {
+	select {
+	case <-q.ready:
+	default:
+		return nil, cmp.Or(q.Trouble(), ErrUnreached)
+	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.ended {

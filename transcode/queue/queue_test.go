@@ -258,19 +258,7 @@ func TestAFolderThatCannotBeUsedIsMovedAside(t *testing.T) {
 // natsURL starts a real NATS server with a port.
 func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
 
-func natsServer(t *testing.T) *server.Server {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	go s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() { stopServer(s) })
-	return s
-}
+func natsServer(t *testing.T) *server.Server { t.Helper(); return natsAt(t, -1) }
 
 func TestAgentsShareAQueueAndEachTaskIsDoneOnce(t *testing.T) {
 	url := natsURL(t)
@@ -350,6 +338,7 @@ func TestASilentHolderLosesItsLease(t *testing.T) {
 // TestAHolderThatIsCutOffStopsInTime: before anybody else may take the task,
 // although every write of its own hangs.
 func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
+	t.Parallel()
 	server := natsServer(t)
 	const short = 2 * time.Second
 	q := open(t, Options{URL: server.ClientURL(), Owner: "cut off", Lease: short})
@@ -377,6 +366,7 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 // TestATaskWhoseHoldersVanishRests, longer and longer, as long as it comes no
 // further.
 func TestATaskWhoseHoldersVanishRests(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	vanish := func() Task { // as if the process had been killed
 		q := open(t, Options{Dir: dir})
@@ -415,6 +405,7 @@ func TestATaskWhoseHoldersVanishRests(t *testing.T) {
 }
 
 func TestARenewedLeaseIsNotTakenOver(t *testing.T) {
+	t.Parallel()
 	url := natsURL(t)
 	a := open(t, Options{URL: url, Owner: "a", Lease: time.Second})
 	b := open(t, Options{URL: url, Owner: "b", Lease: 3 * time.Second})

@@ -74,7 +74,8 @@ func openEmbedded(ctx context.Context, dir string, log *slog.Logger) (*server.Se
 	}
 }
 
-// bucket opens the bucket of tasks, making it when needed.
+// bucket opens the bucket of tasks, making it when needed, with copies on so
+// many servers.
 func bucket(ctx context.Context, conn *nats.Conn, replicas int) (jetstream.KeyValue, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {

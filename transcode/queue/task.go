@@ -71,6 +71,8 @@ var (
 	ErrNotFound  = errors.New("no such task")
 	ErrActive    = errors.New("the task is being worked on")
 	ErrClosed    = errors.New("the queue is closed")
+	ErrUnreached = errors.New("the queue cannot be reached")
+	ErrRemoved   = errors.New("the queue was removed")
 	ErrID        = errors.New("a task's id must be a lower-case UUID")
 )
 
