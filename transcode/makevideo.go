@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/transcode/throttle"
@@ -83,7 +84,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 		return err
 	}
 	// The MP4 is smaller than the recording in all but freak cases.
-	if err := needSpace(j.work(), j.source.Size+64<<20); err != nil {
+	if err := storage.NeedSpace(j.work(), j.source.Size+64<<20); err != nil {
 		return err
 	}
 	width, height := plan.Size()

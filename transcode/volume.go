@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // hashFile is the hex SHA-256 of a file's bytes, and their number.
@@ -70,19 +68,6 @@ func takeOver(path string, original fs.FileInfo) (warning string, err error) {
 		}
 	}
 	return warning, nil
-}
-
-// needSpace answers an ENOSPC error when the filesystem of dir has less than
-// bytes free.
-func needSpace(dir string, bytes int64) error {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return fmt.Errorf("free space of %s: %w", dir, err)
-	}
-	if free := int64(st.Bavail) * st.Bsize; free < bytes {
-		return fmt.Errorf("%s has %d MB free and %d MB are needed: %w", dir, free>>20, bytes>>20, syscall.ENOSPC)
-	}
-	return nil
 }
 
 // exists tells whether a file or folder is at path.

@@ -108,7 +108,7 @@ func (b *bench) run(ctx context.Context) error {
 	}
 	table(os.Stdout, script, cores)
 	plot(os.Stdout, b.meter.points, b.target, cores)
-	silence := b.site.silence(began)
+	silence := b.site.core.Silence(began)
 	demands = append(demands, demand{what: "core heard of the agent all the time", held: silence < 35*time.Second,
 		how: fmt.Sprintf("%s between two heartbeats at most, they are due every 30 s", silence.Round(time.Second))})
 	how := fmt.Sprintf("%d tasks", len(b.site.held))

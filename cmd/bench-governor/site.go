@@ -228,18 +228,6 @@ func unlucky(v transcode.View) error {
 	return nil
 }
 
-// silence is the longest time without a heartbeat since a moment.
-func (s *site) silence(since time.Time) time.Duration {
-	longest := time.Duration(0)
-	for _, r := range s.core.Requests() {
-		if strings.HasSuffix(r.Path, "/status/") && r.Status < 300 && r.Time.After(since) {
-			longest = max(longest, r.Time.Sub(since))
-			since = r.Time
-		}
-	}
-	return max(longest, time.Since(since))
-}
-
 // answers measures how long the agent's health takes to be told.
 func (s *site) answers(ctx context.Context) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

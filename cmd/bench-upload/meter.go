@@ -92,7 +92,7 @@ func (m *meter) print(began time.Time) {
 	all := sorted(m.answers)
 	fmt.Printf("health               %d answers, median %s, p99 %s, longest %s; not 200: %v\n", len(all),
 		percentile(all, .5).Round(100*time.Microsecond), percentile(all, .99).Round(100*time.Microsecond), percentile(all, 1).Round(100*time.Microsecond), m.ill)
-	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.site.silence(began).Seconds())
+	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.site.core.Silence(began).Seconds())
 	fmt.Printf("agent's memory       %d MB at most (RSS, without ffmpeg)\n", m.memory>>20)
 	fmt.Printf("host's CPU           %.0f %% on average\n", m.average())
 }
@@ -120,7 +120,7 @@ func (m *meter) verdict(began time.Time, target int) error {
 		return fmt.Errorf("health was not green all the time: %v", m.ill)
 	case percentile(sorted(m.answers), .99) > time.Second:
 		return fmt.Errorf("health took longer than a second")
-	case m.site.silence(began) > 60*time.Second:
+	case m.site.core.Silence(began) > 60*time.Second:
 		return fmt.Errorf("no heartbeat for more than a minute")
 	case m.average() > float64(target)+10:
 		fmt.Println("The host was above CPU_TARGET: the Lions and this program count, too.")

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -105,18 +104,6 @@ func (s *site) waitServed(ctx context.Context, ids []string) {
 			pause(ctx, time.Second)
 		}
 	}
-}
-
-// silence is the longest time without a heartbeat since a moment.
-func (s *site) silence(since time.Time) time.Duration {
-	longest := time.Duration(0)
-	for _, r := range s.core.Requests() {
-		if strings.HasSuffix(r.Path, "/status/") && r.Status < 300 && r.Time.After(since) {
-			longest = max(longest, r.Time.Sub(since))
-			since = r.Time
-		}
-	}
-	return max(longest, time.Since(since))
 }
 
 // close stops the agent and core and removes what they left.

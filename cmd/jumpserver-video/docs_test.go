@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
@@ -109,6 +110,39 @@ func TestLinksOfTheDocs(t *testing.T) {
 				t.Errorf("%s: %v", file, err)
 			}
 		}
+	}
+}
+
+// TestArchitectureNamesEveryPackage: each folder with Go code is told of;
+// those of storages and of packaging are told of together.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for _, top := range []string{"cmd", "watcher", "transcode", "coreapi", "cleanup", "packaging"} {
+		err := filepath.WalkDir("../../"+top, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return err
+			}
+			if code, err := filepath.Glob(filepath.Join(path, "*.go")); err != nil || len(code) == 0 {
+				return err
+			}
+			packages++
+			name := strings.TrimPrefix(path, "../../")
+			together := strings.HasPrefix(name, "coreapi/storage/") || strings.HasPrefix(name, "packaging/")
+			if !together && !strings.Contains(string(text), "`"+name+"`") {
+				t.Errorf("docs/ARCHITECTURE.md does not tell of %s", name)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if packages < 30 {
+		t.Errorf("%d packages only", packages)
 	}
 }
 

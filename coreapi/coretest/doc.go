@@ -48,9 +48,8 @@
 //
 // [Core.Fail] makes requests fail before, in the middle of or after their
 // processing: late answers, cut connections, lost answers, any status.
-// [SlowWrite] and [SlowDownload] write files as core and its storage libraries
-// do while somebody watches the volume. [Core.Restart], [Core.SetVersion] and
-// [Core.SetRegistration] change core under the feet of its clients.
+// [Core.Restart], [Core.SetVersion] and [Core.SetRegistration] change core under
+// the feet of its clients.
 //
 // # What is not simulated
 //

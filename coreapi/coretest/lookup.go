@@ -8,7 +8,9 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // External is a replay storage as core's storage library sees it.
@@ -192,7 +194,7 @@ func (c *Core) findPart(ctx context.Context, v version, s Session, name string) 
 	}
 	to := c.abs(rel)
 	if v.partTemps() {
-		to = PartTemp(to, c.opt.Now())
+		to = partTemp(to, c.opt.Now())
 	}
 	if err := c.fetch(ctx, storages, key, to); err != nil {
 		return "", err
@@ -219,4 +221,9 @@ func (c *Core) denied(v version, rel string) bool {
 		}
 	}
 	return false
+}
+
+// partTemp is what core calls a part while it downloads it (from v4.3 on).
+func partTemp(path string, now time.Time) string {
+	return path + ".tmp" + strconv.FormatInt(now.Unix(), 10)
 }

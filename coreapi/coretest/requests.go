@@ -2,6 +2,7 @@ package coretest
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -33,6 +34,18 @@ func (c *Core) Requests() []Request {
 		log[i] = *r
 	}
 	return log
+}
+
+// Silence is the longest time without a heartbeat since a moment.
+func (c *Core) Silence(since time.Time) time.Duration {
+	longest := time.Duration(0)
+	for _, r := range c.Requests() {
+		if strings.HasSuffix(r.Path, "/status/") && r.Status < 300 && r.Time.After(since) {
+			longest = max(longest, r.Time.Sub(since))
+			since = r.Time
+		}
+	}
+	return max(longest, c.opt.Now().Sub(since))
 }
 
 // ForgetRequests empties the log.

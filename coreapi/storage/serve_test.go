@@ -218,27 +218,3 @@ func TestShadowsNeedTheVolume(t *testing.T) {
 		t.Error(err)
 	}
 }
-
-// A copy that core made of an object is told from a recording of the volume.
-func TestIsCopy(t *testing.T) {
-	server := storagetest.S3(t)
-	home := s3Place(t, server, "replays")
-	s := newSite(t, "4.10.13", home, s3Place(t, server, "others"))
-	key := day + "/" + sid + ".replay.gz"
-	s.put("home:" + key)
-	if _, what := s.plays(); !strings.Contains(what, "old") { // core fetches it
-		t.Fatal(what)
-	}
-	st, err := os.Stat(filepath.Join(s.media, "replay", key))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for size, want := range map[int64]bool{st.Size(): true, st.Size() + 1: false} {
-		if got, err := storage.IsCopy(t.Context(), home, key, size); err != nil || got != want {
-			t.Errorf("%d bytes: %v, %v", size, got, err)
-		}
-	}
-	if got, err := storage.IsCopy(t.Context(), home, key+"x", 3); err != nil || got {
-		t.Error(got, err)
-	}
-}

@@ -155,14 +155,3 @@ func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shad
 		}
 	}
 }
-
-// IsCopy tells whether a file on the volume with this key and size is what
-// core leaves there when somebody has watched an object of the storage: it
-// downloads the object under its key and serves that file from then on.
-func IsCopy(ctx context.Context, s Storage, key string, size int64) (bool, error) {
-	o, err := s.Stat(ctx, key)
-	if errors.Is(err, ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && o.Size == size, err
-}

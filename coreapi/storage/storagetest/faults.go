@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"jumpserver-video/coreapi/storage"
 )
 
@@ -193,13 +191,5 @@ func says(t *testing.T, err, kind error, text string) {
 	}
 	if err != nil && (strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "Signature=") || strings.Contains(err.Error(), "\n")) {
 		t.Errorf("not fit to be shown: %v", err)
-	}
-}
-
-// SameKeys checks which objects a bucket holds.
-func SameKeys(t *testing.T, s storage.Storage, want ...string) {
-	t.Helper()
-	if d := cmp.Diff(want, keys(t, s, storage.Query{})); d != "" {
-		t.Errorf("%s: %s", s.Place(), d)
 	}
 }
