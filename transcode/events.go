@@ -61,7 +61,7 @@ func (j *job) markEvent(event coreapi.Event, state EventState) error {
 func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error) error {
 	reason := string(class) + ": " + oneLine(cause)
 	switch {
-	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked:
+	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked && !j.journal.Fallback:
 		return j.event(ctx, coreapi.UploadFailure, reason)
 	case j.journal.Video == nil && (class == ClassUndecodable || j.journal.Events[coreapi.ConvertStart] != ""):
 		if err := j.event(ctx, coreapi.ConvertFailure, reason); err != nil {

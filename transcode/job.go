@@ -189,7 +189,7 @@ func (j *job) end(ctx context.Context, err error) {
 		j.endSpool() // nobody can look for it any more
 	}
 	if j.owed(class, verdict) {
-		if fallbackErr := j.fallback(ctx); fallbackErr != nil {
+		if fallbackErr := j.fallback(ctx, string(class)+": "+oneLine(err)); fallbackErr != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
 			class, verdict = classify(fallbackErr)
 			if verdict != waits { // core or the storage refuses: some day it may not

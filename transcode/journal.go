@@ -134,9 +134,18 @@ func JournalOf(data json.RawMessage) Journal {
 
 // For is the journal to go on with for a source: this one, or a new one when
 // the task was declared failed or the source has become another. A recording
-// that changed while it was converted does not have its events sent again.
+// that changed while it was converted does not have its events sent again, nor
+// does one that was uploaded as it is and is then found where it went.
 func (j Journal) For(fingerprint string) Journal {
 	switch {
+	case j.Ended && j.Fallback && j.Fingerprint != fingerprint:
+		told := map[coreapi.Event]EventState{}
+		for _, event := range []coreapi.Event{coreapi.ConvertStart, coreapi.ConvertFailure} {
+			if state, ok := j.Events[event]; ok {
+				told[event] = state
+			}
+		}
+		return Journal{Fingerprint: fingerprint, Events: told}
 	case j.Ended || j.Fingerprint != fingerprint && j.Marked:
 		return Journal{Fingerprint: fingerprint}
 	case j.Fingerprint != fingerprint:

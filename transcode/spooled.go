@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/transcode/render"
 	"jumpserver-video/watcher/recording"
@@ -59,8 +60,8 @@ func (j *job) owed(class queue.Class, v verdict) bool {
 
 // fallback uploads the recording itself in the layout that it came in, so that
 // the session has a replay in JumpServer's own player although no MP4 can be
-// made of it.
-func (j *job) fallback(ctx context.Context) error {
+// made of it. why is what core is told when it was the MP4 that it refused.
+func (j *job) fallback(ctx context.Context, why string) error {
 	if j.journal.Fallback || j.dest == nil {
 		return nil
 	}
@@ -69,7 +70,15 @@ func (j *job) fallback(ctx context.Context) error {
 		j.log.Error("the upload cannot be read; it stays in the spool", "error", err)
 		return nil //nolint:nilerr // there is nothing to upload
 	}
+	event, reason := coreapi.UploadStart, ""
+	if j.journal.Video != nil && j.journal.Events[coreapi.UploadStart] != "" { // begun, in vain
+		event, reason = coreapi.UploadFailure, why
+	}
+	if err := j.event(ctx, event, reason); err != nil {
+		return fmt.Errorf("upload the recording itself: %w", err)
+	}
 	index := strings.HasSuffix(j.source.Spool, ".replay.json")
+	size := int64(0)
 	for _, part := range rec.Parts {
 		file := filepath.Join(filepath.Dir(j.original()), filepath.Base(part.Name))
 		if !index {
@@ -80,19 +89,25 @@ func (j *job) fallback(ctx context.Context) error {
 		if err := j.dest.putOriginal(ctx, file, index); err != nil {
 			return fmt.Errorf("upload the recording itself: %w", err)
 		}
+		if info, err := os.Stat(file); err == nil {
+			size += info.Size()
+		}
 	}
 	if index { // last: it names the parts
 		if err := j.dest.putOriginal(ctx, j.original(), true); err != nil {
 			return fmt.Errorf("upload the recording's index: %w", err)
 		}
 	}
-	if err := j.Core.MarkReplay(ctx, j.id, rec.Size); err != nil {
+	if err := j.Core.MarkReplay(ctx, j.id, size); err != nil {
 		return fmt.Errorf("mark the session: %w", err)
 	}
 	j.journal.Fallback = true
 	j.log.Warn("uploaded the recording itself, as no MP4 can be made of it")
 	if err := j.note(); err != nil {
 		return err
+	}
+	if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
+		j.log.Warn("core does not know that the recording was uploaded", "error", err)
 	}
 	j.endSpool()
 	return nil

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"jumpserver-video/coreapi"
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/coreapi/liontest"
@@ -166,15 +168,26 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 			t.Errorf("the recording was not kept: %v", err)
 		}
 	}
+	// The watcher finds on the volume what was uploaded, and leaves it there;
+	// core is not told a second time.
+	l.until("both found on the volume, and left there", func() bool {
+		return strings.Count(l.log.String(), "failed; the original stays") == 4
+	})
+	want := []string{"replay_convert_start", "replay_upload_start", "replay_upload_success", "replay_convert_failure"}
 	for _, id := range []string{flat, parts} {
-		l.until("a reason", func() bool {
-			for _, e := range l.core.Events(id) {
-				if e.Name == string(coreapi.ConvertFailure) && strings.Contains(e.Reason, "drawn") {
-					return true
-				}
+		var got []string
+		for _, e := range l.core.Events(id) {
+			got = append(got, e.Name)
+			if e.Name == string(coreapi.ConvertFailure) && !strings.Contains(e.Reason, "drawn") {
+				t.Errorf("reason %q", e.Reason)
 			}
-			return false
-		})
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Error(id, d)
+		}
+		if s, _ := l.core.Session(id); s.ReplaySize != int64(len(hollow)) || s.ErrorReason != "replay_convert_failed" {
+			t.Errorf("%s: %d bytes, %q", id, s.ReplaySize, s.ErrorReason)
+		}
 	}
 }
 
