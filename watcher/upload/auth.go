@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Account is whom core takes a caller for.
@@ -39,6 +41,8 @@ type Auth struct {
 	now   func() time.Time
 	life  time.Duration // of cookies
 	wait  time.Duration // for core's answer
+
+	asking singleflight.Group
 
 	mu    sync.Mutex
 	known map[[32]byte]entry // by the signature's hash; guarded by mu
@@ -104,9 +108,13 @@ func (a *Auth) signed(r *http.Request) (string, error) {
 	if ok && a.now().Before(e.until) {
 		return e.account, nil
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), a.wait)
-	defer cancel()
-	account, err := a.check(ctx, authorization, date, org)
+	// Clients sign by the second: many requests that come at once ask together.
+	answer, err, _ := a.asking.Do(string(hash[:]), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
+		defer cancel()
+		return a.check(ctx, authorization, date, org)
+	})
+	account, _ := answer.(Account)
 	switch {
 	case errors.Is(err, ErrSignature):
 		return "", refuse(http.StatusUnauthorized, "%w", err)

@@ -134,3 +134,26 @@ func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
 		t.Error("the channel has outlived its cookie")
 	}
 }
+
+// TestCoreIsAskedOnceForManyAtOnce: fifty sessions that close together are no
+// storm of questions, which core would answer with 429 from some number on.
+func TestCoreIsAskedOnceForManyAtOnce(t *testing.T) {
+	w := newWorker(t)
+	check := w.api.Auth.check
+	w.api.Auth.check = func(ctx context.Context, authorization, date, org string) (Account, error) {
+		time.Sleep(200 * time.Millisecond)
+		return check(ctx, authorization, date, org)
+	}
+	names, parts := lexicographic(1)
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() { w.announce(t, "lion", names, parts) })
+	}
+	all.Wait()
+	if w.asked > 5 { // one; more only if this machine stands still in between
+		t.Errorf("core was asked %d times", w.asked)
+	}
+	if status, _ := w.announce(t, "nobody", names, parts); status != http.StatusUnauthorized {
+		t.Error(status)
+	}
+}
