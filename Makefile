@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor load test-faults reference fuzz lint fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load test-faults reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -81,6 +81,9 @@ microbench: setup ## speed of the inner loops
 
 bench-governor: build ## two minutes of competitors coming and going beside the agent
 	go run ./cmd/bench-governor
+
+bench-scan: build ## what looking after 200,000 files costs; half an hour
+	go run ./cmd/bench-scan
 
 load: build ## fifty sessions that close at once, and one upload of 5 GB
 	go run ./cmd/bench-upload

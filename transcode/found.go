@@ -18,8 +18,17 @@ import (
 var ErrInWork = errors.New("the session has a task in work")
 
 // Found takes a recording that the watcher found: it becomes a task unless
-// there is one for it. It has the signature of [watcher.Watcher]'s Found.
+// there is one for it. It has the signature of [watcher.Watcher]'s Found, and
+// answers [watcher.ErrBusy] while very many tasks wait, except to what is
+// recent.
 func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
+	if !c.Recent {
+		if full, err := p.full(ctx); err != nil {
+			return err
+		} else if full {
+			return watcher.ErrBusy
+		}
+	}
 	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
 	// Core copies to the volume what somebody watches of a bucket, of a
 	// recording in parts perhaps some only: the whole is worked on first.
@@ -48,7 +57,7 @@ func (p *Pool) InBucket(ctx context.Context, c bucket.Candidate) error {
 	return p.submit(ctx, c.Session, source)
 }
 
-// most is how many tasks may wait before no more are taken from a bucket, and
+// most is how many tasks may wait before no more old recordings are taken, and
 // countEvery how long a count holds.
 const (
 	most       = 2000

@@ -16,6 +16,9 @@ type Candidate struct {
 	Size     int64     // bytes, all files together
 	ModTime  time.Time // the newest of all files
 	HasVideo bool      // D/S.replay.mp4 is there
+	// Recent: it is of the last days, or has come of late. There are few of
+	// those, and they are wanted before all others.
+	Recent bool
 }
 
 // key tells one state of a recording's files from another.
@@ -34,8 +37,22 @@ type track struct {
 	rested  time.Duration
 	missing bool // the index lists a part that is not there
 	taken   bool // it was offered like this, and accepted
+	busy    bool // there was no room for it when it was offered last
 	retry   time.Time
 	tries   int
+	seen    time.Time // last
+}
+
+// longestLook is how rarely a recording is looked at that lacks a part.
+const longestLook = time.Hour
+
+// due tells whether a recording that waits is worth another look: one that
+// lacks a part ever more rarely.
+func (t *track) due(now time.Time) bool {
+	if t.missing && now.Sub(t.seen) < min(now.Sub(t.since)/2, longestLook) {
+		return false
+	}
+	return !now.Before(t.retry)
 }
 
 // see notes the state of a recording at a poll.
@@ -43,7 +60,7 @@ func (t *track) see(c Candidate, k key, missing bool, now time.Time) {
 	if t.polls == 0 || k != t.key || missing != t.missing {
 		*t = track{key: k, since: now, rested: now.Sub(c.ModTime), missing: missing}
 	}
-	t.last = c
+	t.last, t.seen = c, now
 	t.polls++
 }
 

@@ -18,8 +18,9 @@
 // # Polling and events
 //
 // Polling is what counts. The folders of the recent days, and those in which
-// names have come or gone within the hour, are read at every interval, all
-// others now and then and slowly. fsnotify, where the file
+// names have come or gone within the hour, are read at every interval; which
+// those are is looked up at every tenth. All others are looked at now and then
+// and slowly, and read only if they have changed or a day has passed. fsnotify, where the file
 // system can be trusted to tell of changes, only makes the next poll come
 // sooner; NFS, SMB and FUSE do not tell of what others change.
 //

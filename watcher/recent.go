@@ -7,6 +7,10 @@ import "time"
 // and what replaces a recording may be followed by the recording once more.
 const busyTime = time.Hour
 
+// foldersEvery is how many intervals pass between looks at the folders of all
+// days, which tell whether names have come or gone.
+const foldersEvery = 10
+
 // change is the last that is known of in a day's folder.
 type change struct {
 	modTime time.Time // as the volume says, by its own clock
@@ -17,6 +21,7 @@ type change struct {
 // changed before the first poll is as old as the volume says.
 func (w *Watcher) notice(there rootList) {
 	now := time.Now()
+	w.looked = now
 	seen := make(map[string]change, len(there.days))
 	for _, day := range there.days {
 		is := change{modTime: there.changed[day], noticed: now}
@@ -32,24 +37,29 @@ func (w *Watcher) notice(there rootList) {
 	w.changes = seen
 }
 
+// limit is the first of the days that are polled by the calendar.
+func (w *Watcher) limit(now time.Time) string {
+	return now.UTC().AddDate(0, 0, 1-w.RecentDays).Format(time.DateOnly)
+}
+
 // recent picks the days that are looked at at every poll: by the calendar,
-// those in which something is waited for, and those whose folder has changed
-// of late, however old the day: a Lion that starts again sends what it has
-// kept since it started before.
+// those in which something settles or is to be offered again now, and those
+// whose folder has changed of late, however old the day: a Lion that starts
+// again sends what it has kept since it started before.
 func (w *Watcher) recent(days []string) []string {
 	now := time.Now()
-	limit := now.UTC().AddDate(0, 0, 1-w.RecentDays).Format(time.DateOnly)
+	limit := w.limit(now)
 	w.mu.Lock()
-	waiting := map[string]bool{}
-	for _, t := range w.tracks {
-		if !t.taken {
-			waiting[t.last.Date] = true
+	due := map[string]bool{}
+	for t := range w.waiting() {
+		if t.due(now) {
+			due[t.last.Date] = true
 		}
 	}
 	w.mu.Unlock()
 	var recent []string
 	for _, day := range days {
-		if day >= limit || waiting[day] || now.Sub(w.changes[day].noticed) < busyTime {
+		if day >= limit || due[day] || now.Sub(w.changes[day].noticed) < busyTime {
 			recent = append(recent, day)
 		}
 	}

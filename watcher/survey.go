@@ -49,7 +49,7 @@ func (d *Day) Because(g *Group, bytes int64, reason string) {
 // Whether core knows the session, and whether a recording is whole to its
 // end, is not looked at.
 func Survey(ctx context.Context, root, since string, settle time.Duration, visit func(Day) error) error {
-	l, err := readRoot(root)
+	l, err := readRoot(root, false)
 	if err != nil {
 		return err
 	}

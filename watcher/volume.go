@@ -72,14 +72,14 @@ func bounded[T any](ctx context.Context, v *volume, read func() (T, error)) (T, 
 type rootList struct {
 	device  uint64
 	days    []string             // the newest first
-	changed map[string]time.Time // when names in a day's folder changed last
+	changed map[string]time.Time // when names in a day's folder changed last, if that was asked for
 	empty   bool
 }
 
-// days lists the folders of days. An error means that the volume is
-// unavailable.
-func (v *volume) days(ctx context.Context) (rootList, error) {
-	l, err := bounded(ctx, v, func() (rootList, error) { return readRoot(v.root) })
+// days lists the folders of days, and tells when they changed if that is asked
+// for. An error means that the volume is unavailable.
+func (v *volume) days(ctx context.Context, changes bool) (rootList, error) {
+	l, err := bounded(ctx, v, func() (rootList, error) { return readRoot(v.root, changes) })
 	if err != nil {
 		return l, err
 	}
@@ -93,7 +93,7 @@ func (v *volume) days(ctx context.Context) (rootList, error) {
 	return l, nil
 }
 
-func readRoot(root string) (rootList, error) {
+func readRoot(root string, changes bool) (rootList, error) {
 	st, err := os.Stat(root)
 	if err != nil {
 		return rootList{}, err
@@ -111,6 +111,9 @@ func readRoot(root string) (rootList, error) {
 			continue
 		}
 		l.days = append(l.days, e.Name())
+		if !changes {
+			continue
+		}
 		if info, err := e.Info(); err == nil { // else the sweep tells
 			l.changed[e.Name()] = info.ModTime()
 		}
@@ -124,6 +127,8 @@ func readRoot(root string) (rootList, error) {
 type dayList struct {
 	sightings []sighting
 	counts    counts
+	changed   time.Time // the folder, before it was read
+	folders   bool      // there are folders in it, whose changes it does not tell
 }
 
 // sighting is a recording as seen once.
@@ -138,12 +143,39 @@ func (v *volume) day(ctx context.Context, day string) (*dayList, error) {
 	return bounded(ctx, v, func() (*dayList, error) { return readDay(v.root, day) })
 }
 
+// stamp is when the list of names in a day's folder changed last, in
+// nanoseconds.
+func (v *volume) stamp(ctx context.Context, day string) (int64, error) {
+	return bounded(ctx, v, func() (int64, error) {
+		changed, err := folderChanged(filepath.Join(v.root, day))
+		return changed.UnixNano(), err
+	})
+}
+
+// folderChanged is when a folder changed last: its ctime, because restoring a
+// backup sets its modification time back.
+func folderChanged(dir string) (time.Time, error) {
+	st, err := os.Stat(dir)
+	if err != nil {
+		return time.Time{}, err
+	}
+	sys, ok := st.Sys().(*syscall.Stat_t)
+	if !ok {
+		return time.Now(), nil
+	}
+	return time.Unix(sys.Ctim.Unix()), nil
+}
+
 func readDay(root, day string) (*dayList, error) {
+	changed, err := folderChanged(filepath.Join(root, day))
+	if err != nil {
+		return nil, err
+	}
 	entries, err := os.ReadDir(filepath.Join(root, day))
 	if err != nil {
 		return nil, err
 	}
-	l := &dayList{counts: counts{}}
+	l := &dayList{counts: counts{}, changed: changed}
 	videos := map[string]bool{}
 	for _, e := range entries {
 		name := recording.ParseName(day + "/" + e.Name())
@@ -154,6 +186,7 @@ func readDay(root, day string) (*dayList, error) {
 	for _, e := range entries {
 		rel := path.Join(day, e.Name())
 		if e.IsDir() {
+			l.folders = true
 			if err := l.parts(root, day, e.Name(), videos); err != nil {
 				return nil, err
 			}

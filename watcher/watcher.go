@@ -3,9 +3,9 @@ package watcher
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,24 +34,31 @@ type Watcher struct {
 	Mode       Mode          // auto
 	RecentDays int           // days that are polled at every interval, today included (3)
 	Sweep      time.Duration // between looks at all other days (6 h)
+	Reread     time.Duration // how long a folder that does not change is not read again (24 h)
 	Pace       time.Duration // pause between two folders of a sweep (20 ms)
 	Patience   time.Duration // how long the volume may take for one folder (60 s)
 	// Found is offered each recording that has settled. It may be offered the
 	// same one again, and must then answer as before. An error means that the
-	// recording was not taken: it is offered again later.
+	// recording was not taken: it is offered again later. After [ErrBusy] no
+	// older ones are offered until the next poll, and a sweep waits where it is.
 	Found func(context.Context, Candidate) error
-	Log   *slog.Logger
+	// State is a file that remembers the days that are done with, so that a
+	// restart does not read them all again; "" = none. What it says counts for
+	// Root and Epoch only: another Epoch means that what Found has taken may
+	// be lost.
+	State, Epoch string
+	Log          *slog.Logger
 
 	disk    volume            // owned by Run
 	changes map[string]change // of days; owned by Run
+	looked  time.Time         // when it was last seen which days have changed; owned by Run
+	saved   time.Time         // when State was last written; owned by Run
+	unsaved bool              // a sweep has gone on since; owned by Run
 
-	mu     sync.Mutex        // guards what follows
-	tracks map[string]*track // by Candidate.Path
-	days   map[string]counts // by folder
+	mu     sync.Mutex // guards what follows
+	days   map[string]*dayState
 	status Status
 }
-
-type counts map[recording.Class]int
 
 func (w *Watcher) defaults() {
 	set := func(d *time.Duration, v time.Duration) {
@@ -62,6 +69,7 @@ func (w *Watcher) defaults() {
 	set(&w.Interval, 30*time.Second)
 	set(&w.Settle, 60*time.Second)
 	set(&w.Sweep, 6*time.Hour)
+	set(&w.Reread, 24*time.Hour)
 	set(&w.Pace, 20*time.Millisecond)
 	set(&w.Patience, 60*time.Second)
 	if w.RecentDays <= 0 {
@@ -76,24 +84,27 @@ func (w *Watcher) defaults() {
 	w.disk = volume{root: w.Root, patience: w.Patience}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tracks, w.days = map[string]*track{}, map[string]counts{}
+	w.days, w.status.LastSweep = w.recall()
 }
 
 // Run watches until ctx ends.
 func (w *Watcher) Run(ctx context.Context) error {
 	w.defaults()
+	defer w.remember()
 	hints := make(chan struct{}, 1)
 	var events *notifier
 	defer func() { events.close() }()
 	var sweep []string // days that remain to be looked at
 	var swept time.Time
 	for {
-		there, err := w.disk.days(ctx)
+		all := time.Since(w.looked) >= foldersEvery*w.Interval
+		there, err := w.disk.days(ctx, all)
 		if ctx.Err() != nil {
 			return nil
 		}
 		days := there.days
 		w.available(err)
+		full := false
 		if err == nil {
 			if events == nil {
 				events = w.notify(hints)
@@ -102,14 +113,18 @@ func (w *Watcher) Run(ctx context.Context) error {
 				sweep, swept = slices.Clone(days), time.Now()
 			}
 			w.forget(days)
-			w.notice(there)
+			if all {
+				w.notice(there)
+			}
 			recent := w.recent(days)
 			events.watch(w.Root, recent)
 			w.look(ctx, recent)
 			sweep = w.sweep(ctx, sweep, recent)
 			w.offer(ctx)
+			w.settle(recent)
+			full = w.full()
 		}
-		if !w.pause(ctx, hints, len(sweep) > 0) {
+		if !w.pause(ctx, hints, len(sweep) > 0 && !full) {
 			return nil
 		}
 	}
@@ -146,151 +161,12 @@ func (w *Watcher) pause(ctx context.Context, hints <-chan struct{}, sweeping boo
 func (w *Watcher) impatient() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, t := range w.tracks {
-		if t.polls == 1 && t.rested >= w.Settle && !t.taken {
+	for t := range w.waiting() {
+		if t.polls == 1 && t.rested >= w.Settle {
 			return true
 		}
 	}
 	return false
-}
-
-// forget drops what is known of days whose folder core has removed.
-func (w *Watcher) forget(days []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for day := range w.days {
-		if !slices.Contains(days, day) {
-			delete(w.days, day)
-		}
-	}
-	for path, t := range w.tracks {
-		if _, known := w.days[t.last.Date]; !known {
-			delete(w.tracks, path)
-		}
-	}
-}
-
-// sweepTime bounds how long a piece of a sweep may take before the recent
-// days are looked at again.
-const sweepTime = 5 * time.Second
-
-// sweep looks at older days, the newest first, and returns what remains.
-func (w *Watcher) sweep(ctx context.Context, days, done []string) []string {
-	began := time.Now()
-	for i, day := range days {
-		if time.Since(began) > sweepTime || ctx.Err() != nil {
-			return days[i:]
-		}
-		if slices.Contains(done, day) {
-			continue
-		}
-		if !w.look(ctx, []string{day}) {
-			return days[i:]
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(w.Pace):
-		}
-	}
-	if len(days) > 0 {
-		w.mu.Lock()
-		w.status.LastSweep = time.Now()
-		w.mu.Unlock()
-	}
-	return nil
-}
-
-// look reads the folders of days; false when the volume is away.
-func (w *Watcher) look(ctx context.Context, days []string) bool {
-	for _, day := range days {
-		found, err := w.disk.day(ctx, day)
-		switch {
-		case ctx.Err() != nil:
-			return false
-		case errors.Is(err, fs.ErrNotExist): // removed by core's clean-up
-			found = &dayList{}
-		case err != nil:
-			w.available(err)
-			return false
-		}
-		w.note(day, found)
-	}
-	w.mu.Lock()
-	w.status.LastPoll = time.Now()
-	w.mu.Unlock()
-	return true
-}
-
-// note brings what is known of a day up to date.
-func (w *Watcher) note(day string, found *dayList) {
-	now := time.Now()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.days[day] = found.counts
-	there := map[string]bool{}
-	for _, s := range found.sightings {
-		there[s.candidate.Path] = true
-		t := w.tracks[s.candidate.Path]
-		if t == nil {
-			t = &track{}
-			w.tracks[s.candidate.Path] = t
-		}
-		t.see(s.candidate, s.key, s.missing, now)
-	}
-	for path, t := range w.tracks {
-		if t.last.Date == day && !there[path] {
-			delete(w.tracks, path) // replaced, or removed by core
-		}
-	}
-}
-
-// offer offers what has settled, the newest day first.
-func (w *Watcher) offer(ctx context.Context) {
-	now := time.Now()
-	w.mu.Lock()
-	var ready []*track
-	for _, t := range w.tracks {
-		if !t.taken && !now.Before(t.retry) && t.settled(now, w.Settle) {
-			ready = append(ready, t)
-		}
-	}
-	slices.SortFunc(ready, func(a, b *track) int {
-		if a.last.Date != b.last.Date {
-			return -compare(a.last.Date, b.last.Date)
-		}
-		return -a.last.ModTime.Compare(b.last.ModTime)
-	})
-	candidates := make([]Candidate, len(ready))
-	for i, t := range ready {
-		candidates[i] = t.last
-	}
-	w.mu.Unlock()
-	for i, c := range candidates {
-		if ctx.Err() != nil {
-			return
-		}
-		err := w.Found(ctx, c)
-		w.mu.Lock()
-		t := ready[i]
-		if err == nil {
-			t.taken = true
-		} else {
-			t.tries++
-			t.retry = time.Now().Add(min(w.Interval<<min(t.tries, 6), 10*time.Minute))
-			w.Log.Debug("a recording was not taken; it is offered again", "path", c.Path, "error", err, "tries", t.tries)
-		}
-		w.mu.Unlock()
-	}
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // available notes whether the volume is there, and says so when it changes.
@@ -319,12 +195,12 @@ func (w *Watcher) Settling() []Candidate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var list []Candidate
-	for _, t := range w.tracks {
-		if !t.taken && t.tries == 0 {
+	for t := range w.waiting() {
+		if t.tries == 0 && !t.busy {
 			list = append(list, t.last)
 		}
 	}
-	slices.SortFunc(list, func(a, b Candidate) int { return compare(a.Path, b.Path) })
+	slices.SortFunc(list, func(a, b Candidate) int { return strings.Compare(a.Path, b.Path) })
 	return list
 }
 
@@ -335,12 +211,12 @@ func (w *Watcher) Status() Status {
 	s := w.status
 	s.Names = map[recording.Class]int{}
 	for _, day := range w.days {
-		for class, n := range day {
+		for class, n := range day.counts {
 			s.Names[class] += n
 		}
 	}
-	for _, t := range w.tracks {
-		if !t.taken {
+	for t := range w.waiting() {
+		if !t.busy {
 			s.Settling++
 		}
 	}

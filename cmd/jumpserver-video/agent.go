@@ -180,7 +180,10 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
 		work.Go(func() error { return uploaded.run(ctx) })
 		if volume != nil {
-			work.Go(func() error { return volume.Run(ctx) })
+			work.Go(func() error {
+				volume.State, volume.Epoch = remembered(ctx, cfg, tasks)
+				return volume.Run(ctx)
+			})
 		}
 		return work.Wait()
 	})
@@ -202,6 +205,18 @@ func waitRegistered(ctx context.Context, component *coreapi.Component) error {
 		}
 	}
 	return nil
+}
+
+// remembered is where the watcher of the volume keeps what it is done with, and
+// for which queue that counts. While a shared queue is away nothing does.
+func remembered(ctx context.Context, cfg config.Config, tasks *queue.Queue) (state, epoch string) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	born, err := tasks.Born(ctx)
+	if err != nil {
+		return "", ""
+	}
+	return filepath.Join(cfg.DataDir, "volume.json"), born.UTC().Format(time.RFC3339Nano)
 }
 
 // purge forgets tasks that ended long ago, once a day.

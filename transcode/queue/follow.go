@@ -180,6 +180,15 @@ func born(ctx context.Context, kv jetstream.KeyValue) (time.Time, error) {
 	return bucket.StreamInfo().Created, nil
 }
 
+// Born is when the queue was made, once it has been reached. When it is another
+// time than before, the queue was lost meanwhile, and all its tasks with it.
+func (q *Queue) Born(ctx context.Context) (time.Time, error) {
+	if err := q.reach(ctx); err != nil {
+		return time.Time{}, err
+	}
+	return born(ctx, q.kv)
+}
+
 // note keeps what is wrong with the queue; nil when nothing is.
 func (q *Queue) note(err error) {
 	q.mu.Lock()

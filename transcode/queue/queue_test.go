@@ -428,3 +428,26 @@ func TestBackoffGrowsAndIsBounded(t *testing.T) {
 		}
 	}
 }
+
+func TestALostQueueIsKnownByItsBirth(t *testing.T) {
+	dir := t.TempDir()
+	birth := func() time.Time {
+		t.Helper()
+		q := open(t, Options{Dir: dir})
+		born, err := q.Born(t.Context())
+		if err := errors.Join(err, q.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return born
+	}
+	first := birth()
+	if again := birth(); first.IsZero() || !again.Equal(first) {
+		t.Errorf("born %s, after a restart %s", first, again)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if another := birth(); !another.After(first) {
+		t.Errorf("another queue says that it was born %s, like the lost one", another)
+	}
+}

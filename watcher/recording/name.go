@@ -1,7 +1,9 @@
 package recording
 
 import (
+	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +33,19 @@ var classNames = [...]string{"foreign", "original", "dump", "index", "part", "pa
 	"in progress", "collision", "hidden"}
 
 func (c Class) String() string { return classNames[c] }
+
+// MarshalText is String.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads what String says.
+func (c *Class) UnmarshalText(text []byte) error {
+	i := slices.Index(classNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("%q is no class of names", text)
+	}
+	*c = Class(i)
+	return nil
+}
 
 // Name is what a name says. Date and Session are empty where the class has none.
 type Name struct {

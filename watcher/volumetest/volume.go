@@ -25,9 +25,12 @@ type Fault struct {
 type Volume struct {
 	below, point string
 
+	counted bool
+
 	mu     sync.Mutex
-	faults []Fault // guarded by mu
-	seen   []int   // how often each was met; guarded by mu
+	faults []Fault      // guarded by mu
+	seen   []int        // how often each was met; guarded by mu
+	calls  map[call]int // guarded by mu
 }
 
 // Mount shows the folder below at the folder point. It fails where FUSE
@@ -35,6 +38,32 @@ type Volume struct {
 func Mount(below, point string) (*Volume, error) {
 	v := &Volume{below: below, point: point}
 	return v, v.Mount()
+}
+
+// MountCounted is Mount of a volume that knows what was asked of it: the
+// system does not read ahead what nobody wants to know.
+func MountCounted(below, point string) (*Volume, error) {
+	v := &Volume{below: below, point: point, counted: true}
+	return v, v.Mount()
+}
+
+// call is an operation somewhere below an element of the root.
+type call struct{ op, top string }
+
+// Counts are the calls since the last Counts, by the first element of their
+// path, which is "" for the root, and by operation.
+func (v *Volume) Counts() map[string]map[string]int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	counts := map[string]map[string]int{}
+	for c, n := range v.calls {
+		if counts[c.top] == nil {
+			counts[c.top] = map[string]int{}
+		}
+		counts[c.top][c.op] = n
+	}
+	v.calls = nil
+	return counts
 }
 
 // Mount brings a volume that has vanished back.
@@ -48,7 +77,7 @@ func (v *Volume) Mount() error {
 	root.RootNode = top
 	zero := time.Duration(0)
 	_, err := fs.Mount(v.point, top, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero,
-		MountOptions: fuse.MountOptions{DirectMount: true, FsName: "faulty"}})
+		MountOptions: fuse.MountOptions{DirectMount: true, FsName: "faulty", DisableReadDirPlus: v.counted}})
 	if err != nil {
 		return fmt.Errorf("mount at %s: %w", v.point, err)
 	}
@@ -105,6 +134,13 @@ func (v *Volume) suffer(op, on string, do func() syscall.Errno) syscall.Errno {
 func (v *Volume) hit(op, on string) *Fault {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.counted {
+		if v.calls == nil {
+			v.calls = map[call]int{}
+		}
+		top, _, _ := strings.Cut(on, "/")
+		v.calls[call{op, top}]++
+	}
 	for i, f := range v.faults {
 		if (f.Op == "" || f.Op == op) && strings.Contains(on, f.On) {
 			if v.seen[i]++; v.seen[i] > f.Skip {

@@ -1,0 +1,201 @@
+package watcher
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"jumpserver-video/watcher/recording"
+	"jumpserver-video/watcher/volumetest"
+)
+
+// counted shows dir as a volume that counts what is asked of it.
+func counted(t *testing.T, dir string) *volumetest.Volume {
+	t.Helper()
+	point := filepath.Join(t.TempDir(), "replay")
+	if err := os.Mkdir(point, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v, err := volumetest.MountCounted(dir, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
+	}
+	t.Cleanup(v.Vanish)
+	return v
+}
+
+// lists is how many folders of days were read since the last time.
+func lists(v *volumetest.Volume) (n int) {
+	for top, calls := range v.Counts() {
+		if top != "" {
+			n += calls["list"]
+		}
+	}
+	return n
+}
+
+// id is the n-th of many session ids.
+func id(n int) string { return fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n) }
+
+// years puts n recordings on days long ago, one each, with a video of another
+// session beside it.
+func years(t *testing.T, root string, n int) {
+	t.Helper()
+	for i := range n {
+		day := time.Date(2023, 1, 1+i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		put(t, root, day+"/"+id(i)+".replay.gz", "x", 100*time.Hour)
+		put(t, root, day+"/"+id(n+i)+".replay.mp4", "x", 100*time.Hour)
+		longAgo(t, root, day)
+	}
+	time.Sleep(rest) // the folders have settled, too
+}
+
+// swept tells whether a sweep has been completed since a moment.
+func (b *bench) swept(since time.Time) func() bool {
+	return func() bool { return b.w.Status().LastSweep.After(since) }
+}
+
+func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
+	below, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
+	const n = 20
+	years(t, below, n)
+	v := counted(t, below)
+	use := func(w *Watcher) { w.State, w.Sweep = state, 500*time.Millisecond }
+	b := watch(t, v.Point(), use)
+	b.wait(n)
+	b.until("rest", b.swept(time.Now()))
+	v.Counts()
+	b.until("another sweep", b.swept(time.Now()))
+	b.until("another sweep", b.swept(time.Now()))
+	b.stop()
+	if got := lists(v); got > 0 {
+		t.Errorf("read %d folders in sweeps of %d days that are done with", got, n)
+	}
+	b.quiet(n)
+
+	// Nor does a restart, which still knows what is there …
+	b = watch(t, v.Point(), use)
+	began := time.Now()
+	b.until("sweep", b.swept(began))
+	if got := lists(v); got > 0 {
+		t.Errorf("a restart read %d folders", got)
+	}
+	want := map[recording.Class]int{recording.ClassOriginal: n, recording.ClassVideo: n}
+	if d := cmp.Diff(want, b.w.Status().Names); d != "" {
+		t.Error(d)
+	}
+	// … and what comes to an old day is found all the same.
+	put(t, below, "2023-01-03/"+other+".replay.gz", "new", time.Hour)
+	b.until("the new one", func() bool { return strings.Contains(strings.Join(b.paths(), " "), other) })
+	b.stop()
+
+	// Another queue knows of nothing that was taken.
+	b = watch(t, v.Point(), use, func(w *Watcher) { w.Epoch = "another" })
+	b.wait(n + 1)
+	b.stop()
+}
+
+func TestAFolderIsReadAgainNowAndThenWhateverItSays(t *testing.T) {
+	root, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
+	years(t, root, 1)
+	b := watch(t, root, func(w *Watcher) {
+		w.State, w.Sweep, w.Reread = state, 300*time.Millisecond, 600*time.Millisecond
+	})
+	b.wait(2) // it is offered again
+	b.stop()
+}
+
+func TestASweepGoesOnAfterARestart(t *testing.T) {
+	below, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
+	const n = 40
+	years(t, below, n)
+	v := counted(t, below)
+	slow := func(w *Watcher) { w.State, w.Pace = state, 50*time.Millisecond }
+	b := watch(t, v.Point(), slow, func(w *Watcher) { w.Pace = 300 * time.Millisecond })
+	b.wait(n / 4)
+	b.stop()
+	first := len(b.paths())
+	if first == n {
+		t.Skip("this machine was too slow to interrupt the sweep")
+	}
+	b = watch(t, v.Point(), slow)
+	b.wait(n - first)
+	b.until("sweep", b.swept(time.Time{}))
+	b.quiet(n - first) // the others are not offered again
+	b.stop()
+}
+
+func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
+	root := t.TempDir()
+	const n = most + 200
+	for i := range n {
+		day := fmt.Sprintf("2023-%02d-%02d", 1+i/28%12, 1+i%28)
+		put(t, root, day+"/"+id(i)+".replay.gz", "x", 100*time.Hour)
+		longAgo(t, root, day)
+	}
+	time.Sleep(rest)
+	var busy atomic.Bool
+	var asked atomic.Int64
+	busy.Store(true)
+	b := watch(t, root, func(w *Watcher) {
+		take := w.Found
+		w.Found = func(ctx context.Context, c Candidate) error {
+			if !c.Recent && busy.Load() {
+				asked.Add(1)
+				return ErrBusy
+			}
+			return take(ctx, c)
+		}
+	})
+	b.until("a refusal", func() bool { return asked.Load() > 0 })
+	put(t, root, today()+"/"+sid+".replay.gz", "new", time.Hour)
+	if got := b.wait(1); got[0].Session != sid {
+		t.Errorf("%+v", got[0])
+	}
+	b.quiet(1)
+	b.w.mu.Lock()
+	known := 0
+	for range b.w.waiting() {
+		known++
+	}
+	b.w.mu.Unlock()
+	if known > most+60 { // a day has 25
+		t.Errorf("the sweep went on to %d recordings", known)
+	}
+	if s := b.w.Status(); s.Settling != 0 || !s.LastSweep.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	if polls := int64(3 * rest / b.w.Interval); asked.Load() > 4*polls+40 {
+		t.Errorf("asked %d times: once for each poll is enough", asked.Load())
+	}
+	busy.Store(false)
+	b.wait(n + 1)
+	b.quiet(n + 1)
+	b.stop()
+}
+
+func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
+	below := t.TempDir()
+	folder := "2023-01-05/" + sid + "/" + sid
+	put(t, below, folder+".replay.json", `{"files":[{"name":"`+sid+`.0.part.gz"}]}`, 100*time.Hour)
+	longAgo(t, below, "2023-01-05")
+	v := counted(t, below)
+	b := watch(t, v.Point(), func(w *Watcher) { w.Interval = 20 * time.Millisecond })
+	b.until("settling", func() bool { return b.w.Status().Settling == 1 })
+	time.Sleep(3 * time.Second)
+	v.Counts()
+	time.Sleep(time.Second)
+	if n := v.Counts()["2023-01-05"]["read"]; n > 3 { // of the index; there are 50 polls
+		t.Errorf("it was read %d times in a second", n)
+	}
+	put(t, below, folder+".0.part.gz", "part 0", time.Hour)
+	b.wait(1)
+	b.stop()
+}
