@@ -37,6 +37,9 @@ func readAnswer(resp *http.Response) (*answer, error) {
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
+// mayPass tells whether core only cannot answer now.
+func (a *answer) mayPass() bool { return a.status == http.StatusTooManyRequests || a.status >= 500 }
+
 // fields returns the answer's object, nil when it is none.
 func (a *answer) fields() map[string]json.RawMessage {
 	var m map[string]json.RawMessage
@@ -69,7 +72,7 @@ func (a *answer) failure() Error {
 		e.Kind = ErrUnsupported
 	case s == http.StatusRequestEntityTooLarge:
 		e.Kind = ErrTooLarge
-	case s == http.StatusTooManyRequests || s >= 500:
+	case a.mayPass():
 		e.Kind = ErrUnavailable
 		e.RetryAfter = retryAfter(a.header)
 	}

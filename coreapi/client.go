@@ -180,6 +180,9 @@ func (c *Client) try(ctx context.Context, l call) error {
 		e.Kind = ErrAmbiguous
 		return fail(e)
 	}
+	if ctx.Err() != nil && resp.mayPass() {
+		return fail(Error{Err: ctx.Err()}) // the caller's end, not core, kept it from being tried again
+	}
 	if !resp.ok() {
 		e := resp.failure()
 		if l.refine != nil {
