@@ -111,29 +111,36 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 // x264's settings for screens; docs/PERFORMANCE.md has the measurements.
 //   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
 //     and there are no fades to weigh.
-//   - Menus, windows and carets come back: four references find them again.
+//   - Menus, windows and carets come back: more references find them again.
+//     There are four; above 720p three, which with the one that small changes
+//     take (package h264) is what level 4.0 allows at 1080p.
 //   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
 //     flat areas their due, and small dead zones keep faint detail.
 //   - The lookahead tells what will stay on the screen and deserves bits; a
 //     frame in it takes three times its pixels in bytes.
 //   - Without force-cfr x264 spends more on pictures that stay for long.
 //   - Keyframes come with large changes or every 600 frames.
-const x264 = "subme=0:bframes=0:weightp=0:ref=4:partitions=p8x8,i4x4:8x8dct=1:" +
+const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:8x8dct=1:" +
 	"mbtree=1:qcomp=0.6:aq-mode=2:aq-strength=1.25:" +
 	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
 
 func x264Arguments(opt Options) []string {
 	lookahead := min(max(lookaheadPixels/(opt.Width*opt.Height), 5), 20)
+	references := 4
+	if opt.Width*opt.Height > 1280*720 {
+		references = 3
+	}
 	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
-		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", x264 + ":rc-lookahead=" + strconv.Itoa(lookahead), "-threads", "1"}
+		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d", x264, references, lookahead), "-threads", "1"}
 }
 
 // lookaheadPixels bounds the frames in x264's lookahead all together.
 const lookaheadPixels = 21e6
 
 // crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
-// smaller screen is looked at enlarged, its faults, too.
+// smaller screen is looked at enlarged, its faults, too. It is two steps better
+// for each halving of the pixels.
 func (o Options) crf() float64 {
 	smaller := math.Log2(1920 * 1080 / float64(o.Width*o.Height))
-	return min(max(float64(o.CRF)-min(max(smaller, 0), 2), 0), 51)
+	return min(max(float64(o.CRF)-2*min(max(smaller, 0), 2), 0), 51)
 }

@@ -27,7 +27,7 @@ func (e *VerifyError) Error() string { return "the video is not good: " + e.What
 func bad(format string, args ...any) error { return &VerifyError{What: fmt.Sprintf(format, args...)} }
 
 // minPSNR is the least likeness, in dB, between a frame's brightness and what
-// was given to the encoder. Frames at CRF 27 reach 35 to 50; a frame of
+// was given to the encoder. Frames at CRF 28 reach 35 to 50; a frame of
 // another moment falls far below where the screen has changed, and a black
 // one is under 15.
 const minPSNR = 26

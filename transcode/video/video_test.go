@@ -104,6 +104,16 @@ func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[strin
 	return times, p.Streams[0], p.Format
 }
 
+// Hardware decoders of phones and televisions often end at level 4.0.
+func TestFullHDStaysWithinLevel4(t *testing.T) {
+	opt := options(t)
+	opt.Width, opt.Height, opt.Duration = 1920, 1080, time.Second
+	encode(t, opt, ms(0, 100, 200)...)
+	if _, stream, _ := ffprobe(t, opt.Output); stream["level"] != 40.0 {
+		t.Errorf("level %v", stream["level"])
+	}
+}
+
 func ms(values ...int) []time.Duration {
 	var d []time.Duration
 	for _, v := range values {

@@ -10,17 +10,21 @@
 // # How
 //
 // A delta picture is a P slice without motion (ITU-T H.264): each macroblock
-// is skipped, or is that of the last picture of x264 plus a residual, which is
-// the difference between the two sources. What x264 made of its source need
-// not be known: its error stays, that of the residual's quantisation is added,
-// and the next delta starts from x264's picture again. No picture refers to a
-// delta, so x264 never learns of them.
+// is skipped, or is that of the picture before plus a residual. The picture
+// before is x264's last one, and then the last delta, which is kept apart from
+// x264's references as a long-term one (memory management, clause 8.2.5.4), so
+// that x264 never learns of it.
 //
-// x264's pictures are taken as they are, but for the picture order count:
-// without B pictures x264 has it follow from frame_num, which allows no two
-// pictures in a row that are not referred to. [Stream] writes it into SPS and
-// slice headers. Residuals are coded with CAVLC, x264's pictures with CABAC:
-// each kind has its own picture parameter set.
+// What x264 made of its source need not be known: the residual is the
+// difference between two sources, so that x264's error stays and that of the
+// residual's quantisation is added. A delta's own result is known exactly; the
+// next one starts from it, and what the first quantised away the next can mend.
+//
+// x264's pictures are taken as they are, but for what says where they stand:
+// [Stream] makes room for one more reference in the SPS, and writes the
+// picture order count and a frame_num that counts the deltas, too. Residuals
+// are coded with CAVLC, x264's pictures with CABAC: each kind has its own
+// picture parameter set.
 //
 // Only x264's stream of progressive 8-bit 4:2:0 High pictures of one slice,
 // without B pictures and weighted prediction, is understood; anything else is
