@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"os"
@@ -216,5 +217,30 @@ func TestShadowsNeedTheVolume(t *testing.T) {
 	s := storage.Search{Replay: filepath.Join(t.TempDir(), "gone")}
 	if _, err := s.Shadows(t.Context(), storage.Replay{Date: day, Session: sid}); err == nil || !strings.Contains(err.Error(), "mounted") {
 		t.Error(err)
+	}
+}
+
+// hollow is a storage with nothing in it.
+type hollow struct{ storage.Storage }
+
+func (hollow) List(context.Context, storage.Query) (storage.Page, error) { return storage.Page{}, nil }
+func (hollow) MatchesPrefixes() bool                                     { return false }
+
+// TestADumpIsNoFolder: Razor's dumps have the name of the folder that parts
+// are looked for in.
+func TestADumpIsNoFolder(t *testing.T) {
+	replay := t.TempDir()
+	if err := os.Mkdir(filepath.Join(replay, day), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{sid, sid + ".replay.gz"} {
+		if err := os.WriteFile(filepath.Join(replay, day, name), []byte("old"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := storage.Search{Rules: storage.RulesOf(""), Replay: replay, Home: hollow{}}
+	found, err := s.Shadows(t.Context(), storage.Replay{Date: day, Session: sid})
+	if err != nil || len(found) != 1 || found[0].Key != day+"/"+sid+".replay.gz" {
+		t.Errorf("%+v %v", found, err)
 	}
 }

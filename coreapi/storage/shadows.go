@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Rules are what differs between releases of core when it looks for a replay.
@@ -117,7 +118,7 @@ func (s Search) local(r Replay) ([]Shadow, error) {
 			}
 			path := filepath.Join(base, filepath.FromSlash(key))
 			st, err := os.Stat(path)
-			if errors.Is(err, fs.ErrNotExist) {
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // D/S may be a dump
 				continue
 			}
 			if err != nil {
