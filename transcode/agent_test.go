@@ -182,6 +182,9 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if _, err := q.Born(ctx); err != nil { // a shared queue is reached after it is opened
+		return nil, err
+	}
 	return &agent{queue: q, path: o.path, pool: &transcode.Pool{
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		SpoolDir: filepath.Join(o.data, "spool"), Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
