@@ -84,6 +84,22 @@ func TestSessionsArePaged(t *testing.T) {
 	})
 }
 
+func TestSessionsAreSelectedByID(t *testing.T) {
+	eachVersion(t, func(t *testing.T, version string) {
+		core := start(t, coretest.Options{Version: version})
+		id := func(n int) string { return fmt.Sprintf("%08d-6c1a-4f0e-8f3a-2d1c0b9a8e7f", n) }
+		for i := range 7 {
+			s := aSession()
+			s.ID = id(i)
+			core.AddSession(s)
+		}
+		p, err := registered(t, core).Sessions(t.Context(), coreapi.SessionQuery{IDs: []string{id(5), id(2), id(99)}, Order: "id"})
+		if err != nil || p.Count != 2 || p.More || len(p.Sessions) != 2 || p.Sessions[0].ID != id(2) || p.Sessions[1].ID != id(5) {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
+}
+
 func TestUploadsAreStoredByteForByte(t *testing.T) {
 	video := bytes.Repeat([]byte("not quite a video, "), 1<<18) // 5 MB
 	file := filepath.Join(t.TempDir(), "out.mp4")

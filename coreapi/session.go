@@ -183,6 +183,7 @@ func (c *Client) session(ctx context.Context, id string, l call) error {
 // SessionQuery selects sessions; zero fields do not restrict. Core has no
 // filter for has_replay.
 type SessionQuery struct {
+	IDs          []string // these only; few enough for a request line
 	FinishedOnly bool
 	Terminal     string    // id or name of the recording component
 	Protocol     string    // exact
@@ -234,6 +235,7 @@ func (c *Client) Sessions(ctx context.Context, q SessionQuery) (SessionPage, err
 	if q.FinishedOnly {
 		v.Set("is_finished", "1")
 	}
+	set("ids", strings.Join(q.IDs, ","))
 	set("terminal", q.Terminal)
 	set("protocol", q.Protocol)
 	set("order", q.Order)

@@ -18,7 +18,7 @@ func (j *job) admit(ctx context.Context) error {
 	if j.journal.Confirmed {
 		return nil // the original may be gone already
 	}
-	session, err := j.Core.Session(ctx, j.id)
+	session, err := j.session(ctx, j.id)
 	if errors.Is(err, coreapi.ErrNotFound) {
 		return failure(ClassSession, skips, "core does not know the session: %w", err)
 	}

@@ -269,3 +269,18 @@ func TestBucketFromEverywhere(t *testing.T) {
 		}
 	}
 }
+
+// TestBucketTakesABareDumpFromTheVolume: a dump as a component had it stands
+// where core would have the folder of a recording in parts.
+func TestBucketTakesABareDumpFromTheVolume(t *testing.T) {
+	b := newBucketSite(t, storagetest.S3(t), "4.10.17", false, onVolume)
+	if err := os.Remove(filepath.Join(b.replay(), b.path)); err != nil {
+		t.Fatal(err)
+	}
+	b.path = "2024-04-23/" + session
+	b.write(b.path, dump(1, 1000, 4))
+	if v := b.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.After == 0 {
+		t.Fatalf("%+v", v)
+	}
+	b.checkPublished(onVolume)
+}

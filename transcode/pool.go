@@ -49,6 +49,8 @@ type Pool struct {
 	// name. Tests kill the process there.
 	Boundary func(name string)
 
+	asked asked // of core, about sessions
+
 	mu     sync.Mutex
 	active map[string]*job // by task id; guarded by mu
 	held   time.Time       // no task begins until then; guarded by mu

@@ -80,7 +80,9 @@ func (r *replays) status() (bucket.Status, bool) {
 	if r.watcher == nil {
 		return bucket.Status{}, false
 	}
-	return r.watcher.Status(), true
+	s := r.watcher.Status()
+	s.Cost = s.Cost.Add(r.in.Usage())
+	return s, true
 }
 
 // shown is what the status page tells of where MP4s go.
@@ -135,11 +137,11 @@ func (r *replays) isKnown() bool {
 // use takes up new settings. What it begins ends with the function that it
 // answers.
 func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig) (stop func()) {
-	in, err := r.open(c)
+	in, listing, err := r.open(c)
 	var w *bucket.Watcher
 	if in != nil {
 		w = &bucket.Watcher{
-			Storage: in, Interval: time.Duration(r.cfg.StorageScan), Settle: time.Duration(r.cfg.SettleTime), Sweep: time.Duration(r.cfg.StorageSweep),
+			Storage: listing, Interval: time.Duration(r.cfg.StorageScan), Settle: time.Duration(r.cfg.SettleTime), Sweep: time.Duration(r.cfg.StorageSweep),
 			MaxRequests: int(r.cfg.StorageRequests), KeepDays: c.KeepDays, State: filepath.Join(r.cfg.DataDir, "bucket.json"),
 			Found: r.pool.InBucket, Log: r.log,
 		}
@@ -168,7 +170,8 @@ func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig) (stop func(
 }
 
 // open connects to the storage that core is set to, and says where MP4s go.
-func (r *replays) open(c coreapi.TerminalConfig) (storage.Storage, error) {
+// The second connection is for looking what is in there.
+func (r *replays) open(c coreapi.TerminalConfig) (in, listing storage.Storage, err error) {
 	settings, err := storage.Parse(c.ReplayStorage)
 	if err == nil && settings.Target() == storage.TargetNowhere {
 		err = transcode.ErrNullStorage
@@ -178,22 +181,23 @@ func (r *replays) open(c coreapi.TerminalConfig) (storage.Storage, error) {
 		if r.cfg.ReplayDir == "" {
 			r.log.Warn("core keeps replays in its own storage and REPLAY_DIR is empty: nothing can be converted")
 		}
-		return nil, nil
+		return nil, nil, nil
 	}
-	var in storage.Storage
 	if err == nil {
 		in, err = open.Storage(settings, storageOptions(r.cfg))
 	}
+	if err == nil {
+		listing, err = open.Storage(settings, storageOptions(r.cfg))
+	}
 	if err != nil {
 		r.log.Error("nothing can be published", "error", err)
-		return nil, err
+		return nil, nil, err
 	}
-	in = storage.Observed(in, r.observe)
 	r.log.Info("MP4s go to the replay storage", "storage", in.Place())
 	if r.cfg.ReplayDir == "" {
 		r.log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core goes on serving them")
 	}
-	return in, nil
+	return storage.Observed(in, r.observe), storage.Observed(listing, r.observe), nil
 }
 
 // storageOptions are what the settings add to core's settings of a storage.

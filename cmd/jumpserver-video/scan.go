@@ -56,16 +56,23 @@ settings it needs.`,
 type surveyed struct {
 	Storage string        `json:"storage"`
 	Error   string        `json:"error,omitempty"` // why it ended early
-	Days    []watcher.Day `json:"days"`
-	Total   watcher.Day   `json:"total"` // without date
-	// ExpectedSaving is in bytes, of what is convertible.
-	ExpectedSaving int64 `json:"expected_saving"`
+	Days    []surveyedDay `json:"days"`
+	Total   surveyedDay   `json:"total"` // without date
 	// Cost is what was asked of an object storage.
 	Cost *storage.Usage `json:"cost,omitempty"`
 }
 
+type surveyedDay struct {
+	watcher.Day
+
+	// ExpectedSaving is in bytes, of what is convertible.
+	ExpectedSaving int64 `json:"expected_saving"`
+}
+
+func saving(g watcher.Group) int64 { return int64(expectedSaving * float64(g.Bytes)) }
+
 func (s *surveyed) visit(d watcher.Day) error {
-	s.Days = append(s.Days, d)
+	s.Days = append(s.Days, surveyedDay{d, saving(d.Convertible)})
 	for _, g := range []struct{ to, from *watcher.Group }{
 		{&s.Total.Convertible, &d.Convertible}, {&s.Total.Done, &d.Done}, {&s.Total.TooNew, &d.TooNew},
 		{&s.Total.Broken, &d.Broken}, {&s.Total.Foreign, &d.Foreign},
@@ -79,7 +86,7 @@ func (s *surveyed) visit(d watcher.Day) error {
 		}
 		s.Total.Reasons[reason] += n
 	}
-	s.ExpectedSaving = int64(expectedSaving * float64(s.Total.Convertible.Bytes))
+	s.Total.ExpectedSaving = saving(s.Total.Convertible)
 	return nil
 }
 
@@ -99,7 +106,7 @@ func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
 	}
 	settle := time.Duration(cfg.SettleTime)
 	if cfg.ReplayDir != "" {
-		s := &surveyed{Storage: cfg.ReplayDir, Days: []watcher.Day{}}
+		s := &surveyed{Storage: cfg.ReplayDir, Days: []surveyedDay{}}
 		look(s, watcher.Survey(ctx, cfg.ReplayDir, since, settle, s.visit))
 	}
 	remote, err := a.remoteStorage(ctx, cfg)
@@ -107,7 +114,7 @@ func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
 		failed = errors.Join(failed, err)
 	}
 	if remote != nil {
-		s := &surveyed{Storage: remote.Place(), Days: []watcher.Day{}}
+		s := &surveyed{Storage: remote.Place(), Days: []surveyedDay{}}
 		err := bucket.Survey(ctx, remote, since, settle, s.visit)
 		cost := remote.Usage()
 		s.Cost = &cost
@@ -163,10 +170,11 @@ func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Sto
 func (a *app) printSurvey(s *surveyed) error {
 	fmt.Fprintf(a.out, "%s\n", s.Storage)
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "DAY\tCONVERTIBLE\tBYTES\tSAVING\tDONE\tTOO NEW\tBROKEN\tFOREIGN\t")
-	line := func(name string, d watcher.Day) {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%d\t\n", name, d.Convertible.Recordings, megabytes(d.Convertible.Bytes),
-			megabytes(int64(expectedSaving*float64(d.Convertible.Bytes))), d.Done.Recordings, d.TooNew.Recordings, d.Broken.Recordings, d.Foreign.Recordings)
+	fmt.Fprintln(w, "DAY\tCONVERTIBLE\tBYTES\tSAVING\tDONE\tBYTES\tTOO NEW\tBYTES\tBROKEN\tBYTES\tFOREIGN\tBYTES\t")
+	group := func(g watcher.Group) string { return fmt.Sprintf("%d\t%s", g.Recordings, megabytes(g.Bytes)) }
+	line := func(name string, d surveyedDay) {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", name, group(d.Convertible), megabytes(d.ExpectedSaving),
+			group(d.Done), group(d.TooNew), group(d.Broken), group(d.Foreign))
 	}
 	for _, d := range s.Days {
 		line(d.Date, d)

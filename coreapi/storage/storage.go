@@ -71,8 +71,8 @@ type Query struct {
 	// After is the place to go on from: "", or the Next of an earlier page
 	// with the same Prefix and Folders, which may be long ago.
 	After string
-	// Folders lists what lies directly below Prefix, which ends with a slash
-	// or is "", and deeper keys as folders only.
+	// Folders lists keys up to the first slash after Prefix, and deeper ones
+	// as folders only.
 	Folders bool
 	Max     int // entries, 1 to 1000; 0 = 1000
 }
@@ -97,9 +97,14 @@ type Page struct {
 
 // Usage is what a storage has been asked for: providers charge for both.
 type Usage struct {
-	Requests int64 // HTTP requests, retries included
-	Sent     int64 // bytes of bodies
-	Received int64 // bytes of bodies
+	Requests int64 `json:"requests"`       // HTTP requests, retries included
+	Sent     int64 `json:"bytes_sent"`     // of bodies
+	Received int64 `json:"bytes_received"` // of bodies
+}
+
+// Add is both together.
+func (u Usage) Add(v Usage) Usage {
+	return Usage{u.Requests + v.Requests, u.Sent + v.Sent, u.Received + v.Received}
 }
 
 // Sub is what was used since an earlier time.

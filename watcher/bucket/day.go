@@ -17,7 +17,7 @@ type Session struct {
 	Index    *storage.Object  // D/S/S.replay.json
 	Parts    []storage.Object // D/S/S.N.part.gz, in the order of keys
 	Video    *storage.Object  // D/S.replay.mp4
-	Others   int              // further objects: terminal recordings, parts that are videos …
+	Others   []storage.Object // further ones: terminal recordings, parts that are videos …
 }
 
 // Entry is the object that stands for the recording: the index, or the
@@ -65,31 +65,35 @@ func (s *Session) add(name recording.Name, o storage.Object) bool {
 	case recording.ClassVideo:
 		s.Video = &o
 	default:
-		s.Others++
+		s.Others = append(s.Others, o)
 	}
 	return true
 }
 
-// Days lists the days that a bucket has folders of, the newest first. Other
-// folders cost requests only where there are thousands of them.
-func Days(ctx context.Context, s storage.Storage) ([]string, error) {
+// centuries begins the names of all days that matter: nothing else in a bucket
+// that is shared with others is listed.
+const centuries = "20"
+
+// Days lists the days that a bucket has folders of, the newest first. Before
+// each further page next may wait.
+func Days(ctx context.Context, s storage.Storage, next func() error) ([]string, error) {
 	var days []string
-	// All days that matter begin with a 2.
-	for q := (storage.Query{Prefix: "", Folders: true}); ; {
+	for q := (storage.Query{Prefix: centuries, Folders: true}); ; {
 		page, err := s.List(ctx, q)
 		if err != nil {
 			return nil, err
 		}
-		past := false
 		for _, folder := range page.Folders {
 			day := strings.TrimSuffix(folder, "/")
 			if _, err := time.Parse(time.DateOnly, day); err == nil {
 				days = append(days, day)
 			}
-			past = past || day > "3"
 		}
-		if q.After = page.Next; q.After == "" || past {
+		if q.After = page.Next; q.After == "" {
 			break
+		}
+		if err := next(); err != nil {
+			return nil, err
 		}
 	}
 	slices.Sort(days)
@@ -109,9 +113,11 @@ func Day(ctx context.Context, s storage.Storage, day, after string, visit func(s
 		if err != nil {
 			return err
 		}
+		strangers := &Session{Date: day}
 		for _, o := range page.Objects {
 			name := recording.ParseName(o.Key)
 			if name.Session == "" {
+				strangers.Others = append(strangers.Others, o)
 				continue
 			}
 			if !current.add(name, o) {
@@ -120,6 +126,11 @@ func Day(ctx context.Context, s storage.Storage, day, after string, visit func(s
 				}
 				current = &Session{}
 				current.add(name, o)
+			}
+		}
+		if len(strangers.Others) > 0 {
+			if err := visit(strangers, after); err != nil {
+				return err
 			}
 		}
 		if page.Next == "" {

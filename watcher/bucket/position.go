@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"jumpserver-video/coreapi/storage"
 )
 
 // position is how far a sweep has come. It is kept in a file.
@@ -15,6 +17,8 @@ type position struct {
 	Day   string    `json:"day,omitempty"`   // in work; newer ones are done
 	After string    `json:"after,omitempty"` // place within the day
 	Ended time.Time `json:"ended,omitzero"`  // of the last full sweep
+	// Cost of the sweep in work, or of the last one.
+	Cost storage.Usage `json:"cost,omitzero"`
 }
 
 // sweeping tells whether a sweep was interrupted.

@@ -6,13 +6,14 @@ import (
 
 	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/watcher"
+	"jumpserver-video/watcher/recording"
 )
 
 // Survey looks at every day of a bucket from since on ("" = all), the newest
 // first, and changes nothing. It goes by names: the content of objects is not
 // read, because that costs. Missing parts are therefore not found out.
 func Survey(ctx context.Context, s storage.Storage, since string, settle time.Duration, visit func(watcher.Day) error) error {
-	days, err := Days(ctx, s)
+	days, err := Days(ctx, s, ctx.Err)
 	if err != nil {
 		return err
 	}
@@ -56,10 +57,10 @@ func survey(d *watcher.Day, s *Session, settle time.Duration) {
 		d.Convertible.Add(size)
 	case s.Video != nil:
 		d.Done.Add(s.Video.Size)
-	case s.Index != nil && s.Others == 0:
+	case s.Index != nil && len(s.Others) == 0:
 		d.Because(&d.Broken, s.Index.Size, "missing part")
 	}
-	for range s.Others {
-		d.Because(&d.Foreign, 0, "other names")
+	for _, o := range s.Others {
+		d.Because(&d.Foreign, o.Size, recording.ParseName(o.Key).Class.String())
 	}
 }

@@ -21,6 +21,7 @@ func TestSurvey(t *testing.T) {
 		day + "/" + id(5) + "/" + id(5) + ".replay.json": "{}",
 		day + "/" + id(6) + "/" + id(6) + ".replay.json": "{}",
 		day + "/" + id(6) + "/" + id(6) + ".0.part.gz":   "part",
+		day + "/notes.txt":                               "xyz",
 		"2024-04-22/" + id(1) + ".replay.gz":             "x",
 		"2020-01-01/" + id(1) + ".replay.gz":             "x",
 	} {
@@ -35,8 +36,8 @@ func TestSurvey(t *testing.T) {
 	}
 	want := []watcher.Day{
 		{Date: day, Convertible: watcher.Group{Recordings: 2, Bytes: 15}, Done: watcher.Group{Recordings: 1, Bytes: 4},
-			Broken: watcher.Group{Recordings: 2, Bytes: 2}, Foreign: watcher.Group{Recordings: 1},
-			Reasons: map[string]int{"empty": 1, "missing part": 1, "other names": 1}},
+			Broken: watcher.Group{Recordings: 2, Bytes: 2}, Foreign: watcher.Group{Recordings: 2, Bytes: 8 + 3},
+			Reasons: map[string]int{"empty": 1, "missing part": 1, "cast": 1, "foreign": 1}},
 		{Date: "2024-04-22", Convertible: watcher.Group{Recordings: 1, Bytes: 1}},
 	}
 	if d := cmp.Diff(want, survey(0)); d != "" {

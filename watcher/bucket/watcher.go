@@ -31,6 +31,8 @@ type Candidate struct {
 
 // Watcher watches one bucket. Its fields are set before Run.
 type Watcher struct {
+	// Storage is the watcher's own connection: what is asked of it counts as
+	// the cost of watching.
 	Storage     storage.Storage
 	Interval    time.Duration // between listings of the recent days (10 min)
 	Settle      time.Duration // how long a recording must rest (60 s)
@@ -73,8 +75,8 @@ type Status struct {
 	LastSweep time.Time // the last one that was completed
 	Sweeping  string    // the day that a sweep has come to; "" = none runs
 	Waiting   int       // recordings that are offered again
-	// SweepCost is what the last full sweep asked of the storage, or since
-	// the restart within it; Cost is all since the start.
+	// SweepCost is what the last full sweep asked of the storage, however
+	// often it was interrupted; Cost is all since the start.
 	SweepCost, Cost storage.Usage
 }
 
@@ -105,6 +107,9 @@ func (w *Watcher) defaults() {
 	w.taken, w.waiting = map[string]map[string]string{}, map[string]*waiting{}
 	w.at = load(w.State, w.Storage.Place())
 	w.status = Status{Place: w.Storage.Place(), LastSweep: w.at.Ended, Sweeping: w.at.Day}
+	if !w.at.sweeping() {
+		w.status.SweepCost = w.at.Cost
+	}
 }
 
 // Run watches until ctx ends.
@@ -175,76 +180,6 @@ func (w *Watcher) recent(ctx context.Context) error {
 	defer w.mu.Unlock()
 	w.status.LastPoll = w.Now()
 	return nil
-}
-
-// sweep looks at all days, from where the last one was interrupted. The
-// recent days are looked at in between.
-func (w *Watcher) sweep(ctx context.Context) error {
-	began := w.Storage.Usage()
-	if err := w.pace(ctx); err != nil {
-		return err
-	}
-	days, err := Days(ctx, w.Storage)
-	if err != nil {
-		return err
-	}
-	if !w.at.sweeping() {
-		w.at.Began = w.Now()
-	}
-	oldest := ""
-	if w.KeepDays > 0 {
-		oldest = w.Now().UTC().AddDate(0, 0, -w.KeepDays).Format(time.DateOnly)
-	}
-	polled := w.Now()
-	for _, day := range days {
-		after := ""
-		switch {
-		case w.at.sweeping() && day > w.at.Day, day < oldest:
-			continue
-		case day == w.at.Day:
-			after = w.at.After
-		}
-		if w.Now().Sub(polled) >= w.Interval {
-			if err := w.poll(ctx); err != nil {
-				return err
-			}
-			polled = w.Now()
-		}
-		w.remember(day, after)
-		if err := w.day(ctx, day, after, func(after string) { w.remember(day, after) }); err != nil {
-			return err
-		}
-	}
-	w.forget(days)
-	w.at = position{Place: w.at.Place, Began: w.at.Began, Ended: w.Now()}
-	cost := w.Storage.Usage().Sub(began)
-	w.mu.Lock()
-	w.status.LastSweep, w.status.Sweeping, w.status.SweepCost = w.at.Ended, "", cost
-	w.mu.Unlock()
-	w.Log.Info("looked at all days in the storage", "days", len(days), "requests", cost.Requests, "received_bytes", cost.Received,
-		"took", w.at.Ended.Sub(w.at.Began).Round(time.Second))
-	return w.at.save(w.State)
-}
-
-// remember keeps the place of the sweep.
-func (w *Watcher) remember(day, after string) {
-	if w.at.Day == day && w.at.After == after {
-		return
-	}
-	w.at.Day, w.at.After = day, after
-	if err := w.at.save(w.State); err != nil {
-		w.Log.Warn("the place of the sweep could not be kept; a restart begins anew", "error", err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.status.Sweeping = day
-}
-
-// forget drops what is known of days that are gone.
-func (w *Watcher) forget(days []string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	maps.DeleteFunc(w.taken, func(day string, _ map[string]string) bool { return !slices.Contains(days, day) })
 }
 
 // pace waits until another listing keeps within MaxRequests an hour.

@@ -313,11 +313,24 @@ func TestASweepIsResumed(t *testing.T) {
 			t.Errorf("listed again: %s", r)
 		}
 	}
+	// What it has cost is told as if it had not been interrupted.
+	swept := 0
+	for _, r := range front.Requests() {
+		if !strings.Contains(r, ago(0)) && !strings.Contains(r, ago(1)) {
+			swept++
+		}
+	}
+	if got := second.w.Status().SweepCost.Requests; int(got) != swept || got < 6 {
+		t.Errorf("told %d of %d requests", got, swept)
+	}
 	// A third one finds that nothing is due.
 	third := watch(t, connect(t, server, front.URL), func(b *bench) { b.w.State = state })
 	third.polls(3)
 	if got := third.keys(); len(got) != 0 {
 		t.Errorf("%d offered", len(got))
+	}
+	if got := third.w.Status().SweepCost; got != second.w.Status().SweepCost {
+		t.Errorf("a restart forgets what the last sweep cost: %+v", got)
 	}
 }
 

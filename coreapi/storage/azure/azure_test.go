@@ -60,6 +60,8 @@ func TestFaults(t *testing.T) {
 			return connect(t, settings(server), &url.URL{Scheme: "http", Host: "127.0.0.1:1"})
 		},
 		ClockCode:     clock,
+		Archived:      http.Header{"X-Ms-Access-Tier": {"Archive"}},
+		ArchivedCode:  storagetest.XMLError(http.StatusConflict, "BlobArchived"),
 		PartOf:        method(http.MethodPut, "comp=block&"),
 		CompletionOf:  method(http.MethodPut, "comp=blocklist"),
 		SmallUploadOf: method(http.MethodPut, ""),

@@ -26,6 +26,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
@@ -35,6 +36,13 @@ import (
 
 // defaultRegion is what S3 itself takes for granted.
 const defaultRegion = "us-east-1"
+
+// roleTimeout is how long the machine's role may take to hand out its keys.
+// Where there is none, nobody answers at all.
+const roleTimeout = 5 * time.Second
+
+// errNoKeys is why a request was not signed.
+var errNoKeys = errors.New("JumpServer's replay storage names no keys, and there are none in the environment, in ~/.aws/credentials or of the machine's role")
 
 // Bucket is a bucket of an S3 server.
 type Bucket struct {
@@ -67,7 +75,8 @@ func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 		b.keys = credentials.NewStaticV4(c.AccessKey, c.SecretKey.Reveal(), "")
 	} else { // as the AWS libraries of core and its components do
 		b.keys = credentials.NewChainCredentials([]credentials.Provider{
-			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Transport: b.http.Transport}},
+			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{},
+			&credentials.IAM{Client: &http.Client{Transport: b.http.Transport, Timeout: roleTimeout}},
 		})
 	}
 	return b, b.connect()
@@ -172,8 +181,17 @@ func (b *Bucket) wrap(op, key string, err error) error {
 			e.Kind = storage.ErrRegion
 		}
 		e.Err = fmt.Errorf("%s: %s", answer.Code, answer.Message)
+		if answer.StatusCode == http.StatusForbidden && !b.config.HasKeys() && b.unsigned() {
+			e.Kind, e.Err = storage.ErrCredentials, errNoKeys
+		}
 	}
 	return e
+}
+
+// unsigned tells whether there are no keys anywhere.
+func (b *Bucket) unsigned() bool {
+	keys, err := b.keys.GetWithContext(nil)
+	return err != nil || keys.SignerType.IsAnonymous()
 }
 
 // Stat describes an object.

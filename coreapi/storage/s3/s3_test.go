@@ -50,6 +50,8 @@ func TestFaults(t *testing.T) {
 		ReadOnly:      with(func(c *storage.Config) { c.Endpoint = readOnly.URL }),
 		Unreachable:   with(func(c *storage.Config) { c.Endpoint = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} }),
 		ClockCode:     storagetest.XMLError(http.StatusForbidden, "RequestTimeTooSkewed"),
+		Archived:      http.Header{"X-Amz-Storage-Class": {"GLACIER"}},
+		ArchivedCode:  storagetest.XMLError(http.StatusForbidden, "InvalidObjectState"),
 		PartOf:        method(http.MethodPut, "partNumber="),
 		CompletionOf:  method(http.MethodPost, "uploadId="),
 		SmallUploadOf: method(http.MethodPut, ""),
@@ -93,17 +95,5 @@ func TestRegion(t *testing.T) {
 		if _, err := wrong.List(t.Context(), storage.Query{}); err == nil || !strings.Contains(err.Error(), storage.ErrRegion.Error()) {
 			t.Errorf("what the administrator names is not changed: %v", err)
 		}
-	}
-}
-
-// Without keys, those of the environment or the machine's role are used.
-func TestKeysOfTheEnvironment(t *testing.T) {
-	server := storagetest.S3(t)
-	t.Setenv("AWS_ACCESS_KEY_ID", server.Access)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", server.Secret)
-	c := settings(server, server.URL)
-	c.AccessKey, c.SecretKey = "", ""
-	if err := storage.Publish(t.Context(), open(t, c), storagetest.MP4, storagetest.Body("x")); err != nil {
-		t.Error(err)
 	}
 }

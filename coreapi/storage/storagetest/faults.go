@@ -24,6 +24,10 @@ type Broken struct {
 	Unreachable                  Opener
 	// ClockCode is how the server refuses a time.
 	ClockCode Fault
+	// Archived are the headers of an object that must be restored before it
+	// can be read, and ArchivedCode is how reading it is refused.
+	Archived     http.Header
+	ArchivedCode Fault
 	// These recognise requests: the upload of a part, the last one of a
 	// multipart upload, the upload of a small object, a download.
 	PartOf, CompletionOf, SmallUploadOf, DownloadOf func(r *http.Request) bool
@@ -135,6 +139,26 @@ func Faults(t *testing.T, b Broken) {
 		f.Spoil(func(*http.Request) Fault { return b.ClockCode })
 		_, err := s.List(t.Context(), storage.Query{})
 		says(t, err, storage.ErrClock, "NTP")
+	})
+	t.Run("an archived object", func(t *testing.T) {
+		s, f := open(t)
+		put(t, s, Gz, "original")
+		f.Spoil(func(r *http.Request) Fault {
+			switch {
+			case r.Method == http.MethodHead:
+				return Fault{Header: b.Archived}
+			case b.DownloadOf(r):
+				return b.ArchivedCode
+			}
+			return Fault{}
+		})
+		if o, err := s.Stat(t.Context(), Gz); err != nil || !o.Archived {
+			t.Errorf("%+v, %v", o, err)
+		}
+		_, err := storage.Download(t.Context(), s, Gz, filepath.Join(t.TempDir(), "x"), 0)
+		says(t, err, storage.ErrArchived, "restore it")
+		_, err = s.Get(t.Context(), Gz, 0)
+		says(t, err, storage.ErrArchived, "restore it")
 	})
 	refusals(t, b)
 }

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -31,7 +32,8 @@ type Fault struct {
 	LoseAnswer bool
 	// Flip changes a bit of the request's body.
 	Flip bool
-	// Status answers in the server's place, with Body.
+	// Status answers in the server's place, with Body and Header. A Header
+	// without a Status goes before the server's own.
 	Status int
 	Body   string
 	Header http.Header
@@ -96,6 +98,8 @@ func (f *Front) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request
 		w.WriteHeader(fault.Status)
 		_, _ = io.WriteString(w, fault.Body)
 		return
+	case len(fault.Header) > 0:
+		maps.Copy(w.Header(), fault.Header)
 	case fault.Flip:
 		r.Body = &flipped{ReadCloser: r.Body}
 	case fault.CutDownload > 0:

@@ -196,6 +196,9 @@ func testListing(t *testing.T, s storage.Storage, open Opener) {
 			t.Errorf("folders in pages of %d: %s", size, d)
 		}
 	}
+	if d := cmp.Diff([]string{"2024-04-23/", "2024-04-24/"}, keys(t, s, storage.Query{Prefix: "2024-04-2", After: first(t, s, "2024-04-2"), Folders: true, Max: 1})); d != "" {
+		t.Errorf("folders that begin alike: %s", d)
+	}
 	day, err := s.List(t.Context(), storage.Query{Prefix: "2024-04-23/", Folders: true})
 	if err != nil || len(day.Objects) != 3 || len(day.Folders) != 1 || day.Folders[0] != "2024-04-23/c/" {
 		t.Errorf("%+v, %v", day, err)
@@ -204,14 +207,14 @@ func testListing(t *testing.T, s storage.Storage, open Opener) {
 		t.Errorf("%+v", day.Objects[2])
 	}
 	// Another process goes on where this one was, though the object there is gone.
-	first, err := s.List(t.Context(), storage.Query{Prefix: "2024-04-23/", Max: 2})
-	if err != nil || first.Next == "" {
-		t.Fatalf("%+v, %v", first, err)
+	two, err := s.List(t.Context(), storage.Query{Prefix: "2024-04-23/", Max: 2})
+	if err != nil || two.Next == "" {
+		t.Fatalf("%+v, %v", two, err)
 	}
 	if err := s.Delete(t.Context(), want[2]); err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(want[3:6], keys(t, open(t), storage.Query{Prefix: "2024-04-23/", After: first.Next, Max: 2})); d != "" {
+	if d := cmp.Diff(want[3:6], keys(t, open(t), storage.Query{Prefix: "2024-04-23/", After: two.Next, Max: 2})); d != "" {
 		t.Error(d)
 	}
 	used := s.Usage()
@@ -219,6 +222,16 @@ func testListing(t *testing.T, s storage.Storage, open Opener) {
 	if d := s.Usage().Sub(used); d.Requests != 1 {
 		t.Errorf("a page costs %d requests", d.Requests)
 	}
+}
+
+// first is the place after the first folder that begins with a prefix.
+func first(t *testing.T, s storage.Storage, prefix string) string {
+	t.Helper()
+	page, err := s.List(t.Context(), storage.Query{Prefix: prefix, Folders: true, Max: 1})
+	if err != nil || len(page.Folders) != 1 || page.Next == "" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	return page.Next
 }
 
 func testMoving(t *testing.T, s storage.Storage, _ Opener) {

@@ -1,0 +1,134 @@
+package s3
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/storagetest"
+)
+
+// byName leads every host below a domain to one server, and answers for the
+// domain itself as COS does for younger buckets.
+type byName struct {
+	domain, server string
+	next           http.RoundTripper
+	refused        int
+}
+
+func (b *byName) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Host == b.domain {
+		b.refused++
+		fault := storagetest.XMLError(http.StatusForbidden, "PathStyleDomainForbidden")
+		return &http.Response{
+			StatusCode: fault.Status, Header: fault.Header, Body: io.NopCloser(strings.NewReader(fault.Body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
+		}, nil
+	}
+	to := r.Clone(r.Context())
+	if to.Host == "" {
+		to.Host = r.URL.Host
+	}
+	to.URL.Host = b.server
+	return b.next.RoundTrip(to)
+}
+
+// A server that takes no bucket in the path is asked with the bucket in the
+// host name.
+func TestBucketInTheHostName(t *testing.T) {
+	const domain = "cos.test"
+	server := storagetest.S3(t, "--virtual-domain", domain)
+	c := settings(server, &url.URL{Scheme: "http", Host: domain})
+	c.Kind, c.Region = storage.KindCOS, server.Region
+	s, err := Open(c, storage.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := &byName{domain: domain, server: server.URL.Host, next: s.http.Transport}
+	s.http.Transport = names
+	if err := s.connect(); err != nil {
+		t.Fatal(err)
+	}
+	if err := storage.Publish(t.Context(), s, storagetest.MP4, storagetest.Body("the video")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Move(t.Context(), storagetest.MP4, "moved.mp4"); err != nil {
+		t.Error(err)
+	}
+	if page, err := s.List(t.Context(), storage.Query{}); err != nil || len(page.Objects) != 1 || page.Objects[0].Key != "moved.mp4" {
+		t.Errorf("%+v, %v", page, err)
+	}
+	// The server has it where everybody finds it.
+	if _, err := open(t, settings(server, server.URL)).Stat(t.Context(), "moved.mp4"); err != nil {
+		t.Error(err)
+	}
+	if names.refused == 0 || names.refused > 2 {
+		t.Errorf("%d requests by path", names.refused)
+	}
+}
+
+// Without keys, those of the environment or the machine's role are used.
+func TestKeysOfTheEnvironment(t *testing.T) {
+	server := storagetest.S3(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", server.Access)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", server.Secret)
+	c := settings(server, server.URL)
+	c.AccessKey, c.SecretKey = "", ""
+	if err := storage.Publish(t.Context(), open(t, c), storagetest.MP4, storagetest.Body("x")); err != nil {
+		t.Error(err)
+	}
+}
+
+// noKeys leaves nothing that keys could be found in.
+func noKeys(t *testing.T) {
+	for _, name := range []string{
+		"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+	} {
+		t.Setenv(name, "")
+	}
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+}
+
+func TestKeysOfTheRole(t *testing.T) {
+	server := storagetest.S3(t)
+	asked := 0
+	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"AccessKeyId":%q,"SecretAccessKey":%q,"Token":"","Expiration":%q}`, server.Access, server.Secret, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
+	}))
+	defer role.Close()
+	noKeys(t)
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.URL)
+	c := settings(server, server.URL)
+	c.AccessKey, c.SecretKey = "", ""
+	s := open(t, c)
+	for range 3 {
+		if err := storage.Publish(t.Context(), s, storagetest.MP4, storagetest.Body("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked != 1 {
+		t.Errorf("the role was asked for its keys %d times", asked)
+	}
+}
+
+// When there are none anywhere, the reason says so.
+func TestNoKeysAnywhere(t *testing.T) {
+	server := storagetest.S3(t)
+	role := httptest.NewServer(http.NotFoundHandler())
+	defer role.Close()
+	noKeys(t)
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.URL)
+	c := settings(server, server.URL)
+	c.AccessKey, c.SecretKey = "", ""
+	_, err := open(t, c).List(t.Context(), storage.Query{})
+	if err == nil || !strings.Contains(err.Error(), "names no keys") {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,169 @@
+package transcode_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher"
+)
+
+// many are recordings of sessions of all sorts, none of which is to be
+// converted now.
+type many struct {
+	*site
+	*agent
+	want map[string]queue.Class
+}
+
+// sort is what core says of the nth session.
+func (m *many) sort(n int) (coretest.Session, queue.Class) {
+	s := coretest.Session{
+		ID: fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n), Protocol: "ssh", TerminalType: "koko", Start: start, End: start.Add(time.Minute), Finished: true,
+	}
+	switch n % 10 {
+	case 7:
+		s.Protocol, s.TerminalType, s.Finished, s.End = "rdp", "lion", false, time.Time{}
+		return s, transcode.ClassSessionActive
+	case 8:
+		s.Protocol, s.TerminalType, s.Start = "rdp", "lion", start.AddDate(0, 0, -1)
+		return s, transcode.ClassMisplaced
+	case 9:
+		return s, transcode.ClassSession // deleted
+	case 6:
+		s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch"
+	}
+	return s, transcode.ClassNotGraphical
+}
+
+func newMany(t *testing.T, n int) *many {
+	t.Helper()
+	m := &many{site: newSite(t, "4.10.16", false), want: map[string]queue.Class{}}
+	var err error
+	m.agent, err = newAgent(t.Context(), agentOptions{coreURL: m.core.URL, replay: m.replay(), data: m.data(), log: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.queue.Close() })
+	for i := range n {
+		s, class := m.sort(i)
+		if class != transcode.ClassSession {
+			m.core.AddSession(s)
+		}
+		m.want[s.ID] = class
+		c := watcher.Candidate{Session: s.ID, Date: "2024-04-23", Path: "2024-04-23/" + s.ID + ".replay.gz", Size: 1234, ModTime: recorded}
+		if err := m.pool.Found(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return m
+}
+
+// judged runs the pool until every task has been looked at, and counts the
+// requests about sessions: many at once, and one by one.
+func (m *many) judged(t *testing.T) (lists, singles int) {
+	t.Helper()
+	began := len(m.core.Requests())
+	m.run(t, func() bool {
+		tasks, err := m.queue.List(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, task := range tasks {
+			if task.Held() || task.Reason == "" {
+				return false
+			}
+		}
+		return true
+	})
+	for id, class := range m.want {
+		if task, err := m.queue.Get(t.Context(), id); err != nil || task.Reason != class {
+			t.Errorf("%s: %s %s, want %s; %v", id, task.State, task.Reason, class, err)
+		}
+	}
+	for _, r := range m.core.Requests()[began:] {
+		rest, ok := strings.CutPrefix(r.Path, "/api/v1/terminal/sessions/")
+		switch {
+		case !ok:
+		case rest == "":
+			lists++
+		default:
+			singles++
+		}
+		if r.Status == http.StatusTooManyRequests {
+			t.Errorf("core was asked too much: %s", r.Path)
+		}
+		if n := len(r.Path) + len(r.Query); n > 4096 {
+			t.Errorf("a request line of %d bytes", n)
+		}
+	}
+	return lists, singles
+}
+
+// run runs the pool until something is so.
+func (a *agent) run(t *testing.T, until func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.pool.Run(ctx) }()
+	defer func() { cancel(); <-stopped }()
+	for !until() {
+		if ctx.Err() != nil {
+			t.Fatal("not in time")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {
+	const n = 250
+	m := newMany(t, n)
+	m.pool.Workers = 3
+	// A hundred at a time, and again those that were not over yet.
+	lists, singles := m.judged(t)
+	if lists+singles > 6 {
+		t.Errorf("%d lists and %d single questions for %d recordings", lists, singles, n)
+	}
+	t.Logf("%d lists and %d single questions for %d recordings", lists, singles, n)
+
+	// Whoever tries again asks anew: an answer counts once.
+	gone := fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", 9)
+	s, _ := m.sort(1)
+	s.ID = gone
+	m.core.AddSession(s)
+	if err := m.queue.Retry(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	m.want[gone] = transcode.ClassNotGraphical
+	m.run(t, func() bool {
+		task, err := m.queue.Get(t.Context(), gone)
+		return err == nil && task.Reason == transcode.ClassNotGraphical
+	})
+}
+
+// A core that cannot answer for many, for instance because of one of them, or
+// that answers something else, is asked about each for itself.
+func TestOneSessionThatCoreFailsAtHoldsNoOtherUp(t *testing.T) {
+	for name, fault := range map[string]coretest.Fault{
+		"an error":       {Status: http.StatusNotFound, Body: `{"detail":"no"}`},
+		"no page":        {Status: http.StatusOK, Body: `[]`},
+		"other sessions": {Status: http.StatusOK, Body: `{"count":1,"next":null,"results":[{"id":"99999999-6c1a-4f0e-8f3a-2d1c0b9a8e7f"}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMany(t, 20)
+			fault.Path = regexp.MustCompile(`/sessions/$`)
+			m.core.Fail(fault)
+			if lists, singles := m.judged(t); lists != 1 || singles < 20 {
+				t.Errorf("%d lists, %d single questions", lists, singles)
+			}
+		})
+	}
+}
