@@ -74,10 +74,10 @@ func agentProcess() error {
 	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
 		return err // the original may be in the trash already, or come second
 	}
+	if err := a.offerSpool(ctx); err != nil {
+		return err
+	}
 	if in != nil {
-		if err := a.offerSpool(ctx); err != nil {
-			return err
-		}
 		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, transcode.ErrInWork) {
 			return err
 		}

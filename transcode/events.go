@@ -57,13 +57,14 @@ func (j *job) markEvent(event coreapi.Event, state EventState) error {
 }
 
 // reportFailure tells core that a task has failed for good, as far as core
-// was told that it began or the recording itself is at fault.
+// was told that it began, the recording itself is at fault, or core has it in
+// place of an MP4.
 func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error) error {
 	reason := string(class) + ": " + oneLine(cause)
 	switch {
 	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked && !j.journal.Fallback:
 		return j.event(ctx, coreapi.UploadFailure, reason)
-	case j.journal.Video == nil && (class == ClassUndecodable || j.journal.Events[coreapi.ConvertStart] != ""):
+	case j.journal.Video == nil && (class == ClassUndecodable || j.journal.Fallback || j.journal.Events[coreapi.ConvertStart] != ""):
 		if err := j.event(ctx, coreapi.ConvertFailure, reason); err != nil {
 			return err
 		}

@@ -10,7 +10,6 @@ import (
 	"jumpserver-video/transcode/queue"
 	"jumpserver-video/watcher"
 	"jumpserver-video/watcher/bucket"
-	"jumpserver-video/watcher/recording"
 )
 
 // ErrInWork means that another recording of the session is worked on: this
@@ -31,9 +30,15 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	}
 	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
 	// Core copies to the volume what somebody watches of a bucket, of a
-	// recording in parts perhaps some only: the whole is worked on first.
-	if task, err := p.Queue.Get(ctx, c.Session); err == nil && SourceOf(task).Bucket != nil && !task.State.Final() {
-		return fmt.Errorf("%w: the recording in the bucket", ErrInWork)
+	// recording in parts perhaps some only: the whole is worked on first. So is
+	// an upload: it is whole, and nobody else has it.
+	if task, err := p.Queue.Get(ctx, c.Session); err == nil && !task.State.Final() {
+		switch other := SourceOf(task); {
+		case other.Bucket != nil:
+			return fmt.Errorf("%w: the recording in the bucket", ErrInWork)
+		case p.inSpool(other):
+			return fmt.Errorf("%w: its upload", ErrInWork)
+		}
 	}
 	return p.submit(ctx, c.Session, source)
 }
@@ -83,17 +88,6 @@ func (p *Pool) full(ctx context.Context) (bool, error) {
 	}
 	p.unfinished++
 	return p.unfinished > most, nil
-}
-
-// Upload takes an upload that is complete in the spool: it becomes a task
-// unless there is one. path is that of the recording, relative to SpoolDir.
-func (p *Pool) Upload(ctx context.Context, session, path string) error {
-	rec, err := recording.Open(abs(p.SpoolDir, path))
-	if err != nil {
-		return err
-	}
-	source := Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime}
-	return p.submit(ctx, session, source)
 }
 
 func (p *Pool) submit(ctx context.Context, session string, source Source) error {

@@ -95,13 +95,18 @@ func (j *job) run(ctx context.Context) (err error) {
 			err = failure(ClassInternal, retries, "a step crashed: %v", r)
 		}
 	}()
-	if n := j.lease.Task().Takeovers; n >= MaxTakeovers {
-		return failure(ClassCrash, fails, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
-	}
-	for _, step := range []func(context.Context) error{j.locate, j.admit, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
+	for _, step := range []func(context.Context) error{j.locate, j.admit, j.survive, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
 		if err := step(ctx); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// survive gives a recording up that agents die of, before it is touched.
+func (j *job) survive(context.Context) error {
+	if n := j.lease.Task().Takeovers; n >= MaxTakeovers {
+		return failure(ClassCrash, fails, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
 	}
 	return nil
 }
@@ -182,11 +187,11 @@ func (j *job) end(ctx context.Context, err error) {
 	if verdict == waits {
 		j.holdFor(class)
 	}
-	if verdict == settles && class == ClassIncomplete && time.Since(j.source.ModTime) > incompleteLimit {
-		verdict = fails
+	if verdict == settles && class == ClassIncomplete && (j.spooled() || time.Since(j.source.ModTime) > incompleteLimit) {
+		verdict = fails // of an upload, all that there is has come
 	}
-	if class == ClassSession && verdict == skips {
-		j.endSpool() // nobody can look for it any more
+	if class == ClassSession && verdict == skips && j.spooled() {
+		j.uploadDone(j.source.Spool, false) // nobody can look for it any more
 	}
 	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx, string(class)+": "+oneLine(err)); fallbackErr != nil {
@@ -225,6 +230,9 @@ func (j *job) end(ctx context.Context, err error) {
 	}
 	if state != queue.StateRetrying { // what a later attempt can use stays
 		os.RemoveAll(j.work())
+	}
+	if verdict == skips || verdict == fails {
+		j.uploadEnded(j.source.Spool)
 	}
 	j.release(func(t *queue.Task) {
 		t.State, t.Next, t.Attempt, t.Reason, t.Error = state, next, attempt, class, oneLine(err)

@@ -2,10 +2,8 @@ package transcode
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -22,17 +20,20 @@ import (
 type Pool struct {
 	Queue     *queue.Queue
 	Core      *coreapi.Client
-	ReplayDir string          // core's replay folder as mounted here; "" = none
-	WorkDir   string          // a folder of its own per task, for the MP4 in the making
-	TasksDir  string          // a folder per task that stays: log and task.json
-	Workers   int             // tasks at once
-	Render    render.Options  // how videos are made
-	SpoolDir  string          // of uploads, a folder each; empty = none are taken
-	Uploaded  func(id string) // told when an upload needs its spool no more; may be nil
-	Originals cleanup.Policy  // what becomes of originals
-	Settle    time.Duration   // how long a changed recording is left to rest
-	MaxTries  int             // failures that may be the recording's fault; 0 = 5
+	ReplayDir string         // core's replay folder as mounted here; "" = none
+	WorkDir   string         // a folder of its own per task, for the MP4 in the making
+	TasksDir  string         // a folder per task that stays: log and task.json
+	Workers   int            // tasks at once
+	Render    render.Options // how videos are made
+	SpoolDir  string         // of uploads, a folder each; empty = none are taken
+	Originals cleanup.Policy // what becomes of originals
+	Settle    time.Duration  // how long a changed recording is left to rest
+	MaxTries  int            // failures that may be the recording's fault; 0 = 5
 	Log       *slog.Logger
+
+	// Uploaded, when not nil, is told when an upload needs its spool no more:
+	// its session has a replay in the storage, or else core does not know it.
+	Uploaded func(id string, stored bool)
 
 	// Storage tells where MP4s go now: to the bucket that it answers, or to
 	// core's own storage when that is nil. Errors: [ErrNullStorage],
@@ -54,6 +55,7 @@ type Pool struct {
 	mu     sync.Mutex
 	active map[string]*job // by task id; guarded by mu
 	held   time.Time       // no task begins until then; guarded by mu
+	ended  map[string]bool // uploads that came to nothing, by place in the spool; guarded by mu
 
 	unfinished int       // tasks, when they were counted; guarded by mu
 	counted    time.Time // guarded by mu
@@ -126,12 +128,8 @@ func (p *Pool) work(ctx context.Context) {
 
 // admits tells whether a task may begin beside those that are held.
 func (p *Pool) admits(t queue.Task, beside int) bool {
-	var source Source
-	if json.Unmarshal(t.Source, &source) == nil && source.Spool != "" {
-		// An upload in the spool of another agent is that agent's.
-		if _, err := os.Stat(abs(p.SpoolDir, source.Spool)); p.SpoolDir == "" || err != nil {
-			return false
-		}
+	if source := SourceOf(t); source.Spool != "" && !p.inSpool(source) {
+		return false // the upload is in the spool of another agent, and that agent's
 	}
 	p.mu.Lock()
 	held := time.Now().Before(p.held)

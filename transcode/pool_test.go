@@ -150,8 +150,14 @@ func TestAStaleVideoIsReplaced(t *testing.T) {
 }
 
 // TestALateOriginalIsNotConvertedAgain: Lion 3.10.4 to 3.10.10 uploads its
-// recordings once more when it restarts.
+// recordings once more when it restarts. They go as originals go.
 func TestALateOriginalIsNotConvertedAgain(t *testing.T) {
+	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete, cleanup.PolicyKeep} {
+		t.Run(string(policy), func(t *testing.T) { lateOriginal(t, policy) })
+	}
+}
+
+func lateOriginal(t *testing.T, policy cleanup.Policy) {
 	s := newSite(t, "3.10.9", false)
 	original, err := os.ReadFile(filepath.Join(s.replay(), s.path))
 	if err != nil {
@@ -174,15 +180,22 @@ func TestALateOriginalIsNotConvertedAgain(t *testing.T) {
 	if got := s.served(); got != "guacamole" {
 		t.Fatalf("core serves %s: the test is wrong", got)
 	}
-	if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
+	if v := s.work(policy); v.State != queue.StateDone {
 		t.Fatalf("%+v", v)
 	}
 	after, err := os.ReadFile(filepath.Join(s.replay(), mp4))
 	if err != nil || string(after) != string(before) {
 		t.Errorf("the MP4 was made again, %v", err)
 	}
-	if got := s.served(); got != "mp4" || s.exists(s.path) {
+	kept := policy == cleanup.PolicyKeep
+	if got := s.served(); (got == "mp4") == kept || s.exists(s.path) != kept {
 		t.Errorf("core serves %s; the newcomer in place: %v", got, s.exists(s.path))
+	}
+	trashed := slices.DeleteFunc(s.files(), func(f string) bool {
+		return !strings.HasPrefix(f, cleanup.TrashName) || !strings.Contains(f, filepath.Base(s.path))
+	})
+	if want := 1 + strings.Count(string(policy), "trash"); len(trashed) != want {
+		t.Errorf("%d in the trash, want %d: %v", len(trashed), want, trashed)
 	}
 	if d := cmp.Diff(events, s.events()); d != "" {
 		t.Errorf("events were sent again: %s", d)

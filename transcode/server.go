@@ -223,12 +223,20 @@ func (d *server) retire(context.Context) error {
 	if d.onVolume() {
 		return d.retireFromVolume()
 	}
-	rel := path.Join(d.journal.Date, d.id+".replay.gz")
-	if there, err := exists(abs(d.ReplayDir, rel)); err != nil || !there || !d.lateTwin(rel) {
-		return err
-	}
-	if err := d.retireOne(rel); err != nil {
-		return err
+	flat, index := path.Join(d.journal.Date, d.id+".replay.gz"), path.Join(d.journal.Date, d.id, d.id+".replay.json")
+	for entry, rel := range map[string]string{flat: flat, index: path.Dir(index)} {
+		there, err := exists(abs(d.ReplayDir, entry))
+		switch {
+		case err != nil:
+			return err
+		case !there || !d.lateTwin(entry):
+		case d.Originals == cleanup.PolicyKeep:
+			d.log.Info("the upload is on the volume, too, and stays there, as ORIGINALS=keep says; core may go on serving it", "path", rel)
+		default:
+			if err := d.retireOne(rel); err != nil {
+				return err
+			}
+		}
 	}
 	return d.note()
 }

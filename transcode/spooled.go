@@ -22,11 +22,10 @@ func (j *job) spooled() bool { return j.source.Spool != "" }
 // onVolume tells whether the recording lies on the replay volume.
 func (j *job) onVolume() bool { return j.source.Path != "" }
 
-// endSpool tells that the upload has done its duty.
+// endSpool tells that the session has a replay and the upload is done with.
 func (j *job) endSpool() {
-	if j.spooled() && j.Uploaded != nil {
-		id, _, _ := strings.Cut(j.source.Spool, "/")
-		j.Uploaded(id)
+	if j.spooled() {
+		j.uploadDone(j.source.Spool, true)
 	}
 }
 

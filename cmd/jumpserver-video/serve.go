@@ -102,8 +102,14 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 	}
 	close(serving)
 	log.Info("listening", "address", listener.Addr().String(), "tls", cfg.TLSCert != "", "health", "/video-worker/health/")
+	// Event channels are not among the requests that a shutdown waits for: they
+	// end with this.
+	channels, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	// There is no limit to a whole request: uploads may take hours.
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		BaseContext: func(net.Listener) context.Context { return channels },
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(listener) }()
 	select {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"jumpserver-video/cleanup"
 	"jumpserver-video/cmd/config"
 	"jumpserver-video/coreapi"
 	"jumpserver-video/transcode"
@@ -35,7 +36,7 @@ type uploads struct {
 // trouble lists what on this machine makes uploads impossible.
 func (u *uploads) trouble() []string {
 	var reasons []string
-	if err := u.spool.Room(); err != nil {
+	if err := u.spool.Room(0); err != nil {
 		reasons = append(reasons, err.Error())
 	}
 	if _, err := exec.LookPath(u.ffmpeg); err != nil {
@@ -88,8 +89,15 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 	}
 	u.ffmpeg = pool.Render.Tool.Path
 	pool.SpoolDir = u.spool.Dir
-	pool.Uploaded = func(id string) {
-		if err := u.spool.Finish(id); err != nil && !errors.Is(err, upload.ErrNoTask) {
+	if cfg.Originals == cleanup.PolicyKeep {
+		u.spool.KeepOld = -1
+	}
+	pool.Uploaded = func(id string, stored bool) {
+		end := u.spool.Finish
+		if stored && cfg.Originals == cleanup.PolicyDelete {
+			end = u.spool.Remove
+		}
+		if err := end(id); err != nil && !errors.Is(err, upload.ErrNoTask) {
 			log.Warn("an upload stays in the spool", "upload", id, "error", err)
 		}
 	}
@@ -122,7 +130,11 @@ func (u *uploads) run(ctx context.Context) error {
 			u.log.Error("the spool of uploads cannot be read", "error", err)
 		}
 		for _, t := range tasks {
-			if err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); err != nil && ctx.Err() == nil {
+			switch err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); {
+			case err == nil, ctx.Err() != nil:
+			case errors.Is(err, transcode.ErrInWork):
+				u.log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)
+			default:
 				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)
 			}
 		}

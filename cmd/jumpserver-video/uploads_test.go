@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -33,12 +34,16 @@ func (l *lab) marked(id string) bool {
 }
 
 // lion starts one that hands over to the agent.
-func (l *lab) lion(era liontest.Era) *liontest.Lion {
+func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontest.Lion {
 	l.t.Helper()
-	lion, err := liontest.Start(l.t.Context(), era, liontest.Options{
+	opt := liontest.Options{
 		Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: era.String(),
 		Dir: filepath.Join(l.dir, "lion", era.String()),
-	})
+	}
+	for _, f := range change {
+		f(&opt)
+	}
+	lion, err := liontest.Start(l.t.Context(), era, opt)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -105,6 +110,8 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 			}
 			for id := range lions {
 				l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
+				l.until("told of "+id, func() bool { return l.events(id) == toldOfUpload })
+				l.sized(id, version)
 			}
 			for id, lion := range lions {
 				kept := len(lion.Left()) > 0
@@ -121,6 +128,35 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 			}
 			l.eventsOnce(lions)
 		})
+	}
+}
+
+// toldOfUpload is what core is told of an upload that becomes an MP4.
+const toldOfUpload = "replay_convert_start replay_convert_success replay_upload_start replay_upload_success"
+
+// events are the names of a session's lifecycle events in their order.
+func (l *lab) events(id string) string {
+	var names []string
+	for _, e := range l.core.Events(id) {
+		names = append(names, e.Name)
+	}
+	return strings.Join(names, " ")
+}
+
+// sized checks that the session has the MP4's size, if core knows that field,
+// and no error.
+func (l *lab) sized(id, version string) {
+	l.t.Helper()
+	st, err := os.Stat(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	want := st.Size()
+	if version == "3.10.9" {
+		want = 0
+	}
+	if s, _ := l.core.Session(id); s.ReplaySize != want || s.ErrorReason != "" {
+		l.t.Errorf("%s: %d bytes, want %d; %q", id, s.ReplaySize, want, s.ErrorReason)
 	}
 }
 
@@ -154,27 +190,28 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	if err := os.WriteFile(from, hollow, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	flat, parts := "bbbbbbbb-1111-4111-8111-111111111111", "bbbbbbbb-2222-4111-8111-111111111111"
-	signed, newest := l.lion(liontest.Signed), l.lion(liontest.Parts)
-	l.recorded(signed, flat, from)
-	l.recorded(newest, parts, from)
-	l.ended(signed, flat)
-	l.ended(newest, parts)
+	flat, parts, raw := "bbbbbbbb-1111-4111-8111-111111111111", "bbbbbbbb-2222-4111-8111-111111111111", "bbbbbbbb-3333-4111-8111-111111111111"
+	for id, era := range map[string]liontest.Era{flat: liontest.Signed, parts: liontest.Parts, raw: liontest.Raw} {
+		lion := l.lion(era)
+		l.recorded(lion, id, from)
+		l.ended(lion, id)
+	}
 	l.until("the recording itself", func() bool { return l.served(flat) == "guacamole" && l.marked(flat) })
 	l.until("the recording itself, in parts", func() bool { return l.served(parts) == "parts" && l.marked(parts) })
-	for _, name := range []string{flat + ".replay.gz", filepath.Join(parts, parts+".0.part.gz")} {
+	l.until("the recording itself, compressed", func() bool { return l.served(raw) == "guacamole" && l.marked(raw) })
+	for _, name := range []string{flat + ".replay.gz", raw + ".replay.gz", filepath.Join(parts, parts+".0.part.gz")} {
 		stored, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, name))
-		if err != nil || !bytes.Equal(stored, hollow) {
+		if err != nil || !bytes.Equal(unzipped(t, stored), unzipped(t, hollow)) {
 			t.Errorf("the recording was not kept: %v", err)
 		}
 	}
 	// The watcher finds on the volume what was uploaded, and leaves it there;
 	// core is not told a second time.
-	l.until("both found on the volume, and left there", func() bool {
-		return strings.Count(l.log.String(), "failed; the original stays") == 4
+	l.until("all found on the volume, and left there", func() bool {
+		return strings.Count(l.log.String(), "failed; the original stays") == 6
 	})
 	want := []string{"replay_convert_start", "replay_upload_start", "replay_upload_success", "replay_convert_failure"}
-	for _, id := range []string{flat, parts} {
+	for _, id := range []string{flat, parts, raw} {
 		var got []string
 		for _, e := range l.core.Events(id) {
 			got = append(got, e.Name)
@@ -185,7 +222,7 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(id, d)
 		}
-		if s, _ := l.core.Session(id); s.ReplaySize != int64(len(hollow)) || s.ErrorReason != "replay_convert_failed" {
+		if s, _ := l.core.Session(id); id != raw && s.ReplaySize != int64(len(hollow)) || s.ReplaySize == 0 || s.ErrorReason != "replay_convert_failed" {
 			t.Errorf("%s: %d bytes, %q", id, s.ReplaySize, s.ErrorReason)
 		}
 	}
@@ -265,6 +302,19 @@ func gzipped(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+func unzipped(t *testing.T, data []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
 }
 
 // longNops are instructions that mean nothing and do not compress away.

@@ -1,13 +1,14 @@
 package liontest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cookiejar"
 	"os"
 	"path/filepath"
+	"time"
 
 	"jumpserver-video/coreapi"
 )
@@ -16,8 +17,8 @@ import (
 type Era int
 
 const (
-	// Raw is v3.3 – v3.10.3. It logs in for a cookie and an event channel, sends
-	// the raw dump in a form, and deletes it when the worker has it.
+	// Raw is v3.3 – v3.10.3. It logs in for a cookie and keeps an event channel
+	// open, sends the raw dump in a form, and deletes it when the worker has it.
 	Raw Era = iota
 	// Cookie is v3.10.4 – v3.10.7. As before, but compressed, and the file stays
 	// until the next start, when it goes to core.
@@ -50,11 +51,13 @@ type Lion struct {
 	era    Era
 	worker string
 	dir    string
+	says   string // that it is; a component's type
+	file   string // type of its files, as it says
 	key    coreapi.Key
 	core   *coreapi.Client
 	url    string // of core
 	http   *http.Client
-	jar    http.CookieJar
+	leave  func() // ends the event channel
 }
 
 // Options say where a Lion lives.
@@ -65,6 +68,12 @@ type Options struct {
 	Dir          string // of the recordings that it still has
 	// Transport carries what goes to the worker; nil is net/http's.
 	Transport http.RoundTripper
+	// Component and FileType are what it says of itself and of what it sends in
+	// forms; empty = lion, and what Lion of that era says.
+	Component, FileType string
+	// Again is the time between the end of the event channel and the next
+	// login; 0 = 10 seconds, as Lion has it.
+	Again time.Duration
 }
 
 // Start registers a Lion with core.
@@ -79,18 +88,23 @@ func Start(ctx context.Context, era Era, opt Options) (*Lion, error) {
 		return nil, err
 	}
 	client.SetKey(key)
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		client.Close()
-		return nil, err
+	l := &Lion{
+		era: era, worker: opt.Worker, dir: opt.Dir, key: key, core: client, url: opt.Core, leave: func() {},
+		says: cmp.Or(opt.Component, "lion"), file: cmp.Or(opt.FileType, ".gz"),
+		http: &http.Client{Transport: opt.Transport, Jar: &jar{}},
 	}
-	l := &Lion{era: era, worker: opt.Worker, dir: opt.Dir, key: key, core: client, url: opt.Core, jar: jar}
-	l.http = &http.Client{Transport: opt.Transport, Jar: jar}
+	if era == Raw && opt.FileType == "" {
+		l.file = ".replay"
+	}
+	if era == Raw || era == Cookie {
+		l.enter(ctx, cmp.Or(opt.Again, 10*time.Second))
+	}
 	return l, os.MkdirAll(opt.Dir, 0o755)
 }
 
 // Close ends its connections.
 func (l *Lion) Close() {
+	l.leave()
 	l.core.Close()
 	l.http.CloseIdleConnections()
 }
@@ -152,13 +166,8 @@ func (l *Lion) Restart(ctx context.Context, date string) error {
 }
 
 func (l *Lion) toWorker(ctx context.Context, session, date string, files []string) (string, error) {
-	switch l.era {
-	case Parts:
+	if l.era == Parts {
 		return l.sendParts(ctx, session, date, files)
-	case Raw, Cookie:
-		if err := l.login(ctx); err != nil {
-			return "", err
-		}
 	}
 	return l.sendForm(ctx, session, date, files[0])
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,33 +17,9 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/coder/websocket"
 )
 
 const profilePath = "/api/v1/users/profile/"
-
-// login gets a cookie with a signed request, and opens the event channel. A
-// channel that cannot be opened is no reason not to upload.
-func (l *Lion) login(ctx context.Context) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.worker+profilePath, nil)
-	if err != nil {
-		return err
-	}
-	l.key.Sign(r)
-	if err := l.answer(r, nil); err != nil {
-		return fmt.Errorf("login: %w", err)
-	}
-	//nolint:bodyclose // Dial's documentation: there is no need to
-	channel, _, err := websocket.Dial(ctx, l.worker+"/ws/events/", &websocket.DialOptions{
-		HTTPClient: &http.Client{Jar: l.jar}, Subprotocols: []string{"JMS-Video-Worker"},
-	})
-	if err != nil {
-		return nil //nolint:nilerr // see above
-	}
-	defer channel.CloseNow()
-	return channel.Write(ctx, websocket.MessageText, []byte(`{"event":"ping"}`))
-}
 
 // sign signs a request to the worker: for its own path up to v3.10.7, later as
 // if it were one for the profile at core.
@@ -108,12 +85,8 @@ type taskAnswer struct {
 // sendForm sends a recording with its facts, which come in any order, the file
 // last.
 func (l *Lion) sendForm(ctx context.Context, session, date, path string) (string, error) {
-	kind := ".gz"
-	if l.era == Raw {
-		kind = ".replay"
-	}
 	fields := [][2]string{
-		{"session_id", session}, {"component_type", "lion"}, {"file_type", kind}, {"session_date", date},
+		{"session_id", session}, {"component_type", l.says}, {"file_type", l.file}, {"session_date", date},
 		{"width", "1920"}, {"height", "1080"}, {"bitrate", "1"},
 	}
 	rand.Shuffle(len(fields), func(i, j int) { fields[i], fields[j] = fields[j], fields[i] })
@@ -180,11 +153,16 @@ func (l *Lion) meta(session, date string, files []string) (map[string]any, error
 		}
 		sum := sha256.New()
 		n, err := io.Copy(sum, f)
+		var trailer [4]byte
+		if err == nil && n >= int64(len(trailer)) {
+			_, err = f.ReadAt(trailer[:], n-int64(len(trailer)))
+		}
 		f.Close()
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, part{Name: filepath.Base(path), Start: 912345678, End: 914999000, Duration: 2653322, Size: 10 * n, Checksum: hex.EncodeToString(sum.Sum(nil))})
+		parts = append(parts, part{Name: filepath.Base(path), Start: 912345678, End: 914999000, Duration: 2653322,
+			Size: int64(binary.LittleEndian.Uint32(trailer[:])), Checksum: hex.EncodeToString(sum.Sum(nil))})
 	}
 	return map[string]any{
 		"id": session, "user": "Lee(lee)", "asset": "win-07(10.3.4.7)", "account": "ops(ops)", "login_from": "WT",

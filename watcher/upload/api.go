@@ -69,7 +69,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusNotFound
 	case errors.Is(err, ErrBusy):
 		status = http.StatusConflict
-	case errors.Is(err, ErrChecksum):
+	case errors.Is(err, ErrChecksum), errors.Is(err, ErrLength):
 		status = http.StatusUnprocessableEntity
 	case errors.Is(err, ErrFull):
 		status = http.StatusInsufficientStorage
@@ -112,6 +112,9 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	if !validID(session) {
 		return Task{}, refuse(http.StatusBadRequest, "%q is no session id", session)
 	}
+	if err := s.Spool.Room(r.ContentLength); err != nil {
+		return Task{}, err
+	}
 	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		return s.form(r, session, caller)
@@ -133,10 +136,10 @@ func (s *Server) announced(r *http.Request, session string, caller string) (Task
 	}
 	var meta struct {
 		ID    string `json:"id"`
-		Type  string `json:"type"`
 		Files []struct {
-			Name     string `json:"name"`
-			Checksum string `json:"checksum"`
+			Name     string      `json:"name"`
+			Size     json.Number `json:"size"`
+			Checksum string      `json:"checksum"`
 		} `json:"files"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -148,8 +151,6 @@ func (s *Server) announced(r *http.Request, session string, caller string) (Task
 	switch {
 	case meta.ID != "" && meta.ID != session:
 		return Task{}, refuse(http.StatusBadRequest, "the task is for session %q", meta.ID)
-	case meta.Type != "" && meta.Type != "guacamole":
-		return Task{}, refuse(http.StatusUnsupportedMediaType, "recordings of type %q cannot be converted", meta.Type)
 	case len(meta.Files) == 0 || len(meta.Files) > maxFiles:
 		return Task{}, refuse(http.StatusBadRequest, "%d files", len(meta.Files))
 	}
@@ -161,7 +162,8 @@ func (s *Server) announced(r *http.Request, session string, caller string) (Task
 			return Task{}, refuse(http.StatusBadRequest, "%q is no name of a part of this session", f.Name)
 		}
 		seen[f.Name] = true
-		t.Files = append(t.Files, File{Name: f.Name, Checksum: strings.ToLower(f.Checksum)})
+		length, _ := f.Size.Int64() // what is no number is not told
+		t.Files = append(t.Files, File{Name: f.Name, Checksum: strings.ToLower(f.Checksum), Length: length})
 	}
 	return s.Spool.Create(t)
 }
@@ -191,6 +193,10 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 	if t.Caller != caller {
 		return refuse(http.StatusForbidden, "the upload was begun by another account")
 	}
+	if err := s.Spool.Room(r.ContentLength); err != nil {
+		s.drop(t)
+		return err
+	}
 	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
 	form, err := r.MultipartReader()
 	if err != nil {
@@ -205,11 +211,15 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 		if part.FormName() != "file" {
 			continue
 		}
-		if err := s.Spool.Store(r.Context(), t.ID, index, part, known); err != nil {
+		file, err := s.Spool.Store(r.Context(), t.ID, index, part, known)
+		if err != nil {
 			if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrNoTask) {
 				s.drop(t) // after any failure the client stores the whole recording elsewhere
 			}
 			return err
+		}
+		if err := file.short(); err != nil {
+			s.Log.Warn("a part is what was announced, but not as long: was the client's disk full?", "task", t.ID, "session", t.Session, "error", err)
 		}
 		return s.commit(t)
 	}

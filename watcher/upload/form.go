@@ -73,7 +73,8 @@ func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, e
 	if err != nil {
 		return t, err
 	}
-	return created, s.Spool.Store(ctx, created.ID, 0, in, known)
+	_, err = s.Spool.Store(ctx, created.ID, 0, in, known)
+	return created, err
 }
 
 // known refuses what is no Guacamole dump, and says what it looks like.

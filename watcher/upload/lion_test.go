@@ -2,7 +2,10 @@ package upload
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -145,6 +148,50 @@ func TestTasksInTheWordsOfEachSDK(t *testing.T) {
 		}
 		if status, answer := w.part(t, "lion", id, 0, "x", dump(50)); status != http.StatusOK || answer["ok"] != true || len(w.accepted) != 1 {
 			t.Error(name, status, answer)
+		}
+	}
+}
+
+// TestSizesAreCompared: the size that is announced is that of the uncompressed
+// part. Without a checksum it decides; with one that agrees it does not.
+func TestSizesAreCompared(t *testing.T) {
+	data := dump(50)
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := session + ".0.part.gz"
+	for _, c := range []struct {
+		size     string
+		checksum string
+		want     int
+	}{
+		{fmt.Sprint(len(plain)), "", http.StatusOK},
+		{fmt.Sprint(len(plain)), sum(data), http.StatusOK},
+		{fmt.Sprint(len(data)), "", http.StatusOK}, // as sent
+		{"0", "", http.StatusOK},                   // not told
+		{`"` + fmt.Sprint(len(plain)) + `"`, "", http.StatusOK},
+		{fmt.Sprint(len(plain) + 1), "", http.StatusUnprocessableEntity},
+		{fmt.Sprint(len(plain) + 1), sum(data), http.StatusOK},
+		{fmt.Sprint(len(plain)), sum(plain), http.StatusUnprocessableEntity},
+	} {
+		w := newWorker(t)
+		var log bytes.Buffer
+		w.api.Log = slog.New(slog.NewTextHandler(&log, nil))
+		body := fmt.Sprintf(`{"meta":{"files":[{"name":%q,"size":%s,"checksum":%q}]}}`, name, c.size, c.checksum)
+		_, answer := w.send(t, http.MethodPost, "/api/v2/replay/sessions/"+session+"/task/", "application/json", "lion", strings.NewReader(body))
+		id, _ := answer["id"].(string)
+		if status, answer := w.part(t, "lion", id, 0, name, data); status != c.want || (answer["ok"] == true) != (c.want == http.StatusOK) {
+			t.Errorf("%+v: %d %v", c, status, answer)
+		}
+		if c.want != http.StatusOK {
+			w.empty(t)
+		} else if c.size == fmt.Sprint(len(plain)+1) != strings.Contains(log.String(), "not as long") {
+			t.Errorf("%+v: %s", c, log.String())
 		}
 	}
 }

@@ -27,6 +27,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fmt.Errorf("login: %w", err))
 		return
 	}
+	s.Log.Info("a component has logged in", "account", account, "from", r.RemoteAddr)
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, MaxAge: int(s.Auth.life.Seconds())})
 	answer(w, http.StatusOK, map[string]any{"id": account, "is_service_account": true, "is_valid": true})
 }

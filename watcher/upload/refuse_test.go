@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -104,6 +105,30 @@ func TestRefusals(t *testing.T) {
 		}
 		w.empty(t)
 	})
+	t.Run("more than there is room for", func(t *testing.T) {
+		w := newWorker(t)
+		for _, path := range []string{session + "/task/", w.task(t, names, parts) + "/task/upload/0"} {
+			body, sends := io.Pipe()
+			defer sends.Close()
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+path, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.ContentLength = 1 << 60
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
+			r.Header.Set("Authorization", "Signature lion")
+			r.Header.Set("Date", "x")
+			resp, err := client.Transport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(path, err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusInsufficientStorage {
+				t.Error(path, resp.Status)
+			}
+		}
+		w.empty(t)
+	})
 	t.Run("not ready", func(t *testing.T) {
 		w := newWorker(t)
 		w.api.Ready = func() error { return errors.New("ffmpeg is missing") }
@@ -137,6 +162,25 @@ func TestWhatIsNoGuacamoleDumpIsRefusedByName(t *testing.T) {
 			t.Error(want, status, answer)
 		}
 		w.empty(t)
+	}
+}
+
+// TestTheContentDecidesAndNotTheType that a client says it has.
+func TestTheContentDecidesAndNotTheType(t *testing.T) {
+	name := session + ".0.part.gz"
+	for _, kind := range []string{"guacamole", "razor", "rdp", ""} {
+		for content, want := range map[string]int{string(dump(50)): http.StatusOK, "\x89PNG\r\n\x1a\nand so on": http.StatusUnsupportedMediaType} {
+			w := newWorker(t)
+			body := fmt.Sprintf(`{"meta":{"id":%q,"type":%q,"files":[{"name":%q,"checksum":%q}]}}`, session, kind, name, sum([]byte(content)))
+			status, answer := w.send(t, http.MethodPost, "/api/v2/replay/sessions/"+session+"/task/", "application/json", "lion", strings.NewReader(body))
+			id, _ := answer["id"].(string)
+			if status != http.StatusOK || id == "" {
+				t.Fatal(kind, status, answer)
+			}
+			if status, answer := w.part(t, "lion", id, 0, name, []byte(content)); status != want {
+				t.Errorf("%q: %d %v", kind, status, answer)
+			}
+		}
 	}
 }
 

@@ -20,7 +20,18 @@ import (
 type File struct {
 	Name     string `json:"name"`
 	Checksum string `json:"checksum,omitempty"` // SHA-256 of the bytes as sent, hex; empty = not told
+	Length   int64  `json:"length,omitempty"`   // bytes uncompressed, as announced; 0 = not told
 	Size     int64  `json:"size,omitempty"`     // bytes as stored; 0 = not there yet
+	Unpacked uint32 `json:"unpacked,omitempty"` // bytes uncompressed, modulo 2³², as gzip's trailer says
+}
+
+// short is an error when a stored file is not as long as was announced.
+// Clients announce what it is uncompressed; the size as sent will do, too.
+func (f File) short() error {
+	if f.Length <= 0 || uint32(f.Length) == f.Unpacked || f.Length == f.Size { //nolint:gosec // modulo 2³², as gzip has it
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes were announced, and %d as sent, %d uncompressed, have come", ErrLength, f.Length, f.Size, f.Unpacked)
 }
 
 // Task is an upload.
@@ -41,6 +52,7 @@ var (
 	ErrFull     = errors.New("not enough room for uploads")
 	ErrBusy     = errors.New("this file is being uploaded by another request")
 	ErrChecksum = errors.New("the checksum does not agree")
+	ErrLength   = errors.New("the size does not agree")
 	ErrMany     = errors.New("too many uploads of this account are not finished")
 )
 
@@ -53,7 +65,7 @@ type Spool struct {
 	Dir     string
 	Reserve int64         // bytes that stay free on the disk
 	Keep    time.Duration // of uploads that are not completed
-	KeepOld time.Duration // of those whose MP4 is in place
+	KeepOld time.Duration // of those that have done their duty; negative = for good
 	MaxOpen int           // unfinished uploads of one account; 0 = 1000
 
 	mu   sync.Mutex
@@ -63,7 +75,7 @@ type Spool struct {
 
 // Create makes a durable folder for an upload.
 func (s *Spool) Create(t Task) (Task, error) {
-	if err := s.Room(); err != nil {
+	if err := s.Room(0); err != nil {
 		return Task{}, err
 	}
 	t.ID, t.Created, t.Complete = uuid.NewString(), time.Now().UTC(), false
@@ -216,10 +228,14 @@ func (s *Spool) Path(t Task) string {
 func (s *Spool) Drop(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t, err := s.Get(id); err != nil || t.Complete {
+	t, err := s.Get(id)
+	if err != nil {
 		return err
 	}
 	delete(s.open, id)
+	if t.Complete {
+		return nil
+	}
 	return spoolError(os.RemoveAll(s.folder(id)))
 }
 

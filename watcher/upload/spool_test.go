@@ -143,6 +143,31 @@ func TestWhatIsDoneWithStaysForAWhile(t *testing.T) {
 	}
 }
 
+// TestWhatIsDoneWithGoesAsOriginalsGo: at once, or never.
+func TestWhatIsDoneWithGoesAsOriginalsGo(t *testing.T) {
+	w := newWorker(t)
+	spool := w.api.Spool
+	spool.KeepOld = -1
+	names, parts := lexicographic(1)
+	kept, removed := w.task(t, names, parts), w.task(t, names, parts)
+	for _, id := range []string{kept, removed} {
+		w.part(t, "lion", id, 0, names[0], parts[names[0]])
+	}
+	if err := errors.Join(spool.Finish(kept), spool.Remove(removed)); err != nil {
+		t.Fatal(err)
+	}
+	if err := spool.Remove(removed); !errors.Is(err, ErrNoTask) {
+		t.Error("again:", err)
+	}
+	if n, err := spool.Expire(time.Now().Add(10_000 * time.Hour)); err != nil || n != 0 {
+		t.Error(n, err)
+	}
+	w.left(t, []string{"done"})
+	if left, err := os.ReadDir(filepath.Join(spool.Dir, "done")); err != nil || len(left) != 1 || left[0].Name() != kept {
+		t.Error(left, err)
+	}
+}
+
 // TestWhatBrokeOffIsDroppedAtTheNextStart, and what is complete is not.
 func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	w := newWorker(t)
@@ -152,7 +177,7 @@ func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	w.part(t, "lion", complete, 0, names[0], parts[names[0]])
 	w.part(t, "lion", half, 0, names[0], parts[names[0]])
 	// All bytes are there, and the agent died before it could say so.
-	if err := spool.Store(t.Context(), judged, 0, bytes.NewReader(parts[names[0]]), known); err != nil {
+	if _, err := spool.Store(t.Context(), judged, 0, bytes.NewReader(parts[names[0]]), known); err != nil {
 		t.Fatal(err)
 	}
 	if all, err := spool.Complete(); err != nil || len(all) != 1 || all[0].ID != complete {
@@ -165,8 +190,17 @@ func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(spool.Dir, session), 0o700); err != nil { // before its task.json
 		t.Fatal(err)
 	}
-	if n, err := spool.Recover(); err != nil || n != 3 {
+	// One that cannot be judged stays, is told of, and holds nothing else up.
+	unclear := filepath.Join(spool.Dir, "0"+session[1:])
+	if err := errors.Join(os.Mkdir(unclear, 0o700), os.WriteFile(filepath.Join(unclear, taskFile), []byte("{"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := spool.Recover(); err == nil || n != 3 {
 		t.Error(n, err)
+	}
+	w.left(t, []string{complete, filepath.Base(unclear)})
+	if err := os.RemoveAll(unclear); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := os.Stat(writing); err == nil {
 		t.Error("a file that was being written stays")
@@ -182,7 +216,7 @@ func TestNothingTakesItsNameBeforeItWasJudged(t *testing.T) {
 	names, parts := lexicographic(1)
 	task := w.task(t, names, parts)
 	wrong := errors.New("not what we want")
-	err := spool.Store(t.Context(), task, 0, bytes.NewReader(parts[names[0]]), func(name string, r io.Reader) error {
+	_, err := spool.Store(t.Context(), task, 0, bytes.NewReader(parts[names[0]]), func(name string, r io.Reader) error {
 		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, parts[names[0]]) || name != names[0] {
 			t.Errorf("%s of %d bytes: %v", name, len(got), err)
 		}

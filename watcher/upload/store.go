@@ -3,6 +3,7 @@ package upload
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -15,61 +16,84 @@ import (
 
 // Store takes the bytes of the file at an index of the task's list, durably,
 // after check has looked at them. The same file again replaces the one before
-// as long as the task is not complete; afterwards it is only compared.
+// as long as the task is not complete; afterwards it is only compared. A
+// checksum that was announced decides; without one the size does.
 //
-// Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrFull], and those of r, of
-// check and of the disk; none leaves anything behind.
-func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, check func(name string, r io.Reader) error) error {
+// Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrLength], [ErrFull], and
+// those of r, of check and of the disk; none leaves anything behind.
+func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, check func(name string, r io.Reader) error) (File, error) {
 	t, err := s.Get(id)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	if index < 0 || index >= len(t.Files) {
-		return fmt.Errorf("%w: it has %d files, not one at %d", ErrNoTask, len(t.Files), index)
+		return File{}, fmt.Errorf("%w: it has %d files, not one at %d", ErrNoTask, len(t.Files), index)
 	}
 	release, err := s.claim(id, index)
 	if err != nil {
-		return err
+		return File{}, err
 	}
 	defer release()
 	f, err := os.CreateTemp(s.folder(id), ".writing-")
 	if err != nil {
-		return spoolError(err)
+		return File{}, spoolError(err)
 	}
-	hash := sha256.New()
-	size, err := io.Copy(&roomWriter{s: s, w: io.MultiWriter(f, hash)}, contextReader{ctx, r})
-	sum := hex.EncodeToString(hash.Sum(nil))
-	want := t.Files[index]
+	file, err := s.copy(f, contextReader{ctx, r}, t.Files[index])
 	switch {
 	case err != nil:
-	case size == 0:
-		err = fmt.Errorf("%w: no bytes", ErrChecksum)
-	case want.Checksum != "" && !strings.EqualFold(want.Checksum, sum):
-		err = fmt.Errorf("%w: %s was announced and %s has come", ErrChecksum, want.Checksum, sum)
 	case t.Complete: // the answer was lost, and the client asks again
 		f.Close()
 		os.Remove(f.Name())
-		return nil
+		return file, nil
 	default:
 		if _, err = f.Seek(0, io.SeekStart); err == nil {
-			err = check(want.Name, f)
+			err = check(file.Name, f)
 		}
 	}
-	if err := s.seal(f, err, filepath.Join(s.folder(id), want.Name)); err != nil {
-		return err
+	if err := s.seal(f, err, filepath.Join(s.folder(id), file.Name)); err != nil {
+		return File{}, err
 	}
-	return s.stored(id, index, size, sum)
+	return file, s.stored(id, index, file)
+}
+
+// copy writes a file and compares it with what was announced.
+func (s *Spool) copy(to *os.File, from io.Reader, file File) (File, error) {
+	hash := sha256.New()
+	var err error
+	if file.Size, err = io.Copy(&roomWriter{s: s, w: io.MultiWriter(to, hash)}, from); err != nil {
+		return file, err
+	}
+	announced := file.Checksum
+	file.Checksum, file.Unpacked = hex.EncodeToString(hash.Sum(nil)), unpacked(to, file.Size)
+	switch {
+	case file.Size == 0:
+		return file, fmt.Errorf("%w: no bytes", ErrChecksum)
+	case announced == "":
+		return file, file.short()
+	case !strings.EqualFold(announced, file.Checksum):
+		return file, fmt.Errorf("%w: %s was announced and %s has come", ErrChecksum, announced, file.Checksum)
+	}
+	return file, nil
+}
+
+// unpacked is what the end of a gzip file says of its length uncompressed.
+func unpacked(f *os.File, size int64) uint32 {
+	var last [4]byte
+	if _, err := f.ReadAt(last[:], size-int64(len(last))); err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint32(last[:])
 }
 
 // stored notes a file.
-func (s *Spool) stored(id string, index int, size int64, sum string) error {
+func (s *Spool) stored(id string, index int, file File) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.Get(id)
 	if err != nil {
 		return err
 	}
-	t.Files[index].Size, t.Files[index].Checksum = size, sum
+	t.Files[index] = file
 	return s.write(t)
 }
 
@@ -92,17 +116,15 @@ func (s *Spool) claim(id string, index int) (release func(), err error) {
 	}, nil
 }
 
-// Room answers [ErrFull] when there is no room for another upload.
-func (s *Spool) Room() error { return s.room(0) }
-
-// room answers ErrFull when less than the reserve would be left.
-func (s *Spool) room(bytes int64) error {
+// Room answers [ErrFull] when less than the reserve would be left after so
+// many bytes more; a negative number of them is not known.
+func (s *Spool) Room(bytes int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.Dir, &st); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	if free := int64(st.Bavail) * st.Bsize; free-bytes < s.Reserve {
-		return fmt.Errorf("%w: %d MB are free in %s and %d MB stay free", ErrFull, free>>20, s.Dir, s.Reserve>>20)
+	if free := int64(st.Bavail) * st.Bsize; free-max(bytes, 0) < s.Reserve {
+		return fmt.Errorf("%w: %d MB are free in %s, and %d MB have to stay free", ErrFull, free>>20, s.Dir, s.Reserve>>20)
 	}
 	return nil
 }
@@ -118,7 +140,7 @@ const lookEvery = 4 << 20 // times all uploads at once, far less than the reserv
 
 func (r *roomWriter) Write(p []byte) (int, error) {
 	if r.left -= int64(len(p)); r.left < 0 {
-		if err := r.s.room(int64(len(p))); err != nil {
+		if err := r.s.Room(int64(len(p))); err != nil {
 			return 0, err
 		}
 		r.left = lookEvery

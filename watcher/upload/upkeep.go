@@ -33,6 +33,14 @@ func (s *Spool) Finish(id string) error {
 	return nil
 }
 
+// Remove is [Spool.Finish], and the upload goes at once.
+func (s *Spool) Remove(id string) error {
+	if err := s.Finish(id); err != nil {
+		return err
+	}
+	return spoolError(os.RemoveAll(s.done(id)))
+}
+
 // uploads visits the folders of uploads below dir.
 func uploads(dir string, visit func(folder string, info fs.FileInfo, t Task, err error) error) error {
 	entries, err := os.ReadDir(dir)
@@ -73,17 +81,20 @@ func (s *Spool) Complete() ([]Task, error) {
 // elsewhere with the recording. No other agent may use the folder.
 func (s *Spool) Recover() (int, error) {
 	n := 0
+	var unclear error // folders that stay, because they cannot be judged or tidied
 	err := uploads(s.Dir, func(folder string, _ fs.FileInfo, t Task, err error) error {
 		switch {
 		case err != nil && !errors.Is(err, ErrNoTask):
-			return err // not to be judged
+			unclear = errors.Join(unclear, err)
 		case t.Complete:
-			return sweep(folder)
+			unclear = errors.Join(unclear, sweep(folder))
+		default:
+			n++
+			unclear = errors.Join(unclear, os.RemoveAll(folder))
 		}
-		n++
-		return os.RemoveAll(folder)
+		return nil
 	})
-	return n, err
+	return n, errors.Join(err, unclear)
 }
 
 // sweep removes files that were being written.
@@ -130,6 +141,9 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 	})
 	if err != nil {
 		return n, err
+	}
+	if s.KeepOld < 0 {
+		return n, nil
 	}
 	err = uploads(filepath.Join(s.Dir, "done"), func(folder string, info fs.FileInfo, _ Task, _ error) error {
 		return drop(folder, info.ModTime(), s.KeepOld)

@@ -74,7 +74,7 @@ func newWorker(t *testing.T) *worker {
 
 // client follows no redirects: some that JumpServer's components use would send
 // a POST on as a GET.
-var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+var client = &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // send sends a request as a client of JumpServer does.
 func (w *worker) send(t *testing.T, method, path, contentType, key string, body io.Reader) (int, map[string]any) {

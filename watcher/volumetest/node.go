@@ -106,12 +106,16 @@ func (f *file) Read(ctx context.Context, dest []byte, off int64) (res fuse.ReadR
 	return res, errno
 }
 
-func (f *file) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
-	return f.FileHandle.(fs.FileWriter).Write(ctx, data, off)
+func (f *file) Write(ctx context.Context, data []byte, off int64) (n uint32, errno syscall.Errno) {
+	errno = f.volume.suffer("write", f.on, func() (errno syscall.Errno) {
+		n, errno = f.FileHandle.(fs.FileWriter).Write(ctx, data, off)
+		return errno
+	})
+	return n, errno
 }
 
 func (f *file) Fsync(ctx context.Context, flags uint32) syscall.Errno {
-	return f.FileHandle.(fs.FileFsyncer).Fsync(ctx, flags)
+	return f.volume.suffer("sync", f.on, func() syscall.Errno { return f.FileHandle.(fs.FileFsyncer).Fsync(ctx, flags) })
 }
 
 func (f *file) Release(ctx context.Context) syscall.Errno {

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/coreapi/liontest"
+)
+
+// TestALionOfV3OutlivesTheAgentsRestart: its cookie is good no more, as the
+// agent makes its own secret; its channel has ended, and it logs in again.
+func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
+	l := newLab(t, "3.10.9")
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	lion := l.lion(liontest.Raw, func(o *liontest.Options) { o.Again = 50 * time.Millisecond })
+	const before, meanwhile, after = "aaaaaaaa-4444-4111-8111-111111111111", "bbbbbbbb-4444-4111-8111-111111111111", "cccccccc-4444-4111-8111-111111111111"
+	from := sample(t, "tiny/v3/*/*.replay.gz")
+	for _, id := range []string{before, meanwhile, after} {
+		l.recorded(lion, id, from)
+	}
+	l.ended(lion, before)
+	logins := strings.Count(l.log.String(), "a component has logged in")
+	l.stop()
+	if out, err := lion.End(t.Context(), meanwhile, sessionDay); err != nil || out.Refused == nil {
+		t.Fatalf("%+v %v", out, err)
+	}
+	l.start()
+	l.until("healthy again", func() bool { return l.health() == http.StatusOK })
+	l.until("logged in again", func() bool { return strings.Count(l.log.String(), "a component has logged in") > logins })
+	l.ended(lion, after)
+	for _, id := range []string{before, meanwhile, after} {
+		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
+	}
+}
+
+// TestRazorHandsOver: what is a Guacamole dump is taken, whatever it is called;
+// what is not is refused by name, and stays as it is where Razor then puts it.
+func TestRazorHandsOver(t *testing.T) {
+	l := newLab(t, "3.10.9")
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	razor := l.lion(liontest.Signed, func(o *liontest.Options) { o.Component, o.FileType = "razor", "rdp" })
+	const dump, images, late = "aaaaaaaa-5555-4111-8111-111111111111", "bbbbbbbb-5555-4111-8111-111111111111", "cccccccc-5555-4111-8111-111111111111"
+	for _, id := range []string{dump, images, late} {
+		l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "razor",
+			Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true})
+	}
+	drawn := filepath.Join(t.TempDir(), "images")
+	if err := os.WriteFile(drawn, gzipped(t, "\x89PNG\r\n\x1a\n"+longNops(1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for id, from := range map[string]string{dump: sample(t, "tiny/v3/*/*.replay.gz"), images: drawn} {
+		if err := razor.Record(id, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.ended(razor, dump)
+	out, err := razor.End(t.Context(), images, sessionDay)
+	if err != nil || out.Refused == nil || !strings.Contains(out.Refused.Error(), "415") || !strings.Contains(out.Refused.Error(), "image/png") {
+		t.Fatalf("%+v %v", out, err)
+	}
+	if said := l.log.String(); !strings.Contains(said, "from Razor") || !strings.Contains(said, "image/png") {
+		t.Error("nothing of it is in the log")
+	}
+	// What it could not hand over and is a dump is found in its storage.
+	if err := razor.Record(late, sample(t, "tiny/v3/*/*.replay.gz")); err != nil {
+		t.Fatal(err)
+	}
+	if err := razor.Restart(t.Context(), sessionDay); err != nil { // sends what is left to core
+		t.Fatal(err)
+	}
+	for _, id := range []string{dump, late} {
+		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
+	}
+	l.until("left alone", func() bool {
+		out, _ := l.command("tasks", "show", images)
+		return strings.Contains(out, "not_guacamole")
+	})
+	kept, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, images+".replay.gz"))
+	sent, serr := os.ReadFile(drawn)
+	if err != nil || serr != nil || string(kept) != string(sent) {
+		t.Errorf("it was touched: %d of %d bytes, %v", len(kept), len(sent), err)
+	}
+}
+
+// TestCoresCertificateIsCheckedUnlessToldOtherwise: IGNORE_VERIFY_CERTS, from
+// the registration to the MP4 of an upload.
+func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
+	l := newLab(t, "4.10.13")
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	core, err := url.Parse(l.core.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(core)
+		r.Out.Host = r.In.Host
+	}})
+	t.Cleanup(front.Close)
+	t.Setenv("CORE_HOST", front.URL)
+	l.start()
+	l.until("the certificate refused", func() bool {
+		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.log.String(), "IGNORE_VERIFY_CERTS")
+	})
+	l.stop()
+	t.Setenv("IGNORE_VERIFY_CERTS", "true")
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	lion, id := l.lion(liontest.Parts), "aaaaaaaa-6666-4111-8111-111111111111"
+	l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
+	l.ended(lion, id)
+	l.until("served", func() bool { return l.served(id) == "mp4" && l.marked(id) })
+}

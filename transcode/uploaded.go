@@ -1,0 +1,82 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher/recording"
+)
+
+// Upload takes an upload that is complete in the spool: it becomes a task
+// unless there is one, or was, for it. path is that of the recording, relative
+// to SpoolDir. It may be called again for as long as the upload is there.
+//
+// Uploads of one session are worked on one after the other: [ErrInWork] for
+// those that come second, until the first has ended.
+func (p *Pool) Upload(ctx context.Context, session, path string) error {
+	if p.hasEnded(path) {
+		return nil
+	}
+	task, err := p.Queue.Get(ctx, session)
+	if err != nil && !errors.Is(err, queue.ErrNotFound) {
+		return fmt.Errorf("queue %s: %w", session, err)
+	}
+	if err == nil {
+		switch other := SourceOf(task); {
+		case other.Spool == path:
+			if task.State == queue.StateDone || JournalOf(task.Data).Fallback && task.State.Final() {
+				p.uploadDone(path, true) // the agent died before it could say so
+			}
+			return nil
+		case p.inSpool(other) && !task.State.Final():
+			return fmt.Errorf("%w; spool/%s waits", ErrInWork, path)
+		}
+	}
+	rec, err := recording.Open(abs(p.SpoolDir, path))
+	if err != nil {
+		return err
+	}
+	return p.submit(ctx, session, Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
+}
+
+// inSpool tells whether a source is an upload in this agent's spool.
+func (p *Pool) inSpool(source Source) bool {
+	if source.Spool == "" || p.SpoolDir == "" {
+		return false
+	}
+	_, err := os.Stat(abs(p.SpoolDir, source.Spool))
+	return err == nil
+}
+
+// uploadDone tells that an upload is done with.
+func (p *Pool) uploadDone(path string, stored bool) {
+	if p.Uploaded != nil {
+		id, _, _ := strings.Cut(path, "/")
+		p.Uploaded(id, stored)
+	}
+}
+
+// uploadEnded notes an upload that came to nothing. It stays in the spool, for
+// a human: when another recording of its session takes its task's place, it is
+// not offered again, or two such would take turns for ever.
+func (p *Pool) uploadEnded(path string) {
+	if path == "" {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended == nil {
+		p.ended = map[string]bool{}
+	}
+	p.ended[path] = true
+}
+
+func (p *Pool) hasEnded(path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended[path]
+}

@@ -1,0 +1,275 @@
+package transcode_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// Folders of uploads in the spool, beside spooled.
+const (
+	second = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
+	third  = "6ba7b812-9dad-41d1-80b4-00c04fd430c8"
+)
+
+// upload puts a complete upload of the session into the spool and answers its
+// place there.
+func (s *site) upload(id string, data []byte) string {
+	s.t.Helper()
+	place := id + "/" + session + ".replay.gz"
+	file := filepath.Join(s.data(), "spool", place)
+	if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	return place
+}
+
+// uploadAgent is an agent with uploads of the session, and none of it on the
+// volume.
+func (s *site) uploadAgent(policy cleanup.Policy, boundary func(string)) *agent {
+	s.t.Helper()
+	a, err := newAgent(s.t.Context(), agentOptions{
+		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: policy, log: s.t.Output(), boundary: boundary,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = a.queue.Close() })
+	return a
+}
+
+// uploaded works on an upload until its task has ended.
+func (a *agent) uploaded(t *testing.T, place string) transcode.View {
+	t.Helper()
+	if err := a.pool.Upload(t.Context(), session, place); err != nil {
+		t.Fatal(err)
+	}
+	v, err := a.settle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// gone takes the site's recording off the volume and answers it.
+func (s *site) gone() []byte {
+	s.t.Helper()
+	file := filepath.Join(s.replay(), s.path)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Remove(file); err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// TestAnUploadThatKillsTheAgentIsUploadedAsItIs: it is given up before it is
+// touched again, and its session has a replay.
+func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
+	s := newSite(t, "4.10.13", false)
+	place := s.upload(spooled, s.gone())
+	for range 2 {
+		if _, killed := s.runProcess("rendering"); !killed {
+			t.Fatal("the agent was not killed")
+		}
+	}
+	transcode.MaxTakeovers = 2
+	t.Cleanup(func() { transcode.MaxTakeovers = 8 })
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	var done []string
+	a.pool.Uploaded = func(id string, stored bool) {
+		if stored {
+			done = append(done, id)
+		}
+	}
+	v := a.uploaded(t, place)
+	if v.State != queue.StateFailed || v.Reason != transcode.ClassCrash {
+		t.Errorf("%+v", v)
+	}
+	s.checkAsItIs("crash")
+	if len(done) != 1 || done[0] != spooled {
+		t.Errorf("done with: %v", done)
+	}
+}
+
+// TestACutUploadIsUploadedAsItIs, and at once: nothing more of it will come.
+func TestACutUploadIsUploadedAsItIs(t *testing.T) {
+	s := newSite(t, "3.10.9", false)
+	whole := s.gone()
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed || v.Reason != transcode.ClassIncomplete {
+		t.Errorf("%+v", v)
+	}
+	s.checkAsItIs("incomplete")
+}
+
+// checkAsItIs asserts that core has the recording itself, and was told why.
+func (s *site) checkAsItIs(reason string) {
+	s.t.Helper()
+	if got, _ := s.core.Session(session); s.served() != "guacamole" || !got.HasReplay || got.ErrorReason != "replay_convert_failed" {
+		s.t.Errorf("core serves %s; %+v", s.served(), got)
+	}
+	if got := strings.Join(s.events(), " "); got != "replay_upload_start replay_upload_success replay_convert_failure" {
+		s.t.Errorf("events: %s", got)
+	}
+	if e := s.core.Events(session); len(e) > 0 && !strings.Contains(e[len(e)-1].Reason, reason) {
+		s.t.Errorf("the reason is %q", e[len(e)-1].Reason)
+	}
+}
+
+// TestUploadsOfOneSessionDoNotTakeTurns: each that comes to nothing is tried
+// once, however many there are and however often they are offered.
+func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
+	s := newSite(t, "4.10.13", false)
+	tries := 0
+	a := s.uploadAgent(cleanup.PolicyTrash, func(name string) {
+		if name == "rendering" {
+			tries++
+		}
+	})
+	first := s.upload(spooled, s.gone())
+	if v := a.uploaded(t, first); v.State != queue.StateDone {
+		t.Fatalf("%+v", v)
+	}
+	others := []string{s.upload(second, gz(t, dump(77, 1000, 4))), s.upload(third, gz(t, dump(78, 1000, 4)))}
+	for range 3 {
+		for _, place := range others {
+			if v := a.uploaded(t, place); v.Reason != transcode.ClassDiffers {
+				t.Errorf("%+v", v)
+			}
+		}
+	}
+	if tries != 3 {
+		t.Errorf("three uploads were tried %d times", tries)
+	}
+	if got := s.served(); got != "mp4" {
+		t.Errorf("core serves %s", got)
+	}
+}
+
+// TestRecordingsOfOneSessionWaitForTheUpload: another upload, and what is found
+// on the volume. What died before it could be told done is told later.
+func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
+	s := newSite(t, "4.10.13", false)
+	data, err := os.ReadFile(filepath.Join(s.replay(), s.path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	first, again := s.upload(spooled, data), s.upload(second, data)
+	if err := a.pool.Upload(t.Context(), session, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.pool.Upload(t.Context(), session, again); !errors.Is(err, transcode.ErrInWork) {
+		t.Error("another upload:", err)
+	}
+	if err := a.offer(t.Context()); !errors.Is(err, transcode.ErrInWork) {
+		t.Error("on the volume:", err)
+	}
+	if v := a.uploaded(t, first); v.State != queue.StateDone {
+		t.Fatalf("%+v", v)
+	}
+	told := 0
+	a.pool.Uploaded = func(id string, stored bool) {
+		if told++; id != spooled || !stored {
+			t.Error(id, stored)
+		}
+	}
+	if err := a.pool.Upload(t.Context(), session, first); err != nil || told != 1 {
+		t.Errorf("told %d times, %v", told, err)
+	}
+	a.pool.Uploaded = nil
+	if v := a.uploaded(t, again); v.State != queue.StateDone {
+		t.Errorf("%+v", v)
+	}
+	if s.served() != "mp4" || s.exists(s.path) {
+		t.Errorf("core serves %s; files %v", s.served(), s.files())
+	}
+}
+
+// TestTheUploadIsOnTheVolumeToo: the client did not get the last answer, or has
+// kept its copy and sends it to core when it restarts. It goes as originals go.
+func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
+	for _, tc := range []struct {
+		policy  cleanup.Policy
+		parts   bool
+		left    bool
+		trashed bool
+	}{
+		{cleanup.PolicyTrash, false, false, true},
+		{cleanup.PolicyTrash, true, false, true},
+		{cleanup.PolicyDelete, false, false, false},
+		{cleanup.PolicyDelete, true, false, false},
+		{cleanup.PolicyKeep, false, true, false},
+		{cleanup.PolicyKeep, true, true, false},
+	} {
+		s := newSite(t, "4.10.13", tc.parts)
+		place := spooled + "/" + path.Base(s.path)
+		if err := os.MkdirAll(s.spool(), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		from := filepath.Dir(filepath.Join(s.replay(), s.path))
+		if err := os.CopyFS(s.spool(), os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+		a := s.uploadAgent(tc.policy, nil)
+		if v := a.uploaded(t, place); v.State != queue.StateDone {
+			t.Fatalf("%+v", v)
+		}
+		var trashed bool
+		for _, f := range s.files() {
+			trashed = trashed || strings.HasPrefix(f, cleanup.TrashName) && strings.HasSuffix(f, path.Base(s.path))
+		}
+		if s.exists(s.path) != tc.left || trashed != tc.trashed {
+			t.Errorf("%+v: %v", tc, s.files())
+		}
+		if got := s.served(); (got == "mp4") == (tc.left && !tc.parts) { // core prefers the .gz to it, and it to parts
+			t.Errorf("%+v: core serves %s", tc, got)
+		}
+	}
+}
+
+// TestAnUploadOfASessionThatCoreDoesNotKnow stays for a while: core may have
+// been wrong.
+func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
+	s := newSite(t, "4.10.13", false)
+	data := s.gone()
+	const unknown = "1b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
+	place := second + "/" + unknown + ".replay.gz"
+	file := filepath.Join(s.data(), "spool", place)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o750), os.WriteFile(file, data, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	a := s.uploadAgent(cleanup.PolicyDelete, nil)
+	told := make(chan bool, 10)
+	a.pool.Uploaded = func(_ string, stored bool) { told <- stored }
+	if err := a.pool.Upload(t.Context(), unknown, place); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.pool.Run(ctx) }()
+	defer func() { cancel(); <-stopped }()
+	select {
+	case stored := <-told:
+		if stored {
+			t.Error("told as stored")
+		}
+	case <-time.After(time.Minute):
+		t.Error("nothing was told")
+	}
+}
