@@ -204,6 +204,7 @@ func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
 	if err != nil {
 		return storage.Object{}, err
 	}
+	info.StorageClass = info.Metadata.Get("X-Amz-Storage-Class") // the library reads it in listings only
 	o := object(info)
 	o.SHA256 = info.UserMetadata[http.CanonicalHeaderKey(metaSHA256)]
 	return o, nil
@@ -232,9 +233,13 @@ func (b *Bucket) explain(ctx context.Context, api minio.Core, key string, err er
 func object(info minio.ObjectInfo) storage.Object {
 	return storage.Object{
 		Key: info.Key, Size: info.Size, ModTime: info.LastModified, ETag: info.ETag,
-		Archived: (info.StorageClass == "GLACIER" || info.StorageClass == "DEEP_ARCHIVE") && info.Restore == nil,
+		Archived: slices.Contains(archives, info.StorageClass) && info.Restore == nil,
 	}
 }
+
+// archives are the storage classes of objects that must be restored before
+// they can be read; the last one is COS's.
+var archives = []string{"GLACIER", "DEEP_ARCHIVE", "ARCHIVE"}
 
 // Get reads an object.
 func (b *Bucket) Get(ctx context.Context, key string, offset int64) (io.ReadCloser, error) {
