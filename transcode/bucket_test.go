@@ -90,27 +90,35 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 		}
 		return b
 	}
+	b.intoBucket(at == inBoth)
+	return b
+}
+
+// intoBucket moves the recording from the volume into the bucket, from where
+// core fetches it for a viewer if that is asked for.
+func (b *bucketSite) intoBucket(viewed bool) {
+	b.t.Helper()
 	for _, rel := range b.files() {
 		data, err := os.ReadFile(filepath.Join(b.replay(), rel))
 		if err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
-		if err := b.in.Put(t.Context(), rel, storagetest.Body(string(data))); err != nil {
-			t.Fatal(err)
+		if err := b.in.Put(b.t.Context(), rel, storagetest.Body(string(data))); err != nil {
+			b.t.Fatal(err)
 		}
 		if err := os.Remove(filepath.Join(b.replay(), rel)); err != nil {
-			t.Fatal(err)
+			b.t.Fatal(err)
 		}
 	}
 	if err := os.RemoveAll(filepath.Join(b.replay(), "2024-04-23")); err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
-	if at == inBoth {
-		if r, err := b.core.Served(t.Context(), session); err != nil || !r.Downloaded {
-			t.Fatalf("core does not fetch the recording: %+v, %v", r, err)
-		}
+	if !viewed {
+		return
 	}
-	return b
+	if r, err := b.core.Served(b.t.Context(), session); err != nil || !r.Downloaded {
+		b.t.Fatalf("core does not fetch the recording: %+v, %v", r, err)
+	}
 }
 
 // spooled is the upload's folder in the spool.
