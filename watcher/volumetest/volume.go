@@ -28,9 +28,10 @@ type Volume struct {
 	counted bool
 
 	mu     sync.Mutex
-	faults []Fault      // guarded by mu
-	seen   []int        // how often each was met; guarded by mu
-	calls  map[call]int // guarded by mu
+	watch  func(op, on string) // guarded by mu
+	faults []Fault             // guarded by mu
+	seen   []int               // how often each was met; guarded by mu
+	calls  map[call]int        // guarded by mu
 }
 
 // Mount shows the folder below at the folder point. It fails where FUSE
@@ -101,6 +102,14 @@ func (v *Volume) Set(faults ...Fault) {
 	v.faults, v.seen = faults, make([]int, len(faults))
 }
 
+// Watch has f called with everything that is about to be done, and to what.
+// What a fault prevents is not done.
+func (v *Volume) Watch(f func(op, on string)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.watch = f
+}
+
 // Met counts the calls that have suffered since the last Set.
 func (v *Volume) Met() (n int) {
 	v.mu.Lock()
@@ -113,7 +122,10 @@ func (v *Volume) Met() (n int) {
 
 // suffer does an operation with whatever fault there is for it.
 func (v *Volume) suffer(op, on string, do func() syscall.Errno) syscall.Errno {
-	hit := v.hit(op, on)
+	hit, watch := v.hit(op, on)
+	if act := do; watch != nil {
+		do = func() syscall.Errno { watch(op, on); return act() }
+	}
 	if hit == nil {
 		return do()
 	}
@@ -131,7 +143,7 @@ func (v *Volume) suffer(op, on string, do func() syscall.Errno) syscall.Errno {
 	return hit.Errno
 }
 
-func (v *Volume) hit(op, on string) *Fault {
+func (v *Volume) hit(op, on string) (*Fault, func(op, on string)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.counted {
@@ -144,9 +156,9 @@ func (v *Volume) hit(op, on string) *Fault {
 	for i, f := range v.faults {
 		if (f.Op == "" || f.Op == op) && strings.Contains(on, f.On) {
 			if v.seen[i]++; v.seen[i] > f.Skip {
-				return &v.faults[i]
+				return &v.faults[i], v.watch
 			}
 		}
 	}
-	return nil
+	return nil, v.watch
 }

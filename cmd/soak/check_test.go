@@ -1,0 +1,327 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"jumpserver-video/coreapi"
+	"jumpserver-video/coreapi/liontest"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// tree is all that lies on the volume, in the bucket and in their trashes:
+// the digests of files by name, and the names in a trash by digest.
+type tree struct {
+	live    map[string]string
+	trashed map[string]string
+	twice   []string // different on the volume and in the bucket
+}
+
+// look reads it all. Core's view of a bucket may make copies: it comes later.
+func (w *town) look(ctx context.Context) (all tree, err error) {
+	all = tree{live: map[string]string{}, trashed: map[string]string{}}
+	add := func(name string, data []byte) {
+		if hidden(name) {
+			all.trashed[sum(data)] = name
+		} else {
+			all.live[name] = sum(data)
+		}
+	}
+	err = filepath.WalkDir(w.below(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(w.below(), path)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		add(filepath.ToSlash(rel), data)
+		return err
+	})
+	if err != nil {
+		return all, err
+	}
+	err = filepath.WalkDir(w.data("spool", "done"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		all.trashed[sum(data)] = path
+		return err
+	})
+	if err != nil || w.client == nil {
+		return all, err
+	}
+	for o := range w.client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if o.Err != nil {
+			return all, o.Err
+		}
+		data, err := w.object(ctx, o.Key)
+		if err != nil {
+			return all, err
+		}
+		if storage.InTrash(o.Key) {
+			all.trashed[sum(data)] = o.Key
+		} else if was, there := all.live[o.Key]; there && was != sum(data) {
+			all.twice = append(all.twice, o.Key+" is different on the volume and in the bucket")
+		} else {
+			add(o.Key, data)
+		}
+	}
+	return all, nil
+}
+
+// verdict lists all that is not as it must be.
+func (w *town) verdict(ctx context.Context, tasks map[string]transcode.View, events map[string][]string) (wrong []string) {
+	w.mu.Lock()
+	wrong = slices.Clone(w.faults)
+	w.mu.Unlock()
+	all, err := w.look(ctx)
+	if err != nil {
+		return append(wrong, err.Error())
+	}
+	wrong = append(wrong, all.twice...)
+	known := map[string]bool{}
+	for _, i := range w.items {
+		var why error
+		switch i.want {
+		case ends:
+			why = w.isServed(ctx, i, all, tasks)
+			known[i.video()] = true
+		case stays:
+			why = isLeft(i, all, tasks)
+		case uploaded:
+			why = w.isUploaded(ctx, i)
+			known[i.original()] = true
+		case whole:
+			_, there := all.live[i.video()]
+			known[i.video()] = true
+			for name, data := range i.files {
+				if !there && all.live[name] != sum(data) && all.trashed[sum(data)] == "" {
+					why = fmt.Errorf("%s is lost", name)
+				}
+			}
+		}
+		if i.want == stays || i.want == whole {
+			for name := range i.files {
+				known[name] = true
+			}
+		}
+		if why != nil {
+			v := tasks[i.id]
+			wrong = append(wrong, fmt.Sprintf("%s (%s) is not %s: %v; its task is %q (%s) %s", i.id, i.kind, i.want, why, v.State, v.Reason, v.Error))
+		}
+		for name, n := range count(events[i.id]) {
+			if n > w.often(i) {
+				wrong = append(wrong, fmt.Sprintf("%s (%s): core was told of %s %d times", i.id, i.kind, name, n))
+			}
+		}
+	}
+	for name := range all.live {
+		if !known[name] {
+			wrong = append(wrong, fmt.Sprintf("%s is left over", name))
+		}
+	}
+	slices.Sort(wrong)
+	return wrong
+}
+
+// often is how often core may be told of an event of a session: once. What
+// comes again when replays are kept somewhere else meanwhile is converted
+// again, for there.
+func (w *town) often(i *item) int {
+	if w.client != nil && (i.kind == "upload kept" || i.kind == "upload twice") {
+		return 2
+	}
+	return 1
+}
+
+// isServed: core's UI plays the MP4 of this very recording, and every original
+// that there was is in a trash.
+func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string]transcode.View) error {
+	replay, err := w.core.Served(ctx, i.id)
+	if err != nil {
+		return err
+	}
+	if replay.Type != "mp4" || replay.Denied {
+		return fmt.Errorf("core serves %+v", replay)
+	}
+	data, err := os.ReadFile(replay.Path)
+	if err != nil {
+		return err
+	}
+	if err := i.marked(data); err != nil {
+		return err
+	}
+	if sum(data) != all.live[i.video()] {
+		return fmt.Errorf("core serves other bytes than are stored")
+	}
+	s, _ := w.core.Session(i.id)
+	switch {
+	case !s.HasReplay:
+		return fmt.Errorf("the session is not marked")
+	case tasks[i.id].State != queue.StateDone:
+		return fmt.Errorf("its task is not done")
+	case i.isUpload() && i.era == liontest.Raw: // Lion has it in another form
+		return nil
+	}
+	for name, data := range i.files {
+		if all.trashed[sum(data)] == "" {
+			if i.isUpload() && strings.HasSuffix(name, ".replay.json") {
+				continue // written anew
+			}
+			return fmt.Errorf("%s is not in the trash", name)
+		}
+	}
+	return nil
+}
+
+// isLeft: every byte is where it was, and the task says why.
+func isLeft(i *item, all tree, tasks map[string]transcode.View) error {
+	for name, data := range i.files {
+		if all.live[name] != sum(data) {
+			return fmt.Errorf("%s is not as it was", name)
+		}
+	}
+	if v := tasks[i.id]; v.State == queue.StateDone {
+		return fmt.Errorf("its task is done")
+	} else if !strings.HasSuffix(i.order()[0], ".cast.gz") && v.Reason == "" {
+		return fmt.Errorf("nothing says why")
+	}
+	return nil
+}
+
+// isUploaded: core plays the recording itself.
+func (w *town) isUploaded(ctx context.Context, i *item) error {
+	replay, err := w.core.Served(ctx, i.id)
+	if err != nil {
+		return err
+	}
+	data, err := os.ReadFile(replay.Path)
+	if err != nil {
+		return err
+	}
+	if replay.Type != "guacamole" || !bytes.Equal(data, i.files[i.original()]) {
+		return fmt.Errorf("core serves %+v", replay)
+	}
+	return nil
+}
+
+// told is what the agents told core of each session.
+func (w *town) told() map[string][]string {
+	told := map[string][]string{}
+	for id := range w.items {
+		for _, e := range w.core.Events(id) {
+			if !strings.HasPrefix(e.By, "[Lion]") {
+				told[id] = append(told[id], e.Name)
+			}
+		}
+	}
+	return told
+}
+
+func count(names []string) map[string]int {
+	n := map[string]int{}
+	for _, name := range names {
+		n[name]++
+	}
+	return n
+}
+
+// untold counts the events that core should have got of converted recordings
+// and did not: those that were under way when the agent was killed or core
+// failed may be missing, as they are never sent twice.
+func untold(items map[string]*item, told map[string][]string) (missing int) {
+	for id, i := range items {
+		if i.want != ends {
+			continue
+		}
+		n := count(told[id])
+		for _, e := range []coreapi.Event{coreapi.ConvertStart, coreapi.ConvertSuccess, coreapi.UploadStart, coreapi.UploadSuccess} {
+			if n[string(e)] == 0 {
+				missing++
+			}
+		}
+	}
+	return missing
+}
+
+// storms looks at what core was asked: at most so many requests in a second,
+// and for a recording; and next to nothing while all of them fail.
+func (w *town) storms(began time.Time, past []window) (wrong []string, total, peak int, down float64) {
+	calls := w.desk.between(began, time.Now())
+	seconds := map[int64]int{}
+	for _, c := range calls {
+		seconds[c.at.Unix()]++
+	}
+	for _, n := range seconds {
+		peak = max(peak, n)
+	}
+	for _, was := range past {
+		if !slices.Contains([]string{"core: down", "core: internal errors", "core: restarting"}, was.name) {
+			continue
+		}
+		since := was.from.Add(2 * time.Second) // what had begun comes to its end
+		if n := len(w.desk.between(since, was.to)); was.to.After(since) {
+			down = max(down, float64(n)/was.to.Sub(since).Seconds())
+		}
+	}
+	if per := len(calls) / len(w.items); per > mostPerRecording {
+		wrong = append(wrong, fmt.Sprintf("core was asked %d times for each recording", per))
+	}
+	if peak > mostPerSecond {
+		wrong = append(wrong, fmt.Sprintf("core was asked %d times in one second", peak))
+	}
+	if down > mostWhileDown {
+		wrong = append(wrong, fmt.Sprintf("core was asked %.1f times a second while it was down", down))
+	}
+	return wrong, len(calls), peak, down
+}
+
+// Bounds of what core is asked.
+const (
+	mostPerRecording = 60
+	mostPerSecond    = 100
+	mostWhileDown    = 20.0
+)
+
+// secrets looks for what must be in no log, task file or argument.
+func (w *town) secrets() (wrong []string) {
+	secrets := []string{token}
+	if w.server != nil {
+		secrets = append(secrets, w.server.Secret)
+	}
+	if key, err := os.ReadFile(w.data("keys", ".access_key")); err == nil {
+		_, secret, _ := bytes.Cut(bytes.TrimSpace(key), []byte(":"))
+		secrets = append(secrets, string(secret))
+	} else {
+		wrong = append(wrong, err.Error())
+	}
+	for _, dir := range []string{filepath.Join(w.dir, "agent.log"), w.data("tasks"), w.data("queue"), w.data("work")} {
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil //nolint:nilerr // what has gone holds no secret
+			}
+			data, _ := os.ReadFile(path)
+			for n, secret := range secrets {
+				if secret != "" && bytes.Contains(data, []byte(secret)) {
+					wrong = append(wrong, fmt.Sprintf("secret %d is in %s", n, path))
+				}
+			}
+			return nil
+		})
+	}
+	return wrong
+}

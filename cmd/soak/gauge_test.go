@@ -1,0 +1,145 @@
+package soak
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// gauge is what the agent takes of the machine.
+type gauge struct {
+	memory     uint64 // bytes resident, without its children
+	goroutines int
+	files      int // open file descriptors
+	children   int
+	temps      int // files in its temporary folder, work folder and spool
+}
+
+func (g gauge) String() string {
+	return fmt.Sprintf("%4d MB, %4d goroutines, %3d file descriptors, %d children, %d temporary files", g.memory>>20, g.goroutines, g.files, g.children, g.temps)
+}
+
+func (w *town) measure(ctx context.Context) (g gauge, err error) {
+	pid := w.pid()
+	p := process.Process{Pid: pid}
+	info, err := p.MemoryInfoWithContext(ctx)
+	if err != nil {
+		return g, err
+	}
+	files, err := p.NumFDsWithContext(ctx)
+	if err != nil {
+		return g, err
+	}
+	g.memory, g.files, g.children = info.RSS, int(files), len(family(pid))-1
+	for _, dir := range []string{filepath.Join(w.dir, "tmp"), w.data("work"), w.data("spool")} {
+		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == "done" { // the spool's trash
+				return fs.SkipDir
+			}
+			if err == nil && path != dir { // what has just gone does not count
+				g.temps++
+			}
+			return nil
+		})
+	}
+	g.goroutines, err = w.goroutines(ctx)
+	return g, err
+}
+
+func (w *town) goroutines(ctx context.Context) (int, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.tasks.Base+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		if n, found := strings.CutPrefix(lines.Text(), "go_goroutines "); found {
+			return strconv.Atoi(n)
+		}
+	}
+	return 0, fmt.Errorf("no go_goroutines in the metrics: %s", resp.Status)
+}
+
+// family are the processes of the agent's session, itself among them.
+func family(session int32) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		// pid (name) state ppid pgrp session …
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) > 3 && fields[0] != "Z" && fields[3] == strconv.Itoa(int(session)) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// sample is a gauge and how readily the agent answered.
+type sample struct {
+	gauge
+	at       time.Time
+	health   time.Duration
+	status   int
+	lifetime time.Duration // of the process
+}
+
+// watch measures once a second until ctx ends.
+func (w *town) watch(ctx context.Context) (all []sample) {
+	for ; ctx.Err() == nil; pause(ctx, time.Second) {
+		pid := w.pid()
+		s := sample{at: time.Now()}
+		s.status, s.health = w.healthy(ctx)
+		g, err := w.measure(ctx)
+		created, createdErr := (&process.Process{Pid: pid}).CreateTimeWithContext(ctx)
+		if err != nil || createdErr != nil || pid != w.pid() { // killed meanwhile
+			continue
+		}
+		s.gauge, s.lifetime = g, time.Since(time.UnixMilli(created))
+		all = append(all, s)
+	}
+	return all
+}
+
+// idle waits until the agent has nothing in hand, and measures it then.
+func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err error) {
+	for end := time.Now().Add(patience); ; pause(ctx, time.Second) {
+		g, err = w.measure(ctx)
+		if err == nil && g.children == 0 && g.temps == 0 {
+			break
+		}
+		if time.Now().After(end) {
+			return g, fmt.Errorf("not idle after %s: %s, %v", patience, g, err)
+		}
+	}
+	// Connections that are kept for a while are not leaks; the least counts.
+	var all []gauge
+	for range 5 {
+		pause(ctx, time.Second)
+		if g, err = w.measure(ctx); err != nil {
+			return g, err
+		}
+		all = append(all, g)
+	}
+	return slices.MinFunc(all, func(a, b gauge) int { return a.goroutines - b.goroutines }), nil
+}
