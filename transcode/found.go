@@ -71,8 +71,8 @@ const (
 
 // full tells whether more tasks wait than are worth queueing.
 func (p *Pool) full(ctx context.Context) (bool, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	p.count.Lock() // not mu, which the queue waits for when it asks whether a task may begin
+	defer p.count.Unlock()
 	if time.Since(p.counted) > countEvery {
 		tasks, err := p.Queue.List(ctx)
 		if err != nil {

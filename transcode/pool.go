@@ -56,9 +56,11 @@ type Pool struct {
 	active map[string]*job // by task id; guarded by mu
 	held   time.Time       // no task begins until then; guarded by mu
 	ended  map[string]bool // uploads that came to nothing, by place in the spool; guarded by mu
+	spool  map[string]bool // uploads that can be read here, by place in the spool; guarded by mu
 
-	unfinished int       // tasks, when they were counted; guarded by mu
-	counted    time.Time // guarded by mu
+	count      sync.Mutex // held while tasks are counted
+	unfinished int        // tasks, when they were counted; guarded by count
+	counted    time.Time  // guarded by count
 }
 
 // What [Pool.Storage] may answer.
@@ -126,7 +128,9 @@ func (p *Pool) work(ctx context.Context) {
 	}
 }
 
-// admits tells whether a task may begin beside those that are held.
+// admits tells whether a task may begin beside those that are held. The queue
+// stands still meanwhile: no file is touched here, for that may hang, and no
+// lock is taken that somebody holds who asks the queue.
 func (p *Pool) admits(t queue.Task, beside int) bool {
 	if source := SourceOf(t); source.Spool != "" && !p.inSpool(source) {
 		return false // the upload is in the spool of another agent, and that agent's

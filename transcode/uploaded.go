@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"jumpserver-video/transcode/queue"
@@ -18,6 +17,12 @@ import (
 // Uploads of one session are worked on one after the other: [ErrInWork] for
 // those that come second, until the first has ended.
 func (p *Pool) Upload(ctx context.Context, session, path string) error {
+	p.mu.Lock()
+	if p.spool == nil {
+		p.spool = map[string]bool{}
+	}
+	p.spool[path] = true
+	p.mu.Unlock()
 	if p.hasEnded(path) {
 		return nil
 	}
@@ -43,13 +48,24 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	return p.submit(ctx, session, Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
 }
 
-// inSpool tells whether a source is an upload in this agent's spool.
-func (p *Pool) inSpool(source Source) bool {
-	if source.Spool == "" || p.SpoolDir == "" {
-		return false
+// Spooled says which uploads are in the spool: no others can be worked on
+// here. Agents that share a queue do what each finds in its own spool.
+func (p *Pool) Spooled(paths []string) {
+	spool := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		spool[path] = true
 	}
-	_, err := os.Stat(abs(p.SpoolDir, source.Spool))
-	return err == nil
+	p.mu.Lock()
+	p.spool = spool
+	p.mu.Unlock()
+}
+
+// inSpool tells whether a source is an upload in this agent's spool, as far as
+// it has looked.
+func (p *Pool) inSpool(source Source) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return source.Spool != "" && p.spool[source.Spool]
 }
 
 // uploadDone tells that an upload is done with.

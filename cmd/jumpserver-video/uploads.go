@@ -128,6 +128,12 @@ func (u *uploads) run(ctx context.Context) error {
 		tasks, err := u.spool.Complete()
 		if err != nil {
 			u.log.Error("the spool of uploads cannot be read", "error", err)
+		} else {
+			paths := make([]string, len(tasks))
+			for i, t := range tasks {
+				paths[i] = u.spool.Path(t)
+			}
+			u.pool.Spooled(paths)
 		}
 		for _, t := range tasks {
 			switch err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); {
