@@ -41,15 +41,15 @@ demo: build ## the whole product on bundled recordings
 	bin/jumpserver-video demo
 
 test: setup ## the whole test suite
-	go test ./...
+	.ci/go-test ./...
 
 purego: setup ## the renderer and encoder without C
 	CGO_ENABLED=0 go vet ./...
-	CGO_ENABLED=0 go test ./transcode/guac ./transcode/video/... ./transcode/render
+	CGO_ENABLED=0 .ci/go-test ./transcode/guac ./transcode/video/... ./transcode/render
 
 test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
-	STORAGE_TESTS=all go test -timeout 15m ./coreapi/storage/... ./watcher/bucket/...
-	STORAGE_TESTS=all go test -timeout 15m -run Bucket ./transcode ./cmd/jumpserver-video
+	STORAGE_TESTS=all .ci/go-test ./coreapi/storage/... ./watcher/bucket/...
+	STORAGE_TESTS=all .ci/go-test -run Bucket ./transcode ./cmd/jumpserver-video
 
 $(VERSITYGW):
 	@mkdir -p $(@D)
@@ -70,8 +70,8 @@ AXE_VERSION = 4.14.1
 	cd .cache/prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
 	mv .cache/prometheus/usr/bin/promtool $@ && rm -rf .cache/prometheus
 
-race: setup ## the test suite under the race detector
-	go test -race ./...
+race: setup ## the test suite under the race detector, without what only runs more processes
+	.ci/go-test -race -short ./...
 
 bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
 	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')

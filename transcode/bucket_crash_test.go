@@ -17,6 +17,7 @@ func (b *bucketSite) process(killAt string) (boundaries []string, killed bool) {
 // TestBucketKilledAtEveryStepBoundary kills the agent with SIGKILL at each
 // boundary in turn, starts it again, and wants the same end every time.
 func TestBucketKilledAtEveryStepBoundary(t *testing.T) {
+	t.Parallel()
 	storagetest.Heavy(t)
 	server := storagetest.S3(t)
 	for _, tc := range []struct {
@@ -35,6 +36,7 @@ func TestBucketKilledAtEveryStepBoundary(t *testing.T) {
 			t.Log(boundaries)
 			for _, at := range boundaries {
 				t.Run(strings.ReplaceAll(at, " ", "-"), func(t *testing.T) {
+					t.Parallel()
 					b := newBucketSite(t, server, tc.version, tc.parts, tc.at)
 					if _, killed := b.process(at); !killed {
 						t.Fatalf("the agent was not killed at %q", at)

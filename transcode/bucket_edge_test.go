@@ -32,6 +32,7 @@ func (b *bucketSite) trashed() []string {
 }
 
 func TestBucketPoliciesOfOriginals(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	for _, tc := range []struct {
 		policy        cleanup.Policy
@@ -47,6 +48,7 @@ func TestBucketPoliciesOfOriginals(t *testing.T) {
 		{cleanup.PolicyKeep, true, true, false, "mp4"},        // and the MP4 to parts
 	} {
 		t.Run(string(tc.policy)+map[bool]string{true: " parts"}[tc.parts], func(t *testing.T) {
+			t.Parallel()
 			b := newBucketSite(t, server, "4.10.13", tc.parts, inBucket)
 			v := b.work(tc.policy)
 			if v.State != queue.StateDone {
@@ -76,9 +78,11 @@ func TestBucketPoliciesOfOriginals(t *testing.T) {
 // TestBucketLateOriginalIsNotConvertedAgain, neither in the bucket nor on the
 // volume.
 func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	for _, at := range []lieu{inBucket, onVolume} {
 		t.Run(string(at), func(t *testing.T) {
+			t.Parallel()
 			b := newBucketSite(t, server, "4.10.17", false, onVolume)
 			original, err := os.ReadFile(filepath.Join(b.replay(), b.path))
 			if err != nil {
@@ -124,6 +128,7 @@ func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
 // TestBucketWhatStandsBeforeTheMP4: other recordings of the session are left
 // to humans, other MP4s make way.
 func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	cast, gzip := strings.Replace(mp4, ".replay.mp4", ".cast.gz", 1), strings.Replace(mp4, ".replay.mp4", ".replay.gz", 1)
 	for _, tc := range []struct {
@@ -145,6 +150,7 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 		{"a copy that lacks a part", true, inBoth, func(*bucketSite) {}, queue.StateDone, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBucketSite(t, server, "4.10.13", tc.parts, tc.at)
 			before := b.path
 			tc.put(b)
@@ -202,6 +208,7 @@ func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) transcode.View {
 
 // TestBucketObjectsThatChangeMeanwhile stay, and are converted again.
 func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
+	t.Parallel()
 	b := newBucketSite(t, storagetest.S3(t), "4.10.13", false, inBucket)
 	longer := gz(t, dump(1, 1000, 9))
 	changed := false
@@ -230,6 +237,7 @@ func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
 // TestBucketSettingsChangeInMidTask: the MP4 goes where core keeps replays by
 // then, and stays where it is once the original is on its way out.
 func TestBucketSettingsChangeInMidTask(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	for _, tc := range []struct {
 		at                 string
@@ -284,6 +292,7 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 // TestBucketThatFails in mid-task: the task waits, with nothing lost, and is
 // done when the storage is back.
 func TestBucketThatFails(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	for name, tc := range map[string]struct {
 		spoil func(*http.Request) storagetest.Fault

@@ -255,6 +255,7 @@ func (b *bucketSite) checkPublished(at lieu) {
 // TestBucketFromEverywhere: for each release, from wherever the recording is, the
 // MP4 is in the bucket and the UI plays it.
 func TestBucketFromEverywhere(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	for _, version := range releases {
 		if version != "4.10.17" && !storagetest.All() {

@@ -175,6 +175,7 @@ func (s *site) checkMarked() {
 // TestKilledAtEveryStepBoundary kills the agent with SIGKILL at each boundary
 // in turn, starts it again, and wants the same end every time.
 func TestKilledAtEveryStepBoundary(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		version string
 		parts   bool
@@ -187,8 +188,12 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 			if len(boundaries) < 12 {
 				t.Fatalf("only %d boundaries: %v", len(boundaries), boundaries)
 			}
+			if testing.Short() {
+				t.Skip("killed nowhere")
+			}
 			for _, at := range boundaries {
 				t.Run(strings.ReplaceAll(at, " ", "-"), func(t *testing.T) {
+					t.Parallel()
 					s := newSite(t, tc.version, tc.parts)
 					if _, killed := s.runProcess(at); !killed {
 						t.Fatalf("the agent was not killed at %q", at)

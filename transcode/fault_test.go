@@ -123,6 +123,7 @@ func (w *ward) recovers() {
 // TestFaultsOfTheVolume: each ends in a wait with its class, with nothing
 // lost, and everything ends well once it is over.
 func TestFaultsOfTheVolume(t *testing.T) {
+	t.Parallel()
 	const original, video = session + ".replay.gz", session + ".replay.mp4"
 	for name, tc := range map[string]struct {
 		fault fault
@@ -165,18 +166,22 @@ func TestFaultsOfTheVolume(t *testing.T) {
 // TestFaultsOfRenamesThatHappened: the original has gone to the trash, and the
 // volume says that it has not.
 func TestFaultsOfRenamesThatHappened(t *testing.T) {
+	t.Parallel()
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ESTALE, syscall.ENOENT} {
 		for _, parts := range []bool{false, true} {
-			w := admitted(t, parts, nil, fault{Op: "rename", On: session, Errno: errno, After: true})
-			waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
-			if w.volume.Met() == 0 {
-				t.Error("the fault was not met")
-			}
-			w.nothingLost()
-			w.checkReplaced()
-			if v := transcode.ViewOf(w.task()); len(v.Originals) != 1 {
-				t.Errorf("%s: the task does not know where the original is: %v", errno, v.Originals)
-			}
+			t.Run(errno.Error()+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
+				t.Parallel()
+				w := admitted(t, parts, nil, fault{Op: "rename", On: session, Errno: errno, After: true})
+				waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+				if w.volume.Met() == 0 {
+					t.Error("the fault was not met")
+				}
+				w.nothingLost()
+				w.checkReplaced()
+				if v := transcode.ViewOf(w.task()); len(v.Originals) != 1 {
+					t.Errorf("the task does not know where the original is: %v", v.Originals)
+				}
+			})
 		}
 	}
 }
@@ -184,6 +189,7 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 // TestFaultsThatDoNotMatter: what only makes the MP4 look like the original
 // may fail.
 func TestFaultsThatDoNotMatter(t *testing.T) {
+	t.Parallel()
 	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.EPERM})
 	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
 	if w.volume.Met() == 0 {
@@ -198,6 +204,7 @@ func TestFaultsThatDoNotMatter(t *testing.T) {
 // TestTheMountVanishesInMidTask at every step, and comes back: an empty
 // folder is never taken for a deletion, of the original or the MP4.
 func TestTheMountVanishesInMidTask(t *testing.T) {
+	t.Parallel()
 	for _, parts := range []bool{false, true} {
 		for _, step := range []queue.State{queue.StateRendering, queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring} {
 			t.Run(string(step)+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
@@ -232,6 +239,7 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 // for longer than the lease lasts, another recording is converted meanwhile,
 // and everything goes on when the volume answers again.
 func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
+	t.Parallel()
 	answer := make(chan struct{})
 	w := admitted(t, false, nil, fault{Op: "read", On: session, Hang: answer})
 	waitUntil(t, func() bool { return w.task().Held() && w.volume.Met() > 0 })

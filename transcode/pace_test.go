@@ -30,6 +30,7 @@ func (c *crowd) Read(context.Context) (throttle.Reading, error) {
 // TestATaskPacedToNearZeroKeepsItsLeaseAndEnds: others take the whole host
 // for longer than the lease lasts, and go.
 func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	s.write(s.path, gz(t, dump(1, 1000, 120)))
 	a, err := newAgent(t.Context(), agentOptions{

@@ -70,6 +70,7 @@ func (s *site) exists(rel string) bool {
 const mp4 = "2024-04-23/" + session + ".replay.mp4"
 
 func TestPoliciesOfOriginals(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		version string
 		parts   bool
@@ -87,6 +88,7 @@ func TestPoliciesOfOriginals(t *testing.T) {
 		{"4.10.13", false, cleanup.PolicyTrash, "mp4", false, true},
 	} {
 		t.Run(tc.version+" "+string(tc.policy), func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, tc.version, tc.parts)
 			stale := "2024-04-23/" + session + ".tar" // made by core when someone downloaded
 			s.write(stale, []byte("old download"))
@@ -127,8 +129,10 @@ func TestPoliciesOfOriginals(t *testing.T) {
 }
 
 func TestAStaleVideoIsReplaced(t *testing.T) {
+	t.Parallel()
 	for _, version := range []string{"3.10.9", "4.10.13"} {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, version, false)
 			s.write(mp4, []byte("half an MP4 of an earlier attempt"))
 			if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
@@ -152,8 +156,12 @@ func TestAStaleVideoIsReplaced(t *testing.T) {
 // TestALateOriginalIsNotConvertedAgain: Lion 3.10.4 to 3.10.10 uploads its
 // recordings once more when it restarts. They go as originals go.
 func TestALateOriginalIsNotConvertedAgain(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete, cleanup.PolicyKeep} {
-		t.Run(string(policy), func(t *testing.T) { lateOriginal(t, policy) })
+		t.Run(string(policy), func(t *testing.T) {
+			t.Parallel()
+			lateOriginal(t, policy)
+		})
 	}
 }
 
@@ -205,6 +213,7 @@ func lateOriginal(t *testing.T, policy cleanup.Policy) {
 // TestAnotherRecordingOfTheSessionIsLeftToHumans: two different recordings
 // under one session cannot both be the replay.
 func TestAnotherRecordingOfTheSessionIsLeftToHumans(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "3.10.9", false)
 	if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 		t.Fatalf("%+v", v)
@@ -226,6 +235,7 @@ func TestAnotherRecordingOfTheSessionIsLeftToHumans(t *testing.T) {
 }
 
 func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
+	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
 	random := make([]byte, 4000)
 	for i := range random {
@@ -254,6 +264,7 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 		"cut for good": {data: cutHalf(gz(t, dump(7, 1000, 60))), state: queue.StateFailed, reason: transcode.ClassIncomplete},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t, "4.10.13", false)
 			if tc.data != nil {
 				s.write(s.path, tc.data)
@@ -292,6 +303,7 @@ func cutHalf(b []byte) []byte { return b[:len(b)/2] }
 // TestCoreThatFailsForAWhileCostsNothing orders faults of all kinds; the
 // task waits and then ends well.
 func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]coretest.Fault{
 		"server errors everywhere":   {Path: regexp.MustCompile("sessions"), Times: 3, Status: 502},
 		"upload cut in the middle":   {Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 2, Read: 1000, Cut: true},
@@ -315,6 +327,7 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 }
 
 func TestAShutdownPutsTheTaskBack(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	s.write(s.path, gz(t, dump(1, 1000, 120)))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -348,6 +361,7 @@ func TestAShutdownPutsTheTaskBack(t *testing.T) {
 // TestAVideoThatIsNotProvenGoodIsNeverUploaded puts an ffmpeg in the way
 // whose decoder finds every video broken.
 func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	fake := filepath.Join(t.TempDir(), "ffmpeg")
 	script := "#!/bin/sh\ncase \" $* \" in *\" -xerror \"*) echo 'broken picture' >&2; exit 1;; esac\nexec ffmpeg \"$@\"\n"
@@ -418,6 +432,7 @@ func waitUntil(t *testing.T, ok func() bool) {
 // TestADiskThatIsFullIsWaitedFor: the work folder lies on a filesystem that
 // is too small.
 func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	small := t.TempDir()
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {

@@ -76,6 +76,7 @@ func mount(t *testing.T, dir string) (point string, tr *trouble, server *fuse.Se
 }
 
 func TestRecordingsAreFoundWhereNothingTellsOfThem(t *testing.T) {
+	t.Parallel()
 	below := t.TempDir()
 	put(t, below, today()+"/"+other+".cast.gz", "x", time.Hour)
 	point, _, _ := mount(t, below)
@@ -92,6 +93,7 @@ func TestRecordingsAreFoundWhereNothingTellsOfThem(t *testing.T) {
 }
 
 func TestModeFollowsTheFileSystem(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	b := watch(t, root)
 	b.until("first poll", func() bool { return b.w.Status().Available })
@@ -101,6 +103,7 @@ func TestModeFollowsTheFileSystem(t *testing.T) {
 }
 
 func TestErrorsOfTheVolumeMakeItUnavailableForAWhile(t *testing.T) {
+	t.Parallel()
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, tr, _ := mount(t, below)
@@ -119,6 +122,7 @@ func TestErrorsOfTheVolumeMakeItUnavailableForAWhile(t *testing.T) {
 }
 
 func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, tr, _ := mount(t, below)
@@ -142,6 +146,7 @@ func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
 }
 
 func TestTheMountVanishesAndComesBack(t *testing.T) {
+	t.Parallel()
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, _, server := mount(t, below)

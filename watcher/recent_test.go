@@ -20,6 +20,7 @@ func longAgo(t *testing.T, root, day string) {
 // TestANewcomerInAnOldDayIsFoundAtOnce: a Lion that starts again sends what it
 // has kept, and one that could not reach the worker sends days later.
 func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	const old, older, new = "2023-01-05", "2022-12-31", "2023-01-06"
 	for _, day := range []string{old, older} {
@@ -50,6 +51,7 @@ func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
 // TestOldDaysThatRestAreNotReadAtEveryPoll, and neither are those that changed
 // long ago by our clock, whatever the volume's says.
 func TestOldDaysThatRestAreNotReadAtEveryPoll(t *testing.T) {
+	t.Parallel()
 	const quiet, busy, ahead = "2022-12-31", "2023-01-05", "2023-01-06"
 	now := time.Now()
 	w := &Watcher{RecentDays: 3}

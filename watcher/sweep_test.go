@@ -63,6 +63,7 @@ func (b *bench) swept(since time.Time) func() bool {
 }
 
 func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
+	t.Parallel()
 	below, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
 	const n = 20
 	years(t, below, n)
@@ -103,6 +104,7 @@ func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
 }
 
 func TestAFolderIsReadAgainNowAndThenWhateverItSays(t *testing.T) {
+	t.Parallel()
 	root, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
 	years(t, root, 1)
 	b := watch(t, root, func(w *Watcher) {
@@ -113,6 +115,7 @@ func TestAFolderIsReadAgainNowAndThenWhateverItSays(t *testing.T) {
 }
 
 func TestASweepGoesOnAfterARestart(t *testing.T) {
+	t.Parallel()
 	below, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
 	const n = 40
 	years(t, below, n)
@@ -133,6 +136,7 @@ func TestASweepGoesOnAfterARestart(t *testing.T) {
 }
 
 func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	const n = most + 200
 	for i := range n {
@@ -182,6 +186,7 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 }
 
 func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
+	t.Parallel()
 	below := t.TempDir()
 	folder := "2023-01-05/" + sid + "/" + sid
 	put(t, below, folder+".replay.json", `{"files":[{"name":"`+sid+`.0.part.gz"}]}`, 100*time.Hour)

@@ -129,6 +129,7 @@ func put(t *testing.T, root, rel, text string, age time.Duration) {
 }
 
 func TestCatchesUpWithEverythingNewestFirst(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	days := []string{"2023-01-05", "2024-02-29", today()}
 	for _, day := range days {
@@ -180,6 +181,7 @@ func TestAFileThatGrowsSlowlyIsNotTakenEarly(t *testing.T) {
 }
 
 func TestAFutureModificationTimeNeitherHurriesNorBlocks(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	b := watch(t, root)
 	put(t, root, today()+"/"+sid+".replay.gz", "x", -100*time.Hour)
@@ -191,6 +193,7 @@ func TestAFutureModificationTimeNeitherHurriesNorBlocks(t *testing.T) {
 }
 
 func TestAChangedRecordingIsOfferedAgain(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	rel := today() + "/" + sid + ".replay.gz"
 	put(t, root, rel, "one", time.Hour)
@@ -204,6 +207,7 @@ func TestAChangedRecordingIsOfferedAgain(t *testing.T) {
 }
 
 func TestARefusedRecordingIsOfferedAgain(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	b := watch(t, root)
@@ -217,6 +221,7 @@ func TestARefusedRecordingIsOfferedAgain(t *testing.T) {
 }
 
 func TestPartsAreTakenWhenAllAreThere(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	folder := today() + "/" + sid + "/" + sid
 	b := watch(t, root)
@@ -242,6 +247,7 @@ func TestPartsAreTakenWhenAllAreThere(t *testing.T) {
 }
 
 func TestBundledPartsMatchTheOpenedRecording(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS("../testdata/recordings/multipart/v4")); err != nil {
 		t.Fatal(err)
@@ -257,6 +263,7 @@ func TestBundledPartsMatchTheOpenedRecording(t *testing.T) {
 }
 
 func TestForeignFilesAreNeitherOfferedNorTouched(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	for _, rel := range []string{
 		today() + "/" + other + ".cast.gz", today() + "/" + other + ".replay.mp4", today() + "/" + other + ".json", today() + "/" + other + ".tar",
@@ -305,6 +312,7 @@ func tree(t *testing.T, root string) map[string]string {
 }
 
 func TestAnEmptiedVolumeIsUnavailableNotDeleted(t *testing.T) {
+	t.Parallel()
 	base := t.TempDir()
 	root, aside := filepath.Join(base, "replay"), filepath.Join(base, "aside")
 	b := watch(t, root)
@@ -330,6 +338,7 @@ func TestAnEmptiedVolumeIsUnavailableNotDeleted(t *testing.T) {
 }
 
 func TestEventsMakeTheNextPollComeSooner(t *testing.T) {
+	t.Parallel()
 	root := t.TempDir()
 	put(t, root, today()+"/"+other+".cast.gz", "x", time.Hour)
 	b := watch(t, root, func(w *Watcher) { w.Interval, w.Mode = time.Hour, ModeNotify })

@@ -15,7 +15,7 @@ func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {
 	good, bad := b.add("good.mp4"), b.add("bad.mp4")
 	good.scanned(10, 10)
 	for i := range 10 {
-		good.rendered(render.Progress{Done: time.Duration(i+1) * 10 * time.Second, Bytes: int64(i + 1), Total: 10})
+		good.rendered(render.Progress{Done: time.Duration(i+1) * 5 * time.Second, Bytes: int64(i + 1), Total: 10})
 		time.Sleep(100 * time.Millisecond) // long enough for the bars to be drawn
 	}
 	good.verifying()

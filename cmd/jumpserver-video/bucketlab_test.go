@@ -45,12 +45,12 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 		o.ReplayStorage = b.settings()
 		o.External = []coretest.Storage{{Name: "bucket", External: coretest.S3Bucket{Client: b.client, Name: b.bucket}}}
 	})
-	for name, value := range map[string]string{"STORAGE_SCAN_INTERVAL": "300ms", "STORAGE_SWEEP_INTERVAL": "1s", "STORAGE_MAX_REQUESTS": "1000000"} {
-		t.Setenv(name, value)
+	for name, value := range map[string]string{
+		"STORAGE_SCAN_INTERVAL": "300ms", "STORAGE_SWEEP_INTERVAL": "1s", "STORAGE_MAX_REQUESTS": "1000000", "TEST_REFRESH": "300ms",
+	} {
+		b.env[name] = value
 	}
-	was := refresh
-	refresh = 300 * time.Millisecond
-	t.Cleanup(func() { b.stopAgent(); refresh = was })
+	t.Cleanup(b.stopAgent)
 	if err := os.MkdirAll(b.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}

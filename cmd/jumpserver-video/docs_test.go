@@ -24,6 +24,10 @@ var block = regexp.MustCompile("(?s)<!-- test( stopped)? -->\n```sh\n(.*?)```")
 // TestCommandsOfTheDocs runs the marked commands of README and docs beside an
 // agent that has converted a session, as a reader would.
 func TestCommandsOfTheDocs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what it runs is tested otherwise")
+	}
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if _, err := plant("../../testdata/recordings", l.replay(), l.core); err != nil {
 		t.Fatal(err)
@@ -62,7 +66,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 					continue
 				}
 				ran++
-				shell(t, file, strings.ReplaceAll(m[2], "127.0.0.1:9000", fmt.Sprintf("127.0.0.1:%d", l.port)), session, recording)
+				l.shell(file, strings.ReplaceAll(m[2], "127.0.0.1:9000", fmt.Sprintf("127.0.0.1:%d", l.port)), session, recording)
 			}
 		}
 	}
@@ -72,7 +76,8 @@ func TestCommandsOfTheDocs(t *testing.T) {
 }
 
 // shell runs a piece of shell in a folder of its own.
-func shell(t *testing.T, file, script, session string, recording []byte) {
+func (l *lab) shell(file, script, session string, recording []byte) {
+	t := l.t
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "recordings"), 0o750); err != nil {
@@ -84,7 +89,7 @@ func shell(t *testing.T, file, script, session string, recording []byte) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "SESSION="+session)
+	cmd.Dir, cmd.Env = dir, append(l.environ(), "SESSION="+session)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s\n%s", file, err, script, out)
 	}

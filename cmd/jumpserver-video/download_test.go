@@ -15,6 +15,10 @@ import (
 // TestConvertTakesWhatJumpServerLetsPeopleDownload converts the .tar of the
 // web page's download, of a flat recording and of one in parts.
 func TestConvertTakesWhatJumpServerLetsPeopleDownload(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two more conversions")
+	}
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -19,10 +18,10 @@ import (
 	"jumpserver-video/watcher/upload"
 )
 
-// process runs the agent as a process, which alone can be killed.
-func (l *lab) process() (kill func()) {
+// killable runs an agent that is killed rather than stopped.
+func (l *lab) killable() (kill func()) {
 	l.t.Helper()
-	cmd := exec.Command("jumpserver-video", "agent") // this test binary; see TestMain
+	cmd := l.process("agent")
 	cmd.Stderr = &l.log
 	if err := cmd.Start(); err != nil {
 		l.t.Fatal(err)
@@ -48,18 +47,19 @@ type slowBody struct{ io.ReadCloser }
 
 func (s *slowBody) Read(p []byte) (int, error) {
 	time.Sleep(time.Millisecond)
-	return s.ReadCloser.Read(p[:min(len(p), 8<<10)])
+	return s.ReadCloser.Read(p[:min(len(p), 4<<10)])
 }
 
 // TestKilledWhileUploading kills the agent with SIGKILL again and again while
 // Lions hand recordings over, which they delete when they are told that the
 // worker has them: each session is served as an MP4 in the end.
 func TestKilledWhileUploading(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	kill := l.process()
+	kill := l.killable()
 	t.Cleanup(func() { kill() })
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
 
@@ -77,7 +77,7 @@ func TestKilledWhileUploading(t *testing.T) {
 		lions[era] = lion
 	}
 	const sessions = 8 // of each era
-	from := map[liontest.Era]string{liontest.Signed: sample(t, "tiny/v3/*/*.replay.gz"), liontest.Parts: sample(t, "multipart/v4/*/*")}
+	small, parts := sample(t, "tiny/v3/*/*.replay.gz"), sample(t, "multipart/v4/*/*")
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	taken, refused := 0, 0
@@ -86,7 +86,11 @@ func TestKilledWhileUploading(t *testing.T) {
 		for i := range sessions {
 			id := fmt.Sprintf("%08x-%04x-4111-8111-111111111111", i, int(era))
 			ids = append(ids, id)
-			l.recorded(lion, id, from[era])
+			from := small
+			if era == liontest.Parts && i%4 == 0 {
+				from = parts
+			}
+			l.recorded(lion, id, from)
 			group.Go(func() {
 				time.Sleep(time.Duration(i) * 400 * time.Millisecond)
 				out, err := lion.End(t.Context(), id, sessionDay)
@@ -107,12 +111,13 @@ func TestKilledWhileUploading(t *testing.T) {
 	go func() { group.Wait(); stop() }()
 	kills := 0
 	for over.Err() == nil {
+		l.until("it takes uploads again", func() bool { return over.Err() != nil || l.health() == http.StatusOK })
 		select {
 		case <-over.Done():
-		case <-time.After(time.Duration(300+rand.IntN(1200)) * time.Millisecond):
+		case <-time.After(time.Duration(100+rand.IntN(900)) * time.Millisecond):
 			kill()
 			kills++
-			kill = l.process()
+			kill = l.killable()
 		}
 	}
 	t.Logf("%d kills, %d recordings taken, %d refused", kills, taken, refused)
@@ -164,8 +169,10 @@ func (n lost) RoundTrip(r *http.Request) (*http.Response, error) {
 // TestTheLastAnswerIsLost: the worker has the recording, and Lion, which does
 // not know, puts it into core's storage as well.
 func TestTheLastAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	for era, end := range map[liontest.Era]string{liontest.Signed: "/task/", liontest.Parts: "/task/upload/2"} {
 		t.Run(era.String(), func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, "4.10.13")
 			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 				t.Fatal(err)
@@ -205,6 +212,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 // TestTwoUploadsOfOneSession: the same recording twice is one MP4; another
 // recording of the session waits for a human, and harms nothing.
 func TestTwoUploadsOfOneSession(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)

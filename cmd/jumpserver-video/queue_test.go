@@ -31,12 +31,13 @@ func (l *lab) put(id string) {
 // TestAnAgentWithoutItsSharedQueueLives: core hears of it, the health page says
 // what is wrong, and it works when the queue comes.
 func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	port, err := freePort(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("QUEUE_URL", fmt.Sprintf("nats://127.0.0.1:%d", port))
+	l.env["QUEUE_URL"] = fmt.Sprintf("nats://127.0.0.1:%d", port)
 	l.start()
 	l.until("online", func() bool { c := l.core.Components(); return len(c) == 1 && c[0].Online })
 	l.until("told", func() bool {
@@ -62,6 +63,7 @@ func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 // TestTheQueueIsDeletedWhileTheAgentRuns: the agent ends, so that the service
 // manager starts it anew, and everything is found again.
 func TestTheQueueIsDeletedWhileTheAgentRuns(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	const before, after = "eeeeeeee-2222-4111-8111-111111111111", "eeeeeeee-3333-4111-8111-111111111111"
 	l.put(before)

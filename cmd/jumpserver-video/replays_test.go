@@ -27,6 +27,7 @@ import (
 // TestBucketTakesWhatComesFromEverywhere: from the volume, from Lion, and what
 // Lion had to put into the bucket itself, for each release.
 func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
+	t.Parallel()
 	server := storagetest.S3(t)
 	releases := []string{"4.10.17"}
 	if storagetest.All() {
@@ -34,6 +35,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	}
 	for _, version := range releases {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			b := newBucketLab(t, server, version)
 			seeds, err := plant("../../testdata/recordings", b.replay(), b.core)
 			if err != nil {
@@ -116,10 +118,10 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 // TestBucketWithoutAVolume: uploads need no replay folder, nor does what cannot
 // be converted.
 func TestBucketWithoutAVolume(t *testing.T) {
+	t.Parallel()
 	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
-	t.Setenv("REPLAY_DIR", "")
-	t.Setenv("ORIGINALS", "delete")
+	b.env["REPLAY_DIR"], b.env["ORIGINALS"] = "", "delete"
 	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
@@ -141,6 +143,7 @@ func TestBucketWithoutAVolume(t *testing.T) {
 // TestBucketSettingsThatAreWrong: nothing is lost or asked for often, the
 // reason is plain, and it goes on when the settings are mended.
 func TestBucketSettingsThatAreWrong(t *testing.T) {
+	t.Parallel()
 	storagetest.Heavy(t)
 	server := storagetest.S3(t)
 	for _, tc := range []struct {
@@ -154,8 +157,9 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 		{"null", "TYPE", "null", transcode.ClassNullStorage, queue.StateSkipped},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
 			b := newBucketLab(t, server, "4.10.13")
-			t.Setenv("STORAGE_SCAN_INTERVAL", "10m") // as it is in earnest
+			b.env["STORAGE_SCAN_INTERVAL"] = "10m" // as it is in earnest
 			if err := b.core.SetReplayStorage("", b.but(tc.field, tc.value)); err != nil {
 				t.Fatal(err)
 			}
@@ -201,6 +205,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 // TestBucketSettingsChangeAtRunTime: from core's own storage to a bucket and
 // back, each recording goes where core keeps replays at the time.
 func TestBucketSettingsChangeAtRunTime(t *testing.T) {
+	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	if err := b.core.SetReplayStorage("", map[string]any{"TYPE": "server"}); err != nil {
 		t.Fatal(err)
@@ -229,6 +234,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 // TestBucketRecordingsThatAreNotToBeConverted end in the right state, and are
 // not asked about again and again.
 func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
+	t.Parallel()
 	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	day, began := sessionDay, sessionStart

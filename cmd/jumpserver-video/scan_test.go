@@ -18,9 +18,9 @@ import (
 // TestBucketScan: both the volume and the bucket are told of, by day, and
 // nothing is changed or read.
 func TestBucketScan(t *testing.T) {
+	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
-	t.Setenv("STORAGE_SCAN_INTERVAL", "10m")
-	t.Setenv("STORAGE_SWEEP_INTERVAL", "24h")
+	b.env["STORAGE_SCAN_INTERVAL"], b.env["STORAGE_SWEEP_INTERVAL"] = "10m", "24h"
 	b.start()
 	b.until("healthy", func() bool { return b.health() == http.StatusOK })
 	b.stop()

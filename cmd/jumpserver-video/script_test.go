@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,6 +23,12 @@ import (
 
 func TestMain(m *testing.M) {
 	installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
+	if d, err := time.ParseDuration(os.Getenv("TEST_REFRESH")); err == nil {
+		refresh = d
+	}
+	if n, err := strconv.ParseInt(os.Getenv("TEST_UPLOAD_RESERVE"), 10, 64); err == nil {
+		uploadReserve = n
+	}
 	testscript.Main(m, map[string]func(){"jumpserver-video": main})
 }
 

@@ -49,11 +49,11 @@ func writeCertificate(t *testing.T, dir, name string) (cert, key string) {
 }
 
 func TestTheAgentSpeaksHTTPS(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
-	m := newManager(t)
+	m := newManager(t, l)
 	cert, key := writeCertificate(t, t.TempDir(), "video.example.test")
-	t.Setenv("HTTPD_TLS_CERT", cert)
-	t.Setenv("HTTPD_TLS_KEY", key)
+	l.env["HTTPD_TLS_CERT"], l.env["HTTPD_TLS_KEY"] = cert, key
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -91,8 +91,7 @@ func TestTheAgentSpeaksHTTPS(t *testing.T) {
 	if out, code := l.command("tasks", "--json"); code != 0 || len(out) < 10 {
 		t.Errorf("tasks: %d %s", code, out)
 	}
-	t.Setenv("HTTPD_TLS_CERT", "")
-	t.Setenv("HTTPD_TLS_KEY", "")
+	l.env["HTTPD_TLS_CERT"], l.env["HTTPD_TLS_KEY"] = "", ""
 	if out, code := l.command("tasks", "--json"); code == 0 {
 		t.Errorf("tasks without TLS: %d %s", code, out)
 	}

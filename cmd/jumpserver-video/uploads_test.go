@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -89,8 +90,10 @@ func sample(t *testing.T, pattern string) string {
 // TestEveryLionsUploadsAreServedAsMP4: whatever its release, and also when it
 // sends what it has kept again after its restart.
 func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
-	for _, version := range []string{"3.10.9", "4.10.13"} {
+	t.Parallel()
+	for _, version := range releases() {
 		t.Run(version, func(t *testing.T) {
+			t.Parallel()
 			l := newLab(t, version)
 			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 				t.Fatal(err)
@@ -179,6 +182,7 @@ func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
 
 // TestWhatCannotBeConvertedIsUploadedAsItIs: nothing is ever drawn in it.
 func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
@@ -230,11 +234,13 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 
 // TestAnUnfitWorkerSaysSo: health tells why, and Lion keeps its recordings.
 func TestAnUnfitWorkerSaysSo(t *testing.T) {
+	t.Parallel()
 	reasons := func(l *lab) string {
 		_, body := l.get("/video-worker/health/", "", "")
 		return body
 	}
 	t.Run("no ffmpeg", func(t *testing.T) {
+		t.Parallel()
 		l := newLab(t, "4.10.13")
 		real, err := exec.LookPath("ffmpeg")
 		if err != nil {
@@ -245,7 +251,7 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 		if err := os.Symlink(real, link); err != nil {
 			t.Fatal(err)
 		}
-		t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+		l.env["PATH"] = bin + ":" + os.Getenv("PATH")
 		l.start()
 		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 			t.Fatal(err)
@@ -271,9 +277,9 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
 	})
 	t.Run("no room", func(t *testing.T) {
-		uploadReserve = 1 << 60
-		t.Cleanup(func() { uploadReserve = 1 << 30 })
+		t.Parallel()
 		l := newLab(t, "4.10.13")
+		l.env["TEST_UPLOAD_RESERVE"] = strconv.Itoa(1 << 60)
 		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,9 @@ type browser struct {
 
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil && path == "" {
@@ -163,6 +166,7 @@ func (b *browser) signIn(token string) {
 }
 
 func TestThePageShowsTheQueue(t *testing.T) {
+	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
@@ -203,6 +207,7 @@ func TestThePageShowsTheQueue(t *testing.T) {
 }
 
 func TestALogIsShownAsText(t *testing.T) {
+	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
@@ -228,6 +233,7 @@ func TestALogIsShownAsText(t *testing.T) {
 }
 
 func TestRetryingNeedsTheToken(t *testing.T) {
+	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
@@ -266,6 +272,7 @@ func (b *browser) call(method, path string) string {
 
 // TestBehindAProxy: below a prefix, from another host.
 func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	to, err := url.Parse(l.server.URL)
 	if err != nil {
@@ -294,6 +301,7 @@ var audit string
 // TestAccessibleEverywhere audits the page in light, dark and on a phone, and
 // leaves a picture of each with the test's artifacts (go test -artifacts).
 func TestAccessibleEverywhere(t *testing.T) {
+	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	for _, v := range []struct {
 		name, scheme  string
