@@ -18,6 +18,7 @@ import (
 // TestALionOfV3OutlivesTheAgentsRestart: its cookie is good no more, as the
 // agent makes its own secret; its channel has ended, and it logs in again.
 func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3.10.9")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
@@ -48,6 +49,7 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 // TestRazorHandsOver: what is a Guacamole dump is taken, whatever it is called;
 // what is not is refused by name, and stays as it is where Razor then puts it.
 func TestRazorHandsOver(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "3.10.9")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
@@ -101,6 +103,7 @@ func TestRazorHandsOver(t *testing.T) {
 // TestCoresCertificateIsCheckedUnlessToldOtherwise: IGNORE_VERIFY_CERTS, from
 // the registration to the MP4 of an upload.
 func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
@@ -114,13 +117,13 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 		r.Out.Host = r.In.Host
 	}})
 	t.Cleanup(front.Close)
-	t.Setenv("CORE_HOST", front.URL)
+	l.env["CORE_HOST"] = front.URL
 	l.start()
 	l.until("the certificate refused", func() bool {
 		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.log.String(), "IGNORE_VERIFY_CERTS")
 	})
 	l.stop()
-	t.Setenv("IGNORE_VERIFY_CERTS", "true")
+	l.env["IGNORE_VERIFY_CERTS"] = "true"
 	l.start()
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
 	lion, id := l.lion(liontest.Parts), "aaaaaaaa-6666-4111-8111-111111111111"
