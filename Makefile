@@ -85,8 +85,9 @@ bench-governor: build ## two minutes of competitors coming and going beside the 
 bench-scan: build ## what looking after 200,000 files costs; half an hour
 	go run ./cmd/bench-scan
 
-load: build ## fifty sessions that close at once, and one upload of 5 GB
-	go run ./cmd/bench-upload
+load: build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
+	go run ./cmd/bench-upload $(if $(LOAD),-recording $(LOAD))
+	go run ./cmd/bench-upload -wait
 	go run ./cmd/bench-upload -large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way

@@ -27,7 +27,7 @@ import (
 func main() {
 	b := bench{}
 	flag.StringVar(&b.binary, "agent", "bin/jumpserver-video", "the agent")
-	flag.StringVar(&b.recording, "recording", "testdata/recordings/multipart/v4/2026-11-22", "a day's folder with one recording in parts")
+	flag.StringVar(&b.recording, "recording", "testdata/recordings/multipart/v4/2026-11-22", "a day's folder with one recording, in parts or flat")
 	flag.IntVar(&b.sessions, "sessions", 50, "sessions that close at once")
 	flag.IntVar(&b.target, "target", 80, "CPU_TARGET, percent")
 	flag.IntVar(&b.large, "large", 0, "megabytes of one recording to upload instead, while nothing is converted")
@@ -112,7 +112,17 @@ func (b *bench) run(ctx context.Context) error {
 	if b.wait {
 		fmt.Printf("all served as MP4    after %.0f s\n", time.Since(began).Seconds())
 	}
-	return errors.Join(context.Cause(ctx), m.verdict(began, b.target), lostOnes(nowhere.Load()))
+	return errors.Join(context.Cause(ctx), m.verdict(began, b.target), lostOnes(nowhere.Load()), unclean(refusals))
+}
+
+// unclean are refusals that were no answers: connections that broke.
+func unclean(refusals map[string]int) error {
+	for what, n := range refusals {
+		if len(what) < 3 || what[0] != '4' && what[0] != '5' {
+			return fmt.Errorf("%d uploads were not cleanly refused: %s", n, what)
+		}
+	}
+	return nil
 }
 
 func lostOnes(n int64) error {
@@ -125,7 +135,7 @@ func lostOnes(n int64) error {
 // kind is the short form of a refusal: its status.
 func kind(err error) string {
 	text := err.Error()
-	for _, status := range []string{"401", "403", "409", "415", "422", "503", "507"} {
+	for _, status := range []string{"401", "403", "408", "409", "415", "422", "429", "503", "507"} {
 		if strings.Contains(text, ": "+status+" ") {
 			_, what, _ := strings.Cut(text, ": ")
 			return what

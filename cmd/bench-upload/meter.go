@@ -111,6 +111,10 @@ func (m *meter) average() float64 {
 	return sum / float64(len(m.load)-settle)
 }
 
+// mostMemory is what the agent may take without ffmpeg, in bytes: far less than
+// what is on its way.
+const mostMemory = 200 << 20
+
 // verdict is what was not as it must be.
 func (m *meter) verdict(began time.Time, target int) error {
 	m.mu.Lock()
@@ -122,6 +126,8 @@ func (m *meter) verdict(began time.Time, target int) error {
 		return fmt.Errorf("health took longer than a second")
 	case m.site.core.Silence(began) > 60*time.Second:
 		return fmt.Errorf("no heartbeat for more than a minute")
+	case m.memory > mostMemory:
+		return fmt.Errorf("the agent took %d MB", m.memory>>20)
 	case m.average() > float64(target)+10:
 		fmt.Println("The host was above CPU_TARGET: the Lions and this program count, too.")
 	}

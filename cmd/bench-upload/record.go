@@ -45,13 +45,18 @@ func (b *bench) record(s *site, lion *liontest.Lion) (ids []string, bytes int64,
 	return ids, bytes, nil
 }
 
-// folder is the one recording of a day.
+// folder is the one recording of a day, or that recording's file if it is not
+// in parts.
 func folder(day string) (string, error) {
-	found, err := filepath.Glob(filepath.Join(day, "*", "*.part.gz"))
-	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("no recording in parts below %s", day)
+	parts, err := filepath.Glob(filepath.Join(day, "*", "*.part.gz"))
+	if err == nil && len(parts) > 0 {
+		return filepath.Dir(parts[0]), nil
 	}
-	return filepath.Dir(found[0]), nil
+	flat, err := filepath.Glob(filepath.Join(day, "*.replay.gz"))
+	if err != nil || len(flat) == 0 {
+		return "", fmt.Errorf("no recording below %s; name a day's folder", day)
+	}
+	return flat[0], nil
 }
 
 // large writes a dump of about so many bytes that does not compress.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os/exec"
 	"strings"
@@ -110,11 +111,11 @@ func checkAt(core *coreapi.Client) upload.Check {
 		p, err := core.ForwardProfile(ctx, authorization, date, org)
 		switch {
 		case errors.Is(err, coreapi.ErrUnauthorized):
-			return upload.Account{}, errors.Join(upload.ErrSignature, err)
+			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrSignature, err)
 		case errors.Is(err, coreapi.ErrForbidden): // v3 core's answer to a disabled account
 			return upload.Account{}, nil
 		case err != nil:
-			return upload.Account{}, errors.Join(upload.ErrNoCore, err)
+			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrNoCore, err)
 		}
 		return upload.Account{ID: p.ID, Service: p.IsServiceAccount, Valid: p.IsValid}, nil
 	}

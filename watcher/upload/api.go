@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -63,8 +64,12 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusInternalServerError
 	var refused *refusal
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded): // nothing came for long
+		status = http.StatusRequestTimeout
 	case errors.As(err, &refused):
 		status = refused.status
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		status = http.StatusBadRequest
 	case errors.Is(err, ErrNoTask):
 		status = http.StatusNotFound
 	case errors.Is(err, ErrBusy):

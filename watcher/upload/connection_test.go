@@ -113,8 +113,12 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 		if err == nil {
 			resp.Body.Close()
 		}
-		if ok := err == nil && resp.StatusCode == http.StatusOK; ok == stands {
-			t.Errorf("stands still %v: taken %v (%v)", stands, ok, err)
+		want := http.StatusOK
+		if stands {
+			want = http.StatusRequestTimeout
+		}
+		if err != nil || resp.StatusCode != want {
+			t.Errorf("stands still %v: %+v, %v", stands, resp, err)
 		}
 	}
 	if len(w.accepted) != 1 {

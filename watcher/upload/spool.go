@@ -165,14 +165,17 @@ func (s *Spool) put(dir, name string, data []byte) error {
 		return spoolError(err)
 	}
 	_, err = f.Write(data)
-	return s.seal(f, err, filepath.Join(dir, name))
+	return s.seal(f, spoolError(err), filepath.Join(dir, name))
 }
 
 // seal makes a file durable under its name, or removes it.
 func (s *Spool) seal(f *os.File, err error, path string) error {
-	if err == nil {
-		err = f.Sync()
+	if err != nil {
+		f.Close()
+		os.Remove(f.Name())
+		return err
 	}
+	err = f.Sync()
 	if cerr := f.Close(); err == nil {
 		err = cerr
 	}

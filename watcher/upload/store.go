@@ -46,7 +46,9 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 		os.Remove(f.Name())
 		return file, nil
 	default:
-		if _, err = f.Seek(0, io.SeekStart); err == nil {
+		if _, err = f.Seek(0, io.SeekStart); err != nil {
+			err = spoolError(err)
+		} else {
 			err = check(file.Name, f)
 		}
 	}
