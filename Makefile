@@ -70,6 +70,11 @@ AXE_VERSION = 4.14.1
 	cd .cache/prometheus && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .
 	mv .cache/prometheus/usr/bin/promtool $@ && rm -rf .cache/prometheus
 
+.PHONY: test-players
+test-players: ## MP4s in players and decoders other than ffmpeg's
+	@.ci/setup players
+	PLAYERS_TESTS=all go test -count=1 -v -run 'AnotherDecoder|MPV|Chromium' ./transcode/render
+
 race: setup ## the test suite under the race detector, without what only runs more processes
 	.ci/go-test -race -short ./...
 
