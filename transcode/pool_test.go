@@ -1,16 +1,12 @@
 package transcode_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +16,6 @@ import (
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/video"
 )
 
 // work offers the site's recording to an agent and runs it until the task
@@ -299,168 +294,3 @@ func hexOf(b []byte) []byte { return fmt.Appendf(nil, "%x", b) }
 func lengthOf(b []byte) string { return fmt.Sprintf("%d.%s", len(b), b) }
 
 func cutHalf(b []byte) []byte { return b[:len(b)/2] }
-
-// TestCoreThatFailsForAWhileCostsNothing orders faults of all kinds; the
-// task waits and then ends well.
-func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
-	t.Parallel()
-	for name, fault := range map[string]coretest.Fault{
-		"server errors everywhere":   {Path: regexp.MustCompile("sessions"), Times: 3, Status: 502},
-		"upload cut in the middle":   {Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 2, Read: 1000, Cut: true},
-		"answer of the upload lost":  {Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, After: true, Cut: true},
-		"answer of the marking lost": {Method: "PATCH", Path: regexp.MustCompile("sessions"), Times: 1, After: true, Cut: true},
-		"too many requests":          {Path: regexp.MustCompile("sessions"), Times: 2, Status: 429, Header: map[string]string{"Retry-After": "1"}},
-		"answer of an event lost":    {Method: "POST", Path: regexp.MustCompile("lifecycle_log"), Times: 1, After: true, Cut: true},
-	} {
-		for _, version := range []string{"3.10.9", "4.10.13"} {
-			t.Run(name+" "+version, func(t *testing.T) {
-				t.Parallel()
-				s := newSite(t, version, false)
-				s.core.Fail(fault)
-				if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
-					t.Fatalf("%+v", v)
-				}
-				s.checkReplaced()
-			})
-		}
-	}
-}
-
-func TestAShutdownPutsTheTaskBack(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "4.10.13", false)
-	s.write(s.path, gz(t, dump(1, 1000, 120)))
-	ctx, cancel := context.WithCancel(t.Context())
-	a, err := newAgent(t.Context(), agentOptions{
-		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),
-		boundary: func(name string) {
-			if name == string(queue.StateRendering) {
-				cancel()
-			}
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.queue.Close()
-	if err := a.offer(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.pool.Run(ctx); err != nil {
-		t.Fatal(err)
-	}
-	task, err := a.queue.Get(t.Context(), session)
-	if err != nil || task.State != queue.StateQueued || task.Held() || task.Attempt != 0 {
-		t.Errorf("%+v, %v", task, err)
-	}
-	if err := a.offer(t.Context()); errors.Is(err, queue.ErrActive) {
-		t.Error(err)
-	}
-}
-
-// TestAVideoThatIsNotProvenGoodIsNeverUploaded puts an ffmpeg in the way
-// whose decoder finds every video broken.
-func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "4.10.13", false)
-	fake := filepath.Join(t.TempDir(), "ffmpeg")
-	script := "#!/bin/sh\ncase \" $* \" in *\" -xerror \"*) echo 'broken picture' >&2; exit 1;; esac\nexec ffmpeg \"$@\"\n"
-	if err := os.WriteFile(fake, []byte(script), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	tool, err := video.Find(t.Context(), fake)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newAgent(t.Context(), agentOptions{
-		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyDelete, log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.queue.Close()
-	a.pool.Render.Tool, a.pool.MaxTries = tool, 2
-	if err := a.offer(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-
-	// The first failure waits for another try.
-	ctx, cancel := context.WithCancel(t.Context())
-	stopped := make(chan struct{})
-	go func() { _ = a.pool.Run(ctx); close(stopped) }()
-	var task queue.Task
-	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateRetrying && !task.Held()
-	})
-	if task.Attempt != 1 || task.Reason != transcode.ClassVerify || time.Until(task.Next) < 5*time.Second {
-		t.Errorf("%+v", task)
-	}
-	// The second is the last.
-	if err := a.queue.Retry(t.Context(), session); err != nil {
-		t.Fatal(err)
-	}
-	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateFailed && !task.Held()
-	})
-	cancel()
-	<-stopped
-	if !strings.Contains(task.Error, "broken picture") || task.Reason != transcode.ClassVerify {
-		t.Errorf("%s: %s", task.Reason, task.Error)
-	}
-	if !s.exists(s.path) || s.exists(mp4) {
-		t.Errorf("files: %v", s.files())
-	}
-	if d := cmp.Diff([]string{"replay_convert_start", "replay_convert_failure"}, s.events()); d != "" {
-		t.Error(d)
-	}
-	if one, _ := s.core.Session(session); one.ErrorReason != "replay_convert_failed" || one.HasReplay {
-		t.Errorf("%+v", one)
-	}
-}
-
-func waitUntil(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not in time")
-		}
-	}
-}
-
-// TestADiskThatIsFullIsWaitedFor: the work folder lies on a filesystem that
-// is too small.
-func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, "4.10.13", false)
-	small := t.TempDir()
-	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("mounts are not permitted here: %v", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(small, syscall.MNT_DETACH) })
-	a, err := newAgent(t.Context(), agentOptions{
-		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.queue.Close()
-	a.pool.WorkDir = small
-	if err := a.offer(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	stopped := make(chan struct{})
-	go func() { _ = a.pool.Run(ctx); close(stopped) }()
-	var task queue.Task
-	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateRetrying && !task.Held()
-	})
-	cancel()
-	<-stopped
-	if task.Reason != transcode.ClassDiskFull || !strings.Contains(task.Error, "MB free") || !s.exists(s.path) {
-		t.Errorf("%s: %s", task.Reason, task.Error)
-	}
-}

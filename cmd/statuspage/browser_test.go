@@ -323,7 +323,7 @@ func TestAccessibleEverywhere(t *testing.T) {
 			b.open(l.server.URL + Path)
 			b.eval(`sessionStorage.setItem('jumpserver-video-token', '` + token + `')`)
 			b.do(chromedp.Reload())
-			b.until(ready)
+			b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
 			b.audit(t, "page")
 			b.picture(t, v.name+".png")
 			b.click(`#reasons [data-key="` + failed + `"]`)

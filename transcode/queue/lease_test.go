@@ -1,0 +1,174 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
+
+func natsServer(t *testing.T) *server.Server { t.Helper(); return natsAt(t, -1) }
+
+func TestAgentsShareAQueueAndEachTaskIsDoneOnce(t *testing.T) {
+	url := natsURL(t)
+	agents := []*Queue{open(t, Options{URL: url, Owner: "a"}), open(t, Options{URL: url, Owner: "b"})}
+	const n = 100
+	for i := range n {
+		submit(t, agents[i%2], i, "x")
+	}
+	var mu sync.Mutex
+	times := map[string]int{}
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, q := range agents {
+		for range 3 {
+			wg.Go(func() {
+				for {
+					l, err := q.Lease(ctx)
+					if err != nil {
+						return
+					}
+					mu.Lock()
+					times[l.Task().ID]++
+					all := len(times) == n
+					mu.Unlock()
+					if err := l.Release(done); err != nil {
+						t.Error(err)
+					}
+					if all {
+						cancel()
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+	if len(times) != n {
+		t.Errorf("%d of %d tasks were done", len(times), n)
+	}
+	for id, k := range times {
+		if k != 1 {
+			t.Errorf("%s was done %d times", id, k)
+		}
+	}
+}
+
+func TestASilentHolderLosesItsLease(t *testing.T) {
+	url := natsURL(t)
+	const short = time.Second
+	silent := open(t, Options{URL: url, Owner: "silent", Lease: time.Hour}) // never renews in time
+	other := open(t, Options{URL: url, Owner: "other", Lease: short})
+	submit(t, silent, 1, "x")
+	old := lease(t, silent)
+	began := time.Now()
+	l := lease(t, other)
+	if took := time.Since(began); took < short/2 {
+		t.Errorf("taken over after %s already", took)
+	}
+	if l.Task().Owner != "other" {
+		t.Errorf("%+v", l.Task())
+	}
+	if err := old.Update(func(task *Task) { task.State = StateRetiring }); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("the earlier holder could write: %v", err)
+	}
+	if !errors.Is(context.Cause(old.Context()), ErrLeaseLost) {
+		t.Errorf("its context: %v", context.Cause(old.Context()))
+	}
+	if err := old.Release(done); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("the earlier holder could release: %v", err)
+	}
+	release(t, l, done)
+	if task, err := other.Get(t.Context(), id(1)); err != nil || task.State != StateDone {
+		t.Errorf("%+v, %v", task, err)
+	}
+}
+
+// TestAHolderThatIsCutOffStopsInTime: before anybody else may take the task,
+// although every write of its own hangs.
+func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
+	t.Parallel()
+	server := natsServer(t)
+	const short = 2 * time.Second
+	q := open(t, Options{URL: server.ClientURL(), Owner: "cut off", Lease: short})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	time.Sleep(short + short/2)
+	if err := l.Context().Err(); err != nil {
+		t.Fatal("lost while it was renewed:", err)
+	}
+	began := time.Now()
+	server.Shutdown()
+	select {
+	case <-l.Context().Done():
+	case <-time.After(2 * short):
+		t.Fatal("it goes on")
+	}
+	if took := time.Since(began); took >= short || !errors.Is(context.Cause(l.Context()), ErrLeaseLost) {
+		t.Errorf("after %s: %v", took, context.Cause(l.Context()))
+	}
+	if err := l.Update(func(task *Task) { task.State = StateRetiring }); !errors.Is(err, ErrLeaseLost) {
+		t.Errorf("it could still write: %v", err)
+	}
+}
+
+// TestATaskWhoseHoldersVanishRests, longer and longer, as long as it comes no
+// further.
+func TestATaskWhoseHoldersVanishRests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	vanish := func() Task { // as if the process had been killed
+		q := open(t, Options{Dir: dir})
+		l := lease(t, q)
+		task := l.Task()
+		if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return task
+	}
+	q := open(t, Options{Dir: dir})
+	submit(t, q, 1, "x")
+	l := lease(t, q)
+	if err := l.Update(func(task *Task) { task.State = StateRendering }); err != nil {
+		t.Fatal(err)
+	}
+	if err := q.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for n := 1; n <= 3; n++ {
+		if task := vanish(); task.Takeovers != n {
+			t.Errorf("%d takeovers after %d", task.Takeovers, n)
+		}
+	}
+	q = open(t, Options{Dir: dir})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if l, err := q.Lease(ctx); err == nil {
+		t.Errorf("taken at once: %+v", l.Task())
+	}
+	for takeovers, want := range map[int]time.Duration{0: 0, 2: 0, 3: firstBackoff, 4: 2 * firstBackoff, 100: lastBackoff} {
+		if got := vanished(takeovers); got != want {
+			t.Errorf("%d: %s, want %s", takeovers, got, want)
+		}
+	}
+}
+
+func TestARenewedLeaseIsNotTakenOver(t *testing.T) {
+	t.Parallel()
+	url := natsURL(t)
+	a := open(t, Options{URL: url, Owner: "a", Lease: time.Second})
+	b := open(t, Options{URL: url, Owner: "b", Lease: 3 * time.Second})
+	submit(t, a, 1, "x")
+	l := lease(t, a)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if got, err := b.Lease(ctx); err == nil {
+		t.Errorf("taken over: %+v", got.Task())
+	}
+	release(t, l, done)
+}
