@@ -32,8 +32,9 @@ type quality struct {
 // changes one word in fourteen. So it gets enlarged frames, and what counts is
 // the words that it is confident of in the lossless frame and finds again in
 // that frame with such noise, each time anew: each must be found in the decoded
-// one, too, with whatever confidence. Case does not count: l and L of some
-// fonts differ by a pixel.
+// one, too, with whatever confidence. A word is letters and digits: whether a
+// long path is one or is cut at a hyphen is as fickle. Case does not count: l
+// and L of some fonts differ by a pixel.
 const (
 	ocrFrames     = 8
 	ocrNoises     = 3
@@ -180,9 +181,10 @@ func (c *comparison) words(luma []byte, size image.Point, confidence float64) (m
 		if err != nil || sure < confidence {
 			continue
 		}
-		word := strings.TrimFunc(fields[11], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
-		if len(word) > 2 {
-			found[strings.ToLower(word)]++
+		for _, word := range strings.FieldsFunc(fields[11], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			if len(word) > 2 {
+				found[strings.ToLower(word)]++
+			}
 		}
 	}
 	return found, nil

@@ -63,8 +63,11 @@ func run(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
-// libwebp is linked statically into packages; Debian keeps its licence here.
-const libwebp = "/usr/share/doc/libwebp-dev/copyright"
+// These are linked statically into packages; Debian keeps their licences here.
+const (
+	libwebp    = "/usr/share/doc/libwebp-dev/copyright"
+	libdeflate = "/usr/share/doc/libdeflate-dev/copyright"
+)
 
 // linked lists the modules of a program's packages, by name, and what else is
 // linked.
@@ -114,6 +117,7 @@ func linked(ctx context.Context, program string) ([]component, error) {
 	all := []component{
 		{name: "Go standard library", version: runtime.Version(), files: licences(strings.TrimSpace(string(root)))},
 		{name: "libwebp", files: []string{libwebp}},
+		{name: "libdeflate", files: []string{libdeflate}},
 	}
 	for _, c := range found {
 		slices.Sort(c.files)

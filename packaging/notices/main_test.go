@@ -9,14 +9,16 @@ import (
 
 func TestEveryLibraryHasALicenceThatWeTake(t *testing.T) {
 	t.Chdir("../..")
-	if _, err := os.Stat(libwebp); err != nil {
-		t.Skip("libwebp-dev is not installed")
+	for _, file := range []string{libwebp, libdeflate} {
+		if _, err := os.Stat(file); err != nil {
+			t.Skipf("%s is not here: libwebp-dev and libdeflate-dev are not installed", file)
+		}
 	}
 	var out bytes.Buffer
 	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"github.com/spf13/cobra v", "github.com/hashicorp/go-retryablehttp v", "MPL-2.0: LICENSE", "Go standard library", "libwebp"} {
+	for _, want := range []string{"github.com/spf13/cobra v", "github.com/hashicorp/go-retryablehttp v", "MPL-2.0: LICENSE", "Go standard library", "libwebp", "libdeflate"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s", want)
 		}

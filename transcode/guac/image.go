@@ -32,13 +32,7 @@ var decoders = map[string]struct {
 }{
 	"image/png": {
 		func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte, alloc allocator) (picture, error) {
-			img, err := png.Decode(bytes.NewReader(b))
-			if err != nil {
-				return picture{}, err
-			}
-			return premultiplied(img, alloc), nil
-		},
+		decodePNG,
 	},
 	"image/jpeg": {
 		func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) },
@@ -155,9 +149,10 @@ func fromPaletted(out *image.RGBA, src *image.Paletted) (opaque bool) {
 	opaque = true
 	var table [256][4]byte
 	for i, c := range src.Palette {
-		r, g, b, a := c.RGBA()
-		table[i] = [4]byte{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), uint8(a >> 8)}
-		opaque = opaque && a == 0xFFFF
+		n, _ := color.NRGBAModel.Convert(c).(color.NRGBA)
+		a := uint32(n.A)
+		table[i] = [4]byte{uint8(div255(uint32(n.R) * a)), uint8(div255(uint32(n.G) * a)), uint8(div255(uint32(n.B) * a)), n.A}
+		opaque = opaque && a == 255
 	}
 	b := src.Rect
 	for y := range b.Dy() {
