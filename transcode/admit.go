@@ -19,6 +19,9 @@ func (j *job) admit(ctx context.Context) error {
 		return nil // the original may be gone already
 	}
 	session, err := j.session(ctx, j.id)
+	if err == nil || errors.Is(err, coreapi.ErrNotFound) {
+		j.answered()
+	}
 	if errors.Is(err, coreapi.ErrNotFound) {
 		return failure(ClassSession, skips, "core does not know the session: %w", err)
 	}

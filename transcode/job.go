@@ -185,7 +185,7 @@ func (j *job) end(ctx context.Context, err error) {
 		}
 	}
 	if verdict == waits {
-		j.holdFor(class)
+		j.holdFor(class, err)
 	}
 	if verdict == settles && class == ClassIncomplete && (j.spooled() || time.Since(j.source.ModTime) > incompleteLimit) {
 		verdict = fails // of an upload, all that there is has come

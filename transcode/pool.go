@@ -54,7 +54,7 @@ type Pool struct {
 
 	mu     sync.Mutex
 	active map[string]*job // by task id; guarded by mu
-	held   time.Time       // no task begins until then; guarded by mu
+	held   circuit         // guarded by mu
 	ended  map[string]bool // uploads that came to nothing, by place in the spool; guarded by mu
 	spool  map[string]bool // uploads that can be read here, by place in the spool; guarded by mu
 
@@ -136,7 +136,7 @@ func (p *Pool) admits(t queue.Task, beside int) bool {
 		return false // the upload is in the spool of another agent, and that agent's
 	}
 	p.mu.Lock()
-	held := time.Now().Before(p.held)
+	held := time.Now().Before(p.held.until)
 	p.mu.Unlock()
 	if held {
 		return false

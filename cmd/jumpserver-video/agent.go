@@ -31,6 +31,9 @@ const niceness = 10
 // refresh is the time between two reads of core's settings. Tests shorten it.
 var refresh = 5 * time.Minute
 
+// beat is the time between two heartbeats. Tests shorten it.
+var beat = 30 * time.Second
+
 // lease is how long an agent that has fallen silent keeps its tasks.
 const lease = 30 * time.Second
 
@@ -95,8 +98,8 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Registrar: &coreapi.Registrar{
 			Client: core, Name: cfg.Name, Token: string(cfg.BootstrapToken), Keys: coreapi.KeyFile{Dir: cfg.Dir("keys")}, Log: log,
 		},
-		Gauges:  func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) },
-		Refresh: refresh, Log: log,
+		Gauges: func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) },
+		Beat:   beat, Refresh: refresh, Log: log,
 	}
 	tasks, err := queue.Open(ctx, queue.Options{
 		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: lease, Log: log,
@@ -177,6 +180,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 			return errors.Join(err, work.Wait())
 		}
 		work.Go(func() error { return pool.Run(ctx) })
+		work.Go(func() error { return followCore(ctx, component, pool, log) })
 		work.Go(func() error { return purge(ctx, tasks, cfg.CleanPeriod.Duration(), log) })
 		work.Go(func() error { return uploaded.run(ctx) })
 		if volume != nil {
@@ -205,6 +209,25 @@ func waitRegistered(ctx context.Context, component *coreapi.Component) error {
 		}
 	}
 	return nil
+}
+
+// followCore tells the pool when core is there again after it was away, or had
+// refused our key.
+func followCore(ctx context.Context, component *coreapi.Component, pool *transcode.Pool, log *slog.Logger) error {
+	for away := false; ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+		was := away
+		if away = component.State().LastError != ""; was && !away {
+			log.Info("core is back; what waited for it goes on")
+			if err := pool.CoreIsBack(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("what waited for core goes on later", "error", err)
+			}
+		}
+	}
 }
 
 // remembered is where the watcher of the volume keeps what it is done with, and

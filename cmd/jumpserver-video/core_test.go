@@ -1,0 +1,137 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"jumpserver-video/coreapi/coretest"
+)
+
+// TestTheKeyIsRevokedWhileConverting: the agent registers anew, what is under
+// way goes on, and core hears of nothing twice.
+func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
+	l := newLab(t, "4.10.13", func(o *coretest.Options) { o.Registration = coretest.RegistrationOn })
+	seeds := planted(t, l)
+	var once sync.Once
+	stop := make(chan struct{})
+	t.Cleanup(func() { close(stop) })
+	go func() { // as soon as core was told that something begins
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			for _, s := range seeds {
+				if len(l.core.Events(s.id)) > 0 {
+					once.Do(func() {
+						if err := l.core.RevokeKey(l.core.Components()[0].Name); err != nil {
+							t.Error(err)
+						}
+					})
+					return
+				}
+			}
+		}
+	}()
+	l.start()
+	l.allReplaced(seeds)
+	if n := len(l.core.Components()); n != 2 {
+		t.Errorf("%d components: the agent has not registered anew", n)
+	}
+	l.toldOnce(seeds)
+}
+
+// TestCoreGoesAwayAndComesBack: all that waits for it goes on at once, long
+// before its turn would come, and meanwhile core is asked next to nothing.
+func TestCoreGoesAwayAndComesBack(t *testing.T) {
+	was := beat
+	beat = 500 * time.Millisecond
+	t.Cleanup(func() { beat = was })
+	l := newLab(t, "4.10.13")
+	seeds := planted(t, l)
+	throttled := coretest.Fault{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "3600"}}
+	throttled.Path = regexp.MustCompile("/sessions/|/status/$")
+	remove := l.core.Fail(throttled)
+	l.start()
+	l.until("given up for a while", func() bool { return strings.Contains(l.log.String(), "core answers nobody now") })
+	time.Sleep(5 * time.Second)
+	asked := 0
+	for _, r := range l.core.Requests() {
+		if strings.Contains(r.Path, "/sessions/") {
+			asked++
+		}
+	}
+	if asked > 6 {
+		t.Errorf("core was asked %d times about sessions while it was away", asked)
+	}
+	if l.health() == 0 {
+		t.Error("the agent does not answer")
+	}
+	remove()
+	l.allReplaced(seeds)
+	if !strings.Contains(l.log.String(), "core is back") {
+		t.Error("the agent has not noticed")
+	}
+	l.toldOnce(seeds)
+}
+
+// planted are some of the demo's recordings that become MP4s.
+func planted(t *testing.T, l *lab) (converted []seed) {
+	t.Helper()
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range seeds {
+		if strings.HasPrefix(s.from, "tiny") {
+			converted = append(converted, s)
+			continue
+		}
+		left, err := filepath.Glob(filepath.Join(l.replay(), s.date, s.id+"*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range left {
+			if err := os.RemoveAll(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return converted
+}
+
+func (l *lab) allReplaced(seeds []seed) {
+	l.t.Helper()
+	for _, s := range seeds {
+		l.until(s.what, func() bool { return l.served(s.id) == "mp4" })
+	}
+	l.until("all done", func() bool {
+		out, _ := l.command("tasks", "--state", "done", "--json")
+		return strings.Count(out, `"state": "done"`) == len(seeds)
+	})
+}
+
+// toldOnce checks that core heard of each event of each session once.
+func (l *lab) toldOnce(seeds []seed) {
+	l.t.Helper()
+	for _, s := range seeds {
+		seen := map[string]int{}
+		for _, e := range l.core.Events(s.id) {
+			seen[e.Name]++
+		}
+		if fmt.Sprint(seen) != "map[replay_convert_start:1 replay_convert_success:1 replay_upload_start:1 replay_upload_success:1]" {
+			l.t.Errorf("%s: %v", s.what, seen)
+		}
+	}
+}

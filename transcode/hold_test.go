@@ -1,0 +1,152 @@
+package transcode_test
+
+import (
+	"context"
+	"net/http"
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// TestOneCircuitForAllTasks: while core answers nobody, or refuses our key, a
+// few tasks find that out and all others stay where they are; when core is back
+// everything is done at once.
+func TestOneCircuitForAllTasks(t *testing.T) {
+	sessions := regexp.MustCompile("/sessions/")
+	for name, tc := range map[string]struct {
+		fault coretest.Fault
+		class queue.Class
+		most  int // requests
+	}{
+		"throttled": {coretest.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 6},
+		"refused":   {coretest.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, transcode.ClassCredentials, 6},
+		"errors":    {coretest.Fault{Path: sessions, Status: http.StatusInternalServerError, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 14},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMany(t, 60)
+			m.pool.Workers = 3
+			remove := m.core.Fail(tc.fault)
+			began := len(m.core.Requests())
+			ctx, cancel := context.WithCancel(t.Context())
+			var pool sync.WaitGroup
+			pool.Go(func() { _ = m.pool.Run(ctx) })
+			defer func() { cancel(); pool.Wait() }()
+			tried := func() (n int) {
+				tasks, err := m.queue.List(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, task := range tasks {
+					if task.State == queue.StateRetrying && task.Reason != tc.class {
+						t.Errorf("%s: %s", task.Reason, task.Error)
+					}
+					if task.State != queue.StateQueued || task.Held() {
+						n++
+					}
+				}
+				return n
+			}
+			waitUntil(t, func() bool { return tried() > 0 })
+			time.Sleep(3 * time.Second)
+			if n, asked := tried(), len(m.core.Requests())-began; n > 6 || asked > tc.most {
+				t.Errorf("%d tasks were tried, core was asked %d times", n, asked)
+			}
+			remove()
+			if err := m.pool.CoreIsBack(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			waitUntil(t, func() bool {
+				tasks, err := m.queue.List(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, task := range tasks {
+					if task.Held() || task.Reason != m.want[task.ID] {
+						return false
+					}
+				}
+				return true
+			})
+		})
+	}
+}
+
+// TestCoreIsUpgradedInMidTask from 3.10 to 4.10, at every step.
+func TestCoreIsUpgradedInMidTask(t *testing.T) {
+	for _, parts := range []bool{false, true} {
+		for _, step := range []queue.State{queue.StateRendering, queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring} {
+			t.Run(string(step)+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
+				t.Parallel()
+				s := newSite(t, "3.10.9", parts)
+				v := s.workWith(func(boundary string) {
+					if boundary == string(step) {
+						if err := s.core.SetVersion("4.10.13"); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+				if v.State != queue.StateDone || s.core.Version() != "4.10.13" {
+					t.Fatalf("%+v, core is %s", v, s.core.Version())
+				}
+				s.checkReplaced()
+			})
+		}
+	}
+}
+
+// TestTheSessionIsDeletedInMidTask: nobody can look for its replay any more.
+// Nothing is lost for it.
+func TestTheSessionIsDeletedInMidTask(t *testing.T) {
+	for _, step := range []string{
+		"rendering", "before event replay_convert_start", "verifying", "uploading", "before event replay_upload_start", "confirming", "retiring", "before event replay_upload_success",
+	} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "4.10.13", false)
+			reached := false
+			v := s.workWith(func(boundary string) {
+				if boundary == step {
+					reached = true
+					s.core.RemoveSession(session)
+				}
+			})
+			if !reached {
+				t.Fatal("that step was not reached")
+			}
+			if v.State != queue.StateDone && (v.State != queue.StateSkipped || v.Reason != transcode.ClassSession) {
+				t.Errorf("%s (%s): %s", v.State, v.Reason, v.Error)
+			}
+			if !s.exists(s.path) && !s.exists(mp4) {
+				t.Errorf("the recording is lost: %v", s.files())
+			}
+		})
+	}
+}
+
+// workWith is work with something that happens at step boundaries.
+func (s *site) workWith(at func(boundary string)) transcode.View {
+	s.t.Helper()
+	ctx := s.t.Context()
+	a, err := newAgent(ctx, agentOptions{
+		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: s.t.Output(), boundary: at,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer a.queue.Close()
+	if err := a.offer(ctx); err != nil {
+		s.t.Fatal(err)
+	}
+	v, err := a.settle(ctx)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return v
+}
