@@ -34,8 +34,9 @@ var refresh = 5 * time.Minute
 // beat is the time between two heartbeats. Tests shorten it.
 var beat = 30 * time.Second
 
-// lease is how long an agent that has fallen silent keeps its tasks.
-const lease = 30 * time.Second
+// lease is how long an agent that has fallen silent keeps its tasks. Agents of
+// one queue must agree on it; the linker sets another one for tests.
+var lease = "30s"
 
 func (a *app) agentCommand() *cobra.Command {
 	return &cobra.Command{
@@ -101,8 +102,12 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Gauges: func(ctx context.Context) coreapi.Stat { return coreapi.ReadGauges(ctx, cfg.DataDir) },
 		Beat:   beat, Refresh: refresh, Log: log,
 	}
+	keep, err := time.ParseDuration(lease)
+	if err != nil {
+		return err
+	}
 	tasks, err := queue.Open(ctx, queue.Options{
-		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: lease, Log: log,
+		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: keep, Log: log,
 	})
 	if err != nil {
 		return err

@@ -1,0 +1,63 @@
+package fleet
+
+import (
+	"encoding/json"
+	"os"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What is written down.
+const (
+	arrived  = "arrived"  // a recording on the volume
+	sent     = "sent"     // an MP4 to core, which took it or not
+	retired  = "retired"  // an original is about to be moved or removed
+	pushed   = "pushed"   // an MP4 is about to be moved or removed from where core serves it
+	told     = "told"     // core of something
+	troubled = "troubled" // somebody, by us
+)
+
+// event is a line of the log.
+type event struct {
+	At      time.Time `json:"at"`
+	What    string    `json:"what"`
+	Session string    `json:"session,omitempty"`
+	Agent   string    `json:"agent,omitempty"`
+	Video   string    `json:"video,omitempty"`  // SHA-256 of the MP4 that was sent, or that is in place at that moment
+	Source  bool      `json:"source,omitempty"` // whether that MP4 says that it was made from this recording
+	Status  int       `json:"status,omitempty"` // core's answer
+	Note    string    `json:"note,omitempty"`
+}
+
+// logbook takes events down, in the order in which they happen.
+type logbook struct {
+	mu     sync.Mutex
+	file   *os.File
+	events []event
+}
+
+func newLogbook(t *testing.T, path string) *logbook {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return &logbook{file: f}
+}
+
+func (l *logbook) add(e event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e.At = time.Now()
+	l.events = append(l.events, e)
+	data, _ := json.Marshal(e) // plain data
+	_, _ = l.file.Write(append(data, '\n'))
+}
+
+func (l *logbook) all() []event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]event(nil), l.events...)
+}

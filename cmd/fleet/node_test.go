@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+const (
+	agents = 3
+	nodes  = 3
+)
+
+// nodeConfig is what a process needs to know to be a NATS server.
+type nodeConfig struct {
+	Name   string
+	Port   int // of clients
+	Routes int // of the others
+	Dir    string
+	Others []string // where they are, seen from here
+}
+
+// nodeEnv makes the test binary a NATS server.
+const nodeEnv = "FLEET_NODE"
+
+// runNode is such a process; it runs until it is killed.
+func runNode(config string) error {
+	var c nodeConfig
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return err
+	}
+	opt := &server.Options{
+		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, JetStream: true, StoreDir: c.Dir,
+		Cluster: server.ClusterOpts{
+			Name: "fleet", Host: "127.0.0.1", Port: c.Routes, NoAdvertise: true, PoolSize: -1,
+			Advertise: "127.0.0.1:9", // servers know each other by the links alone
+		},
+		PingInterval: 2 * time.Second, MaxPingsOut: 2,
+	}
+	for _, other := range c.Others {
+		opt.Routes = append(opt.Routes, &url.URL{Scheme: "nats", Host: other})
+	}
+	s, err := server.NewServer(opt)
+	if err != nil {
+		return err
+	}
+	s.ConfigureLogger()
+	s.Start()
+	s.WaitForShutdown()
+	return nil
+}
+
+// cluster is the NATS servers and the links between them.
+type cluster struct {
+	config [nodes]nodeConfig
+	links  [nodes][nodes]*link // from, to; nil from one to itself
+}
+
+func newCluster(t *testing.T, dir string) *cluster {
+	t.Helper()
+	c := &cluster{}
+	ports := freePorts(t, 2*nodes)
+	for i := range c.config {
+		c.config[i] = nodeConfig{
+			Name: "node" + strconv.Itoa(i), Port: ports[2*i], Routes: ports[2*i+1], Dir: filepath.Join(dir, "node"+strconv.Itoa(i)),
+		}
+	}
+	for i := range c.config {
+		for k := range c.config {
+			if i != k {
+				c.links[i][k] = newLink(t, "127.0.0.1:"+strconv.Itoa(c.config[k].Routes))
+				c.config[i].Others = append(c.config[i].Others, c.links[i][k].addr())
+			}
+		}
+	}
+	return c
+}
+
+// command is a node's process.
+func (c *cluster) command(i int) *exec.Cmd {
+	config, _ := json.Marshal(c.config[i])          // plain data
+	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:noctx // ended by kill
+	cmd.Env = append(os.Environ(), nodeEnv+"="+string(config))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	return cmd
+}
+
+// isolate changes all links between a node and the others.
+func (c *cluster) isolate(i int, is condition) {
+	for k := range c.config {
+		if i != k {
+			c.links[i][k].set(is)
+			c.links[k][i].set(is)
+		}
+	}
+}
+
+// freePorts are of the loopback.
+func freePorts(t *testing.T, n int) (ports []int) {
+	t.Helper()
+	for range n {
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() // all at the end: they are different ones
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports
+}

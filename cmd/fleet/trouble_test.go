@@ -1,0 +1,88 @@
+package fleet
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// trouble makes things go wrong for a time, and then mends all of them. It
+// counts what it did.
+func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Duration) map[string]int {
+	kinds := []string{"agent killed", "agent stopped", "server killed", "agent cut off", "server cut off", "network stalled"}
+	counts := map[string]int{}
+	var busy sync.Map // whom something happens to already
+	var group sync.WaitGroup
+	end := time.Now().Add(length)
+	for n := 0; time.Now().Before(end) || n < len(kinds); n++ {
+		kind := kinds[n%len(kinds)]
+		if n >= len(kinds) { // at first, one of each
+			kind = kinds[random.IntN(len(kinds))]
+		}
+		i := random.IntN(agents)
+		who, short := "agent"+strconv.Itoa(i), time.Duration(random.IntN(3000))*time.Millisecond
+		if kind == "server killed" || kind == "server cut off" {
+			who = "node" + strconv.Itoa(i)
+		}
+		long := *lease + time.Second + 2*short // for long enough that a lease runs out
+		if _, already := busy.LoadOrStore(who, true); already {
+			n--
+		} else {
+			counts[kind]++
+			c.site.log.add(event{What: troubled, Agent: who, Note: kind})
+			group.Go(func() {
+				defer busy.Delete(who)
+				c.suffer(ctx, kind, i, short, long)
+				c.site.log.add(event{What: troubled, Agent: who, Note: "no longer " + kind})
+			})
+		}
+		pause(ctx, time.Duration(300+random.IntN(1200))*time.Millisecond)
+	}
+	group.Wait()
+	return counts
+}
+
+// suffer has one thing go wrong with an agent or server, and mends it.
+func (c *crew) suffer(ctx context.Context, kind string, i int, short, long time.Duration) {
+	agent, node := c.agents[i], c.nodes[i]
+	var err error
+	switch kind {
+	case "agent killed":
+		if err = agent.end(syscall.SIGKILL); err == nil {
+			pause(ctx, short)
+			err = agent.start()
+		}
+	case "server killed":
+		if err = node.end(syscall.SIGKILL); err == nil {
+			pause(ctx, short)
+			err = node.start()
+		}
+	case "agent stopped":
+		if err = agent.signal(syscall.SIGSTOP); err == nil {
+			pause(ctx, long)
+			err = agent.signal(syscall.SIGCONT)
+		}
+	case "agent cut off", "network stalled":
+		is := cut
+		if kind == "network stalled" {
+			is = stalled
+		}
+		for _, way := range c.ways[i] {
+			way.set(is)
+		}
+		pause(ctx, long)
+		for _, way := range c.ways[i] {
+			way.set(up)
+		}
+	case "server cut off":
+		c.cluster.isolate(i, cut)
+		pause(ctx, long)
+		c.cluster.isolate(i, up)
+	}
+	if err != nil {
+		c.site.t.Errorf("%s: %v", kind, err)
+	}
+}
