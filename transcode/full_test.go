@@ -1,0 +1,47 @@
+package transcode
+
+import (
+	"testing"
+	"time"
+
+	"jumpserver-video/transcode/queue"
+)
+
+// The pool asks the queue how much waits while the queue asks the pool what
+// may begin: neither holds the other up.
+func TestCountingTasksHoldsNoWorkerUp(t *testing.T) {
+	q, err := queue.Open(t.Context(), queue.Options{Dir: t.TempDir(), Owner: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := queue.Task{ID: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: encode(Source{Path: "x"}), Fingerprint: "x", Created: time.Now()}
+	if _, _, err := q.Submit(t.Context(), task); err != nil {
+		t.Fatal(err)
+	}
+	p := &Pool{Queue: q}
+	counted, leased := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := q.LeaseIf(t.Context(), func(task queue.Task, beside int) bool {
+			go func() {
+				_, err := p.full(t.Context())
+				counted <- err
+			}()
+			time.Sleep(100 * time.Millisecond) // it waits for the queue now
+			return p.admits(task, beside)
+		})
+		leased <- err
+	}()
+	for _, done := range []chan error{leased, counted} {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("the pool and its queue wait for each other")
+		}
+	}
+	if err := q.Close(); err != nil {
+		t.Error(err)
+	}
+}
