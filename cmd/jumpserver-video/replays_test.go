@@ -170,8 +170,9 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 			graphical := seeds[:8]
 			b.start()
 			b.until("told", func() bool {
-				// The first tasks find it out; the others are not begun then.
-				return slices.ContainsFunc(graphical, func(s seed) bool {
+				// The first tasks, of whatever sessions, find it out; the others
+				// are not begun then.
+				return slices.ContainsFunc(seeds, func(s seed) bool {
 					v := b.task(s.id)
 					return v.Reason == tc.class && v.State == tc.state && v.Error != ""
 				})
