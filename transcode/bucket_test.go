@@ -194,11 +194,11 @@ func (a *agent) offerAll(ctx context.Context, in storage.Storage) error {
 
 // offerSpool does what the spool does when an upload is complete.
 func (a *agent) offerSpool(ctx context.Context) error {
-	err := a.pool.Upload(ctx, session, spooled+"/"+path.Base(a.path))
-	if errors.Is(err, fs.ErrNotExist) {
+	place := spooled + "/" + path.Base(a.path)
+	if _, err := os.Stat(filepath.Join(a.pool.SpoolDir, place)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	return a.pool.Upload(ctx, session, place)
 }
 
 // checkPublished asserts the one right final state, which has the original in

@@ -29,18 +29,26 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 		}
 	}
 	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
-	// Core copies to the volume what somebody watches of a bucket, of a
-	// recording in parts perhaps some only: the whole is worked on first. So is
-	// an upload: it is whole, and nobody else has it.
-	if task, err := p.Queue.Get(ctx, c.Session); err == nil && !task.State.Final() {
-		switch other := SourceOf(task); {
-		case other.Bucket != nil:
+	if task, err := p.Queue.Get(ctx, c.Session); err == nil {
+		if err := p.before(task); err != nil {
+			return err
+		}
+		// Core copies to the volume what somebody watches of a bucket, of a
+		// recording in parts perhaps some only: the whole is worked on first.
+		if SourceOf(task).Bucket != nil && !task.State.Final() {
 			return fmt.Errorf("%w: the recording in the bucket", ErrInWork)
-		case p.inSpool(other):
-			return fmt.Errorf("%w: its upload", ErrInWork)
 		}
 	}
 	return p.submit(ctx, c.Session, source)
+}
+
+// before answers ErrInWork when the session's upload has to be worked on before
+// what was found elsewhere: it is whole, and nobody else has it.
+func (p *Pool) before(task queue.Task) error {
+	if p.inSpool(SourceOf(task)) && !task.State.Final() {
+		return fmt.Errorf("%w: its upload", ErrInWork)
+	}
+	return nil
 }
 
 // InBucket takes a recording that was found in a bucket: it becomes a task
@@ -54,6 +62,11 @@ func (p *Pool) InBucket(ctx context.Context, c bucket.Candidate) error {
 		return err
 	} else if full {
 		return watcher.ErrBusy
+	}
+	if task, err := p.Queue.Get(ctx, c.Session); err == nil {
+		if err := p.before(task); err != nil {
+			return err
+		}
 	}
 	source := Source{
 		Bucket: &BucketSource{Place: c.Storage.Place(), Key: c.Key, Objects: c.Objects},

@@ -14,8 +14,9 @@ import (
 // unless there is one, or was, for it. path is that of the recording, relative
 // to SpoolDir. It may be called again for as long as the upload is there.
 //
-// Uploads of one session are worked on one after the other: [ErrInWork] for
-// those that come second, until the first has ended.
+// Recordings of one session are worked on one after the other: [ErrInWork] for
+// an upload that comes second, until the first has ended, or waits for what may
+// never come.
 func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	p.mu.Lock()
 	if p.spool == nil {
@@ -37,7 +38,8 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 				p.uploadDone(path, true) // the agent died before it could say so
 			}
 			return nil
-		case p.inSpool(other) && !task.State.Final():
+		case task.State.Final() || task.State == queue.StateSettling && other.Spool == "":
+		case other.Spool == "" || p.inSpool(other):
 			return fmt.Errorf("%w; spool/%s waits", ErrInWork, path)
 		}
 	}

@@ -108,6 +108,7 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 
 // TestACutUploadIsUploadedAsItIs, and at once: nothing more of it will come.
 func TestACutUploadIsUploadedAsItIs(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "3.10.9", false)
 	whole := s.gone()
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
@@ -134,6 +135,7 @@ func (s *site) checkAsItIs(reason string) {
 // TestUploadsOfOneSessionDoNotTakeTurns: each that comes to nothing is tried
 // once, however many there are and however often they are offered.
 func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	tries := 0
 	a := s.uploadAgent(cleanup.PolicyTrash, func(name string) {
@@ -164,6 +166,7 @@ func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 // TestRecordingsOfOneSessionWaitForTheUpload: another upload, and what is found
 // on the volume. What died before it could be told done is told later.
 func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	data, err := os.ReadFile(filepath.Join(s.replay(), s.path))
 	if err != nil {
@@ -199,11 +202,56 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	if s.served() != "mp4" || s.exists(s.path) {
 		t.Errorf("core serves %s; files %v", s.served(), s.files())
 	}
+	// The other way round, the upload waits.
+	s.write(s.path, data)
+	if err := a.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	late := s.upload(third, data)
+	if err := a.pool.Upload(t.Context(), session, late); !errors.Is(err, transcode.ErrInWork) {
+		t.Error("an upload behind the volume:", err)
+	}
+	for _, v := range []func() (transcode.View, error){
+		func() (transcode.View, error) { return a.settle(t.Context()) },
+		func() (transcode.View, error) { return a.uploaded(t, late), nil },
+	} {
+		if v, err := v(); err != nil || v.State != queue.StateDone {
+			t.Errorf("%+v, %v", v, err)
+		}
+	}
+}
+
+// TestAnUploadDoesNotWaitForWhatIsIncomplete: the rest of what is on the volume
+// may never come.
+func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "4.10.13", false)
+	data := s.gone()
+	s.write(s.path, data[:len(data)-20])
+	now := time.Now()
+	if err := os.Chtimes(filepath.Join(s.replay(), s.path), now, now); err != nil {
+		t.Fatal(err)
+	}
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	if err := a.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := a.settle(t.Context()); err != nil || v.State != queue.StateSettling {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	if err := a.pool.Upload(t.Context(), session, s.upload(spooled, data)); err != nil {
+		t.Fatal(err)
+	}
+	// What is on the volume shadows the MP4 and is another recording: a human's.
+	if v, err := a.settle(t.Context()); err != nil || v.Reason != transcode.ClassShadowed {
+		t.Errorf("%+v, %v", v, err)
+	}
 }
 
 // TestTheUploadIsOnTheVolumeToo: the client did not get the last answer, or has
 // kept its copy and sends it to core when it restarts. It goes as originals go.
 func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
+	t.Parallel()
 	for _, tc := range []struct {
 		policy  cleanup.Policy
 		parts   bool
@@ -246,6 +294,7 @@ func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
 // TestAnUploadOfASessionThatCoreDoesNotKnow stays for a while: core may have
 // been wrong.
 func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	data := s.gone()
 	const unknown = "1b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"

@@ -1,18 +1,27 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/minio/minio-go/v7"
+
 	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/coreapi/liontest"
+	"jumpserver-video/coreapi/storage"
+	"jumpserver-video/coreapi/storage/storagetest"
+	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher/upload"
 )
 
 // TestALionOfV3OutlivesTheAgentsRestart: its cookie is good no more, as the
@@ -130,4 +139,64 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
 	l.ended(lion, id)
 	l.until("served", func() bool { return l.served(id) == "mp4" && l.marked(id) })
+}
+
+// TestBucketTakesWhatLionSendsTwice: its own storage is the bucket, where it puts
+// what the agent has, too, as the last answer was lost or as it restarts.
+func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
+	t.Parallel()
+	b := newBucketLab(t, storagetest.S3(t), "4.10.17")
+	b.start()
+	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	store := func(ctx context.Context, key, file string) error {
+		_, err := b.client.FPutObject(ctx, b.bucket, key, file, minio.PutObjectOptions{})
+		return err
+	}
+	sent := map[string]*liontest.Lion{}
+	for era, end := range map[liontest.Era]string{liontest.Signed: "/task/", liontest.Parts: "/task/upload/2", liontest.Keeps: ""} {
+		id := fmt.Sprintf("aaaaaaaa-7777-4111-8111-%012d", era)
+		sent[id] = b.lion(era, func(o *liontest.Options) {
+			o.Store = store
+			if end != "" {
+				o.Transport = lost{&http.Transport{DisableKeepAlives: true}, end}
+			}
+		})
+		from := sample(t, flatRecording)
+		if era == liontest.Parts {
+			from = sample(t, "multipart/v4/*/*")
+		}
+		b.recorded(sent[id], id, from)
+		if out, err := sent[id].End(t.Context(), id, sessionDay); err != nil || (out.Refused != nil) != (end != "") {
+			t.Fatalf("%+v %v", out, err)
+		}
+	}
+	alone := func(id string) bool {
+		return !slices.ContainsFunc(b.keys(), func(key string) bool { return strings.Contains(key, id) && !strings.HasSuffix(key, ".mp4") })
+	}
+	for id, lion := range sent {
+		b.until(id, func() bool { return b.marked(id) && alone(id) })
+		b.published(id, id, sessionDay)
+		if len(lion.Left()) == 0 {
+			continue
+		}
+		if err := lion.Restart(t.Context(), sessionDay); err != nil {
+			t.Fatal(err)
+		}
+		b.until("again "+id, func() bool { return b.trashed(id) && alone(id) && b.task(id).State == queue.StateDone })
+		if got := b.served(id); got != "mp4" {
+			t.Errorf("%s: core serves %s", id, got)
+		}
+	}
+	spool := &upload.Spool{Dir: filepath.Join(b.dir, "data", "spool")}
+	b.until("all uploads done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
+}
+
+// trashed tells whether something of a session is in the bucket's trash.
+func (b *bucketLab) trashed(id string) bool {
+	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
+		if storage.InTrash(o.Key) && strings.Contains(o.Key, id) {
+			return true
+		}
+	}
+	return false
 }

@@ -57,6 +57,7 @@ type Lion struct {
 	core   *coreapi.Client
 	url    string // of core
 	http   *http.Client
+	store  func(ctx context.Context, key, file string) error
 	leave  func() // ends the event channel
 }
 
@@ -71,6 +72,9 @@ type Options struct {
 	// Component and FileType are what it says of itself and of what it sends in
 	// forms; empty = lion, and what Lion of that era says.
 	Component, FileType string
+	// Store puts a file into the storage that Lion is set to, under its key; nil
+	// = core's own, through core.
+	Store func(ctx context.Context, key, file string) error
 	// Again is the time between the end of the event channel and the next
 	// login; 0 = 10 seconds, as Lion has it.
 	Again time.Duration
@@ -89,7 +93,7 @@ func Start(ctx context.Context, era Era, opt Options) (*Lion, error) {
 	}
 	client.SetKey(key)
 	l := &Lion{
-		era: era, worker: opt.Worker, dir: opt.Dir, key: key, core: client, url: opt.Core, leave: func() {},
+		era: era, worker: opt.Worker, dir: opt.Dir, key: key, core: client, url: opt.Core, store: opt.Store, leave: func() {},
 		says: cmp.Or(opt.Component, "lion"), file: cmp.Or(opt.FileType, ".gz"),
 		http: &http.Client{Transport: opt.Transport, Jar: &jar{}},
 	}
@@ -135,7 +139,7 @@ func (l *Lion) End(ctx context.Context, session, date string) (Outcome, error) {
 		}
 		return Outcome{Task: task}, l.forget(session)
 	}
-	if coreErr := l.toCore(ctx, session, files); coreErr != nil {
+	if coreErr := l.toStorage(ctx, session, date, files); coreErr != nil {
 		return Outcome{Refused: err}, fmt.Errorf("%w: %w", ErrNowhere, errors.Join(err, coreErr))
 	}
 	return Outcome{Refused: err}, l.forget(session)
@@ -155,7 +159,7 @@ func (l *Lion) Restart(ctx context.Context, date string) error {
 		if err != nil {
 			return err
 		}
-		if err := l.toCore(ctx, session, files); err != nil {
+		if err := l.toStorage(ctx, session, date, files); err != nil {
 			return err
 		}
 		if err := l.forget(session); err != nil {
@@ -172,9 +176,8 @@ func (l *Lion) toWorker(ctx context.Context, session, date string, files []strin
 	return l.sendForm(ctx, session, date, files[0])
 }
 
-// toCore is the fallback: to the storage that core has configured, which for
-// this Lion is core's own.
-func (l *Lion) toCore(ctx context.Context, session string, files []string) error {
+// toStorage is the fallback: to the storage that core has configured for it.
+func (l *Lion) toStorage(ctx context.Context, session, date string, files []string) error {
 	var size int64
 	version := coreapi.VersionGuacamole
 	if l.era == Parts {
@@ -194,7 +197,7 @@ func (l *Lion) toCore(ctx context.Context, session string, files []string) error
 			}
 			defer os.Remove(sent)
 		}
-		if _, err := l.core.UploadReplay(ctx, session, sent, version); err != nil {
+		if err := l.put(ctx, session, date, sent, version); err != nil {
 			return err
 		}
 		st, err := os.Stat(sent)
@@ -205,6 +208,19 @@ func (l *Lion) toCore(ctx context.Context, session string, files []string) error
 	}
 	_ = l.core.Lifecycle(ctx, session, coreapi.UploadSuccess, "") // the oldest cores have none
 	return l.core.MarkReplay(ctx, session, size)
+}
+
+// put stores one file of a recording.
+func (l *Lion) put(ctx context.Context, session, date, file string, version int) error {
+	if l.store == nil {
+		_, err := l.core.UploadReplay(ctx, session, file, version)
+		return err
+	}
+	key := date + "/" + session + ".replay.gz"
+	if version == coreapi.VersionPart {
+		key = date + "/" + session + "/" + filepath.Base(file)
+	}
+	return l.store(ctx, key, file)
 }
 
 // forget deletes a session's recording.
