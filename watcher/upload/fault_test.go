@@ -1,13 +1,16 @@
 package upload
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
+	"jumpserver-video/watcher/recording"
 	"jumpserver-video/watcher/volumetest"
 )
 
@@ -15,31 +18,8 @@ import (
 // upload makes, the client is told no, or what it was told yes about is there.
 // A quota that is used up is a full disk.
 func TestFaultsOfTheDisk(t *testing.T) {
-	below, point := t.TempDir(), filepath.Join(t.TempDir(), "spool")
-	if err := os.Mkdir(point, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	disk, err := volumetest.Mount(below, point)
-	if err != nil {
-		t.Skipf("FUSE mounts are not permitted here: %v", err)
-	}
-	t.Cleanup(disk.Vanish)
-	w := newWorker(t)
-	w.api.Spool.Dir = point
-	names, parts := lexicographic(2)
-	// flat and inParts upload as Lion of v3 and v4 do, and answer the last status.
-	flat := func() int {
-		status, _ := w.form(t, [2]string{"file", string(parts[names[0]])})
-		return status
-	}
-	inParts := func() int {
-		status, answer := w.announce(t, "lion", names, parts)
-		id, _ := answer["id"].(string)
-		for i := 0; i < len(names) && status == http.StatusOK; i++ {
-			status, _ = w.part(t, "lion", id, i, names[i], parts[names[i]])
-		}
-		return status
-	}
+	w, disk, _ := newFaultyWorker(t)
+	flat, inParts := w.uploads(t)
 	for _, upload := range []func() int{flat, inParts} {
 		for _, f := range []volumetest.Fault{
 			{Op: "mkdir", Errno: syscall.EDQUOT}, {Op: "mkdir", Errno: syscall.EROFS},
@@ -72,27 +52,133 @@ func TestFaultsOfTheDisk(t *testing.T) {
 	}
 }
 
-// whole checks what is complete in the spool, which must be something if it was
-// accepted, and empties the spool.
-func (w *worker) whole(t *testing.T, what string, accepted bool) {
+// newFaultyWorker has its spool on a disk that can be told to fail; below is
+// what is really there.
+func newFaultyWorker(t *testing.T) (w *worker, disk *volumetest.Volume, below string) {
+	t.Helper()
+	below = t.TempDir()
+	point := filepath.Join(t.TempDir(), "spool")
+	if err := os.Mkdir(point, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	disk, err := volumetest.Mount(below, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
+	}
+	t.Cleanup(disk.Vanish)
+	w = newWorker(t)
+	w.api.Spool.Dir = point
+	return w, disk, below
+}
+
+// uploads are as of Lion v3 and v4; they answer the last status.
+func (w *worker) uploads(t *testing.T) (flat, inParts func() int) {
+	names, parts := lexicographic(2)
+	flat = func() int {
+		status, _ := w.form(t, [2]string{"file", string(parts[names[0]])})
+		return status
+	}
+	inParts = func() int {
+		status, answer := w.announce(t, "lion", names, parts)
+		id, _ := answer["id"].(string)
+		for i := 0; i < len(names) && status == http.StatusOK; i++ {
+			status, _ = w.part(t, "lion", id, i, names[i], parts[names[i]])
+		}
+		return status
+	}
+	return flat, inParts
+}
+
+// TestKilledAtEveryCallOfAnUpload: what an agent finds that was killed at any of
+// the calls is whole, or is dropped; and whole it is if the client was told so.
+func TestKilledAtEveryCallOfAnUpload(t *testing.T) {
+	w, disk, below := newFaultyWorker(t)
+	flat, inParts := w.uploads(t)
+	for what, upload := range map[string]func() int{"a form": flat, "parts": inParts} {
+		dropped, kept, over := 0, 0, false
+		for n := 0; !over; n++ {
+			on := make(chan struct{})
+			disk.Set(volumetest.Fault{Skip: n, Hang: on})
+			status := make(chan int, 1)
+			go func() { status <- upload() }()
+			for !over && disk.Met() == 0 {
+				select {
+				case got := <-status:
+					if over = true; got != http.StatusOK {
+						t.Fatalf("%s: %d", what, got)
+					}
+				case <-time.After(time.Millisecond):
+				}
+			}
+			after := &Spool{Dir: t.TempDir()} // as the killed one left it
+			if err := os.CopyFS(after.Dir, os.DirFS(below)); err != nil {
+				t.Fatal(err)
+			}
+			disk.Set()
+			close(on)
+			if !over {
+				<-status
+			}
+			if _, err := after.Recover(); err != nil {
+				t.Errorf("%s, killed at call %d: %v", what, n, err)
+			}
+			all, err := after.Complete()
+			left, rerr := os.ReadDir(after.Dir)
+			if err != nil || rerr != nil || len(all) != len(left) || over && len(all) != 1 {
+				t.Errorf("%s, killed at call %d: %d complete of %d; %v, %v", what, n, len(all), len(left), err, rerr)
+			}
+			after.intact(t, fmt.Sprintf("%s, killed at call %d", what, n), all)
+			kept += len(all)
+			dropped += 1 - len(all)
+			w.accepted = nil
+			w.emptied(t)
+		}
+		if dropped < 10 || kept < 1 {
+			t.Errorf("%s: %d dropped, %d kept: nothing was tried", what, dropped, kept)
+		}
+	}
+}
+
+// intact checks the files of complete uploads.
+func (s *Spool) intact(t *testing.T, what string, all []Task) {
 	t.Helper()
 	_, parts := lexicographic(2)
-	all, err := w.api.Spool.Complete()
-	if err != nil || accepted && len(all) != 1 || accepted != (len(w.accepted) == 1) {
-		t.Errorf("%s: accepted %v: %d complete, %d told; %v", what, accepted, len(all), len(w.accepted), err)
-	}
 	for _, task := range all {
 		for _, f := range task.Files {
-			stored, err := os.ReadFile(filepath.Join(w.api.Spool.Dir, task.ID, f.Name))
+			stored, err := os.ReadFile(filepath.Join(s.Dir, task.ID, f.Name))
 			if err != nil || sum(stored) != f.Checksum || len(task.Files) == 2 && string(stored) != string(parts[f.Name]) {
 				t.Errorf("%s: %s: %d bytes, %v", what, f.Name, len(stored), err)
 			}
 		}
-		if err := w.api.Spool.Remove(task.ID); err != nil {
-			t.Error(err)
+		if rec, err := recording.Open(filepath.Join(s.Dir, s.Path(task))); err != nil || len(rec.Parts) != len(task.Files) {
+			t.Errorf("%s: %+v, %v", what, rec, err)
 		}
 	}
-	if _, err := w.api.Spool.Recover(); err != nil {
+}
+
+// emptied takes all uploads out of the spool.
+func (w *worker) emptied(t *testing.T) {
+	t.Helper()
+	all, err := w.api.Spool.Complete()
+	for _, task := range all {
+		err = errors.Join(err, w.api.Spool.Remove(task.ID))
+	}
+	if _, rerr := w.api.Spool.Recover(); err != nil || rerr != nil {
+		t.Error(err, rerr)
+	}
+	if err := os.RemoveAll(filepath.Join(w.api.Spool.Dir, "done")); err != nil {
 		t.Error(err)
 	}
+}
+
+// whole checks what is complete in the spool, which must be something if it was
+// accepted, and empties the spool.
+func (w *worker) whole(t *testing.T, what string, accepted bool) {
+	t.Helper()
+	all, err := w.api.Spool.Complete()
+	if err != nil || accepted && len(all) != 1 || accepted != (len(w.accepted) == 1) {
+		t.Errorf("%s: accepted %v: %d complete, %d told; %v", what, accepted, len(all), len(w.accepted), err)
+	}
+	w.api.Spool.intact(t, what, all)
+	w.emptied(t)
 }
