@@ -33,14 +33,14 @@ func patient(t *testing.T) (*Doctor, *coretest.Server) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = core.Close() })
-	t.Setenv("CORE_HOST", core.URL)
-	t.Setenv("REPLAY_DIR", replay)
-	t.Setenv("DATA_DIR", filepath.Join(dir, "data"))
-	t.Setenv("BIND_HOST", "127.0.0.1")
 	cfg, err := config.Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := cfg.CoreHost.Decode(core.URL); err != nil {
+		t.Fatal(err)
+	}
+	cfg.ReplayDir, cfg.DataDir, cfg.BindHost = replay, filepath.Join(dir, "data"), "127.0.0.1"
 	client, err := coreapi.New(coreapi.Options{BaseURL: core.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -67,6 +67,7 @@ func of(all []Finding, check string) (found []Finding) {
 }
 
 func TestAllIsWell(t *testing.T) {
+	t.Parallel()
 	d, core := patient(t)
 	all := d.Examine(t.Context())
 	if !Healthy(all) {
@@ -91,13 +92,32 @@ func TestAllIsWell(t *testing.T) {
 	}
 }
 
+// illness is something that goes wrong, and what the doctor says of it.
+type illness struct {
+	name, check, detail, fix string
+	level                    Level
+	breaks                   func(t *testing.T, d *Doctor, core *coretest.Server)
+}
+
+func (i illness) isFound(t *testing.T) {
+	d, core := patient(t)
+	i.breaks(t, d, core)
+	all := d.Examine(t.Context())
+	for _, f := range of(all, i.check) {
+		if f.Level == i.level && strings.Contains(f.Detail, i.detail) && strings.Contains(f.Fix, i.fix) {
+			if i.check != "clock" && Healthy(all) == (i.level == Bad) { // the server in core's place knows no key
+				t.Errorf("healthy: %t", Healthy(all))
+			}
+			return
+		}
+	}
+	t.Errorf("not found: %+v", all)
+}
+
 // TestWhatIsWrong: each thing that goes wrong is found, and has a fix.
 func TestWhatIsWrong(t *testing.T) {
-	for _, tt := range []struct {
-		name, check, detail, fix string
-		level                    Level
-		breaks                   func(t *testing.T, d *Doctor, core *coretest.Server)
-	}{
+	t.Parallel()
+	for _, tt := range []illness{
 		{"a key that was taken away", "registration", "does not accept the key", "start the agent", Bad, func(t *testing.T, d *Doctor, core *coretest.Server) {
 			if err := core.RevokeKey("worker-1"); err != nil {
 				t.Fatal(err)
@@ -141,9 +161,6 @@ func TestWhatIsWrong(t *testing.T) {
 		{"a data folder behind a closed one", "data folder", "permission denied", "right to enter", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
 			fails(t, d, volumetest.Fault{Op: "stat", On: "closed", Errno: syscall.EACCES})
 			d.Config.DataDir = d.Config.ReplayDir + "/closed"
-		}},
-		{"no folder for temporary files", "ffmpeg", "no such file", "TMPDIR", Bad, func(t *testing.T, _ *Doctor, _ *coretest.Server) {
-			t.Setenv("TMPDIR", "/nonexistent")
 		}},
 		{"no agent", "agent", "none answers", "systemctl start", Warn, func(_ *testing.T, d *Doctor, _ *coretest.Server) {
 			d.Config.Port = 1
@@ -241,24 +258,25 @@ func TestWhatIsWrong(t *testing.T) {
 		{"something else on the port", "agent", "something else answers", "HTTPD_PORT", Bad, func(t *testing.T, d *Doctor, _ *coretest.Server) {
 			answers(t, d, httptest.NewServer, http.StatusOK, "It works!")
 		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.isFound(t)
+		})
+	}
+}
+
+// TestWhatTheEnvironmentLacks is found likewise.
+func TestWhatTheEnvironmentLacks(t *testing.T) {
+	for _, tt := range []illness{
+		{"no folder for temporary files", "ffmpeg", "no such file", "TMPDIR", Bad, func(t *testing.T, _ *Doctor, _ *coretest.Server) {
+			t.Setenv("TMPDIR", "/nonexistent")
+		}},
 		{"no ffmpeg", "ffmpeg", "not in PATH", "apt-get install ffmpeg", Bad, func(t *testing.T, _ *Doctor, _ *coretest.Server) {
 			t.Setenv("PATH", t.TempDir())
 		}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			d, core := patient(t)
-			tt.breaks(t, d, core)
-			all := d.Examine(t.Context())
-			for _, f := range of(all, tt.check) {
-				if f.Level == tt.level && strings.Contains(f.Detail, tt.detail) && strings.Contains(f.Fix, tt.fix) {
-					if tt.check != "clock" && Healthy(all) == (tt.level == Bad) { // the server in core's place knows no key
-						t.Errorf("healthy: %t", Healthy(all))
-					}
-					return
-				}
-			}
-			t.Errorf("not found: %+v", all)
-		})
+		t.Run(tt.name, tt.isFound)
 	}
 }
 
