@@ -59,7 +59,9 @@ func (d *server) put(ctx context.Context) (string, error) {
 	if err := d.retireStale(); err != nil {
 		return "", err
 	}
-	answer, err := d.Core.UploadReplay(ctx, d.id, d.mp4(), coreapi.VersionMP4)
+	answer, err := d.Core.UploadReplay(ctx, d.id, d.mp4(), coreapi.VersionMP4, coreapi.Progress(func(sent, total int64) {
+		d.lease.Progress(float64(sent) / float64(max(total, 1)))
+	}))
 	return answer.URL, err
 }
 

@@ -46,6 +46,32 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 	}
 }
 
+// TestHowFarAnUploadIsCanBeSeen while core takes its time for it.
+func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "4.10.13", false)
+	s.core.Fail(coretest.Fault{Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, Delay: 3 * time.Second})
+	a, err := newAgent(t.Context(), agentOptions{
+		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.queue.Close()
+	if err := a.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan struct{})
+	go func() { _ = a.pool.Run(ctx); close(stopped) }()
+	waitUntil(t, func() bool {
+		task, err := a.queue.Get(t.Context(), session)
+		return err == nil && task.State == queue.StateUploading && task.Progress > 0
+	})
+	cancel()
+	<-stopped
+}
+
 func TestAShutdownPutsTheTaskBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "4.10.13", false)

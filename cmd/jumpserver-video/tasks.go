@@ -116,7 +116,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 }
 
 func stateText(v transcode.View) string {
-	if v.State == queue.StateRendering && v.Progress > 0 {
+	if (v.State == queue.StateRendering || v.State == queue.StateUploading) && v.Progress > 0 {
 		return fmt.Sprintf("%s %.0f %%", v.State, 100*v.Progress)
 	}
 	return string(v.State)

@@ -189,6 +189,11 @@ func TestThePageShowsTheQueue(t *testing.T) {
 		}
 	}
 	// The page follows what happens.
+	if err := l.second.Update(func(task *queue.Task) { task.State = queue.StateUploading }); err != nil {
+		t.Fatal(err)
+	}
+	l.second.Progress(.5)
+	b.until(`document.querySelector('#working li:nth-child(2) .how').textContent === 'uploading · 50 %'`)
 	l.set(func() { l.core = coreapi.State{LastError: "core cannot be reached"} })
 	b.until(`document.getElementById('health-text').textContent === 'Core not registered'`)
 	l.set(func() { l.core.Registered, l.core.Online, l.core.LastError = true, true, "" })
@@ -262,6 +267,24 @@ func TestRetryingNeedsTheToken(t *testing.T) {
 	b.do(chromedp.KeyEvent("\x1b"))
 	b.click("#sign")
 	b.until(`document.getElementById('sign').textContent === 'Sign in'`)
+}
+
+// TestALateAnswerDoesNotSignOut: one to a question from before the token.
+func TestALateAnswerDoesNotSignOut(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	b.eval(`window.fetch = (real => (url, how) => real(url, how).then(answer => how.headers.Authorization ? answer :
+		new Promise(done => window.release = () => done(answer))))(window.fetch)`)
+	b.until(`!!window.release`)
+	b.click("#sign")
+	b.signIn(token)
+	b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+	eval[string](b, `new Promise(done => { window.release(); setTimeout(() => done(''), 100); })`, chromedp.EvalAwaitPromise)
+	if b.eval(`document.getElementById('login').hidden`) != "true" || b.eval(`sessionStorage.length`) != "1" {
+		t.Error("signed out")
+	}
 }
 
 // call makes a request from within the page and answers its status.

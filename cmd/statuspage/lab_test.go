@@ -30,6 +30,7 @@ type lab struct {
 	queue  *queue.Queue
 	server *httptest.Server
 	page   *Server
+	second *queue.Lease // of the task that is verifying
 
 	mu      sync.Mutex
 	core    coreapi.State
@@ -126,7 +127,7 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		}
 	}
 	fill(working, 412e6, nil)
-	l.lease(t, verifying, 28e6, func(task *queue.Task) { task.State = queue.StateVerifying })
+	l.second = l.lease(t, verifying, 28e6, func(task *queue.Task) { task.State = queue.StateVerifying })
 	for i, class := range []queue.Class{transcode.ClassVerify, transcode.ClassVerify, transcode.ClassDiskFull, transcode.ClassKind, transcode.ClassKind} {
 		id := []string{failed, "6a057951-db28-48c5-8c4b-78c8cb39be1a", "7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", "8c279b73-fd4a-4ae7-8e6d-9aeaed5bd03c", "9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d"}[i]
 		fill(id, 9e6, func(task *queue.Task) {
@@ -199,7 +200,9 @@ func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task
 	if err := lease.Update(change); err != nil {
 		t.Fatal(err)
 	}
-	lease.Progress(.37)
+	if lease.Task().State == queue.StateRendering || lease.Task().State == queue.StateUploading {
+		lease.Progress(.37)
+	}
 	return lease
 }
 

@@ -193,7 +193,7 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 		case t.Held():
 			v := transcode.ViewOf(t)
 			q.Working = append(q.Working, v)
-			q.open(t, v.Before, v.Progress)
+			q.open(t, v.Before, worked(v))
 		default:
 			waiting = append(waiting, t)
 			q.open(t, transcode.SourceOf(t).Size, 0)
@@ -220,6 +220,19 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 	}
 	status.Reasons = sorted(reasons)
 	status.Rate = hour.rate(float64(q.Bytes) - q.Done)
+}
+
+// worked is how much of a task's work is behind it: drawing and encoding are
+// nearly all of it.
+func worked(v transcode.View) float64 {
+	switch v.State {
+	case queue.StateRendering:
+		return v.Progress
+	case queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring:
+		return 1
+	default:
+		return 0
+	}
 }
 
 // open counts a task that has not ended.

@@ -70,7 +70,7 @@ func TestStatus(t *testing.T) {
 	if want := int64(412e6 + 28e6 + 9e6 + 20*20e6 + 190e6); q.Bytes != want {
 		t.Errorf("%d bytes to do, want %d", q.Bytes, want)
 	}
-	if want := .37 * (412e6 + 28e6); q.Done < want-1 || q.Done > want+1 {
+	if want := .37*412e6 + 28e6; q.Done < want-1 || q.Done > want+1 {
 		t.Errorf("%.0f bytes of them done, want %.0f", q.Done, want)
 	}
 	if r := s.Reasons; len(r) != 3 || r[0].Class != transcode.ClassVerify || r[0].Failed != 2 || r[1].Retrying != 1 || r[2].Skipped != 2 {

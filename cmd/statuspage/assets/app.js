@@ -4,7 +4,7 @@ import { Refused, call, setToken, token } from './api.js';
 import { $, el, keep, text } from './dom.js';
 import { cpuPlot, daysPlot } from './plot.js';
 import * as task from './task.js';
-import { ago, bytes, count, moment, percent, plural, short, span, state } from './text.js';
+import { ago, bytes, count, measured, moment, percent, plural, short, span, state } from './text.js';
 
 const every = 2000; // ms between two looks; a hidden page looks more rarely
 const hiddenEvery = 30000;
@@ -14,14 +14,16 @@ let asking = false; // for the token: nothing else is shown meanwhile
 
 async function look() {
   clearTimeout(timer);
+  const asked = token();
+  const late = () => asking || token() !== asked; // whoever changed the token has looked again
   try {
     const status = await call('status');
-    if (asking) return;
+    if (late()) return;
     if (token() && !status.may_act) return askToken('The agent does not accept this token.');
     last = status;
     show(status);
   } catch (e) {
-    if (asking) return;
+    if (late()) return;
     if (e instanceof Refused) return askToken(token() ? 'The agent does not accept this token.' : '');
     health('bad', 'No answer');
     notice(`${e.message} Trying on.`);
@@ -108,16 +110,16 @@ function queue(s, now) {
     el('div', { class: 'line' }, el('span', { class: 'what' }, task.link(v.id, short(v.id)), el('span', { class: 'muted' })), el('span', { class: 'how' })),
     el('div', { class: 'bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100, 'aria-label': `Session ${v.id}` }, el('span')),
   ), (node, v) => {
-    const drawing = v.state === 'rendering';
+    const known = measured(v);
     const part = Math.round(1000 * v.progress) / 10;
     text(node.querySelector('.what .muted'), ` · ${bytes(v.bytes_before)}${v.owner ? ` · ${v.owner}` : ''}`);
-    text(node.querySelector('.how'), drawing ? `${state(v.state)} · ${percent(part)}` : state(v.state));
+    text(node.querySelector('.how'), known ? `${state(v.state)} · ${percent(part)}` : state(v.state));
     const bar = node.querySelector('.bar');
-    bar.classList.toggle('unknown', !drawing);
-    bar.firstElementChild.style.width = drawing ? `${part}%` : '';
-    if (drawing) bar.setAttribute('aria-valuenow', Math.round(part));
+    bar.classList.toggle('unknown', !known);
+    bar.firstElementChild.style.width = known ? `${part}%` : '';
+    if (known) bar.setAttribute('aria-valuenow', Math.round(part));
     else bar.removeAttribute('aria-valuenow');
-    bar.setAttribute('aria-valuetext', drawing ? percent(part) : state(v.state));
+    bar.setAttribute('aria-valuetext', known ? percent(part) : state(v.state));
   });
   $('idle').hidden = (q.working || []).length > 0;
   text($('idle'), q.open ? 'Nothing in work at this moment.' : 'Nothing to do.');

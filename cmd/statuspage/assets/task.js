@@ -2,7 +2,7 @@
 
 import { call } from './api.js';
 import { $, el, text } from './dom.js';
-import { bytes, count, moment, span, state } from './text.js';
+import { bytes, count, measured, moment, span, state } from './text.js';
 
 let shown = '';
 let logless = ''; // session and state without a log here: it is not asked for again
@@ -56,7 +56,7 @@ function showLog(log) {
 
 function facts(v) {
   const rows = [
-    ['State', v.state === 'rendering' ? `${state(v.state)}, ${Math.round(100 * v.progress)} %` : state(v.state)],
+    ['State', measured(v) ? `${state(v.state)}, ${Math.round(100 * v.progress)} %` : state(v.state)],
     ['Reason', v.error && `${v.error}`],
     ['Recording', v.path && `${v.path}, ${bytes(v.bytes_before)}`],
     ['MP4', v.bytes_after && `${bytes(v.bytes_after)} (${Math.round(v.saved_percent || 0)} % smaller), ${v.width} × ${v.height}, ${span(v.duration_ms / 1000)}, ${count(v.frames)} frames`],

@@ -57,3 +57,6 @@ const states = {
 };
 
 export const state = s => states[s] || s;
+
+// measured tells whether it is known how far a task's state has come.
+export const measured = v => v.state === 'rendering' || v.state === 'uploading' && v.progress > 0;
