@@ -49,7 +49,6 @@ func TestFaults(t *testing.T) {
 		NoBucket:      with(func(c *storage.Config) { c.Bucket = "no-such-bucket" }),
 		ReadOnly:      with(func(c *storage.Config) { c.Endpoint = readOnly.URL }),
 		Unreachable:   with(func(c *storage.Config) { c.Endpoint = &url.URL{Scheme: "http", Host: "127.0.0.1:1"} }),
-		ClockCode:     storagetest.XMLError(http.StatusForbidden, "RequestTimeTooSkewed"),
 		Archived:      http.Header{"X-Amz-Storage-Class": {"GLACIER"}},
 		ArchivedCode:  storagetest.XMLError(http.StatusForbidden, "InvalidObjectState"),
 		PartOf:        method(http.MethodPut, "partNumber="),

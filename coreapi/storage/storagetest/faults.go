@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"jumpserver-video/coreapi/storage"
@@ -22,7 +23,7 @@ type Broken struct {
 	Server                       *Server
 	WrongKey, NoBucket, ReadOnly Opener
 	Unreachable                  Opener
-	// ClockCode is how the server refuses a time.
+	// ClockCode is how a server refuses a time whose stand-in here takes any.
 	ClockCode Fault
 	// Archived are the headers of an object that must be restored before it
 	// can be read, and ArchivedCode is how reading it is refused.
@@ -134,12 +135,6 @@ func Faults(t *testing.T, b Broken) {
 			t.Errorf("%d requests in %s", d.Requests, time.Since(began))
 		}
 	})
-	t.Run("a clock that is wrong", func(t *testing.T) {
-		s, f := open(t)
-		f.Spoil(func(*http.Request) Fault { return b.ClockCode })
-		_, err := s.List(t.Context(), storage.Query{})
-		says(t, err, storage.ErrClock, "NTP")
-	})
 	t.Run("an archived object", func(t *testing.T) {
 		s, f := open(t)
 		put(t, s, Gz, "original")
@@ -159,6 +154,23 @@ func Faults(t *testing.T, b Broken) {
 		says(t, err, storage.ErrArchived, "restore it")
 		_, err = s.Get(t.Context(), Gz, 0)
 		says(t, err, storage.ErrArchived, "restore it")
+	})
+	t.Run("a clock that is years behind", func(t *testing.T) {
+		s, f := open(t)
+		if b.ClockCode.Status > 0 {
+			f.Spoil(func(*http.Request) Fault { return b.ClockCode })
+			_, err := s.List(t.Context(), storage.Query{})
+			says(t, err, storage.ErrClock, "NTP")
+			return
+		}
+		// The connection ends with the answer, and its goroutines with it.
+		f.Spoil(func(*http.Request) Fault { return Fault{Header: http.Header{"Connection": {"close"}}} })
+		synctest.Test(t, func(t *testing.T) { // where it is the year 2000
+			s := b.Through(t, f)
+			_, err := s.List(t.Context(), storage.Query{})
+			says(t, err, storage.ErrClock, "NTP")
+			says(t, s.Put(t.Context(), MP4, Body("x")), storage.ErrClock, "NTP")
+		})
 	})
 	refusals(t, b)
 }
