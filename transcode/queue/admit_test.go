@@ -80,3 +80,22 @@ func TestATaskThatIsNotAdmittedLetsOthersPass(t *testing.T) {
 	}
 	release(t, l, done)
 }
+
+// TestFewOfManyTasksAreAskedAbout: what may begin is asked under the queue's
+// lock, so that asking about each of thousands would hold everything up.
+func TestFewOfManyTasksAreAskedAbout(t *testing.T) {
+	q := open(t, Options{Owner: "a"})
+	const many = 300
+	for n := range many {
+		submit(t, q, n, "x")
+	}
+	asked := 0
+	l, err := q.LeaseIf(t.Context(), func(Task, int) bool { asked++; return true })
+	if err != nil || l.Task().ID != id(0) {
+		t.Fatalf("%+v, %v", l, err)
+	}
+	if asked > many/5 { // some six, as chance has it
+		t.Errorf("asked about %d of %d", asked, many)
+	}
+	release(t, l, done)
+}

@@ -99,13 +99,14 @@ func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duratio
 			due = min(due, wait)
 			continue
 		}
+		if best.ID != "" && !before(s.task, best) {
+			continue // thousands may be due: not each is worth asking about
+		}
 		if admit != nil && !admit(s.task, len(q.held)) {
 			due = min(due, refusedWait)
 			continue
 		}
-		if best.ID == "" || before(s.task, best) {
-			best = s.task
-		}
+		best = s.task
 	}
 	return best, due
 }
