@@ -96,7 +96,7 @@ load: build ## fifty sessions that close at once, also until all are MP4s, and o
 	go run ./cmd/bench-upload -large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way
-	go test -count=1 -run 'Fault|Hang|Vanish' -v ./transcode ./watcher
+	go test -count=1 -run 'Fault|Hang|Vanish|VolumeFails' -v ./transcode ./watcher ./cmd/jumpserver-video
 
 SOAK ?= -recordings 1000 -minutes 10 -seed 0
 soak: setup $(VERSITYGW) ## the agent through a day with faults and kills: SOAK='-recordings N -minutes N -seed N -dir FOLDER'

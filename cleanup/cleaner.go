@@ -36,6 +36,10 @@ type Cleaner struct {
 	// for longer, and answers how many objects that were.
 	Bucket func(ctx context.Context, keep time.Duration) (int, error)
 
+	// Clock is the file that keeps when the last clean-up was; "" = none. When
+	// that was long ago the clock may be wrong, and nothing goes until the next.
+	Clock string
+
 	Every time.Duration // between two clean-ups (24 h)
 	Log   *slog.Logger
 	Now   func() time.Time // nil = time.Now
@@ -55,8 +59,14 @@ func (c *Cleaner) Run(ctx context.Context) error {
 	}
 	c.told = map[string]bool{}
 	for {
-		report, err := c.Once(ctx)
-		if err != nil {
+		var report Report
+		err := c.leapt(every + longAgo)
+		if err == nil {
+			report, err = c.Once(ctx)
+		}
+		if errors.Is(err, errLeapt) {
+			c.Log.Info("nothing is removed today", "why", err)
+		} else if err != nil {
 			c.Log.Warn("not everything could be cleaned up; it is tried again later", "error", err)
 		}
 		if report.TrashDays+report.Tasks+report.Work+report.Objects > 0 {
@@ -74,6 +84,34 @@ func (c *Cleaner) Run(ctx context.Context) error {
 		case <-time.After(every):
 		}
 	}
+}
+
+// longAgo is how much later than it should be a clean-up may come.
+const longAgo = 2 * 24 * time.Hour
+
+// errLeapt means that the clock may have jumped: originals are not to go years
+// early because a machine came up with a wrong date, or somebody set one.
+var errLeapt = errors.New("no clean-up is known of the last days: the agent was off or is new, or the clock has jumped")
+
+// leapt tells whether more time than most has passed since the last clean-up,
+// and notes this one.
+func (c *Cleaner) leapt(most time.Duration) error {
+	if c.Clock == "" {
+		return nil
+	}
+	text, err := os.ReadFile(c.Clock)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	now := c.now().UTC()
+	if err := os.WriteFile(c.Clock, []byte(now.Format(time.RFC3339)), 0o600); err != nil {
+		return fmt.Errorf("clean up: %w", err)
+	}
+	// What cannot be read is of year 1.
+	if last, _ := time.Parse(time.RFC3339, string(text)); now.Sub(last) > most {
+		return errLeapt
+	}
+	return nil
 }
 
 // Once cleans up one time. It goes on after errors and returns them all.

@@ -2,6 +2,7 @@ package cleanup
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -269,5 +270,44 @@ func TestPolicyNamesTheChoices(t *testing.T) {
 	}
 	if err := p.Decode("burn"); err == nil || !strings.Contains(err.Error(), "trash, delete or keep") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestNothingIsRemovedWhenTheClockHasJumped: a date of next year, from a broken
+// battery or a typing mistake, is no reason to empty the trash at once.
+func TestNothingIsRemovedWhenTheClockHasJumped(t *testing.T) {
+	root := t.TempDir()
+	old, recent := TrashName+"/2026-11-10/x", TrashName+"/2026-11-22/y"
+	var date string
+	now := func() time.Time { return at(date)() }
+	round := func(on string) {
+		t.Helper()
+		date = on
+		c := &Cleaner{Trash: &Trash{Root: root, Now: now}, TrashKeep: 7 * 24 * time.Hour, Now: now, Clock: filepath.Join(root, "clock"),
+			Log: slog.New(slog.DiscardHandler)}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // after one round
+		if err := c.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	there := func(name string) bool { _, err := os.Stat(filepath.Join(root, name)); return err == nil }
+	put(t, root, old, recent)
+	for _, step := range []struct {
+		date        string
+		old, recent bool // are left
+	}{
+		{"2026-11-23", true, true},  // the first: who knows
+		{"2026-11-24", false, true}, // as it should be
+		{"2027-11-25", false, true}, // jumped
+		{"2026-11-25", false, true}, // mended
+		{"2026-11-26", false, true},
+		{"2026-12-20", false, true},  // the agent was off for weeks
+		{"2026-12-21", false, false}, // and is back
+	} {
+		round(step.date)
+		if there(old) != step.old || there(recent) != step.recent {
+			t.Errorf("%s: the old one is left: %v, the recent one: %v", step.date, there(old), there(recent))
+		}
 	}
 }

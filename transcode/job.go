@@ -246,7 +246,7 @@ func (j *job) end(ctx context.Context, err error) {
 func (j *job) rest(class queue.Class) time.Duration {
 	if class == ClassIncomplete && j.source.Bucket != nil {
 		// Objects do not grow. Another part would make it another source.
-		return max(j.Settle, incompleteLimit-time.Since(j.source.ModTime))
+		return max(j.Settle, min(incompleteLimit, incompleteLimit-time.Since(j.source.ModTime)))
 	}
 	return max(j.Settle, min(time.Since(j.source.ModTime)/10, maxIdle))
 }

@@ -349,3 +349,15 @@ func TestEventsMakeTheNextPollComeSooner(t *testing.T) {
 		t.Errorf("mode %s", m)
 	}
 }
+
+// TestARecordingFromTheFutureIsFound: the clock was ahead when it was written,
+// or is behind now.
+func TestARecordingFromTheFutureIsFound(t *testing.T) {
+	root := t.TempDir()
+	put(t, root, today()+"/"+sid+".replay.gz", "x", -400*24*time.Hour)
+	b := watch(t, root)
+	if got := b.wait(1); got[0].Session != sid {
+		t.Errorf("%+v", got[0])
+	}
+	b.stop()
+}

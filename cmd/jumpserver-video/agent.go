@@ -136,7 +136,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	cleaner := &cleanup.Cleaner{
 		TasksDir: cfg.Dir("tasks"), TaskLogKeep: cfg.CleanPeriod.Duration(),
-		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Log: log,
+		WorkDir: cfg.Dir("work"), WorkInUse: pool.InUse, Clock: cfg.Dir("cleaned-up-at"), Log: log,
 	}
 
 	stored := &replays{cfg: cfg, component: component, pool: pool, observe: shown.metrics.Storage, log: log}

@@ -52,10 +52,8 @@ func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
 // TestCoreGoesAwayAndComesBack: all that waits for it goes on at once, long
 // before its turn would come, and meanwhile core is asked next to nothing.
 func TestCoreGoesAwayAndComesBack(t *testing.T) {
-	was := beat
-	beat = 500 * time.Millisecond
-	t.Cleanup(func() { beat = was })
 	l := newLab(t, "4.10.13")
+	l.env["TEST_BEAT"] = "500ms"
 	seeds := planted(t, l)
 	throttled := coretest.Fault{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "3600"}}
 	throttled.Path = regexp.MustCompile("/sessions/|/status/$")

@@ -156,7 +156,7 @@ func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig) (stop func(
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return w.Run(ctx) })
 	cleaner := &cleanup.Cleaner{
-		TrashKeep: r.cfg.OriginalsKeep.Duration(), Log: r.log,
+		TrashKeep: r.cfg.OriginalsKeep.Duration(), Clock: r.cfg.Dir("bucket-cleaned-up-at"), Log: r.log,
 		Bucket: func(ctx context.Context, keep time.Duration) (int, error) {
 			count, _, err := storage.Trash{Storage: in}.Expire(ctx, int(keep/(24*time.Hour)))
 			return count, err

@@ -124,7 +124,7 @@ func (w *town) write(ctx context.Context, i *item, name string) error {
 		case <-time.After(2 * time.Second):
 		}
 	}
-	if _, err := f.Write(data); err != nil || i.slow {
+	if _, err := f.Write(data); err != nil || i.slow || !i.session.Finished { // as it is with a session that lasts
 		return err
 	}
 	old := time.Now().Add(-time.Hour)

@@ -131,7 +131,9 @@ func (q *Queue) due(s seen, now time.Time) time.Duration {
 	case t.State.Final():
 		return maxWait
 	default:
-		return t.Next.Sub(now)
+		// Next counts by the clock of whoever wrote it. One that was set back
+		// since makes nobody wait for longer than was meant.
+		return min(t.Next.Sub(now), t.Next.Sub(t.Updated)-now.Sub(s.at))
 	}
 }
 

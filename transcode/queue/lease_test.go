@@ -172,3 +172,29 @@ func TestARenewedLeaseIsNotTakenOver(t *testing.T) {
 	}
 	release(t, l, done)
 }
+
+// TestAClockThatIsSetBackDelaysNoTask: a time to wait until was written when
+// it was another day.
+func TestAClockThatIsSetBackDelaysNoTask(t *testing.T) {
+	q := &Queue{}
+	now := time.Now()
+	for name, tc := range map[string]struct {
+		written time.Time // by the clock of then
+		seen    time.Duration
+		least   time.Duration
+		most    time.Duration
+	}{
+		"as it should be": {now.Add(-10 * time.Second), 10 * time.Second, 4 * time.Second, 6 * time.Second},
+		"set back a day":  {now.Add(24 * time.Hour), 10 * time.Second, 4 * time.Second, 6 * time.Second},
+		"set ahead a day": {now.Add(-24 * time.Hour), 10 * time.Second, -48 * time.Hour, 0},
+		"started later":   {now.Add(-10 * time.Second), 0, 4 * time.Second, 6 * time.Second},
+	} {
+		task := Task{State: StateRetrying, Updated: tc.written, Next: tc.written.Add(15 * time.Second)}
+		if wait := q.due(seen{task, now.Add(-tc.seen)}, now); wait < tc.least || wait > tc.most {
+			t.Errorf("%s: %s", name, wait)
+		}
+	}
+	if wait := q.due(seen{Task{State: StateQueued, Updated: now.Add(24 * time.Hour)}, now}, now); wait > 0 {
+		t.Errorf("a task that is due waits for %s", wait)
+	}
+}
