@@ -2,6 +2,7 @@ package transcode_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -81,6 +82,80 @@ func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 	}
 	released()
 	waitUntil(t, done(uploaded))
+}
+
+// TestAnUploadIsDoneWhereItLies: agents share a queue, and each has a spool of
+// its own. With one spool, whoever has time does it.
+func TestAnUploadIsDoneWhereItLies(t *testing.T) {
+	for _, shared := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shared spool %v", shared), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, "4.10.13", false)
+			if err := os.Remove(filepath.Join(s.replay(), s.path)); err != nil {
+				t.Fatal(err)
+			}
+			url := sharedQueue(t)
+			var crew [2]*agent
+			for i := range crew {
+				a, err := newAgent(t.Context(), agentOptions{
+					coreURL: s.core.URL, replay: s.replay(), data: t.TempDir(), path: s.path, originals: cleanup.PolicyTrash,
+					log: t.Output(), queueURL: url,
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = a.queue.Close() })
+				crew[i] = a
+			}
+			taker, other := crew[0], crew[1]
+			if shared {
+				other.pool.SpoolDir = taker.pool.SpoolDir
+			}
+			path := spoolUpload(t, taker.pool.SpoolDir, session, 7)
+			if err := taker.pool.Upload(t.Context(), session, path); err != nil {
+				t.Fatal(err)
+			}
+			if shared { // both see it when they look
+				if err := other.pool.Upload(t.Context(), session, path); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				other.pool.Spooled(nil)
+			}
+			run := func(a *agent) {
+				ctx, cancel := context.WithCancel(context.Background())
+				stopped := make(chan error, 1)
+				go func() { stopped <- a.pool.Run(ctx) }()
+				t.Cleanup(func() { cancel(); <-stopped })
+			}
+			state := func() queue.State {
+				task, err := taker.queue.Get(t.Context(), session)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return task.State
+			}
+			run(other) // the one that took it is busy, or dead
+			if !shared {
+				time.Sleep(3 * time.Second)
+				if got := state(); got != queue.StateQueued {
+					t.Errorf("an agent without the upload makes it %s", got)
+				}
+				run(taker)
+			}
+			waitUntil(t, func() bool { return state() == queue.StateDone })
+			s.checkMarked()
+			if got := s.served(); got != "mp4" {
+				t.Errorf("core serves %s", got)
+			}
+			for i, a := range crew {
+				_, err := os.Stat(filepath.Join(a.pool.TasksDir, session))
+				if did := err == nil; did != (shared == (i == 1)) {
+					t.Errorf("agent %d has worked on it: %v", i, did)
+				}
+			}
+		})
+	}
 }
 
 // finished is a session that is over.

@@ -15,6 +15,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -67,6 +68,9 @@ type Config struct {
 	ReplayDir string `envconfig:"REPLAY_DIR" default:"/opt/jumpserver/core/data/media/replay"`
 	// DataDir holds keys/, tasks/, queue/, spool/ and work/.
 	DataDir string `envconfig:"DATA_DIR" default:"/opt/video-worker/data"`
+	// SpoolDir keeps uploads until core has their MP4s; empty is a folder of
+	// DataDir. Agents that share a queue may share it.
+	SpoolDir string `envconfig:"SPOOL_DIR"`
 	// WatchMode is auto, poll or notify.
 	WatchMode WatchMode `envconfig:"WATCH_MODE" default:"auto"`
 	// ScanInterval is the time between two polls of the recent days.
@@ -202,6 +206,9 @@ func (c Config) CoreURL() string { return (*url.URL)(&c.CoreHost).String() }
 
 // Dir is a folder below DATA_DIR.
 func (c Config) Dir(name string) string { return filepath.Join(c.DataDir, name) }
+
+// Spool is the folder of uploads.
+func (c Config) Spool() string { return cmp.Or(c.SpoolDir, c.Dir("spool")) }
 
 // LogValue shows the settings that matter at start-up, and no secret.
 func (c Config) LogValue() slog.Value {

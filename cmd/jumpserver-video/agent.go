@@ -67,7 +67,7 @@ It stops on SIGTERM or SIGINT, and what was in work goes on at the next start.`,
 // stopped, or when a part cannot go on.
 func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	log.Info("starting", "version", version, "config", cfg)
-	for _, dir := range []string{"keys", "tasks", "queue", "spool", "work"} {
+	for _, dir := range []string{"keys", "tasks", "queue", "work"} {
 		if err := os.MkdirAll(cfg.Dir(dir), 0o750); err != nil {
 			return fmt.Errorf("data folder: %w", err)
 		}

@@ -137,7 +137,7 @@ func TestKilledWhileUploading(t *testing.T) {
 func (l *lab) left(dir string) {
 	l.t.Helper()
 	spool := &upload.Spool{Dir: dir}
-	if _, err := spool.Recover(); err != nil {
+	if _, err := spool.Recover(time.Now()); err != nil {
 		l.t.Error(err)
 	}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {

@@ -5,9 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"jumpserver-video/cleanup"
 	"jumpserver-video/cmd/config"
@@ -26,24 +30,52 @@ const (
 
 // uploads takes recordings over HTTP and hands them to the pool.
 type uploads struct {
-	spool  *upload.Spool
-	server *upload.Server
-	pool   *transcode.Pool
-	log    *slog.Logger
-	wake   chan struct{}
-	ffmpeg string // its path
+	spool   *upload.Spool
+	server  *upload.Server
+	pool    *transcode.Pool
+	log     *slog.Logger
+	wake    chan struct{}
+	ffmpeg  string // its path
+	started time.Time
+	asking  chan struct{} // holds one while the spool's disk is asked for its space
 }
 
 // trouble lists what on this machine makes uploads impossible.
 func (u *uploads) trouble() []string {
 	var reasons []string
-	if err := u.spool.Room(0); err != nil {
+	if err := u.room(); err != nil {
 		reasons = append(reasons, err.Error())
 	}
 	if _, err := exec.LookPath(u.ffmpeg); err != nil {
 		reasons = append(reasons, "ffmpeg is not there any more: "+u.ffmpeg)
 	}
 	return reasons
+}
+
+// patience is how long the spool's disk is waited for. Tests shorten it.
+var patience = 5 * time.Second
+
+// room tells whether there is room for uploads. The spool may be on a network,
+// and hang; whoever asks is not to hang with it.
+func (u *uploads) room() error {
+	hangs := fmt.Errorf("the spool of uploads does not answer: %s", u.spool.Dir)
+	timeout := time.After(patience)
+	select {
+	case u.asking <- struct{}{}:
+	case <-timeout:
+		return hangs
+	}
+	answer := make(chan error, 1)
+	go func() {
+		answer <- u.spool.Room(0)
+		<-u.asking
+	}()
+	select {
+	case err := <-answer:
+		return err
+	case <-timeout:
+		return hangs
+	}
 }
 
 // newUploads makes the pool take uploads, too.
@@ -56,13 +88,15 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 		return nil, err
 	}
 	u := &uploads{
-		spool: &upload.Spool{Dir: cfg.Dir("spool"), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
-		pool:  pool, log: log, wake: make(chan struct{}, 1),
+		spool: &upload.Spool{Dir: cfg.Spool(), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
+		pool:  pool, log: log, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
 	}
-	if n, err := u.spool.Recover(); err != nil {
-		log.Error("the spool of uploads cannot be tidied", "error", err)
-	} else if n > 0 {
-		log.Info("dropped uploads that broke off when the agent stopped", "count", n)
+	if cfg.SpoolDir != "" {
+		if u.spool.Agent, err = agentID(cfg.DataDir); err != nil {
+			return nil, err
+		}
+	} else if err := u.tidy(); err != nil {
+		return nil, err
 	}
 	u.server = &upload.Server{
 		Spool: u.spool, Auth: auth, Log: log,
@@ -105,6 +139,34 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 	return u, nil
 }
 
+// agentID names this agent for as long as it has its DATA_DIR, which is locked:
+// no two have one name at a time.
+func agentID(dir string) (string, error) {
+	file := filepath.Join(dir, "agent-id")
+	if data, err := os.ReadFile(file); err == nil && uuid.Validate(strings.TrimSpace(string(data))) == nil {
+		return strings.TrimSpace(string(data)), nil
+	}
+	id := uuid.NewString()
+	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("data folder: %w", err)
+	}
+	return id, nil
+}
+
+// tidy makes the spool's folder, and drops from it what this agent had begun
+// before it started.
+func (u *uploads) tidy() error {
+	if err := os.MkdirAll(u.spool.Dir, 0o700); err != nil {
+		return fmt.Errorf("spool of uploads: %w", err)
+	}
+	if n, err := u.spool.Recover(u.started); err != nil {
+		u.log.Error("the spool of uploads cannot be tidied", "error", err)
+	} else if n > 0 {
+		u.log.Info("dropped uploads that broke off when the agent stopped", "count", n)
+	}
+	return nil
+}
+
 // checkAt asks core whose signature it is.
 func checkAt(core *coreapi.Client) upload.Check {
 	return func(ctx context.Context, authorization, date, org string) (upload.Account, error) {
@@ -125,6 +187,20 @@ func checkAt(core *coreapi.Client) upload.Check {
 // stopped, and drops what is old.
 func (u *uploads) run(ctx context.Context) error {
 	expired := time.Time{}
+	if u.spool.Agent != "" { // on a network, perhaps: the agent's start does not wait for it
+		for {
+			err := u.tidy()
+			if err == nil {
+				break
+			}
+			u.log.Error("SPOOL_DIR cannot be used; uploads are refused until it can", "error", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(uploadInterval):
+			}
+		}
+	}
 	for {
 		tasks, err := u.spool.Complete()
 		if err != nil {

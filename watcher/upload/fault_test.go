@@ -119,7 +119,7 @@ func TestKilledAtEveryCallOfAnUpload(t *testing.T) {
 			if !over {
 				<-status
 			}
-			if _, err := after.Recover(); err != nil {
+			if _, err := after.Recover(time.Now()); err != nil {
 				t.Errorf("%s, killed at call %d: %v", what, n, err)
 			}
 			all, err := after.Complete()
@@ -163,7 +163,7 @@ func (w *worker) emptied(t *testing.T) {
 	for _, task := range all {
 		err = errors.Join(err, w.api.Spool.Remove(task.ID))
 	}
-	if _, rerr := w.api.Spool.Recover(); err != nil || rerr != nil {
+	if _, rerr := w.api.Spool.Recover(time.Now()); err != nil || rerr != nil {
 		t.Error(err, rerr)
 	}
 	if err := os.RemoveAll(filepath.Join(w.api.Spool.Dir, "done")); err != nil {

@@ -44,6 +44,7 @@ type Task struct {
 	Files     []File    `json:"files"`           // in the order of the client's list
 	Index     []byte    `json:"index,omitempty"` // .replay.json for a recording in parts
 	Complete  bool      `json:"complete"`
+	Agent     string    `json:"agent,omitempty"` // who began it, in a folder of several
 }
 
 // Errors of the spool.
@@ -60,9 +61,12 @@ var (
 const maxOpen = 1000
 
 // Spool keeps uploads in a folder, and those that are done with in a folder
-// "done" below it. It may be used by many goroutines.
+// "done" below it. It may be used by many goroutines, and the folder by several
+// agents, also on a network: each change of an upload is made under a lock on
+// a file in its folder.
 type Spool struct {
 	Dir     string
+	Agent   string        // names this agent for good, when others may use the folder; "" = nobody else does
 	Reserve int64         // bytes that stay free on the disk
 	Keep    time.Duration // of uploads that are not completed
 	KeepOld time.Duration // of those that have done their duty; negative = for good
@@ -78,7 +82,7 @@ func (s *Spool) Create(t Task) (Task, error) {
 	if err := s.Room(0); err != nil {
 		return Task{}, err
 	}
-	t.ID, t.Created, t.Complete = uuid.NewString(), time.Now().UTC(), false
+	t.ID, t.Created, t.Complete, t.Agent = uuid.NewString(), time.Now().UTC(), false, s.Agent
 	if err := s.begin(t); err != nil {
 		return Task{}, err
 	}
@@ -98,13 +102,16 @@ func (s *Spool) Create(t Task) (Task, error) {
 func (s *Spool) begin(t Task) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := 0
-	for _, caller := range s.open {
-		if caller == t.Caller {
-			n++
+	most, n := cmp.Or(s.MaxOpen, maxOpen), s.unfinished(t.Caller)
+	if n >= most && s.Agent != "" { // another agent may have finished some
+		for id := range s.open {
+			if have, err := s.Get(id); errors.Is(err, ErrNoTask) || err == nil && have.Complete {
+				delete(s.open, id)
+			}
 		}
+		n = s.unfinished(t.Caller)
 	}
-	if most := cmp.Or(s.MaxOpen, maxOpen); n >= most {
+	if n >= most {
 		return fmt.Errorf("%w: %d", ErrMany, n)
 	}
 	if s.open == nil {
@@ -112,6 +119,16 @@ func (s *Spool) begin(t Task) error {
 	}
 	s.open[t.ID] = t.Caller
 	return nil
+}
+
+// unfinished counts an account's uploads. The caller holds mu.
+func (s *Spool) unfinished(caller string) (n int) {
+	for _, c := range s.open {
+		if c == caller {
+			n++
+		}
+	}
+	return n
 }
 
 // ended takes an upload off that count.
@@ -125,10 +142,15 @@ func (s *Spool) folder(id string) string { return filepath.Join(s.Dir, id) }
 
 // Get reads a task. [ErrNoTask] when there is none of that id.
 func (s *Spool) Get(id string) (Task, error) {
-	if uuid.Validate(id) != nil || strings.ToLower(id) != id || len(id) != 36 {
+	if !isID(id) {
 		return Task{}, ErrNoTask
 	}
 	return read(s.folder(id))
+}
+
+// isID tells whether a word may be an upload's id: no others become paths.
+func isID(id string) bool {
+	return uuid.Validate(id) == nil && strings.ToLower(id) == id && len(id) == 36
 }
 
 // read reads the task of a folder.
@@ -196,6 +218,11 @@ func (s *Spool) seal(f *os.File, err error, path string) error {
 func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	unlock, err := s.lock(id)
+	if err != nil {
+		return Task{}, false, err
+	}
+	defer unlock()
 	if t, err = s.Get(id); err != nil || t.Complete {
 		return t, false, err
 	}
@@ -231,6 +258,11 @@ func (s *Spool) Path(t Task) string {
 func (s *Spool) Drop(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	unlock, err := s.lock(id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	t, err := s.Get(id)
 	if err != nil {
 		return err

@@ -52,10 +52,7 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 			err = check(file.Name, f)
 		}
 	}
-	if err := s.seal(f, err, filepath.Join(s.folder(id), file.Name)); err != nil {
-		return File{}, err
-	}
-	return file, s.stored(id, index, file)
+	return s.stored(f, err, id, index, file)
 }
 
 // copy writes a file and compares it with what was announced.
@@ -87,16 +84,32 @@ func unpacked(f *os.File, size int64) uint32 {
 	return binary.LittleEndian.Uint32(last[:])
 }
 
-// stored notes a file.
-func (s *Spool) stored(id string, index int, file File) error {
+// stored puts a file in its place and notes it. The upload may have become
+// complete meanwhile, by another request or agent: then it is left as it is.
+func (s *Spool) stored(f *os.File, err error, id string, index int, file File) (File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, err := s.Get(id)
-	if err != nil {
-		return err
+	unlock, lockErr := s.lock(id)
+	if err == nil {
+		err = lockErr
+	}
+	if lockErr == nil {
+		defer unlock()
+	}
+	var t Task
+	if err == nil {
+		t, err = s.Get(id)
+	}
+	if err == nil && t.Complete {
+		f.Close()
+		os.Remove(f.Name())
+		return file, nil
+	}
+	if err := s.seal(f, err, filepath.Join(s.folder(id), file.Name)); err != nil {
+		return File{}, err
 	}
 	t.Files[index] = file
-	return s.write(t)
+	return file, s.write(t)
 }
 
 // claim keeps two requests from writing one file.

@@ -19,6 +19,11 @@ func (s *Spool) done(id string) string { return filepath.Join(s.Dir, "done", id)
 func (s *Spool) Finish(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	unlock, err := s.lock(id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := s.Get(id); err != nil {
 		return err
 	}
@@ -26,7 +31,7 @@ func (s *Spool) Finish(id string) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	now := time.Now()
-	err := errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), s.done(id)))
+	err = errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), s.done(id)))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
@@ -76,25 +81,47 @@ func (s *Spool) Complete() ([]Task, error) {
 	return all, err
 }
 
-// Recover drops what an agent that died left unfinished, and answers how many
-// uploads that were: their clients have met a broken connection and gone
-// elsewhere with the recording. No other agent may use the folder.
-func (s *Spool) Recover() (int, error) {
+// Recover drops what this agent, which has started at that time, left
+// unfinished when it died, and answers how many uploads that were: their clients
+// have met a broken connection and gone elsewhere with the recording. What
+// others are about is theirs.
+func (s *Spool) Recover(started time.Time) (int, error) {
 	n := 0
 	var unclear error // folders that stay, because they cannot be judged or tidied
-	err := uploads(s.Dir, func(folder string, _ fs.FileInfo, t Task, err error) error {
+	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
 		switch {
 		case err != nil && !errors.Is(err, ErrNoTask):
 			unclear = errors.Join(unclear, err)
+		case err == nil && t.Created.After(started) || err != nil && info.ModTime().After(started): // just begun
+		case t.Agent != s.Agent: // another's, or nobody knows whose: it expires
 		case t.Complete:
 			unclear = errors.Join(unclear, sweep(folder))
 		default:
-			n++
-			unclear = errors.Join(unclear, os.RemoveAll(folder))
+			dropped, err := s.drop(folder)
+			if dropped {
+				n++
+			}
+			unclear = errors.Join(unclear, err)
 		}
 		return nil
 	})
 	return n, errors.Join(err, unclear)
+}
+
+// drop removes an upload, unless it is complete by now.
+func (s *Spool) drop(folder string) (bool, error) {
+	unlock, err := s.lock(filepath.Base(folder))
+	if errors.Is(err, ErrNoTask) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if t, err := read(folder); err == nil && t.Complete {
+		return false, nil
+	}
+	return true, spoolError(os.RemoveAll(folder))
 }
 
 // sweep removes files that were being written.
@@ -122,14 +149,6 @@ func touched(folder string, last time.Time) time.Time {
 // for long, and those that are done with, and answers how many.
 func (s *Spool) Expire(now time.Time) (int, error) {
 	n := 0
-	drop := func(folder string, since time.Time, keep time.Duration) error {
-		if now.Sub(since) <= keep {
-			return nil
-		}
-		n++
-		s.ended(filepath.Base(folder))
-		return os.RemoveAll(folder)
-	}
 	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
 		switch {
 		case err == nil && t.Complete:
@@ -137,7 +156,15 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		case err != nil && !errors.Is(err, ErrNoTask): // died before task.json was there
 			return nil // what cannot be judged stays
 		}
-		return drop(folder, touched(folder, info.ModTime()), s.Keep)
+		if now.Sub(touched(folder, info.ModTime())) <= s.Keep {
+			return nil
+		}
+		s.ended(filepath.Base(folder))
+		dropped, err := s.drop(folder)
+		if dropped {
+			n++
+		}
+		return err
 	})
 	if err != nil {
 		return n, err
@@ -146,7 +173,11 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		return n, nil
 	}
 	err = uploads(filepath.Join(s.Dir, "done"), func(folder string, info fs.FileInfo, _ Task, _ error) error {
-		return drop(folder, info.ModTime(), s.KeepOld)
+		if now.Sub(info.ModTime()) <= s.KeepOld {
+			return nil
+		}
+		n++
+		return spoolError(os.RemoveAll(folder))
 	})
 	if errors.Is(err, fs.ErrNotExist) { // none ever was
 		err = nil

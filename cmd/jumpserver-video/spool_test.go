@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/watcher/upload"
+)
+
+// TestASpoolOfSeveralAgents: this one does what another has taken, and leaves
+// alone what another is about to take, also when it starts again.
+func TestASpoolOfSeveralAgents(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "4.10.13")
+	dir := filepath.Join(l.dir, "shared")
+	l.env["SPOOL_DIR"] = dir
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	other := &upload.Spool{Dir: dir, Agent: "other"}
+	data, err := os.ReadFile(sample(t, "tiny/v3/*/*.replay.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	anything := func(string, io.Reader) error { return nil }
+	const whole, half = "eeeeeeee-4444-4111-8111-111111111111", "eeeeeeee-5555-4111-8111-111111111111"
+	take := func(id string, parts int) upload.Task {
+		l.session(id)
+		task, err := other.Create(upload.Task{Session: id, Caller: "lion", Files: []upload.File{{Name: id + ".replay.gz"}, {Name: "more"}}[:parts]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Store(t.Context(), task.ID, 0, bytes.NewReader(data), anything); err != nil {
+			t.Fatal(err)
+		}
+		if _, done, err := other.Commit(task.ID); err != nil || done != (parts == 1) {
+			t.Fatal(done, err)
+		}
+		return task
+	}
+	taken, begun := take(whole, 1), take(half, 2)
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for range 2 {
+		l.start()
+		l.until("served", func() bool { return l.served(whole) == "mp4" })
+		l.until("healthy", func() bool { return l.health() == http.StatusOK })
+		l.until("done with", func() bool { _, err := os.Stat(filepath.Join(dir, "done", taken.ID)); return err == nil })
+		if got, err := other.Get(begun.ID); err != nil || got.Complete {
+			t.Errorf("what another agent is about to take: %+v, %v", got, err)
+		}
+		name, err := os.ReadFile(filepath.Join(l.dir, "data", "agent-id"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, string(name))
+		if code := l.stop(); code != 0 {
+			t.Errorf("the agent ended with %d", code)
+		}
+	}
+	if names[0] != names[1] {
+		t.Errorf("after a restart the agent is another one: %q", names)
+	}
+}
+
+// TestASpoolThatHangsIsTold to whoever asks for health, in time.
+func TestASpoolThatHangsIsTold(t *testing.T) {
+	u := &uploads{spool: &upload.Spool{Dir: t.TempDir()}, asking: make(chan struct{}, 1)}
+	if err := u.room(); err != nil {
+		t.Error(err)
+	}
+	u.asking <- struct{}{} // somebody has asked, and has no answer yet
+	began := time.Now()
+	if err := u.room(); err == nil || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("after %s: %v", time.Since(began), err)
+	}
+}
