@@ -80,7 +80,7 @@ func (j *job) locate(context.Context) error {
 		return nil
 	}
 	j.log.Info("core's replay storage has changed", "was", was, "storage", j.journal.Place)
-	j.journal.Uploaded, j.journal.Confirmed = "", false
+	j.journal.Uploaded, j.journal.Confirmed, j.journal.Stored = "", false, nil
 	j.journal.Reconciled, j.journal.Retiring = false, false
 	return nil
 }

@@ -85,6 +85,8 @@ type Journal struct {
 	Retiring bool `json:"retiring,omitempty"`
 	// Fallback: the recording itself was uploaded, as it cannot be converted.
 	Fallback bool `json:"fallback,omitempty"`
+	// Stored lists the files of the recording itself that were uploaded.
+	Stored []string `json:"stored,omitempty"`
 	// Retired lists where the originals went.
 	Retired []string `json:"retired,omitempty"`
 	// Marked: the session was told has_replay.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"jumpserver-video/coreapi"
@@ -85,7 +86,7 @@ func (j *job) fallback(ctx context.Context, why string) error {
 				return err
 			}
 		}
-		if err := j.dest.putOriginal(ctx, file, index); err != nil {
+		if err := j.putOriginal(ctx, file, index); err != nil {
 			return fmt.Errorf("upload the recording itself: %w", err)
 		}
 		if info, err := os.Stat(file); err == nil {
@@ -93,7 +94,7 @@ func (j *job) fallback(ctx context.Context, why string) error {
 		}
 	}
 	if index { // last: it names the parts
-		if err := j.dest.putOriginal(ctx, j.original(), true); err != nil {
+		if err := j.putOriginal(ctx, j.original(), true); err != nil {
 			return fmt.Errorf("upload the recording's index: %w", err)
 		}
 	}
@@ -110,6 +111,20 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	}
 	j.endSpool()
 	return nil
+}
+
+// putOriginal stores a file of the recording itself, once: core up to 4.7 would
+// keep it a second time under another name.
+func (j *job) putOriginal(ctx context.Context, file string, part bool) error {
+	name := filepath.Base(file)
+	if slices.Contains(j.journal.Stored, name) {
+		return nil
+	}
+	if err := j.dest.putOriginal(ctx, file, part); err != nil {
+		return err
+	}
+	j.journal.Stored = append(j.journal.Stored, name)
+	return j.note()
 }
 
 // compressed is a gzip file of a dump that is not compressed yet.

@@ -3,14 +3,19 @@ package transcode_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/coretest"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
 )
@@ -114,6 +119,22 @@ func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed || v.Reason != transcode.ClassIncomplete {
 		t.Errorf("%+v", v)
+	}
+	s.checkAsItIs("incomplete")
+}
+
+// TestWhatIsUploadedAsItIsIsStoredOnce, also when core fails in between.
+func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, "3.10.9", false)
+	whole := s.gone()
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	s.core.Fail(coretest.Fault{Method: http.MethodPatch, Path: regexp.MustCompile("/sessions/" + session + "/$"), Status: http.StatusBadGateway, Times: 5})
+	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed {
+		t.Errorf("%+v", v)
+	}
+	if d := cmp.Diff([]string{s.path}, s.files()); d != "" {
+		t.Error(d)
 	}
 	s.checkAsItIs("incomplete")
 }
