@@ -325,6 +325,9 @@ func evaluate[T any](t *testing.T, page context.Context, call string) T {
 // TestChromiumJumps: wherever a viewer jumps to in Chromium, the page shows
 // what it shows there when played from the beginning, to the bit.
 func TestChromiumJumps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
 	v, n := bundled(t, "tiny_main", false), 12
 	if allPlayers() {
 		v, n = film(t), 60
@@ -345,6 +348,9 @@ func TestChromiumJumps(t *testing.T) {
 
 // TestChromiumHears: sound is where it belongs in a browser, too.
 func TestChromiumHears(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
 	v := bundled(t, "audio", true)
 	heard := evaluate[[3]float64](t, chromium(t, v), "sound()")
 	if got := []int{int(heard[0] * 1000), int(heard[1] * 1000)}; !near(got, []int{9460, int(v.Duration.Milliseconds())}) {
