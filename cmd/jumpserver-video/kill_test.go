@@ -141,7 +141,7 @@ func (l *lab) left(dir string) {
 		l.t.Error(err)
 	}
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && filepath.Base(path)[0] == '.' {
+		if err == nil && strings.HasPrefix(d.Name(), ".writing-") {
 			err = errors.New(path + " is left")
 		}
 		return err
