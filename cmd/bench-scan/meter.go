@@ -15,6 +15,7 @@ type meter struct {
 	cpu     float64        // seconds before
 	volume  map[string]int // calls by operation, once printed
 	old     int            // calls in all days but the recent ones, once printed
+	looks   int            // look-ups of those days from outside, likewise
 }
 
 func (s *site) measure() *meter {
@@ -45,11 +46,15 @@ func (m *meter) print(what string) (percent float64) {
 	for i := range 4 { // midnight may come
 		recent[m.began.UTC().AddDate(0, 0, 1-i).Format(time.DateOnly)] = true
 	}
-	m.volume, m.old = map[string]int{}, 0
+	m.volume, m.old, m.looks = map[string]int{}, 0, 0
 	for day, calls := range m.site.volume.Counts() {
 		for op, n := range calls {
 			m.volume[op] += n
-			if day != "" && !recent[day] {
+			switch {
+			case day == "" || recent[day]:
+			case op == "stat":
+				m.looks += n
+			default:
 				m.old += n
 			}
 		}
