@@ -30,6 +30,22 @@ func TestConformance(t *testing.T) {
 	storagetest.Conformance(t, func(t *testing.T) storage.Storage { return open(t, server, server.URL) })
 }
 
+// With a name for an endpoint, as the provider has them, the bucket is in the
+// host's name.
+func TestBucketInTheHostName(t *testing.T) {
+	server := storagetest.Gateway(t, storagetest.OBS, storagetest.S3(t))
+	storagetest.Conformance(t, func(t *testing.T) storage.Storage {
+		s, ok := open(t, server, &url.URL{Scheme: "http", Host: "obs.test"}).(*Bucket)
+		if !ok {
+			t.Fatal("no bucket")
+		}
+		s.http.Transport = &storagetest.ByName{
+			Domain: "obs.test", Server: server, Next: s.http.Transport, Refuse: storagetest.XMLError(http.StatusForbidden, "PathStyleDomainForbidden"),
+		}
+		return s
+	})
+}
+
 func TestFaults(t *testing.T) {
 	s3, s3ReadOnly := storagetest.ReadOnly(t)
 	server, readOnly := storagetest.Gateway(t, storagetest.OBS, s3), storagetest.Gateway(t, storagetest.OBS, s3ReadOnly)

@@ -2,7 +2,6 @@ package s3
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,30 +12,6 @@ import (
 	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/coreapi/storage/storagetest"
 )
-
-// byName leads every host below a domain to one server, and answers for the
-// domain itself as COS does for younger buckets.
-type byName struct {
-	domain, server string
-	next           http.RoundTripper
-	refused        int
-}
-
-func (b *byName) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL.Host == b.domain {
-		b.refused++
-		fault := storagetest.XMLError(http.StatusForbidden, "PathStyleDomainForbidden")
-		return &http.Response{
-			StatusCode: fault.Status, Header: fault.Header, Body: io.NopCloser(strings.NewReader(fault.Body)), Request: r, ProtoMajor: 1, ProtoMinor: 1,
-		}, nil
-	}
-	to := r.Clone(r.Context())
-	if to.Host == "" {
-		to.Host = r.URL.Host
-	}
-	to.URL.Host = b.server
-	return b.next.RoundTrip(to)
-}
 
 // A server that takes no bucket in the path is asked with the bucket in the
 // host name.
@@ -49,7 +24,9 @@ func TestBucketInTheHostName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := &byName{domain: domain, server: server.URL.Host, next: s.http.Transport}
+	names := &storagetest.ByName{
+		Domain: domain, Server: server, Next: s.http.Transport, Refuse: storagetest.XMLError(http.StatusForbidden, "PathStyleDomainForbidden"),
+	}
 	s.http.Transport = names
 	if err := s.connect(); err != nil {
 		t.Fatal(err)
@@ -67,8 +44,8 @@ func TestBucketInTheHostName(t *testing.T) {
 	if _, err := open(t, settings(server, server.URL)).Stat(t.Context(), "moved.mp4"); err != nil {
 		t.Error(err)
 	}
-	if names.refused == 0 || names.refused > 2 {
-		t.Errorf("%d requests by path", names.refused)
+	if names.Refused == 0 || names.Refused > 2 {
+		t.Errorf("%d requests by path", names.Refused)
 	}
 }
 

@@ -56,6 +56,9 @@ func Gateway(t testing.TB, d Dialect, server *Server) *Server {
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Host, server.Bucket+".") { // the bucket is in the host's name
+			r.URL.Path, r.URL.RawPath = "/"+server.Bucket+r.URL.Path, "/"+server.Bucket+r.URL.EscapedPath()
+		}
 		if code := d.check(r, server); code != "" {
 			w.Header().Set("Content-Type", "application/xml")
 			w.WriteHeader(http.StatusForbidden)
