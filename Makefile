@@ -76,7 +76,7 @@ test-players: ## MP4s in players and decoders other than ffmpeg's
 	PLAYERS_TESTS=all go test -count=1 -v -run 'AnotherDecoder|MPV|Chromium' ./transcode/render
 
 race: setup ## the test suite under the race detector, without what only runs more processes
-	.ci/go-test -race -short ./...
+	.ci/go-test -race -short $$(go list ./... | grep -v -e /cmd/soak -e /cmd/fleet)
 
 bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
 	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')

@@ -55,6 +55,9 @@ func (l *lockedBuffer) String() string {
 func newLab(t *testing.T, version string, change ...func(*coretest.Options)) *lab {
 	t.Helper()
 	l := &lab{t: t, dir: t.TempDir()}
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	options := coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
 	for _, f := range change {
 		f(&options)
@@ -113,6 +116,13 @@ func (l *lab) start() {
 		return agent.ProcessState.ExitCode()
 	})
 	l.t.Cleanup(func() { l.stop() })
+}
+
+// startHealthy is start, and waits until the agent can work.
+func (l *lab) startHealthy() {
+	l.t.Helper()
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
 }
 
 // command runs a command line beside the agent.
@@ -250,8 +260,7 @@ func keySecret(t *testing.T, l *lab) string {
 func TestARecordingThatArrivesWhileTheAgentRuns(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	const id = "eeeeeeee-1111-4111-8111-111111111111"
 	l.put(id)
 	l.until("served", func() bool { return l.served(id) == "mp4" })
@@ -270,8 +279,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	out, code := l.command("agent")
 	if code != exitFailure || !strings.Contains(out, "another agent uses") {
 		t.Errorf("%d\n%s", code, out)
@@ -281,8 +289,7 @@ func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
 func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	for _, path := range []string{taskapi.Prefix + "/tasks", metrics.Path} {
 		if status, _ := l.get(path, "X-Forwarded-For", "203.0.113.9"); status != http.StatusUnauthorized {
 			t.Errorf("%s: status %d through a proxy", path, status)

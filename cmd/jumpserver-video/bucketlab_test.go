@@ -51,9 +51,6 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 		b.env[name] = value
 	}
 	t.Cleanup(b.stopAgent)
-	if err := os.MkdirAll(b.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	return b
 }
 

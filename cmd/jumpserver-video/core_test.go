@@ -17,6 +17,7 @@ import (
 // TestTheKeyIsRevokedWhileConverting: the agent registers anew, what is under
 // way goes on, and core hears of nothing twice.
 func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13", func(o *coretest.Options) { o.Registration = coretest.RegistrationOn })
 	seeds := planted(t, l)
 	var once sync.Once
@@ -52,6 +53,7 @@ func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
 // TestCoreGoesAwayAndComesBack: all that waits for it goes on at once, long
 // before its turn would come, and meanwhile core is asked next to nothing.
 func TestCoreGoesAwayAndComesBack(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	l.env["TEST_BEAT"] = "500ms"
 	seeds := planted(t, l)
@@ -84,9 +86,6 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 // planted are some of the demo's recordings that become MP4s.
 func planted(t *testing.T, l *lab) (converted []seed) {
 	t.Helper()
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
 	if err != nil {
 		t.Fatal(err)

@@ -56,9 +56,6 @@ func (s *slowBody) Read(p []byte) (int, error) {
 func TestKilledWhileUploading(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	kill := l.killable()
 	t.Cleanup(func() { kill() })
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
@@ -174,11 +171,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 		t.Run(era.String(), func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, "4.10.13")
-			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			l.start()
-			l.until("healthy", func() bool { return l.health() == http.StatusOK })
+			l.startHealthy()
 			transport := &http.Transport{DisableKeepAlives: true}
 			lion, err := liontest.Start(t.Context(), era, liontest.Options{
 				Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: "lossy",
@@ -214,11 +207,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 func TestTwoUploadsOfOneSession(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	first, second := l.lion(liontest.Signed), l.lion(liontest.Keeps)
 	id, from := "dddddddd-1111-4111-8111-111111111111", sample(t, "tiny/v3/*/*.replay.gz")
 	l.recorded(first, id, from)

@@ -29,11 +29,7 @@ import (
 func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3.10.9")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	lion := l.lion(liontest.Raw, func(o *liontest.Options) { o.Again = 50 * time.Millisecond })
 	const before, meanwhile, after = "aaaaaaaa-4444-4111-8111-111111111111", "bbbbbbbb-4444-4111-8111-111111111111", "cccccccc-4444-4111-8111-111111111111"
 	from := sample(t, "tiny/v3/*/*.replay.gz")
@@ -60,11 +56,7 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 func TestRazorHandsOver(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3.10.9")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	razor := l.lion(liontest.Signed, func(o *liontest.Options) { o.Component, o.FileType = "razor", "rdp" })
 	const dump, images, late = "aaaaaaaa-5555-4111-8111-111111111111", "bbbbbbbb-5555-4111-8111-111111111111", "cccccccc-5555-4111-8111-111111111111"
 	for _, id := range []string{dump, images, late} {
@@ -114,9 +106,6 @@ func TestRazorHandsOver(t *testing.T) {
 func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	core, err := url.Parse(l.core.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -133,8 +122,7 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	})
 	l.stop()
 	l.env["IGNORE_VERIFY_CERTS"] = "true"
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	lion, id := l.lion(liontest.Parts), "aaaaaaaa-6666-4111-8111-111111111111"
 	l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
 	l.ended(lion, id)
@@ -146,8 +134,7 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.17")
-	b.start()
-	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	b.startHealthy()
 	store := func(ctx context.Context, key, file string) error {
 		_, err := b.client.FPutObject(ctx, b.bucket, key, file, minio.PutObjectOptions{})
 		return err

@@ -73,8 +73,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 				t.Fatalf("core does not fetch it: %+v, %v", r, err)
 			}
 			const sent = "aaaaaaaa-1111-4111-8111-111111111111"
-			b.start()
-			b.until("healthy", func() bool { return b.health() == http.StatusOK })
+			b.startHealthy()
 			b.send(b.lion(liontest.Signed), sent)
 			b.published("from the volume", onVolume.id, onVolume.date)
 			b.published("from Lion", sent, sessionDay)
@@ -123,8 +122,7 @@ func TestBucketWithoutAVolume(t *testing.T) {
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	b.env["REPLAY_DIR"], b.env["ORIGINALS"] = "", "delete"
 	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
-	b.start()
-	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	b.startHealthy()
 	lion := b.lion(liontest.Signed)
 	b.send(lion, good)
 	hollow := filepath.Join(t.TempDir(), "hollow.gz")
@@ -211,8 +209,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	if err := b.core.SetReplayStorage("", map[string]any{"TYPE": "server"}); err != nil {
 		t.Fatal(err)
 	}
-	b.start()
-	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	b.startHealthy()
 	lion := b.lion(liontest.Signed)
 	const first, second, third = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111", "cccccccc-1111-4111-8111-111111111111"
 	b.send(lion, first)

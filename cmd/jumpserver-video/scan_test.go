@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,8 +20,7 @@ func TestBucketScan(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	b.env["STORAGE_SCAN_INTERVAL"], b.env["STORAGE_SWEEP_INTERVAL"] = "10m", "24h"
-	b.start()
-	b.until("healthy", func() bool { return b.health() == http.StatusOK })
+	b.startHealthy()
 	b.stop()
 	const first, second = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
 	for key, size := range map[string]int{

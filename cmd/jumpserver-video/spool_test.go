@@ -45,9 +45,6 @@ func TestASpoolOfSeveralAgents(t *testing.T) {
 		return task
 	}
 	taken, begun := take(whole, 1), take(half, 2)
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	var names []string
 	for range 2 {
 		l.start()

@@ -54,9 +54,6 @@ func TestTheAgentSpeaksHTTPS(t *testing.T) {
 	m := newManager(t, l)
 	cert, key := writeCertificate(t, t.TempDir(), "video.example.test")
 	l.env["HTTPD_TLS_CERT"], l.env["HTTPD_TLS_KEY"] = cert, key
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	l.start()
 	pem, err := os.ReadFile(cert)
 	if err != nil {

@@ -95,11 +95,7 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, version)
-			if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			l.start()
-			l.until("healthy", func() bool { return l.health() == http.StatusOK })
+			l.startHealthy()
 			lions := map[string]*liontest.Lion{}
 			for i, era := range liontest.Eras {
 				id := fmt.Sprintf("%08x-1111-4111-8111-111111111111", i)
@@ -184,11 +180,7 @@ func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
 func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
 	from := filepath.Join(t.TempDir(), "hollow.gz")
 	if err := os.WriteFile(from, hollow, 0o600); err != nil {
@@ -252,11 +244,7 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.env["PATH"] = bin + ":" + os.Getenv("PATH")
-		l.start()
-		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		l.until("healthy", func() bool { return l.health() == http.StatusOK })
+		l.startHealthy()
 		if err := os.Remove(link); err != nil {
 			t.Fatal(err)
 		}
@@ -280,9 +268,6 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 		t.Parallel()
 		l := newLab(t, "4.10.13")
 		l.env["TEST_UPLOAD_RESERVE"] = strconv.Itoa(1 << 60)
-		if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-			t.Fatal(err)
-		}
 		l.start()
 		l.until("registered", func() bool {
 			return strings.Contains(reasons(l), "room") && !strings.Contains(reasons(l), "registered")

@@ -18,6 +18,7 @@ import (
 // are told at once and heartbeats go on, whatever the volume does, and when it
 // is well again everything is done.
 func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
+	t.Parallel()
 	l := newLab(t, "4.10.13")
 	seeds := planted(t, l)
 	point := filepath.Join(t.TempDir(), "replay")
@@ -38,8 +39,7 @@ func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 		}
 	})
 	volume.Set(volumetest.Fault{Op: "rename", Errno: syscall.EROFS}) // nothing ends before all has been seen
-	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 	for _, step := range []struct {
 		name  string
 		begin func()

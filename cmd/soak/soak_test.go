@@ -53,9 +53,6 @@ const evening = 6
 func TestSoak(t *testing.T) {
 	length := time.Duration(*minutes * float64(time.Minute))
 	long := length >= 2*time.Minute
-	if testing.Short() && !long {
-		t.Skip("what it runs is tested otherwise")
-	}
 	dir := *keep
 	if dir == "" {
 		dir = t.TempDir()
