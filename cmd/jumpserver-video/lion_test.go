@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,50 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	for _, id := range []string{before, meanwhile, after} {
 		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
 	}
+}
+
+// TestManySessionsEndAtOnce: all are taken while the agent works, core is asked
+// for few callers, and health answers all the time. make load measures it.
+func TestManySessionsEndAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "4.10.16") // allows a component 300 calls a minute
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	const sessions = 25 // of each
+	lions := []*liontest.Lion{l.lion(liontest.Signed), l.lion(liontest.Parts)}
+	var ids []string
+	for i := range sessions * len(lions) {
+		ids = append(ids, fmt.Sprintf("%08d-8888-4111-8111-111111111111", i))
+		l.recorded(lions[i%len(lions)], ids[i], sample(t, flatRecording))
+	}
+	over, stop := context.WithCancel(t.Context())
+	var watching, ending sync.WaitGroup
+	watching.Go(func() {
+		for over.Err() == nil {
+			if got := l.health(); got != http.StatusOK {
+				t.Errorf("health is %d", got)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	for i, id := range ids {
+		ending.Go(func() {
+			if out, err := lions[i%len(lions)].End(t.Context(), id, sessionDay); err != nil || out.Task == "" {
+				t.Errorf("%s: %+v %v", id, out, err)
+			}
+		})
+	}
+	ending.Wait()
+	stop()
+	watching.Wait()
+	l.until("all queued", func() bool {
+		out, _ := l.command("tasks", "--json")
+		return !slices.ContainsFunc(ids, func(id string) bool { return !strings.Contains(out, id) })
+	})
+	l.until("one served", func() bool { return slices.ContainsFunc(ids, func(id string) bool { return l.served(id) == "mp4" }) })
 }
 
 // TestRazorHandsOver: what is a Guacamole dump is taken, whatever it is called;
