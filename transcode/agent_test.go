@@ -209,7 +209,7 @@ func (a *agent) offer(ctx context.Context) error {
 
 // settle runs the pool until the task has ended, and answers it.
 func (a *agent) settle(ctx context.Context) (transcode.View, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.pool.Run(ctx) }()

@@ -61,7 +61,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Cleanup(stop)
 	ctx, cancel := chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, expire := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, expire := context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(expire)
 	b := &browser{t: t, ctx: ctx}
 	b.open("about:blank")
@@ -93,7 +93,7 @@ func (b *browser) complain(what string) {
 // must be one.
 func (b *browser) expected(part string) {
 	b.t.Helper()
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		b.mu.Lock()
 		var rest []string
 		for _, w := range b.wrong {
@@ -140,7 +140,7 @@ func (b *browser) eval(expression string) string {
 // until waits until an expression is true.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); b.eval(expression) != "true"; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); b.eval(expression) != "true"; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("not in time: %s\n%s", expression, b.eval("document.body.innerText"))
 		}

@@ -216,7 +216,7 @@ func (l *lab) set(change func()) {
 // state waits until a task is in a state.
 func (l *lab) state(t *testing.T, id string, want queue.State) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		task, err := l.queue.Get(context.WithoutCancel(t.Context()), id)
 		if err == nil && task.State == want {
 			return

@@ -110,7 +110,7 @@ func (b *bench) keys() []string {
 
 func (b *bench) until(what string, ok func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("%s: not in time; offered %v, status %+v", what, b.keys(), b.w.Status())
 		}
