@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet reference fuzz lint fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill reference fuzz lint fmt vet install clean
 
 all: build
 
@@ -103,7 +103,10 @@ soak: setup $(VERSITYGW) ## the agent through a day with faults and kills: SOAK=
 	go test -count=1 -timeout 3h -v ./cmd/soak $(SOAK)
 
 test-fleet: setup ## three agents and three NATS servers, killed, cut off and stopped for five minutes: FLEET='-recordings N -trouble N -seed N -dir FOLDER'
-	go test -count=1 -timeout 2h -v ./cmd/fleet -recordings 300 -trouble 5m -lease 10s -seed 0 $(FLEET)
+	go test -count=1 -timeout 2h -v ./cmd/fleet -recordings 300 -trouble 5m -lease 10s -seed 0 -run TestFleet $(FLEET)
+
+test-kill: setup ## an agent on its own that is killed a hundred times, and loses its queue ten times
+	go test -count=1 -timeout 1h -v ./cmd/fleet -run TestAlone -kills 100 -seed 0
 
 reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
 	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata

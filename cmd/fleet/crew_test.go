@@ -125,17 +125,7 @@ func newCrew(t *testing.T, s *site) *crew {
 				t.Fatal(err)
 			}
 		}
-		c.agents[i] = newProcess(t, s.dir, name, func() *exec.Cmd {
-			cmd := exec.Command(binary, "agent") //nolint:noctx // ended by kill or stop
-			cmd.Env = []string{
-				"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + filepath.Join(home, "tmp"), "NO_COLOR=1",
-				"NAME=" + name, "CORE_HOST=" + front, "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "HTTPD_PORT=" + strconv.Itoa(port),
-				"REPLAY_DIR=" + s.volume.Point(), "DATA_DIR=" + filepath.Join(home, "data"), "SETTLE_TIME=1s", "SCAN_INTERVAL=1s",
-				"CPU_TARGET=100", "VIDEO_WORKER_COUNT=2", "LOG_LEVEL=DEBUG", "QUEUE_URL=" + strings.Join(urls, ","),
-			}
-			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-			return cmd
-		})
+		c.agents[i] = newProcess(t, s.dir, name, func() *exec.Cmd { return s.agent(name, home, front, port, strings.Join(urls, ",")) })
 	}
 	return c
 }
@@ -145,6 +135,9 @@ func (c *crew) views(ctx context.Context) map[string]transcode.View {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, client := range c.tasks {
+		if client == nil {
+			continue
+		}
 		views, err := client.Tasks(ctx)
 		if err != nil {
 			continue

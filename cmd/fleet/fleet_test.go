@@ -22,6 +22,7 @@ var (
 	recordings = flag.Int("recordings", 9, "how many arrive")
 	trouble    = flag.Duration("trouble", 6*time.Second, "for how long things go wrong; each of them happens at least once")
 	lease      = flag.Duration("lease", 4*time.Second, "of the agents")
+	kills      = flag.Int("kills", 5, "of an agent that is alone; every tenth as often its queue is deleted, too")
 	seed       = flag.Uint64("seed", 1, "of what happens when; 0 = another one each time")
 	keep       = flag.String("dir", "", "where to run, and leave everything")
 	binary     string
@@ -36,6 +37,9 @@ func TestMain(m *testing.M) {
 		return
 	}
 	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "fleet-agent-")
 		if err != nil {
@@ -56,12 +60,10 @@ func TestMain(m *testing.M) {
 // TestFleet: whatever becomes of agents, servers and the network between them,
 // every recording is replaced once.
 func TestFleet(t *testing.T) {
+	t.Parallel()
 	dir := *keep
 	if dir == "" {
 		dir = t.TempDir()
-	}
-	if *seed == 0 {
-		*seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("seed %d", *seed)
 	random := rand.New(rand.NewPCG(*seed, 1))
@@ -76,8 +78,7 @@ func TestFleet(t *testing.T) {
 	var counts map[string]int
 	group.Go(func() { counts = c.trouble(ctx, rand.New(rand.NewPCG(*seed, 2)), *trouble) })
 	for n := range *recordings { // a half is there at once
-		id := uuid.Must(uuid.NewRandomFromReader(rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(*seed)}))).String()
-		s.arrive(id, random)
+		s.arrive(newID(n), random)
 		if n >= *recordings/2 {
 			pause(ctx, *trouble*3/2/time.Duration(*recordings))
 		}
@@ -99,6 +100,11 @@ func TestFleet(t *testing.T) {
 		t.Error(what)
 	}
 	t.Log(summary(s.log.all(), len(ends)))
+}
+
+// newID is a session's, the same for the same seed.
+func newID(n int) string {
+	return uuid.Must(uuid.NewRandomFromReader(rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(*seed)}))).String()
 }
 
 // summary counts what the log tells.
@@ -145,6 +151,11 @@ func (c *crew) dusk(ctx context.Context) {
 			v, known := tasks[id]
 			if known && v.State == queue.StateRetrying {
 				_ = c.tasks[0].Retry(ctx, id) // perhaps it was just taken
+			}
+			if !known && c.site.forgetful {
+				_, err := os.Stat(filepath.Join(c.site.below(), c.site.original(id)))
+				known = err != nil
+				v.State = queue.StateDone
 			}
 			if !known || !v.State.Final() {
 				open++
