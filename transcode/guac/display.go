@@ -3,6 +3,7 @@ package guac
 import (
 	"fmt"
 	"image"
+	"runtime"
 )
 
 // display is the state of the remote display: layers, buffers, pointer. It
@@ -20,6 +21,7 @@ type display struct {
 	shown    image.Rectangle // where the pointer was at the last composition
 	redraw   bool            // the pointer has changed since
 	all      bool            // everything must be composed again
+	waste    bool            // much memory is done with
 	drawn    bool            // something was drawn on a visible layer
 	problems map[string]int  // what was refused, by description
 }
@@ -178,6 +180,18 @@ func (d *display) setCursor(o *op) {
 	part := *o
 	part.i = [9]int{o.i[2], o.i[3], o.i[4], w, h, int(MaskSrc)}
 	d.copyTo(d.cursor, &part)
+}
+
+// maxWaste is how large a copy of pixels may be, in bytes, whose memory the
+// collector is left to find by itself.
+const maxWaste = 32 << 20
+
+// tidy frees the memory of large copies before more is taken.
+func (d *display) tidy() {
+	if d.waste {
+		d.waste = false
+		runtime.GC()
+	}
 }
 
 // maxCursor bounds a pointer's width and height, in pixels.

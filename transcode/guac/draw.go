@@ -115,15 +115,17 @@ func (d *display) pattern(l *layer, index int) source {
 		return nil
 	}
 	img := from.img
-	if from == l {
-		img = snapshot(img, img.Rect)
+	if offset, ok := shift(l.state.transform); from == l && (!ok || offset != image.Point{}) { // else each pixel is read before it is written
+		img = d.snapshot(img, img.Rect)
 	}
 	return pattern(img, l.state.transform)
 }
 
-// snapshot copies a part of an image; its bounds are those of the part.
-func snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
+// snapshot copies a part of an image for one instruction; its bounds are those
+// of the part.
+func (d *display) snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
 	out := image.NewRGBA(r)
+	d.waste = d.waste || len(out.Pix) > maxWaste
 	if inside := r.Intersect(img.Rect); !inside.Empty() {
 		drawImage(out, inside, img, inside.Min, MaskSrc, false)
 	}
@@ -190,7 +192,7 @@ func (d *display) copyTo(to *layer, o *op) {
 	}
 	img := from.img
 	if from == to { // as if through another canvas
-		img = snapshot(img, inside)
+		img = d.snapshot(img, inside)
 	}
 	d.place(to, img, inside, at.Add(inside.Min.Sub(r.Min)), false)
 }
@@ -204,7 +206,7 @@ func (d *display) transfer(from, to *layer, r image.Rectangle, at image.Point, f
 	}
 	img, r := from.img, dst.Sub(at).Add(r.Min)
 	if from == to || !r.In(img.Rect) {
-		img = snapshot(img, r)
+		img = d.snapshot(img, r)
 	}
 	transferRect(to.img, dst, img, r.Min, function)
 	to.touched(dst)

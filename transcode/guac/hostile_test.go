@@ -193,3 +193,29 @@ func TestADisplayBeyondTheLimitsIsNotBelieved(t *testing.T) {
 		t.Errorf("%d×%d, %v", s.Width, s.Height, err)
 	}
 }
+
+// TestRepetitionsAreBounded: a still display is repeated every 10 s, but not
+// so often that some bytes cost minutes.
+func TestRepetitionsAreBounded(t *testing.T) {
+	for _, tc := range []struct {
+		w, h, hours int
+		every       time.Duration
+	}{{1920, 1080, 24, 10 * time.Second}, {8192, 2048, 1, 10 * time.Second}, {8192, 2048, 24, 80 * time.Second}, {1920, 1080, 240, 99 * time.Second}} {
+		s := screen(tc.w, tc.h).box(0, 0, 0, 1, 1, red, MaskOver)
+		for hour := range tc.hours + 1 {
+			s.add("sync", hour*3600_000)
+		}
+		a := &album{}
+		stats, err := Play(t.Context(), []Part{part(t, s.String())}, Options{}, a, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		times := a.times()
+		if gap := times[2] - times[1]; gap < tc.every || gap > tc.every+tc.every/10 {
+			t.Errorf("%d×%d for %d hours: repeated every %s, want %s", tc.w, tc.h, tc.hours, gap, tc.every)
+		}
+		if pixels := float64(stats.Frames-2) * float64(tc.w*tc.h); pixels > maxRepeated*1.01 {
+			t.Errorf("%d×%d for %d hours: %d frames", tc.w, tc.h, tc.hours, stats.Frames)
+		}
+	}
+}

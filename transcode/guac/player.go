@@ -22,7 +22,7 @@ type Part struct {
 type Options struct {
 	FPS           int           // most frames a second (15)
 	Width, Height int           // canvas, pixels (the largest display, rounded up to even)
-	Repeat        time.Duration // longest time without a frame (10 s)
+	Repeat        time.Duration // longest time without a frame (10 s; more where there would be too many)
 	Workers       int           // image decoders (one per processor)
 	Limits        Limits        // [DefaultLimits]
 }
@@ -62,22 +62,23 @@ type Stats struct {
 // and the context's. Instructions that cannot be obeyed are skipped and told
 // in Stats.
 func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
-	opt = opt.withDefaults(parts)
-	if opt.Width <= 0 || opt.Height <= 0 {
-		return Stats{}, ErrNothingDrawn
-	}
 	summaries := make([]Summary, len(parts))
 	for i, p := range parts {
 		summaries[i] = p.Summary
 	}
+	timeline := NewTimeline(summaries)
+	opt = opt.withDefaults(parts, timeline.Duration())
+	if opt.Width <= 0 || opt.Height <= 0 {
+		return Stats{}, ErrNothingDrawn
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	decoders := newPool(opt.Workers, opt.Limits)
 	read := &reader{
-		opt: opt, parts: parts, timeline: NewTimeline(summaries), decoders: decoders,
+		opt: opt, parts: parts, timeline: timeline, decoders: decoders,
 		out: make(chan *batch, 4), bad: map[string]int{}, slot: time.Second / time.Duration(opt.FPS),
 	}
 	draw := &painter{
-		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: read.timeline.Duration(),
+		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: timeline.Duration(),
 		display: newDisplay(opt.Limits), canvas: image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height)), bad: map[string]int{},
 	}
 	group.Go(func() error {
@@ -94,12 +95,13 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 	return stats, err
 }
 
-func (o Options) withDefaults(parts []Part) Options {
+// maxRepeated bounds the pixels of repetitions all together, so that days of
+// idling on a large display do not cost minutes: every 10 s for 24 h of 1080p.
+const maxRepeated = 18e9
+
+func (o Options) withDefaults(parts []Part, length time.Duration) Options {
 	if o.FPS <= 0 {
 		o.FPS = 15
-	}
-	if o.Repeat <= 0 {
-		o.Repeat = 10 * time.Second
 	}
 	o.Limits = o.Limits.orDefault()
 	if o.Width == 0 || o.Height == 0 {
@@ -108,6 +110,10 @@ func (o Options) withDefaults(parts []Part) Options {
 		}
 	}
 	o.Width, o.Height = o.Width+o.Width&1, o.Height+o.Height&1
+	if o.Repeat <= 0 {
+		rest := float64(length) * float64(o.Width) * float64(o.Height) / maxRepeated
+		o.Repeat = max(10*time.Second, time.Duration(rest).Truncate(time.Millisecond))
+	}
 	return o
 }
 
@@ -165,6 +171,7 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 		}
 		o := &b.ops[i]
 		p.display.do(o)
+		p.display.tidy()
 		if o.pic != nil {
 			p.decoders.release(o.pic)
 		}

@@ -113,7 +113,7 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 //     and there are no fades to weigh.
 //   - Menus, windows and carets come back: more references find them again.
 //     There are four; above 720p three, which with the one that small changes
-//     take (package h264) is what level 4.0 allows at 1080p.
+//     take (package h264) is what level 4.0 allows at 1080p; one beyond 4K.
 //   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
 //     flat areas their due, and small dead zones keep faint detail.
 //   - The lookahead tells what will stay on the screen and deserves bits; a
@@ -127,12 +127,19 @@ const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:8x8dct=1:" +
 func x264Arguments(opt Options) []string {
 	lookahead := min(max(lookaheadPixels/(opt.Width*opt.Height), 5), 20)
 	references := 4
-	if opt.Width*opt.Height > 1280*720 {
+	switch pixels := opt.Width * opt.Height; {
+	case pixels > largePixels:
+		references, lookahead = 1, 1
+	case pixels > 1280*720:
 		references = 3
 	}
 	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
 		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d", x264, references, lookahead), "-threads", "1"}
 }
+
+// largePixels is the size of a picture, one of 4K, beyond which memory is spared
+// at the cost of bytes and time.
+const largePixels = 4096 * 2304
 
 // lookaheadPixels bounds the frames in x264's lookahead all together.
 const lookaheadPixels = 21e6

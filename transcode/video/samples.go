@@ -39,7 +39,11 @@ func (s *sampler) see(frame int, at time.Duration, p *planes) {
 	if frame%s.stride != 0 {
 		return
 	}
-	if len(s.kept) == maxSamples {
+	most := maxSamples
+	if p.width*p.height > largePixels {
+		most = maxSamples / 2
+	}
+	if len(s.kept) >= most {
 		s.stride *= 2
 		thinned := s.kept[:0]
 		for _, k := range s.kept {

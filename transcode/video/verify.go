@@ -115,7 +115,11 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 }
 
 func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []string {
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(min(2, runtime.GOMAXPROCS(0))), "-i", "file:" + path}
+	threads := min(2, runtime.GOMAXPROCS(0))
+	if len(samples) > 0 && samples[0].Width*samples[0].Height > largePixels {
+		threads = 1 // each has a picture of its own
+	}
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(threads), "-i", "file:" + path}
 	var chosen []string
 	for _, s := range samples {
 		chosen = append(chosen, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
