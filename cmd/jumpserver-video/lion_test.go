@@ -52,6 +52,58 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	}
 }
 
+// TestAnUploadThatIsAbandonedIsDropped after a day, and not before: what Lion did
+// not go on with it has put into its own storage.
+func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, "4.10.13")
+	l.env["TEST_EXPIRE"] = "100ms"
+	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l.start()
+	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	lion := l.lion(liontest.Parts, func(o *liontest.Options) {
+		o.Transport = lost{&http.Transport{DisableKeepAlives: true}, "/task/upload/1"} // of 0, 1 and 2
+	})
+	spool := filepath.Join(l.dir, "data", "spool")
+	folders := func() (all []string) {
+		found, err := filepath.Glob(filepath.Join(spool, "*", "task.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	for i, age := range []time.Duration{25 * time.Hour, 23 * time.Hour} {
+		id := fmt.Sprintf("%08d-9999-4111-8111-111111111111", i)
+		l.recorded(lion, id, sample(t, "multipart/v4/*/*"))
+		if out, err := lion.End(t.Context(), id, sessionDay); err != nil || out.Refused == nil {
+			t.Fatalf("%+v %v", out, err)
+		}
+		left := folders()
+		if len(left) != 1 {
+			t.Fatalf("in the spool: %v", left)
+		}
+		files, err := filepath.Glob(filepath.Join(filepath.Dir(left[0]), "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := time.Now().Add(-age)
+		for _, file := range append(files, filepath.Dir(left[0])) {
+			if err := os.Chtimes(file, old, old); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if age > 24*time.Hour {
+			l.until("dropped", func() bool { return len(folders()) == 0 })
+		}
+		l.until("served all the same", func() bool { return l.served(id) == "mp4" })
+	}
+	if left := folders(); len(left) != 1 {
+		t.Errorf("in the spool: %v", left)
+	}
+}
+
 // TestManySessionsEndAtOnce: all are taken while the agent works, core is asked
 // for few callers, and health answers all the time. make load measures it.
 func TestManySessionsEndAtOnce(t *testing.T) {

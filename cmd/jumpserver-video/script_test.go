@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if d, err := time.ParseDuration(os.Getenv("TEST_BEAT")); err == nil {
 		beat = d
 	}
+	if d, err := time.ParseDuration(os.Getenv("TEST_EXPIRE")); err == nil {
+		expireEvery = d
+	}
 	if n, err := strconv.ParseInt(os.Getenv("TEST_UPLOAD_RESERVE"), 10, 64); err == nil {
 		uploadReserve = n
 	}

@@ -23,6 +23,9 @@ import (
 // uploadReserve is how many bytes of disk uploads leave free. Tests change it.
 var uploadReserve int64 = 1 << 30
 
+// expireEvery is the time between two looks for old uploads. Tests shorten it.
+var expireEvery = time.Hour
+
 const (
 	uploadKeep     = 24 * time.Hour // of uploads that are never completed
 	uploadInterval = 5 * time.Second
@@ -221,7 +224,7 @@ func (u *uploads) run(ctx context.Context) error {
 				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)
 			}
 		}
-		if time.Since(expired) > time.Hour {
+		if time.Since(expired) > expireEvery {
 			expired = time.Now()
 			if n, err := u.spool.Expire(expired); err != nil {
 				u.log.Warn("old uploads could not be dropped", "error", err)
