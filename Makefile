@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill reference fuzz lint fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill reference fuzz lint vulncheck fmt vet install clean
 
 all: build
 
@@ -116,6 +116,21 @@ fuzz: setup ## every fuzz target in turn, for FUZZTIME each
 	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
 		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
 	done
+
+# Known vulnerabilities in what is linked in. The database is asked for each
+# time; VULNDB names a copy of it (https:// or file://).
+VULNDB ?= https://vuln.go.dev
+GOVULNCHECK_VERSION = v1.9.0
+GOVULNCHECK = .cache/bin/govulncheck-$(GOVULNCHECK_VERSION)
+vulncheck: setup $(GOVULNCHECK) ## known vulnerabilities that our code can reach; needs the network, or VULNDB=file:///a/copy
+	@$(GOVULNCHECK) -db $(VULNDB) ./... || { code=$$?; \
+		if [ $$code -eq 3 ]; then echo "vulncheck: FOUND, see above"; \
+		else echo "vulncheck: NOT CHECKED. The database at $(VULNDB) could not be read (see above); nothing is known about vulnerabilities."; fi; exit $$code; }
+
+$(GOVULNCHECK):
+	@mkdir -p $(@D)
+	GOBIN=$(CURDIR)/$(@D) go install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+	mv $(@D)/govulncheck $@
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "gofmt would change:"; echo "$$files"; exit 1; fi

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"jumpserver-video/cleanup"
 	"jumpserver-video/cmd/config"
@@ -67,6 +68,10 @@ It stops on SIGTERM or SIGINT, and what was in work goes on at the next start.`,
 // stopped, or when a part cannot go on.
 func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	log.Info("starting", "version", version, "config", cfg)
+	// What is in memory is nobody's business, nor is ffmpeg's.
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		log.Warn("core dumps cannot be switched off", "error", err)
+	}
 	for _, dir := range []string{"keys", "tasks", "queue", "work"} {
 		if err := os.MkdirAll(cfg.Dir(dir), 0o750); err != nil {
 			return fmt.Errorf("data folder: %w", err)

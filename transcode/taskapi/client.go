@@ -46,21 +46,21 @@ func Local(bind string, port int, token, cert string) *Client {
 	if cert != "" {
 		c.Base = "https" + strings.TrimPrefix(c.Base, "http")
 		c.HTTP.Transport = &http.Transport{TLSClientConfig: &tls.Config{
-			InsecureSkipVerify:    true, //nolint:gosec // it is compared
-			VerifyPeerCertificate: func(chain [][]byte, _ [][]*x509.Certificate) error { return same(cert, chain) },
+			InsecureSkipVerify: true, //nolint:gosec // it is compared
+			VerifyConnection:   func(c tls.ConnectionState) error { return same(cert, c.PeerCertificates) },
 		}}
 	}
 	return c
 }
 
 // same tells whether a chain begins with the certificate in a PEM file.
-func same(file string, chain [][]byte) error {
+func same(file string, chain []*x509.Certificate) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	block, _ := pem.Decode(data)
-	if block == nil || len(chain) == 0 || !bytes.Equal(block.Bytes, chain[0]) {
+	if block == nil || len(chain) == 0 || !bytes.Equal(block.Bytes, chain[0].Raw) {
 		return fmt.Errorf("what answers has another certificate than %s", file)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -42,6 +43,7 @@ func Find(ctx context.Context, path string) (*Tool, error) {
 	}
 	var banner bytes.Buffer // one call tells both, and a call costs as much as many frames
 	cmd := exec.CommandContext(ctx, found, "-encoders")
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"} // ours has secrets
 	cmd.Stderr = &banner
 	encoders, err := cmd.Output()
 	m := versionLine.FindSubmatch(banner.Bytes())

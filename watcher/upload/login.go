@@ -28,7 +28,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.Log.Info("a component has logged in", "account", account, "from", r.RemoteAddr)
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, MaxAge: int(s.Auth.life.Seconds())})
+	//nolint:gosec // Secure where there is TLS; many installations have none between components
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteStrictMode,
+		MaxAge: int(s.Auth.life.Seconds())})
 	answer(w, http.StatusOK, map[string]any{"id": account, "is_service_account": true, "is_valid": true})
 }
 
