@@ -99,3 +99,32 @@ func TestFewOfManyTasksAreAskedAbout(t *testing.T) {
 	}
 	release(t, l, done)
 }
+
+// TestTasksThatHaveEndedAreNotGoneThrough: there are many more of them than of
+// others, and each change makes every worker look for a task.
+func TestTasksThatHaveEndedAreNotGoneThrough(t *testing.T) {
+	q := open(t, Options{Owner: "a"})
+	for n := range 3 {
+		submit(t, q, n, "x")
+		l, err := q.Lease(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		release(t, l, done)
+	}
+	submit(t, q, 3, "x")
+	looked := func() int {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		return len(q.open)
+	}
+	if n := looked(); n != 1 {
+		t.Errorf("%d of 4 tasks are gone through", n)
+	}
+	if err := q.Retry(t.Context(), id(1)); err != nil {
+		t.Fatal(err)
+	}
+	if n := looked(); n != 2 {
+		t.Errorf("%d tasks are gone through after one is tried again", n)
+	}
+}

@@ -105,7 +105,7 @@ func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	q.mu.Lock()
 	for id := range q.view {
 		if !there[id] {
-			delete(q.view, id)
+			q.drop(id)
 		}
 	}
 	q.trouble = nil
@@ -127,7 +127,7 @@ func (q *Queue) see(entry jetstream.KeyValueEntry) {
 	if entry.Operation() != jetstream.KeyValuePut {
 		q.mu.Lock()
 		if q.view[entry.Key()].task.Rev < entry.Revision() {
-			delete(q.view, entry.Key())
+			q.drop(entry.Key())
 		}
 		q.mu.Unlock()
 		return

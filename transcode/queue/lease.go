@@ -90,7 +90,8 @@ func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duratio
 	var best Task
 	due := maxWait
 	now := time.Now()
-	for id, s := range q.view {
+	for id := range q.open { // not all: most have ended
+		s := q.view[id]
 		if _, ours := q.held[id]; ours || refused[id] == s.task.Rev {
 			continue
 		}

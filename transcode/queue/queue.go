@@ -42,6 +42,7 @@ type Queue struct {
 
 	mu      sync.Mutex
 	view    map[string]seen   // all tasks as last seen; guarded by mu
+	open    map[string]bool   // those of them that may be taken some day; guarded by mu
 	held    map[string]*Lease // tasks that this process holds, nil while it takes them; guarded by mu
 	wake    chan struct{}     // closed and replaced when view or held changes; guarded by mu
 	trouble error             // why the queue cannot be used, as of the last look; guarded by mu
@@ -66,7 +67,7 @@ func Open(ctx context.Context, opt Options) (*Queue, error) {
 	}
 	q := &Queue{
 		opt: opt, done: make(chan struct{}), ready: make(chan struct{}), gone: make(chan error, 1),
-		view: map[string]seen{}, held: map[string]*Lease{}, wake: make(chan struct{}),
+		view: map[string]seen{}, open: map[string]bool{}, held: map[string]*Lease{}, wake: make(chan struct{}),
 	}
 	var err error
 	if opt.URL == "" {
@@ -100,7 +101,18 @@ func (q *Queue) put(t Task) {
 		return
 	}
 	q.view[t.ID] = seen{t, time.Now()}
+	if t.Held() || !t.State.Final() {
+		q.open[t.ID] = true
+	} else {
+		delete(q.open, t.ID)
+	}
 	q.wakeAll()
+}
+
+// drop forgets a task. The caller holds mu.
+func (q *Queue) drop(id string) {
+	delete(q.view, id)
+	delete(q.open, id)
 }
 
 // wakeAll wakes those who wait for a task. The caller holds mu.
