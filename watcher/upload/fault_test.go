@@ -25,7 +25,8 @@ func TestFaultsOfTheDisk(t *testing.T) {
 			{Op: "mkdir", Errno: syscall.EDQUOT}, {Op: "mkdir", Errno: syscall.EROFS},
 			{Op: "create", Errno: syscall.EDQUOT}, {Op: "create", Errno: syscall.EACCES},
 			{Op: "write", Errno: syscall.EDQUOT}, {Op: "write", Errno: syscall.ENOSPC}, {Op: "write", Errno: syscall.EIO},
-			{Op: "sync", Errno: syscall.EDQUOT}, {Op: "sync", Errno: syscall.EIO},
+			{Op: "sync", Errno: syscall.EDQUOT}, {Op: "sync", Errno: syscall.EIO}, {Op: "sync", Errno: syscall.EINVAL},
+			{Op: "syncdir", Errno: syscall.EDQUOT}, {Op: "syncdir", Errno: syscall.EIO},
 			{Op: "rename", Errno: syscall.ENOSPC}, {Op: "rename", Errno: syscall.EIO}, {Op: "rename", Errno: syscall.EIO, After: true},
 		} {
 			for met := true; met; f.Skip++ {
@@ -48,6 +49,23 @@ func TestFaultsOfTheDisk(t *testing.T) {
 			if f.Skip < 2 {
 				t.Errorf("%+v: nothing was tried", f)
 			}
+		}
+	}
+}
+
+// TestFoldersThatCannotBeSyncedAreNoFault: some file systems have no such thing.
+func TestFoldersThatCannotBeSyncedAreNoFault(t *testing.T) {
+	w, disk, _ := newFaultyWorker(t)
+	flat, inParts := w.uploads(t)
+	for _, upload := range []func() int{flat, inParts} {
+		for _, errno := range []syscall.Errno{syscall.EINVAL, syscall.ENOTSUP} {
+			w.accepted = nil
+			disk.Set(volumetest.Fault{Op: "syncdir", Errno: errno})
+			if status := upload(); status != http.StatusOK || disk.Met() == 0 {
+				t.Errorf("%v: %d, met %d times", errno, status, disk.Met())
+			}
+			disk.Set()
+			w.whole(t, errno.Error(), true)
 		}
 	}
 }

@@ -280,7 +280,10 @@ func syncDir(dir string) error {
 		return fmt.Errorf("spool: %w", err)
 	}
 	defer d.Close()
-	return spoolError(d.Sync())
+	if err = d.Sync(); errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
+		return nil // this file system has no such thing for folders
+	}
+	return spoolError(err)
 }
 
 // spoolError says where an error comes from, and that it is [ErrFull] if so.

@@ -66,7 +66,29 @@ func (n *node) OpendirHandle(ctx context.Context, flags uint32) (h fs.FileHandle
 		h, out, errno = n.LoopbackNode.OpendirHandle(ctx, flags)
 		return errno
 	})
+	if listed, ok := h.(folderHandle); ok && errno == 0 {
+		h = &folder{listed, n.volume, n.path("")}
+	}
 	return h, out, errno
+}
+
+// folderHandle is an open folder below.
+type folderHandle interface {
+	fs.FileReaddirenter
+	fs.FileSeekdirer
+	fs.FileReleasedirer
+	fs.FileFsyncdirer
+}
+
+// folder is an open folder.
+type folder struct {
+	folderHandle
+	volume *Volume
+	on     string
+}
+
+func (f *folder) Fsyncdir(ctx context.Context, flags uint32) syscall.Errno {
+	return f.volume.suffer("syncdir", f.on, func() syscall.Errno { return f.folderHandle.Fsyncdir(ctx, flags) })
 }
 
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (inode *fs.Inode, errno syscall.Errno) {
