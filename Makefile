@@ -75,6 +75,10 @@ test-players: ## MP4s in players and decoders other than ffmpeg's
 	@.ci/setup players
 	PLAYERS_TESTS=all go test -count=1 -v -run 'AnotherDecoder|MPV|Chromium' ./transcode/render
 
+.PHONY: test-hostile
+test-hostile: setup ## recordings that ask for too much, each through the program itself: memory and time
+	HOSTILE_TESTS=all go test -count=1 -v -timeout 30m -run TestHostile ./cmd/jumpserver-video
+
 race: setup ## the test suite under the race detector, without what only runs more processes
 	.ci/go-test -race -short $$(go list ./... | grep -v -e /cmd/soak -e /cmd/fleet)
 

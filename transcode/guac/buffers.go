@@ -26,6 +26,9 @@ func (b *buffers) image(size image.Point) *image.RGBA {
 
 func (b *buffers) get(n int) []byte {
 	class := bits.Len(uint(max(n, 1) - 1))
+	if 1<<class > maxKept {
+		return make([]byte, n) // such memory is not kept
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if list := b.free[class]; len(list) > 0 {

@@ -12,24 +12,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"jumpserver-video/transcode/guac/guactest"
 )
 
 // script writes instructions.
-type script struct{ strings.Builder }
+type script struct{ guactest.Script }
 
 func (s *script) add(opcode string, args ...any) *script {
-	fmt.Fprintf(s, "%d.%s", len(opcode), opcode)
-	for _, a := range args {
-		text := fmt.Sprint(a)
-		fmt.Fprintf(s, ",%d.%s", len([]rune(text)), text)
-	}
-	s.WriteString(";")
+	s.Add(opcode, args...)
 	return s
 }
 
 // box fills a rectangle of a layer.
 func (s *script) box(layer, x, y, w, h int, c color.RGBA, mask Mask) *script {
-	return s.add("rect", layer, x, y, w, h).add("cfill", int(mask), layer, c.R, c.G, c.B, c.A)
+	s.Box(layer, x, y, w, h, c, int(mask))
+	return s
 }
 
 // picture draws a PNG of one colour by way of a stream.

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"jumpserver-video/transcode/guac/guactest"
+)
+
+// TestHostileRecordingsAreBounded converts recordings that ask for too much. It
+// takes no process of ours or of ffmpeg's more than 300 MB, and all of them
+// together no more than a minute of the processor, to make an MP4 or to refuse.
+// HOSTILE_TESTS=all has all of them converted (make test-hostile).
+func TestHostileRecordingsAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it is the program that is measured, not the race detector")
+	}
+	all := map[string]func() string{}
+	for name, text := range guactest.Hostile() {
+		all["hostile: "+name] = text
+	}
+	for name, text := range guactest.Tiny() {
+		all["tiny: "+name] = func() string { return text }
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		if os.Getenv("HOSTILE_TESTS") != "all" && !slices.Contains(few, name) {
+			continue
+		}
+		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) { convertHostile(t, all[name]()) })
+		delete(all, name)
+	}
+	if os.Getenv("HOSTILE_TESTS") == "all" && len(all) > 0 {
+		t.Errorf("%d were not converted", len(all))
+	}
+}
+
+// few are those that need most, and one of each kind.
+var few = []string{
+	"tiny: transferred", "tiny: a long idle time", "hostile: a million layers", "hostile: decompression bombs", "hostile: endless nesting",
+	"hostile: gigantic buffers", "hostile: invalid base64", "hostile: negative and overflowing numbers", "hostile: pictures that lie about their size",
+}
+
+func convertHostile(t *testing.T, text string) {
+	in := filepath.Join(t.TempDir(), "hostile.guac")
+	if err := os.WriteFile(in, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, complaints strings.Builder
+	cmd := exec.Command("jumpserver-video", "convert", "--json", in)
+	cmd.Env, cmd.Stdout, cmd.Stderr = withoutSettings(os.Environ()), &out, &complaints
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended, measured := make(chan struct{}), make(chan int)
+	go func() { measured <- largest(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	close(ended)
+	memory := <-measured
+	var said struct {
+		Code     int `json:"exit_code"`
+		Frames   int
+		Warnings []string
+	}
+	if json.Unmarshal([]byte(out.String()), &said) != nil || strings.Contains(complaints.String(), "goroutine ") {
+		t.Fatalf("%v: %s%s", err, out.String(), complaints.String())
+	}
+	const nothingDrawn = 7
+	if err != nil && said.Code != nothingDrawn || err == nil && said.Frames == 0 {
+		t.Errorf("%v: %s", err, out.String())
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(in), "hostile.replay.mp4")); (err == nil) != (said.Frames > 0) {
+		t.Errorf("%d frames, and the file: %v", said.Frames, err)
+	}
+	cpu := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime() // ffmpeg's, too
+	t.Logf("%d kB in, %d MB, %s of CPU, %s, %d frames, warnings %q", len(text)>>10, memory, cpu.Round(10*time.Millisecond),
+		time.Since(start).Round(time.Millisecond), said.Frames, said.Warnings)
+	if memory > 300 {
+		t.Errorf("it took %d MB", memory)
+	}
+	if cpu > time.Minute {
+		t.Errorf("it took %s", cpu)
+	}
+}
+
+// largest is the most memory, in MB, that a process or one of its children has
+// had. (What the system says of a process that has ended is no less than what
+// its parent had at the beginning.)
+func largest(pid int, ended <-chan struct{}) (most int) {
+	for {
+		pids := []string{strconv.Itoa(pid)}
+		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+		for _, list := range lists {
+			children, _ := os.ReadFile(list)
+			pids = append(pids, strings.Fields(string(children))...)
+		}
+		for _, pid := range pids {
+			status, _ := os.ReadFile("/proc/" + pid + "/status")
+			_, after, _ := strings.Cut(string(status), "VmHWM:")
+			var kB int
+			_, _ = fmt.Sscan(after, &kB)
+			most = max(most, kB>>10)
+		}
+		select {
+		case <-ended:
+			return most
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}

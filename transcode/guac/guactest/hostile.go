@@ -1,0 +1,135 @@
+package guactest
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"image"
+	"image/color"
+	"image/png"
+	"strings"
+	"sync"
+)
+
+// hugePNG is a PNG header that promises a picture of 100,000 × 100,000 pixels.
+func hugePNG() string {
+	b := []byte("\x89PNG\r\n\x1a\n")
+	body := append([]byte("IHDR"), 0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0, 8, 6, 0, 0, 0)
+	b = binary.BigEndian.AppendUint32(b, 13)
+	b = append(b, body...)
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(body))
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// bomb is a PNG of a few kilobytes that decodes to w×h pixels.
+func bomb(w, h int) string {
+	var b bytes.Buffer
+	_ = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, image.NewNRGBA(image.Rect(0, 0, w, h)))
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+var red = color.RGBA{255, 0, 0, 255}
+
+// Hostile are recordings that ask for too much, by name. Each draws one pixel
+// that must be seen all the same.
+func Hostile() map[string]func() string {
+	bomb := sync.OnceValue(func() string { return bomb(4096, 4096) })
+	many := func(n int, line func(s *Script, i int)) func() string {
+		return func() string {
+			s := Screen(8, 8).Box(0, 0, 0, 1, 1, red, 14)
+			for i := range n {
+				line(s, i)
+			}
+			return s.Add("sync", 1).String()
+		}
+	}
+	return map[string]func() string{
+		"a gigantic display": many(1, func(s *Script, _ int) { s.Add("size", 0, 1<<30, 1<<30) }),
+		"gigantic layers":    many(2000, func(s *Script, i int) { s.Add("size", i+1, 8192, 8192).Box(i+1, 0, 0, 8, 8, red, 14) }),
+		"gigantic buffers":   many(2000, func(s *Script, i int) { s.Box(-i-1, 0, 0, 8192, 8192, red, 14) }),
+		"a million layers":   many(200_000, func(s *Script, i int) { s.Add("move", i+1, 0, 0, 0, 0) }),
+		"layers in a circle": many(3, func(s *Script, i int) { s.Add("move", i+1, (i+1)%3+1, 0, 0, 0).Box(i+1, 0, 0, 4, 4, red, 14) }),
+		"a deep tower":       many(4000, func(s *Script, i int) { s.Add("move", i+2, i+1, 0, 0, 0) }),
+		"open streams":       many(100_000, func(s *Script, i int) { s.Add("img", i, 14, 0, "image/png", 0, 0) }),
+		"an endless stream": many(1, func(s *Script, _ int) {
+			s.Add("img", 1, 14, 0, "image/png", 0, 0)
+			blob := strings.Repeat("AAAA", 2000)
+			for range 20_000 {
+				s.Add("blob", 1, blob)
+			}
+		}),
+		"pictures that lie about their size": many(100, func(s *Script, i int) {
+			s.Add("img", i, 14, 0, "image/png", 0, 0).Add("blob", i, hugePNG()).Add("end", i)
+		}),
+		"decompression bombs": many(12, func(s *Script, i int) {
+			s.Add("img", i, 14, 0, "image/png", 0, 0).Add("blob", i, bomb()).Add("end", i)
+		}),
+		"images that end too early": many(500, func(s *Script, i int) {
+			s.Add("img", i, 14, 0, "image/png", 0, 0).Add("blob", i, bomb()[:400]).Add("end", i)
+		}),
+		"invalid base64": many(100_000, func(s *Script, i int) {
+			s.Add("img", i%9, 14, 0, "image/png", 0, 0).Add("blob", i%9, "A===!").Add("end", i%9).Add("png", 14, 0, 0, 0, "=")
+		}),
+		"saved clips": many(250, func(s *Script, i int) {
+			s.Add("size", 1, 4000, 4000).Add("push", 1).Add("arc", 1, 2000, 2000, 9000-i, 0, 7, 0).Add("clip", 1)
+		}),
+		"faded layers on each other": many(4000, func(s *Script, i int) {
+			s.Add("size", i+2, 64, 64).Add("move", i+2, i+1, 0, 0, 0).Add("shade", i+2, 250)
+		}),
+		"distorted layers on each other": many(200, func(s *Script, i int) {
+			s.Add("size", i+2, 256, 256).Add("move", i+2, i+1, 0, 0, 0).Add("distort", i+2, 99, 1, 1, 99, 0, 0)
+		}),
+		"transformed again and again": many(20_000, func(s *Script, i int) {
+			s.Add("transform", 0, 1e9, 3, -3, 1e9, 7, 7).Box(0, 0, 0, 5, 5, red, 0xA).Add("lfill", 14, 0, 0).Add("copy", 0, 0, 0, 9, 9, 14, 0, 1, 1)
+		}),
+		"a path that is stroked again and again": many(300, func(s *Script, i int) {
+			s.Add("line", 0, i*7919%9999, i*104729%9999).Add("cstroke", 10, 0, 1, 2, 5000, 1, 2, 3, 4).Add("close", 0)
+		}),
+		"negative and overflowing numbers": many(1, func(s *Script, _ int) {
+			s.Add("copy", 0, -1<<40, -1<<40, "9223372036854775807", "99999999999999999999", 14, 0, "-9223372036854775808", 1<<40).
+				Add("rect", 0, "1e308", "-1e308", "NaN", "Inf").Add("cfill", 14, 0, -5, 999, 3, 255).
+				Add("arc", 0, 1e9, 1e9, 1e12, 0, 1e300, 0).Add("cstroke", 14, 0, 9, -3, 1e12, 1, 2, 3, 4).
+				Add("transform", 0, 1e300, 1e300, 1e300, 1e300, 1e300, 1e300).Box(0, 0, 0, 5, 5, red, 14).Add("shade", 1, -7)
+		}),
+		"endless nesting": many(50, func(s *Script, _ int) {
+			inner := "4.sync,1.1;"
+			for range 20 {
+				inner = fmt.Sprintf("4.nest,1.0,%d.%s;", len(inner), inner)
+			}
+			s.WriteString(inner)
+		}),
+		"saved states": many(300_000, func(s *Script, _ int) { s.Add("push", 0) }),
+		"a long path":  many(300_000, func(s *Script, i int) { s.Add("line", 0, i, i%7) }),
+		"a gigantic cursor": many(1, func(s *Script, _ int) {
+			s.Add("cursor", 0, 0, 0, 0, 0, 1<<20, 1<<20).Add("mouse", 1, 1)
+		}),
+	}
+}
+
+// Tiny are recordings of about a hundred bytes that ask for as much as they
+// can.
+func Tiny() map[string]string {
+	all := map[string]string{}
+	for name, s := range map[string]*Script{
+		"the largest display":                 Screen(8192, 2048).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9),
+		"filled":                              Screen(8192, 2048).Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("cfill", 14, 0, 9, 9, 9, 9),
+		"filled by a pattern":                 Screen(8192, 2048).Add("rect", 0, 0, 0, 9999, 9999).Add("lfill", 14, 0, 0),
+		"stroked":                             Screen(8192, 2048).Add("curve", 0, 0, 0, 99, 9, 9999, 9999).Add("cstroke", 4, 0, 1, 2, 999),
+		"clipped":                             Screen(8192, 2048).Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("clip", 0).Add("cfill", 12, 0),
+		"distorted":                           Screen(8192, 2048).Add("distort", 0, 2, 1, 1, 2, 0, 0),
+		"copied onto itself":                  Screen(8192, 2048).Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1),
+		"transferred":                         Screen(8192, 2048).Add("transfer", 0, 0, 0, 9999, 9999, 6, 0, 1, 1),
+		"faded":                               Screen(8192, 2048).Add("size", 1, 64, 64).Add("shade", 0, 9),
+		"a large buffer":                      Screen(64, 64).Add("rect", -1, 0, 0, 8192, 2048).Add("cfill", 14, -1, 9, 9, 9, 9),
+		"a long idle time":                    Screen(64, 64).Add("sync", 0).Add("sync", 86400000).Add("sync", 172800000).Add("sync", 1<<60),
+		"a long idle time of a large display": Screen(8192, 2048).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9).Add("sync", 1).Add("sync", 86400000),
+	} {
+		if !strings.Contains(s.String(), "4.sync") {
+			s.Add("sync", 1)
+		}
+		all[name] = s.String()
+	}
+	return all
+}
