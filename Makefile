@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill reference fuzz lint vulncheck fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
 
@@ -111,6 +111,9 @@ test-fleet: setup ## three agents and three NATS servers, killed, cut off and st
 
 test-kill: setup ## an agent on its own that is killed a hundred times, and loses its queue ten times
 	go test -count=1 -timeout 1h -v ./cmd/fleet -run TestAlone -kills 100 -seed 0
+
+test-steps: setup ## a task's steps with crashes at any of them and anything in between, two hundred times
+	go test -count=1 -timeout 1h ./transcode -run TestWhateverHappens -rapid.checks 200
 
 reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
 	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata

@@ -1,0 +1,221 @@
+package transcode_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"jumpserver-video/cleanup"
+	"jumpserver-video/coreapi/coretest"
+	"jumpserver-video/transcode"
+	"jumpserver-video/transcode/queue"
+)
+
+// life is a session's recording through crashes and whatever else happens.
+type life struct {
+	*site
+	content   []byte // of the file that is the recording, or its index
+	source    []byte // what its MP4 says of it, once there was one
+	forgetful bool   // the queue was lost, and what it knew of core with it
+	broken    error  // the first promise that was broken
+
+	release chan struct{} // closed in the end: what has crashed goes on then, and ends
+}
+
+// always is what must be so at any moment.
+func (l *life) always(at string) {
+	if l.broken != nil {
+		return
+	}
+	inPlace := bytes.Equal(l.read(l.path), l.content)
+	video := l.read(mp4)
+	_, mark, made := bytes.Cut(video, []byte("source=sha256:"))
+	switch {
+	case made && len(mark) >= 64 && l.source == nil:
+		l.source = bytes.Clone(mark[:64])
+	case made && (len(mark) < 64 || !bytes.Equal(mark[:64], l.source)):
+		l.broken = fmt.Errorf("at %q another MP4 is in place", at)
+	}
+	trashed := 0
+	for _, name := range l.files() {
+		if strings.HasPrefix(name, cleanup.TrashName) && bytes.Equal(l.read(name), l.content) {
+			trashed++
+		}
+	}
+	switch {
+	case !inPlace && !made:
+		l.broken = fmt.Errorf("at %q the session has neither its recording nor an MP4", at)
+	case !inPlace && trashed != 1 || inPlace && trashed != 0:
+		l.broken = fmt.Errorf("at %q the recording is in place: %v; in the trash: %d times", at, inPlace, trashed)
+	}
+	told := map[string]int{}
+	for _, name := range l.events() {
+		if told[name]++; told[name] > 1 && !l.forgetful {
+			l.broken = fmt.Errorf("at %q core was told of %s twice", at, name)
+		}
+	}
+}
+
+func (l *life) read(rel string) []byte {
+	data, _ := os.ReadFile(filepath.Join(l.replay(), filepath.FromSlash(rel))) // nothing, when it is not there
+	return data
+}
+
+// run has an agent work until the task ends or waits, or until it crosses so
+// many step boundaries: there it crashes, and nothing of it runs on.
+func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err error) {
+	crashed := make(chan struct{})
+	n := 0
+	a, err := newAgent(ctx, agentOptions{
+		coreURL: l.core.URL, replay: l.replay(), data: l.data(), path: l.path, originals: cleanup.PolicyTrash,
+		boundary: func(name string) {
+			l.always(name)
+			if n++; n == boundaries {
+				close(crashed)
+				<-l.release
+				runtime.Goexit()
+			}
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
+		return "", err
+	}
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if err := a.queue.Retry(ctx, session); err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, queue.ErrActive) {
+		return "", err
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- a.pool.Run(work) }()
+	for deadline := time.Now().Add(2 * time.Minute); ; {
+		task, err := a.queue.Get(ctx, session)
+		switch {
+		case errors.Is(err, queue.ErrNotFound): // all was done before the queue was lost
+			state = queue.StateDone
+		case err != nil:
+			return "", err
+		case !task.Held() && (task.State.Final() || task.State == queue.StateRetrying):
+			state = task.State
+		case time.Now().After(deadline):
+			return "", fmt.Errorf("the task stays %s", task.State)
+		}
+		if state != "" {
+			cancel()
+			<-stopped
+			return state, a.queue.Close()
+		}
+		select {
+		case <-crashed:
+			return "", a.queue.Close() // and with it what renews the lease
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// happenings between the lives of an agent.
+var happenings = map[string]func(l *life) error{
+	"nothing": func(*life) error { return nil },
+	"core fails a few times": func(l *life) error {
+		l.core.Fail(coretest.Fault{Status: 500, Times: 3})
+		return nil
+	},
+	"an answer of core is lost": func(l *life) error {
+		l.core.Fail(coretest.Fault{After: true, Cut: true, Times: 1})
+		return nil
+	},
+	"core is upgraded":        func(l *life) error { return l.core.SetVersion("4.10.13") },
+	"unfinished work is lost": func(l *life) error { return os.RemoveAll(filepath.Join(l.data(), "work")) },
+	"the queue is lost": func(l *life) error {
+		l.forgetful = true
+		return os.RemoveAll(filepath.Join(l.data(), "queue"))
+	},
+	"half an MP4 turns up": func(l *life) error {
+		if !l.exists(mp4) {
+			l.write(mp4, []byte("half an MP4 of somebody's"))
+		}
+		return nil
+	},
+}
+
+// TestWhateverHappensNothingIsLost: the agent crashes at any boundaries, and any
+// things happen in between; at every moment the session has its recording or
+// the MP4 of it, and in the end all is as if nothing had happened.
+func TestWhateverHappensNothingIsLost(t *testing.T) {
+	few(t, 4)
+	names := slices.Sorted(maps.Keys(happenings))
+	rapid.Check(t, func(rt *rapid.T) {
+		l := &life{release: make(chan struct{})}
+		l.site = newSite(t, rapid.SampledFrom([]string{"3.10.9", "4.8.0", "4.10.13"}).Draw(rt, "version"), rapid.Bool().Draw(rt, "in parts"))
+		defer close(l.release)
+		l.content = l.read(l.path)
+		for i := range rapid.IntRange(1, 4).Draw(rt, "crashes") {
+			at := rapid.IntRange(1, 18).Draw(rt, fmt.Sprint("boundary ", i))
+			if _, err := l.run(t.Context(), at); err != nil {
+				rt.Fatal(err)
+			}
+			l.always("the crash")
+			what := rapid.SampledFrom(names).Draw(rt, fmt.Sprint("then ", i))
+			if err := happenings[what](l); err != nil {
+				rt.Fatal(err)
+			}
+			l.always(what)
+		}
+		var state queue.State
+		for tries := 0; state != queue.StateDone && tries < 5; tries++ { // core fails for a while
+			var err error
+			if state, err = l.run(t.Context(), 0); err != nil {
+				rt.Fatal(err)
+			}
+		}
+		l.always("the end")
+		replay, err := l.core.Served(t.Context(), session)
+		got, _ := l.core.Session(session)
+		switch {
+		case l.broken != nil:
+			rt.Fatal(l.broken)
+		case state != queue.StateDone:
+			rt.Fatalf("the task is %s", state)
+		case err != nil || replay.Type != "mp4" || l.exists(l.path):
+			rt.Fatalf("core serves %+v, %v; files: %v", replay, err, l.files())
+		case !got.HasReplay && !l.forgetful:
+			rt.Fatal("core does not know that the session has a replay")
+		}
+		for _, name := range l.files() {
+			if name != mp4 && !strings.HasPrefix(name, ".") {
+				rt.Fatalf("left over: %s", name)
+			}
+		}
+	})
+}
+
+// few bounds the number of runs, unless it was asked for.
+func few(t *testing.T, n int) {
+	t.Helper()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "rapid.checks" })
+	if asked {
+		return
+	}
+	checks := flag.Lookup("rapid.checks")
+	was := checks.Value.String()
+	if err := checks.Value.Set(fmt.Sprint(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Value.Set(was) })
+}
