@@ -137,7 +137,7 @@ func (l *lab) command(args ...string) (out string, code int) {
 
 func (l *lab) until(what string, ok func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(4 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(6 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			l.t.Fatalf("%s: not in time\n%s", what, l.log.String())
 		}
