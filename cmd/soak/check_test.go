@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -186,6 +187,24 @@ func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string
 		}
 	}
 	return nil
+}
+
+// decodes has ffmpeg decode some of the MP4s, and wants no complaint.
+func (w *town) decodes(ctx context.Context, most int) (wrong []string) {
+	for _, i := range w.items { // in any order
+		replay, err := w.core.Served(ctx, i.id)
+		if i.want != ends || err != nil || replay.Type != "mp4" {
+			continue
+		}
+		out, err := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-y", "-v", "error", "-xerror", "-i", replay.Path, "-f", "framehash", "-fps_mode", "passthrough", "-enc_time_base", "-1", os.DevNull).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s (%s) does not decode: %v, %s", i.id, i.kind, err, out))
+		}
+		if most--; most == 0 {
+			return wrong
+		}
+	}
+	return append(wrong, "too few MP4s to decode some")
 }
 
 // isLeft: every byte is where it was, and the task says why.

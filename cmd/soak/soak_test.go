@@ -124,7 +124,7 @@ func TestSoak(t *testing.T) {
 	told := w.told()
 	wrong := w.verdict(t.Context(), tasks, told)
 	stormy, total, peak, down := w.storms(began, past)
-	wrong = slices.Concat(wrong, stormy, w.secrets(), flat(worn, fresh), ready(samples))
+	wrong = slices.Concat(wrong, stormy, w.secrets(), flat(worn, fresh), ready(samples), w.decodes(t.Context(), max(4, len(w.items)/20)))
 	missing := untold(w.items, told)
 	if missing > kills+len(past)*4 {
 		wrong = append(wrong, fmt.Sprintf("core was not told of %d events", missing))
