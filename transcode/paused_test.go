@@ -2,6 +2,10 @@ package transcode_test
 
 import (
 	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -61,6 +65,64 @@ func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 			s.runProcess("", shared)
 			s.checkReplaced()
 
+			if err := sleeper.Process.Signal(syscall.SIGCONT); err != nil {
+				t.Fatal(err)
+			}
+			if err := sleeper.Wait(); err != nil {
+				t.Fatalf("the agent that woke: %v\n%s", err, log.String())
+			}
+			s.checkReplaced()
+		})
+	}
+}
+
+// TestAnUploadThatEndsTooLateLeavesNothingBehind: the agent sleeps for longer
+// than its lease while core is about to store its MP4, and another agent
+// publishes the same one meanwhile. Core then puts the late one over it, with
+// another time, or beside it.
+func TestAnUploadThatEndsTooLateLeavesNothingBehind(t *testing.T) {
+	for _, version := range []string{"3.10.9", "4.10.13"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, version, false)
+			uploading, store, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Method != http.MethodPost || !strings.Contains(r.URL.Path, "/replay/") {
+					s.core.ServeHTTP(w, r)
+					return
+				}
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					t.Error(err)
+				}
+				close(uploading)
+				<-store
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				s.core.ServeHTTP(w, r)
+				close(stored)
+			}))
+			t.Cleanup(front.Close)
+			shared := "TEST_AGENT_QUEUE=" + sharedQueue(t)
+
+			var log bytes.Buffer
+			sleeper := s.process(shared, "TEST_AGENT_DATA="+t.TempDir(), "TEST_AGENT_CORE="+front.URL)
+			sleeper.Stderr = &log
+			if err := sleeper.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = sleeper.Process.Kill() })
+			select {
+			case <-uploading:
+			case <-time.After(time.Minute):
+				t.Fatal("nothing is uploaded")
+			}
+			if err := sleeper.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			s.runProcess("", shared)
+			s.checkReplaced()
+			close(store)
+			<-stored
 			if err := sleeper.Process.Signal(syscall.SIGCONT); err != nil {
 				t.Fatal(err)
 			}

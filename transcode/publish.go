@@ -30,12 +30,15 @@ func (j *job) upload(ctx context.Context) error {
 	}
 	url, err := j.dest.put(ctx)
 	if err != nil {
-		return fmt.Errorf("upload: %w", err)
+		return j.tooLate(fmt.Errorf("upload: %w", err))
 	}
 	j.boundary("uploaded")
 	j.journal.Uploaded = url
 	j.log.Info("uploaded", "url", url)
-	return j.note()
+	if err := j.note(); err != nil {
+		return j.tooLate(err)
+	}
+	return nil
 }
 
 // confirm makes sure that core can serve the MP4 once the original is away.

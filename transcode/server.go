@@ -171,6 +171,9 @@ func (d *server) claimCollision(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.note(); err != nil { // it may be another agent's turn
+		return err
+	}
 	d.log.Info("core stored the upload beside another file; moving it to its name", "from", from)
 	return os.Rename(abs(d.ReplayDir, from), abs(d.ReplayDir, d.final()))
 }
