@@ -92,9 +92,9 @@ func convertHostile(t *testing.T, text string) {
 	}
 }
 
-// largest is the most memory, in MB, that a process or one of its children has
-// had. (What the system says of a process that has ended is no less than what
-// its parent had at the beginning.)
+// largest is the most memory, in MB and without the program itself, that a
+// process or one of its children has had. (What the system says of a process
+// that has ended is no less than what its parent had at the beginning.)
 func largest(pid int, ended <-chan struct{}) (most int) {
 	for {
 		pids := []string{strconv.Itoa(pid)}
@@ -105,7 +105,7 @@ func largest(pid int, ended <-chan struct{}) (most int) {
 		}
 		for _, pid := range pids {
 			status, _ := os.ReadFile("/proc/" + pid + "/status")
-			_, after, _ := strings.Cut(string(status), "VmHWM:")
+			_, after, _ := strings.Cut(string(status), "RssAnon:")
 			var kB int
 			_, _ = fmt.Sscan(after, &kB)
 			most = max(most, kB>>10)
