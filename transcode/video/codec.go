@@ -129,7 +129,7 @@ func x264Arguments(opt Options) []string {
 	references := 4
 	switch pixels := opt.Width * opt.Height; {
 	case pixels > largePixels:
-		references, lookahead = 1, 1
+		references, lookahead = 1, 0
 	case pixels > 1280*720:
 		references = 3
 	}
