@@ -19,6 +19,7 @@ import (
 	"jumpserver-video/coreapi/storage"
 	"jumpserver-video/transcode"
 	"jumpserver-video/transcode/queue"
+	"jumpserver-video/watcher/recording"
 )
 
 // tree is all that lies on the volume, in the bucket and in their trashes:
@@ -130,13 +131,20 @@ func (w *town) verdict(ctx context.Context, tasks map[string]transcode.View, eve
 			}
 		}
 	}
-	for name := range all.live {
-		if !known[name] {
+	for name, digest := range all.live {
+		if !known[name] && !w.isSecond(name, digest) {
 			wrong = append(wrong, fmt.Sprintf("%s is left over", name))
 		}
 	}
 	slices.Sort(wrong)
 	return wrong
+}
+
+// isSecond tells whether a file is the same recording once more, which core
+// before 4.8 has put under a random name. Nobody serves or touches those.
+func (w *town) isSecond(name, digest string) bool {
+	i := w.itemOf(name)
+	return i != nil && recording.ParseName(name).Class == recording.ClassCollision && sum(i.files[i.original()]) == digest
 }
 
 // often is how often core may be told of an event of a session: once. What
