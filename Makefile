@@ -91,7 +91,7 @@ microbench: setup ## speed of the inner loops
 bench-governor: build ## two minutes of competitors coming and going beside the agent
 	go run ./cmd/bench-governor
 
-bench-scan: build ## what looking after 200,000 files costs; half an hour
+bench-scan: build ## what looking after 200,000 files costs; ten minutes
 	go run ./cmd/bench-scan
 
 load: build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
