@@ -282,6 +282,7 @@ func TestBucketFromEverywhere(t *testing.T) {
 // TestBucketTakesABareDumpFromTheVolume: a dump as a component had it stands
 // where core would have the folder of a recording in parts.
 func TestBucketTakesABareDumpFromTheVolume(t *testing.T) {
+	t.Parallel()
 	b := newBucketSite(t, storagetest.S3(t), "4.10.17", false, onVolume)
 	if err := os.Remove(filepath.Join(b.replay(), b.path)); err != nil {
 		t.Fatal(err)

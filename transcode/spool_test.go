@@ -32,6 +32,7 @@ func spoolUpload(t *testing.T, spool, session string, seed uint64) string {
 
 // TestAHangingSpoolBlocksItsOwnWorkerOnly: not the queue, and not the others.
 func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, "4.10.13", false)
 	below := t.TempDir()
 	const uploaded = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
