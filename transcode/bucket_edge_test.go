@@ -2,13 +2,16 @@ package transcode_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -204,6 +207,36 @@ func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) transcode.View {
 		b.t.Fatal(err)
 	}
 	return v
+}
+
+// TestBucketAndTheMountVanishes right before the original on it is to be
+// retired: an empty mount point is no proof that it was retired before.
+func TestBucketAndTheMountVanishes(t *testing.T) {
+	t.Parallel()
+	b := newBucketSite(t, storagetest.S3(t), "4.10.13", false, onVolume)
+	away := b.replay() + ".away"
+	var once sync.Once
+	v := b.work(cleanup.PolicyTrash, func(o *agentOptions) {
+		o.boundary = func(name string) {
+			if name != "retiring" {
+				return
+			}
+			once.Do(func() {
+				if err := errors.Join(os.Rename(b.replay(), away), os.Mkdir(b.replay(), 0o755)); err != nil {
+					t.Error(err)
+				}
+				time.AfterFunc(2*time.Second, func() {
+					if err := errors.Join(os.Remove(b.replay()), os.Rename(away, b.replay())); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	})
+	if v.State != queue.StateDone || len(v.Originals) != 1 || b.exists(b.path) {
+		t.Errorf("%s, originals %v: %v", v.State, v.Originals, b.files())
+	}
+	b.checkPublished(onVolume)
 }
 
 // TestBucketObjectsThatChangeMeanwhile stay, and are converted again.

@@ -21,7 +21,12 @@ func (j *job) retireFromVolume() error {
 	}
 	rec, err := recording.Open(j.original())
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // retired by an earlier attempt
+	case errors.Is(err, fs.ErrNotExist): // retired by an earlier attempt, unless the volume is away
+		if gone, err := j.gone(j.source.Path); err != nil {
+			return err
+		} else if !gone {
+			return failure(ClassVolume, waits, "the replay volume was away for a moment")
+		}
 	case err != nil:
 		return err
 	case j.sourceOf(rec).Fingerprint() != j.source.Fingerprint():
@@ -47,10 +52,25 @@ func (j *job) retirees() []string {
 	return []string{j.source.Path, tar}
 }
 
+// gone tells whether something has gone from the volume. On a mount point whose
+// volume is away there is nothing, which proves nothing.
+func (j *job) gone(rel string) (bool, error) {
+	there, err := exists(abs(j.ReplayDir, rel))
+	if err != nil || there {
+		return false, err
+	}
+	if j.onVolume() { // else the folder may well be empty
+		if err := mustMount(j.ReplayDir); err != nil {
+			return false, err
+		}
+	}
+	there, err = exists(abs(j.ReplayDir, rel)) // it may have come back in between
+	return !there && err == nil, err
+}
+
 // retireOne takes a file or folder of the volume away, if it is there.
 func (j *job) retireOne(rel string) error {
-	there, err := exists(abs(j.ReplayDir, rel))
-	if err != nil || !there {
+	if gone, err := j.gone(rel); err != nil || gone {
 		return err
 	}
 	if j.Originals == cleanup.PolicyDelete {
