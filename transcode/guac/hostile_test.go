@@ -14,6 +14,9 @@ import (
 
 // TestHostileInputIsBounded plays recordings that ask for too much.
 func TestHostileInputIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what is bounded is memory and time, which the race detector takes for itself")
+	}
 	for name, text := range guactest.Hostile() {
 		t.Run(name, func(t *testing.T) {
 			if err := playHostile(t, text(), Options{Width: 64, Height: 64}); err != nil {
@@ -67,6 +70,9 @@ func heap() uint64 {
 // TestAHundredBytesAreBounded plays tiny recordings in the size that they ask
 // for.
 func TestAHundredBytesAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what is bounded is memory and time, which the race detector takes for itself")
+	}
 	for name, text := range guactest.Tiny() {
 		t.Run(name, func(t *testing.T) {
 			if len(text) > 120 {

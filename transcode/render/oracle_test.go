@@ -70,7 +70,11 @@ func likeness(frame shown, width int, want state) float64 {
 // shows what the display was at the last sync before it, or at one within a
 // slot of that time, and is like no other state of the display more than that.
 func TestRealRecordingsShowTheLastSync(t *testing.T) {
-	for _, name := range []string{"tiny/v4", "tiny_main/v4", "resize/v3", "guacd_rec/v3", "multipart/v4"} {
+	names := []string{"tiny/v4", "tiny_main/v4", "resize/v3", "guacd_rec/v3", "multipart/v4"}
+	if testing.Short() {
+		names = names[:1]
+	}
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			found, err := filepath.Glob("../../testdata/recordings/" + name + "/*/*")
 			if err != nil || len(found) != 1 {
