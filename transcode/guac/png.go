@@ -33,6 +33,7 @@ type pngFile struct {
 	channels      int        // 1: indices into the palette
 	depth         int        // bits of a channel
 	palette       [1024]byte // premultiplied
+	colours       int        // in the palette
 	transparent   bool       // the palette has colours that are not opaque
 	compressed    []byte     // zlib
 }
@@ -61,14 +62,16 @@ func readPNG(data, buf []byte) (p pngFile, ok bool) {
 			if !p.header(body) {
 				return p, false
 			}
-		case kind == "PLTE" && p.channels == 1:
-			p.colours(body)
+		case kind == "PLTE" && p.channels == 1 && p.colours == 0 && len(p.compressed) == 0:
+			if !p.plain(body) {
+				return p, false
+			}
 		case kind == "tRNS":
-			if p.channels != 1 || len(body) > 256 {
+			if p.transparent || len(p.compressed) > 0 || len(body) > p.colours {
 				return p, false
 			}
 			p.alpha(body)
-		case kind == "IDAT":
+		case kind == "IDAT" && (p.channels > 1 || p.colours > 0):
 			p.compressed = append(p.compressed, body...)
 		case kind == "IEND":
 			return p, len(p.compressed) > 0 && p.width > 0
@@ -98,14 +101,18 @@ func (p *pngFile) header(b []byte) bool {
 	return p.width > 0 && p.height > 0 && b[10] == 0 && b[11] == 0 && b[12] == 0
 }
 
-// colours fills the palette; what it does not name is black.
-func (p *pngFile) colours(b []byte) {
+// plain fills the palette; what it does not name is black.
+func (p *pngFile) plain(b []byte) bool {
+	if p.colours = len(b) / 3; len(b)%3 != 0 || p.colours == 0 || p.colours > 1<<p.depth {
+		return false
+	}
 	for i := range 256 {
 		copy(p.palette[4*i:], "\x00\x00\x00\xff")
 		if 3*i+3 <= len(b) {
 			copy(p.palette[4*i:4*i+3], b[3*i:])
 		}
 	}
+	return true
 }
 
 func (p *pngFile) alpha(b []byte) {

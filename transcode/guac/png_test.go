@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -155,6 +156,43 @@ func TestDamagedPNGs(t *testing.T) {
 		samePNG(t, data)
 	}
 	if refused < 250 {
+		t.Errorf("only %d were refused", refused)
+	}
+}
+
+// TestMisplacedPNGChunks: chunks that are intact, but not where they belong.
+func TestMisplacedPNGChunks(t *testing.T) {
+	data := filteredPNG(rand.New(rand.NewPCG(7, 8)), 3, 8, 9, 9, make([]byte, 30), []byte{1, 2, 3})
+	var chunks [][]byte
+	for rest := data[8:]; len(rest) > 0; {
+		n := 12 + int(binary.BigEndian.Uint32(rest))
+		chunks, rest = append(chunks, rest[:n]), rest[n:]
+	}
+	refused := 0
+	for from := range chunks {
+		for to := range chunks {
+			for _, copied := range []bool{false, true} {
+				moved := slices.Clone(chunks)
+				if !copied {
+					moved = slices.Delete(moved, from, from+1)
+				}
+				moved = slices.Insert(moved, min(to, len(moved)), chunks[from])
+				file := append(data[:8:8], bytes.Join(moved, nil)...)
+				if _, _, err := imageSize("image/png", file, DefaultLimits); err != nil {
+					continue
+				}
+				samePNG(t, file)
+				if _, err := decodePNGInGo(file, newImage); err != nil {
+					refused++
+				}
+			}
+			without := slices.Delete(slices.Clone(chunks), from, from+1)
+			if from > 0 {
+				samePNG(t, append(data[:8:8], bytes.Join(without, nil)...))
+			}
+		}
+	}
+	if refused < 5 {
 		t.Errorf("only %d were refused", refused)
 	}
 }
