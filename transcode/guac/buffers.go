@@ -11,12 +11,13 @@ import (
 // than what is written to it. The zero value is ready.
 type buffers struct {
 	mu   sync.Mutex
-	free [bits.UintSize][][]byte // by the logarithm of their size; guarded by mu
-	kept int                     // bytes; guarded by mu
+	free map[int][][]byte // by their size; guarded by mu
+	kept int              // bytes; guarded by mu
 }
 
-// maxKept bounds the memory that waits to be used again, in bytes.
-const maxKept = 8 << 20
+// maxKept bounds the memory that waits to be used again, in bytes. Images of a
+// whole screen do not fit: they are few, and keeping one takes 8 MB all the time.
+const maxKept = 2 << 20
 
 // image is an image of a size, its pixels arbitrary.
 func (b *buffers) image(size image.Point) *image.RGBA {
@@ -24,20 +25,28 @@ func (b *buffers) image(size image.Point) *image.RGBA {
 	return &image.RGBA{Pix: b.get(n), Stride: 4 * size.X, Rect: image.Rectangle{Max: size}}
 }
 
-func (b *buffers) get(n int) []byte {
-	class := bits.Len(uint(max(n, 1) - 1))
-	if 1<<class > maxKept {
-		return make([]byte, n) // such memory is not kept
+// rounded is how much memory an image of n bytes gets: n, in steps of an eighth
+// to a quarter of it, so that images of about the same size can take each
+// other's.
+func rounded(n int) int {
+	if n > maxKept {
+		return n // such memory is not kept
 	}
+	step := 1 << max(bits.Len(uint(max(n, 1)-1))-3, 0)
+	return (n + step - 1) / step * step
+}
+
+func (b *buffers) get(n int) []byte {
+	size := rounded(n)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if list := b.free[class]; len(list) > 0 {
+	if list := b.free[size]; len(list) > 0 {
 		buf := list[len(list)-1]
-		b.free[class] = list[:len(list)-1]
-		b.kept -= cap(buf)
+		b.free[size] = list[:len(list)-1]
+		b.kept -= size
 		return buf[:n]
 	}
-	return make([]byte, n, 1<<class)
+	return make([]byte, n, size)
 }
 
 // put takes an image's memory back; the image must not be used any more.
@@ -46,14 +55,16 @@ func (b *buffers) put(img *image.RGBA) {
 		return
 	}
 	size := cap(img.Pix)
-	if size == 0 || size&(size-1) != 0 { // of another origin
+	if size == 0 || size > maxKept || size != rounded(size) { // of another origin
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.kept+size <= maxKept {
-		class := bits.Len(uint(size - 1))
-		b.free[class] = append(b.free[class], img.Pix[:0])
+		if b.free == nil {
+			b.free = map[int][][]byte{}
+		}
+		b.free[size] = append(b.free[size], img.Pix[:0])
 		b.kept += size
 	}
 }

@@ -30,8 +30,13 @@ func (j *job) wait() (picture, error) {
 	return j.pic, j.err
 }
 
-// budget bounds what decoded images that wait to be drawn take, in bytes.
-const budget = 32 << 20
+// budget bounds what decoded images that wait to be drawn take, in bytes: two
+// of a Full HD screen.
+const budget = 16 << 20
+
+// large is the size of images from which on what decoders leave behind must not
+// pile up before the collector comes by itself, in bytes.
+const large = 8 << 20
 
 // pool decodes images ahead of drawing. Jobs are submitted in the order in
 // which they are drawn, so that the next one to be drawn always has its share
@@ -54,9 +59,7 @@ func newPool(workers int, lim Limits) *pool {
 			for j := range p.jobs {
 				j.pic, j.err = decodeImage(j.mimetype, j.data, p.used.image)
 				j.data = nil
-				if j.weight >= budget/4 {
-					// What decoders leave behind of such images must not pile
-					// up before the collector comes by itself.
+				if j.weight >= large {
 					runtime.GC()
 				}
 				close(j.done)
@@ -74,7 +77,7 @@ func (p *pool) submit(ctx context.Context, j *job) error {
 		close(j.done)
 		return nil //nolint:nilerr // one bad image does not end the recording
 	}
-	j.weight = min(int64(4*w*h), budget)
+	j.weight = min(int64(rounded(4*w*h)), budget)
 	if err := p.room.Acquire(ctx, j.weight); err != nil {
 		j.weight = 0
 		j.err = err
