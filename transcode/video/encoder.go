@@ -53,7 +53,8 @@ type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
-	// proof is that of the finished file, nil if there is none.
+	// proof is that of the finished file, if it proves anything.
+	proves() bool
 	proof() []byte
 }
 

@@ -18,41 +18,48 @@ func (e *Encoder) finish() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
+	heard := e.sound != nil && e.sound.heard > 0
+	duration := max(e.opt.Duration, e.opt.slot())
+	chapters := e.active.chapters(duration)
+	report := Report{
+		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
+		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
+	}
+	// Decoding takes a second or so per thousand frames, and ffmpeg's start as
+	// long as a hundred: it starts while the encoder still works, and decodes
+	// while the pictures are joined with the rest. Sound is decoded with the whole.
+	ctx, stop := context.WithCancel(e.ctx)
+	defer stop()
+	var witness *witness
+	if e.track.proves() && !heard {
+		if witness, err = e.tool.witness(ctx, report.Samples); err != nil {
+			return Report{}, err
+		}
+		defer witness.abort()
+	}
 	cpu, err := e.track.close()
 	if err != nil {
 		return Report{}, err
 	}
-	heard := false
 	if e.sound != nil {
 		if err := e.sound.ffmpeg.close(); err != nil {
 			return Report{}, err
 		}
 		cpu += e.sound.ffmpeg.child.cpu()
-		heard = e.sound.heard > 0
 	}
-	duration := max(e.opt.Duration, e.opt.slot())
-	chapters := e.active.chapters(duration)
 	if err := os.WriteFile(e.chaptersFile(), ffmetadata(chapters, e.opt.Started), 0o600); err != nil {
 		return Report{}, fmt.Errorf("video: %w", err)
 	}
 	if err := e.poster.write(e.posterFile()); err != nil {
 		return Report{}, fmt.Errorf("video: %w", err)
 	}
-	report := Report{
-		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
-		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
-	}
-	// Decoding takes a second or so per thousand frames: it goes on while the
-	// pictures are joined with the rest. Sound is decoded with the whole.
-	ctx, stop := context.WithCancel(e.ctx)
 	decoded := make(chan error, 1)
-	if report.proof = e.track.proof(); report.proof == nil || heard {
-		report.proof = nil
+	if witness == nil {
 		decoded <- nil
 	} else {
-		go func() { decoded <- e.tool.decode(ctx, e.picturesFile(), Info{}, report.Samples) }()
+		report.proof = e.track.proof()
+		go func() { decoded <- witness.see(e.picturesFile()) }()
 	}
-	defer stop()
 	joined, err := e.join(codec, heard)
 	if err != nil {
 		stop()

@@ -36,7 +36,8 @@ func (p *plainTrack) close() (time.Duration, error) {
 	return p.ffmpeg.cpu(), err
 }
 
-// proof is nil: ffmpeg wrote the pictures.
+// There is no proof: ffmpeg wrote the pictures.
+func (p *plainTrack) proves() bool  { return false }
 func (p *plainTrack) proof() []byte { return nil }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }

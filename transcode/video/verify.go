@@ -2,16 +2,12 @@ package video
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -27,7 +23,7 @@ func (e *VerifyError) Error() string { return "the video is not good: " + e.What
 func bad(format string, args ...any) error { return &VerifyError{What: fmt.Sprintf(format, args...)} }
 
 // minPSNR is the least likeness, in dB, between a frame's brightness and what
-// was given to the encoder. Frames at CRF 28 reach 35 to 50; a frame of
+// was given to the encoder. Frames at CRF 29 reach 35 to 50; a frame of
 // another moment falls far below where the screen has changed, and a black
 // one is under 15.
 const minPSNR = 26
@@ -80,62 +76,11 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 
 // decode decodes everything and compares the samples on the way.
 func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sample) error {
-	r, w := io.Pipe()
-	compared := make(chan *VerifyError, 1)
-	go func() {
-		found := compare(r, samples)
-		_ = r.CloseWithError(io.ErrClosedPipe) // a file that gives more than asked for
-		compared <- found
-	}()
-	c, err := t.start(ctx, 0, nil, w, t.decodeArguments(path, info.Audio, samples)...)
+	d, err := t.decoder(ctx, "file:"+path, nil, info.Audio, samples)
 	if err != nil {
-		w.CloseWithError(err)
-		<-compared //nolint:errcheck // it has ended, too; why is known
 		return err
 	}
-	unpace := t.halt(c)
-	err = c.finish(&pulse{pid: c.cmd.Process.Pid}, cmp.Or(t.patience, patience))
-	unpace()
-	w.CloseWithError(io.EOF)
-	likeness := <-compared
-	words := c.words.String()
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case errors.Is(err, ErrNoFFmpeg), errors.Is(err, errStalled):
-		return err
-	case likeness != nil && (!likeness.missing || err == nil):
-		return likeness
-	case err != nil:
-		return bad("it does not decode: %v", err)
-	case words != "":
-		return bad("it decodes with complaints: %s", words)
-	}
-	return nil
-}
-
-func (t *Tool) decodeArguments(path string, sound bool, samples []Sample) []string {
-	threads := min(2, runtime.GOMAXPROCS(0))
-	if len(samples) > 0 && samples[0].Width*samples[0].Height > largePixels {
-		threads = 1 // each has a picture of its own
-	}
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(threads), "-i", "file:" + path}
-	var chosen []string
-	for _, s := range samples {
-		chosen = append(chosen, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
-	}
-	if len(chosen) == 0 {
-		chosen = []string{"0"}
-	}
-	// One pass: every frame is decoded, the chosen ones come out, as the
-	// decoder's own brightness without conversion.
-	args = append(args, "-map", "0:v:0", "-vf", "select="+strings.Join(chosen, "+")+",setpts=N/TB,extractplanes=y")
-	args = append(args, t.passthrough...)
-	args = append(args, "-enc_time_base:v", "1:1000", "-f", "rawvideo", "pipe:1")
-	if sound {
-		args = append(args, "-map", "0:a", "-f", "null", "-")
-	}
-	return args
+	return d.wait()
 }
 
 // compare reads the chosen frames' brightness and holds it against samples.
