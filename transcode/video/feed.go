@@ -18,7 +18,7 @@ import (
 
 // patience is how long ffmpeg may neither take what it is offered nor use the
 // processor before it is given up.
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 // errStalled says that ffmpeg stands still.
 var errStalled = errors.New("ffmpeg makes no progress")
