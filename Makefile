@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
+.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
 
@@ -47,7 +47,9 @@ purego: setup ## the renderer and encoder without C
 	CGO_ENABLED=0 go vet ./...
 	CGO_ENABLED=0 .ci/go-test ./transcode/guac ./transcode/video/... ./transcode/render
 
-test-storage: setup $(VERSITYGW) $(AZURITE) ## replay storages against real servers
+storage-servers: $(VERSITYGW) $(AZURITE)
+
+test-storage: setup storage-servers ## replay storages against real servers
 	STORAGE_TESTS=all .ci/go-test ./coreapi/storage/... ./watcher/bucket/...
 	STORAGE_TESTS=all .ci/go-test -run Bucket ./transcode ./cmd/jumpserver-video
 
@@ -88,7 +90,7 @@ bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folde
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-governor: build ## two minutes of competitors coming and going beside the agent
+bench-governor: build ## two and a half minutes of competitors coming and going beside the agent
 	go run ./cmd/bench-governor
 
 bench-scan: build ## what looking after 200,000 files costs; ten minutes

@@ -39,8 +39,16 @@ const noise = 10
 // twice as much below the target.
 const tolerance = 1
 
-// judge holds a phase against what is promised.
-func (b *bench) judge(p phase, alone map[int]phase) []demand {
+// between is the mean of two phases with the same competitors.
+func between(a, b phase) phase {
+	a.speed = (a.speed + b.speed) / 2
+	a.all = mean([]point{a.all, b.all})
+	return a
+}
+
+// judge holds a phase against what is promised; was is one with the same
+// competitors alone.
+func (b *bench) judge(p, was phase) []demand {
 	s := p.settled
 	host := 100 / float64(b.meter.cores)
 	rest := float64(b.target) - s.others - s.rivals // what the target leaves us
@@ -48,7 +56,7 @@ func (b *bench) judge(p phase, alone map[int]phase) []demand {
 	add := func(held bool, what, how string, args ...any) {
 		demands = append(demands, demand{
 			what: p.name + ": " + what, held: held, how: fmt.Sprintf(how, args...),
-			noisy: p.all.others > noise || alone[p.competitors].all.others > noise,
+			noisy: p.all.others > noise || was.all.others > noise,
 		})
 	}
 	if trickle := 0.05 * host; rest < 2*trickle {
@@ -60,7 +68,6 @@ func (b *bench) judge(p phase, alone map[int]phase) []demand {
 	if p.competitors > 0 {
 		// What others took of a full host more than when the competitors were
 		// measured alone was not taken by us.
-		was := alone[p.competitors]
 		expected := was.speed
 		if p.competitors == b.meter.cores {
 			expected *= min(1, (100-p.all.others)/(100-was.all.others))
