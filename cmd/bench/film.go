@@ -19,13 +19,18 @@ const (
 )
 
 // film writes a recording of the worst case: a film of that many seconds that
-// fills a 1080p screen, as guacd sends it, one WebP for each picture. It is as
+// fills a 1080p screen, as guacd sends it, one WebP for each picture. It is of
+// the video in the file from, again and again, or computed. That one is as
 // detailed as a film watched in a session: two minutes are a recording of
 // 135 MB, and 60 MB of video with x264's defaults.
-func (b *bench) film(ctx context.Context, path string, seconds int) error {
-	cmd := exec.CommandContext(ctx, b.tool.Path, "-v", "error", "-nostdin", "-f", "lavfi",
-		"-i", "mandelbrot=s=240x135:r="+strconv.Itoa(filmRate)+":end_scale=0.0001:end_pts=3000:maxiter=1000,scale=1920:1080",
-		"-t", strconv.Itoa(seconds), "-c:v", "libwebp", "-quality", strconv.Itoa(filmQuality), "-compression_level", "1", "-f", "image2pipe", "pipe:1")
+func (b *bench) film(ctx context.Context, path, from string, seconds int) error {
+	input := []string{"-f", "lavfi", "-i", "mandelbrot=s=240x135:end_scale=0.0001:end_pts=3000:maxiter=1000"}
+	if from != "" {
+		input = []string{"-stream_loop", "-1", "-i", from}
+	}
+	cmd := exec.CommandContext(ctx, b.tool.Path, append(append([]string{"-v", "error", "-nostdin"}, input...),
+		"-t", strconv.Itoa(seconds), "-r", strconv.Itoa(filmRate), "-vf", "scale=1920:1080", "-c:v", "libwebp",
+		"-quality", strconv.Itoa(filmQuality), "-compression_level", "1", "-f", "image2pipe", "pipe:1")...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err

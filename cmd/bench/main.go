@@ -36,10 +36,11 @@ func main() {
 	flag.IntVar(&b.runs, "runs", 3, "conversions of each recording; medians are printed")
 	flag.BoolVar(&b.ocr, "ocr", true, "compare what tesseract reads in decoded and in lossless frames")
 	film := flag.String("film", "", "write a recording of a film to this .replay.gz and measure nothing")
+	from := flag.String("from", "", "the video that the film shows (default: a computed one)")
 	seconds := flag.Int("seconds", 121, "how long that film is")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := b.run(ctx, *film, *seconds, flag.Args())
+	err := b.run(ctx, *film, *from, *seconds, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -47,13 +48,13 @@ func main() {
 	}
 }
 
-func (b *bench) run(ctx context.Context, film string, seconds int, recordings []string) error {
+func (b *bench) run(ctx context.Context, film, from string, seconds int, recordings []string) error {
 	var err error
 	if b.tool, err = video.Find(ctx, ""); err != nil {
 		return err
 	}
 	if film != "" {
-		return b.film(ctx, film, seconds)
+		return b.film(ctx, film, from, seconds)
 	}
 	if b.work, err = os.MkdirTemp("", "bench-"); err != nil {
 		return err

@@ -62,7 +62,7 @@ func (b *bench) make(ctx context.Context, rec *recording.Recording, path string)
 	}
 	out := b.mp4(path) + ".again"
 	os.Remove(out)
-	return plan.Encode(ctx, out, render.Options{Tool: b.tool, FPS: 15, CRF: 28, Codec: "h264", Audio: true}, nil)
+	return plan.Encode(ctx, out, render.Options{Tool: b.tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
 }
 
 // of is the stage that a sample belongs to, by what its stack is about.
