@@ -189,7 +189,7 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		SpoolDir: filepath.Join(o.data, "spool"), Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
 		Storage: o.storage,
-		Render:  render.Options{Tool: tool, FPS: 15, CRF: 28, Codec: "h264", Audio: true, Agent: "test"},
+		Render:  render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test"},
 	}}, nil
 }
 

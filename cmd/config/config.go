@@ -104,7 +104,7 @@ type Config struct {
 	// VideoFPS is the most frames a second that a video may have.
 	VideoFPS FPS `envconfig:"VIDEO_FPS" default:"15"`
 	// VideoCRF is the encoder's quality: smaller is better and larger.
-	VideoCRF CRF `envconfig:"VIDEO_CRF" default:"28"`
+	VideoCRF CRF `envconfig:"VIDEO_CRF" default:"29"`
 	// VideoCodec names the encoder.
 	VideoCodec Codec `envconfig:"VIDEO_CODEC" default:"h264"`
 	// VideoAudio keeps the sound of recordings.

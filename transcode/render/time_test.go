@@ -87,7 +87,7 @@ func ffmpegTool(t *testing.T) *video.Tool {
 // made converts and verifies.
 func made(t *testing.T, rec *recording.Recording, opt Options) (*Video, *Plan) {
 	t.Helper()
-	opt.Tool, opt.FPS, opt.CRF = ffmpegTool(t), 15, 28
+	opt.Tool, opt.FPS, opt.CRF = ffmpegTool(t), 15, 29
 	plan, err := Scan(t.Context(), rec, ScanOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)

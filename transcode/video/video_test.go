@@ -49,7 +49,7 @@ func scene(w, h, n int) *image.RGBA {
 }
 
 func options(t *testing.T) Options {
-	return Options{Width: 320, Height: 240, FPS: 15, CRF: 28, Codec: "h264", Output: filepath.Join(t.TempDir(), "out.mp4")}
+	return Options{Width: 320, Height: 240, FPS: 15, CRF: 29, Codec: "h264", Output: filepath.Join(t.TempDir(), "out.mp4")}
 }
 
 // encode makes a video with frames at the given times.
