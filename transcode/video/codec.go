@@ -112,8 +112,8 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 //   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
 //     and there are no fades to weigh.
 //   - Menus, windows and carets come back: more references find them again.
-//     There are four; above 720p three, which with the one that small changes
-//     take (package h264) is what level 4.0 allows at 1080p; one beyond 4K.
+//     There are three, which with the one that small changes take (package
+//     h264) is what level 4.0 allows at 1080p; one beyond 4K.
 //   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
 //     flat areas their due, and small dead zones keep faint detail.
 //   - The lookahead tells what will stay on the screen and deserves bits; a
@@ -125,13 +125,10 @@ const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:8x8dct=1:" +
 	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
 
 func x264Arguments(opt Options) []string {
-	lookahead := min(max(lookaheadPixels/(opt.Width*opt.Height), 5), 20)
-	references := 4
-	switch pixels := opt.Width * opt.Height; {
-	case pixels > largePixels:
+	pixels := opt.Width * opt.Height
+	references, lookahead := 3, min(max(lookaheadPixels/pixels, 5), 20)
+	if pixels > largePixels {
 		references, lookahead = 1, 0
-	case pixels > 1280*720:
-		references = 3
 	}
 	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
 		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d", x264, references, lookahead), "-threads", "1"}

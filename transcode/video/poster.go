@@ -27,7 +27,7 @@ func (p *poster) see(img *image.RGBA, frame *planes, damage []image.Rectangle) {
 		return
 	}
 	detail := frame.detail()
-	if p.best != nil && detail <= p.detail+p.detail/16 {
+	if p.best != nil && detail <= p.detail+p.detail/8 {
 		return
 	}
 	if p.best == nil {
