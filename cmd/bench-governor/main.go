@@ -69,22 +69,38 @@ func (b *bench) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.meter.points = nil
-
-	if b.site, err = newSite(b.binary, b.recording, b.target); err != nil {
+	script, demands, err := b.beside(ctx, half, cores)
+	if err != nil {
 		return err
+	}
+	after, err := b.alone(ctx, half, cores)
+	if err != nil {
+		return err
+	}
+	for _, p := range script {
+		demands = append(demands, b.judge(p, between(before[p.competitors], after[p.competitors]))...)
+	}
+	return report(os.Stdout, demands)
+}
+
+// beside plays the script beside an agent, shows what was measured, and answers
+// the phases and what was demanded of the whole.
+func (b *bench) beside(ctx context.Context, half, cores int) ([]phase, []demand, error) {
+	var err error
+	if b.site, err = newSite(b.binary, b.recording, b.target); err != nil {
+		return nil, nil, err
 	}
 	defer func() {
-		if b.site != nil {
-			b.site.close()
-		}
+		b.site.close()
+		b.site, b.meter.agent = nil, 0
 	}()
 	if err := b.site.startAgent(ctx); err != nil {
-		return err
+		return nil, nil, err
 	}
 	if err := b.site.waitRendering(ctx); err != nil {
-		return err
+		return nil, nil, err
 	}
+	b.meter.points = nil
 	b.meter.agent = b.site.agent.Process.Pid
 	b.meter.read() // begins the count of the agent
 
@@ -98,7 +114,7 @@ func (b *bench) run(ctx context.Context) error {
 	for i := range script {
 		script[i], err = b.play(ctx, script[i])
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		if script[i].competitors == cores {
 			b.site.noteHeld(ctx)
@@ -118,16 +134,7 @@ func (b *bench) run(ctx context.Context) error {
 		what: "tasks at work on the full host have ended, at the first attempt", held: err == nil, how: how,
 		noisy: script[len(script)-1].all.others > noise, // nobody has left the host to them
 	})
-	b.site.close()
-	b.site, b.meter.agent = nil, 0
-	after, err := b.alone(ctx, half, cores)
-	if err != nil {
-		return err
-	}
-	for _, p := range script {
-		demands = append(demands, b.judge(p, between(before[p.competitors], after[p.competitors]))...)
-	}
-	return report(os.Stdout, demands)
+	return script, demands, nil
 }
 
 // alone plays phases in which some numbers of competitors have the host.

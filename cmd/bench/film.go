@@ -20,9 +20,9 @@ const (
 
 // film writes a recording of the worst case: a film of that many seconds that
 // fills a 1080p screen, as guacd sends it, one WebP for each picture. It is of
-// the video in the file from, again and again, or computed. That one is as
-// detailed as a film watched in a session: two minutes are a recording of
-// 135 MB, and 60 MB of video with x264's defaults.
+// the video in the file from, again and again, or computed. That one is
+// somewhat more detailed than a film watched in a session: two minutes are a
+// recording of 160 MB, and 60 MB of video with x264's defaults.
 func (b *bench) film(ctx context.Context, path, from string, seconds int) error {
 	input := []string{"-f", "lavfi", "-i", "mandelbrot=s=240x135:end_scale=0.0001:end_pts=3000:maxiter=1000"}
 	if from != "" {

@@ -18,15 +18,16 @@
 // # Verifying
 //
 // While encoding, the [Encoder] keeps the brightness of a dozen frames spread
-// over the video. [Tool.Verify] decodes the whole file, counts frames, and
-// compares those of the dozen with what was given to the encoder: a wrong,
-// black or shifted picture is a [VerifyError].
+// over the video. [Encoder.Close] has all pictures decoded and compares those of
+// the dozen with what was given to it; [Tool.Verify] counts frames and shows that
+// the file holds the very pictures that were decoded, or decodes it itself: a
+// wrong, black or shifted picture is a [VerifyError].
 //
 // # The child process
 //
 // ffmpeg sees pipes and files of ours, runs in its own process group with
 // a minimal environment, is killed with its group when the context ends or
 // when the agent dies, and its last words are part of the error. One that
-// neither takes what it is offered nor uses the processor for ten seconds is
-// given up.
+// neither takes what it is offered nor uses the processor is given up after
+// five to ten seconds.
 package video

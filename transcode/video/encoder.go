@@ -53,9 +53,8 @@ type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
-	// proof is that of the finished file, if it proves anything.
-	proves() bool
-	proof() []byte
+	proves() bool  // there is a proof of the file once it is finished
+	proof() []byte // nil if there is none
 }
 
 // Encoder makes a video. Its methods are called from one goroutine.
