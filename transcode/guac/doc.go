@@ -14,7 +14,9 @@
 //
 // Time advances at sync only; timestamps of mouse instructions lie. The picture
 // at video time t is the display as of the last sync at or before t, within a
-// slot of 1/FPS: the last state of a slot wins. Frames come only when something
+// slot of 1/FPS: the last state of a slot wins. A slot begins with the sync that
+// follows the one shown last, so that no picture is older than a slot allows, and
+// none comes sooner than it must. Frames come only when something
 // has changed, and a repetition now and then so that players can seek: every
 // 10 s, more rarely in days of idling on a large display. What is
 // drawn after the last sync is shown in the final frame.

@@ -14,6 +14,7 @@ type batch struct {
 	audio []AudioChunk
 	show  bool          // the display is shown after it
 	at    time.Duration // when
+	since time.Duration // when its slot began
 	bytes int64         // read so far
 	size  int           // bytes of undecoded images
 }
@@ -38,7 +39,8 @@ func (b *batch) join(next *batch) bool {
 }
 
 // reader reads the parts and passes on batches. It stays one sync ahead,
-// because only the last sync in a slot of 1/FPS is shown.
+// because only the last sync in a slot of 1/FPS is shown. A slot begins with
+// the first sync after one that is shown.
 type reader struct {
 	opt      Options
 	parts    []Part
@@ -179,7 +181,7 @@ func (r *reader) sync(timestamp int64) {
 	r.next.audio = append(r.next.audio, r.voices.until(at, r.shown)...)
 	at = max(at, r.shown) // the part before is shown to its end
 	if r.held != nil {
-		r.held.show = r.held.at/r.slot != at/r.slot
+		r.held.show = at-r.held.since > r.slot
 		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is seen
 			r.held.at, r.next = at, &batch{}
 			return
@@ -187,7 +189,7 @@ func (r *reader) sync(timestamp int64) {
 		r.pass(r.held)
 	}
 	r.held, r.next = r.next, &batch{}
-	r.held.at = at
+	r.held.at, r.held.since = at, at
 }
 
 // pass hands a batch to the painter, then its images to the decoders: in

@@ -221,6 +221,7 @@ func TestTime(t *testing.T) {
 	}{
 		"true times":                         {[]string{steps(5000, 5500, 6234)}, ms(0, 500, 1234), 1234 * time.Millisecond},
 		"the last of a slot wins":            {[]string{steps(0, 10, 30, 65, 70, 120, 400)}, ms(0, 120, 400), 400 * time.Millisecond},
+		"a slot begins with its first sync":  {[]string{steps(0, 1000, 1040, 1080, 1120, 1160, 1226, 1227)}, ms(0, 1040, 1120, 1226, 1227), 1227 * time.Millisecond},
 		"idle time is repeated":              {[]string{steps(0, 25_000)}, ms(0, 10_000, 20_000, 25_000), 25 * time.Second},
 		"one sync":                           {[]string{steps(77)}, ms(0), 0},
 		"no sync":                            {[]string{screen(8, 8).box(0, 0, 0, 1, 1, red, MaskOver).String()}, ms(0), 0},
