@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/klauspost/compress/flate"
-	"github.com/klauspost/compress/gzip"
+	"jumpserver-video/watcher/recording/gunzip"
 )
 
 // MaxPlain bounds the uncompressed size of one part, in bytes: more than any
@@ -46,7 +45,7 @@ func (p Part) Open() (io.ReadCloser, error) {
 	plain, err := decompress(raw)
 	if err != nil {
 		raw.Close()
-		if isCorrupt(err) || errors.Is(err, io.EOF) {
+		if gunzip.Damaged(err) || errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -79,17 +78,10 @@ func (r *partReader) Read(b []byte) (int, error) {
 	}
 	n, err := r.plain.Read(b)
 	r.left -= int64(n)
-	if isCorrupt(err) {
+	if gunzip.Damaged(err) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
 
 func (r *partReader) Close() error { return r.raw.Close() }
-
-// isCorrupt tells damaged gzip data from a file that cannot be read.
-func isCorrupt(err error) bool {
-	var corrupt flate.CorruptInputError
-	return errors.As(err, &corrupt) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) ||
-		errors.Is(err, io.ErrUnexpectedEOF)
-}

@@ -9,6 +9,8 @@ import (
 	"regexp"
 
 	"github.com/klauspost/compress/gzip"
+
+	"jumpserver-video/watcher/recording/gunzip"
 )
 
 // Kind is what a recording's content is, whatever its name says.
@@ -70,7 +72,7 @@ func Look(r io.Reader) (Kind, []byte, error) {
 	head := make([]byte, sniffLen)
 	n, err := io.ReadFull(plain, head)
 	head = head[:n]
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !isCorrupt(err) {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !gunzip.Damaged(err) {
 		return KindUnknown, nil, err
 	}
 	return kindOf(head), head, nil
@@ -106,5 +108,5 @@ func decompress(r io.Reader) (io.Reader, error) {
 	if !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		return b, nil
 	}
-	return gzip.NewReader(b)
+	return gunzip.NewReader(b)
 }

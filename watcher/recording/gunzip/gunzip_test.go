@@ -1,0 +1,202 @@
+package gunzip
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/iotest"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// needFast skips where there is nothing to compare with.
+func needFast(t testing.TB) {
+	t.Helper()
+	if !Fast() {
+		t.Skip("this build or machine is without ISA-L (libisal2)")
+	}
+}
+
+func slow(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bufio.NewReader(bytes.NewReader(data)))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
+
+func pack(t testing.TB, plain []byte, level int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z, err := gzip.NewWriterLevel(&b, level)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := z.Write(plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// letters are like a recording: base64 that hardly repeats, and some that does.
+func letters(n int) []byte {
+	const base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	r := rand.New(rand.NewPCG(1, 2))
+	var b []byte
+	for len(b) < n {
+		if r.IntN(100) == 0 {
+			b = append(b, "4.sync,13.1700000000000;"...)
+		}
+		b = append(b, base64[r.IntN(64)])
+	}
+	return b[:n]
+}
+
+func TestSameAsTheOther(t *testing.T) {
+	needFast(t)
+	plain := letters(300_000)
+	streams := map[string][]byte{
+		"nothing":      pack(t, nil, 6),
+		"one letter":   pack(t, []byte("x"), 6),
+		"fast":         pack(t, plain, 1),
+		"best":         pack(t, plain, 9),
+		"stored":       pack(t, plain, 0),
+		"Huffman only": pack(t, plain, gzip.HuffmanOnly),
+		"zeros":        pack(t, make([]byte, 3<<20), 6),
+		"several":      append(append(pack(t, plain, 6), pack(t, nil, 6)...), pack(t, plain[:777], 1)...),
+		"garbage":      append(pack(t, plain, 6), "garbage"...),
+		"padding":      append(pack(t, plain, 6), make([]byte, 512)...),
+		"half a magic": append(pack(t, plain, 6), 0x1f),
+		"no gzip":      []byte("4.size,1.0;"),
+		"empty":        nil,
+	}
+	if err := filepath.WalkDir("../../../testdata/recordings", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(path) == ".gz" {
+			streams[path], err = os.ReadFile(path)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range streams {
+		want, wantErr := slow(data)
+		for how, r := range map[string]io.Reader{
+			"at once":      bytes.NewReader(data),
+			"in halves":    iotest.HalfReader(bytes.NewReader(data)),
+			"with the end": iotest.DataErrReader(bytes.NewReader(data)),
+		} {
+			got, err := io.ReadAll(newFast(bufio.NewReaderSize(r, 4096)))
+			if !bytes.Equal(got, want) || (err == nil) != (wantErr == nil) || err != nil && !Damaged(err) {
+				t.Errorf("%s, %s: %d bytes, %v; want %d bytes, %v", name, how, len(got), err, len(want), wantErr)
+			}
+		}
+	}
+}
+
+func TestSmallReads(t *testing.T) {
+	needFast(t)
+	plain := letters(20_000)
+	data := append(pack(t, plain[:9000], 6), pack(t, plain[9000:], 6)...)
+	if err := iotest.TestReader(newFast(bufio.NewReader(bytes.NewReader(data))), plain); err != nil {
+		t.Error(err)
+	}
+	got, err := io.ReadAll(newFast(bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(data)), 16)))
+	if err != nil || !bytes.Equal(got, plain) {
+		t.Errorf("byte by byte: %d bytes, %v", len(got), err)
+	}
+}
+
+// TestCut cuts and damages a stream everywhere: what is delivered is a beginning
+// of what was packed, as long as what the other reader delivers, but for the
+// symbols of which ISA-L reads several at a time.
+func TestCut(t *testing.T) {
+	needFast(t)
+	plain := letters(5000)
+	data := pack(t, plain, 6)
+	for n := range data {
+		got, err := io.ReadAll(newFast(bufio.NewReader(bytes.NewReader(data[:n]))))
+		want, _ := slow(data[:n])
+		if !errors.Is(err, io.ErrUnexpectedEOF) && n > 0 || n == 0 && err == nil {
+			t.Fatalf("cut at %d: %v", n, err)
+		}
+		if !bytes.HasPrefix(plain, got) || len(got) < len(want)-3 {
+			t.Fatalf("cut at %d: %d bytes, the other has %d", n, len(got), len(want))
+		}
+		damaged := bytes.Clone(data)
+		damaged[n] ^= 0x10
+		got, err = io.ReadAll(newFast(bufio.NewReader(bytes.NewReader(damaged))))
+		other, otherErr := slow(damaged)
+		if (err == nil) != (otherErr == nil) || err != nil && !Damaged(err) || err == nil && !bytes.Equal(got, other) {
+			t.Fatalf("damaged at %d: %d bytes, %v; the other has %d, %v", n, len(got), err, len(other), otherErr)
+		}
+	}
+}
+
+func TestReadErrors(t *testing.T) {
+	needFast(t)
+	broken := errors.New("the disk is gone")
+	data := pack(t, letters(50_000), 6)
+	r := newFast(bufio.NewReader(io.MultiReader(bytes.NewReader(data[:2000]), iotest.ErrReader(broken))))
+	got, err := io.ReadAll(r)
+	if !errors.Is(err, broken) || Damaged(err) || len(got) < 1000 {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+	if _, again := r.Read(make([]byte, 1)); !errors.Is(again, broken) {
+		t.Errorf("asked once more: %v", again)
+	}
+}
+
+// FuzzBoth: whatever the data, both readers deliver the same of what is good.
+func FuzzBoth(f *testing.F) {
+	needFast(f)
+	f.Add(pack(f, letters(2000), 6))
+	f.Add(append(pack(f, []byte("a"), 1), pack(f, make([]byte, 70_000), 9)...))
+	f.Add([]byte("\x1f\x8b\x08\x1c\x00\x00\x00\x00\x00\xff\x03\x00abcname\x00comment\x00\x03\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const most = 1 << 20
+		got, err := io.ReadAll(io.LimitReader(newFast(bufio.NewReader(bytes.NewReader(data))), most))
+		var want []byte
+		r, wantErr := gzip.NewReader(bufio.NewReader(bytes.NewReader(data)))
+		if wantErr == nil {
+			want, wantErr = io.ReadAll(io.LimitReader(r, most))
+		}
+		switch {
+		case err == nil && wantErr == nil && !bytes.Equal(got, want):
+			t.Errorf("%d bytes, the other has %d", len(got), len(want))
+		case err != nil && !Damaged(err):
+			t.Errorf("%v", err)
+		case err == nil && wantErr != nil && len(got) < most:
+			t.Errorf("taken for good, though %v", wantErr)
+		}
+	})
+}
+
+func BenchmarkGunzip(b *testing.B) {
+	data := pack(b, letters(4<<20), 6)
+	for name, open := range map[string]func(*bufio.Reader) (io.Reader, error){
+		"used": NewReader,
+		"Go":   func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(4 << 20)
+			for b.Loop() {
+				r, err := open(bufio.NewReaderSize(bytes.NewReader(data), 64<<10))
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
