@@ -13,24 +13,29 @@ import (
 	"strconv"
 )
 
-const (
-	filmRate    = 25
-	filmQuality = 45 // of WebP
-)
+// film is the recording of one that fills a 1080p screen, as guacd sends it, a
+// WebP for each picture.
+type film struct {
+	path    string  // the .replay.gz to write; empty: no film is wanted
+	from    string  // the video it is of, again and again; empty: a computed one
+	seconds int     // its length
+	rate    float64 // pictures a second
+	quality int     // of WebP
+	grain   int     // strength of the noise that is added, 0 to 100
+}
 
-// film writes a recording of the worst case: a film of that many seconds that
-// fills a 1080p screen, as guacd sends it, one WebP for each picture. It is of
-// the video in the file from, again and again, or computed. That one is
-// somewhat more detailed than a film watched in a session: two minutes are a
-// recording of 160 MB, and 60 MB of video with x264's defaults.
-func (b *bench) film(ctx context.Context, path, from string, seconds int) error {
+// write makes the recording. As it is by default, of a computed film at 25
+// pictures a second, it is the worst case: two minutes are 160 MB, and 60 MB of
+// video with x264's defaults.
+func (m film) write(ctx context.Context, ffmpeg string) error {
 	input := []string{"-f", "lavfi", "-i", "mandelbrot=s=240x135:end_scale=0.0001:end_pts=3000:maxiter=1000"}
-	if from != "" {
-		input = []string{"-stream_loop", "-1", "-i", from}
+	if m.from != "" {
+		input = []string{"-stream_loop", "-1", "-i", m.from}
 	}
-	cmd := exec.CommandContext(ctx, b.tool.Path, append(append([]string{"-v", "error", "-nostdin"}, input...),
-		"-t", strconv.Itoa(seconds), "-r", strconv.Itoa(filmRate), "-vf", "scale=1920:1080", "-c:v", "libwebp",
-		"-quality", strconv.Itoa(filmQuality), "-compression_level", "1", "-f", "image2pipe", "pipe:1")...)
+	rate := strconv.FormatFloat(m.rate, 'f', -1, 64)
+	cmd := exec.CommandContext(ctx, ffmpeg, append(append([]string{"-v", "error", "-nostdin"}, input...),
+		"-t", strconv.Itoa(m.seconds), "-r", rate, "-vf", fmt.Sprintf("scale=1920:1080,noise=alls=%d:allf=t", m.grain), "-c:v", "libwebp",
+		"-quality", strconv.Itoa(m.quality), "-compression_level", "1", "-f", "image2pipe", "pipe:1")...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -39,7 +44,7 @@ func (b *bench) film(ctx context.Context, path, from string, seconds int) error 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	f, err := os.Create(path)
+	f, err := os.Create(m.path)
 	if err != nil {
 		return err
 	}
@@ -51,7 +56,7 @@ func (b *bench) film(ctx context.Context, path, from string, seconds int) error 
 	w := bufio.NewWriter(z)
 	instruction(w, "size", "0", "1920", "1080")
 	instruction(w, "sync", "1000000")
-	if err := pictures(w, bufio.NewReader(out)); err != nil {
+	if err := m.pictures(w, bufio.NewReader(out)); err != nil {
 		return err
 	}
 	if err := cmd.Wait(); err != nil {
@@ -67,7 +72,7 @@ func (b *bench) film(ctx context.Context, path, from string, seconds int) error 
 }
 
 // pictures makes image streams of the WebP files that follow one another in r.
-func pictures(w *bufio.Writer, r io.Reader) error {
+func (m film) pictures(w *bufio.Writer, r io.Reader) error {
 	for n := 0; ; n++ {
 		head := make([]byte, 8)
 		if _, err := io.ReadFull(r, head); err == io.EOF {
@@ -89,7 +94,7 @@ func pictures(w *bufio.Writer, r io.Reader) error {
 			data = data[len(blob):]
 		}
 		instruction(w, "end", "1")
-		instruction(w, "sync", strconv.Itoa(1000000+(n+1)*1000/filmRate))
+		instruction(w, "sync", strconv.Itoa(1_000_000+int(float64(n+1)*1000/m.rate)))
 	}
 }
 

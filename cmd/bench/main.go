@@ -35,12 +35,16 @@ func main() {
 	flag.StringVar(&b.binary, "binary", "bin/jumpserver-video", "the program to measure")
 	flag.IntVar(&b.runs, "runs", 3, "conversions of each recording; medians are printed")
 	flag.BoolVar(&b.ocr, "ocr", true, "compare what tesseract reads in decoded and in lossless frames")
-	film := flag.String("film", "", "write a recording of a film to this .replay.gz and measure nothing")
-	from := flag.String("from", "", "the video that the film shows (default: a computed one)")
-	seconds := flag.Int("seconds", 121, "how long that film is")
+	var m film
+	flag.StringVar(&m.path, "film", "", "write a recording of a film to this .replay.gz and measure nothing")
+	flag.StringVar(&m.from, "from", "", "the video that the film shows (default: a computed one)")
+	flag.IntVar(&m.seconds, "seconds", 121, "how long that film is")
+	flag.Float64Var(&m.rate, "rate", 25, "pictures a second of the film")
+	flag.IntVar(&m.quality, "quality", 45, "of the film's WebP pictures, 0 to 100")
+	flag.IntVar(&m.grain, "grain", 0, "strength of the noise that is laid over the film, 0 to 100")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := b.run(ctx, *film, *from, *seconds, flag.Args())
+	err := b.run(ctx, m, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -48,13 +52,13 @@ func main() {
 	}
 }
 
-func (b *bench) run(ctx context.Context, film, from string, seconds int, recordings []string) error {
+func (b *bench) run(ctx context.Context, m film, recordings []string) error {
 	var err error
 	if b.tool, err = video.Find(ctx, ""); err != nil {
 		return err
 	}
-	if film != "" {
-		return b.film(ctx, film, from, seconds)
+	if m.path != "" {
+		return m.write(ctx, b.tool.Path)
 	}
 	if b.work, err = os.MkdirTemp("", "bench-"); err != nil {
 		return err
