@@ -15,9 +15,9 @@ type buffers struct {
 	kept int              // bytes; guarded by mu
 }
 
-// maxKept bounds the memory that waits to be used again, in bytes. Images of a
-// whole screen do not fit: they are few, and keeping one takes 8 MB all the time.
-const maxKept = 2 << 20
+// maxKept bounds the memory that waits to be used again, in bytes: that of one
+// Full HD screen.
+const maxKept = 8 << 20
 
 // image is an image of a size, its pixels arbitrary.
 func (b *buffers) image(size image.Point) *image.RGBA {

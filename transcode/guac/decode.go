@@ -34,7 +34,7 @@ func (j *job) wait() (picture, error) {
 // of a Full HD screen.
 const budget = 16 << 20
 
-// large is the size of images from which on what decoders leave behind must not
+// large is the size of images beyond which what decoders leave behind must not
 // pile up before the collector comes by itself, in bytes.
 const large = 8 << 20
 
@@ -59,7 +59,7 @@ func newPool(workers int, lim Limits) *pool {
 			for j := range p.jobs {
 				j.pic, j.err = decodeImage(j.mimetype, j.data, p.used.image)
 				j.data = nil
-				if j.weight >= large {
+				if j.weight > large {
 					runtime.GC()
 				}
 				close(j.done)

@@ -139,7 +139,7 @@ func x264Arguments(opt Options) []string {
 const largePixels = 4096 * 2304
 
 // lookaheadPixels bounds the frames in x264's lookahead all together.
-const lookaheadPixels = 21e6
+const lookaheadPixels = 12.5e6
 
 // crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
 // smaller screen is looked at enlarged, its faults, too. It is two and a half steps
