@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/iotest"
 
@@ -198,5 +200,37 @@ func BenchmarkGunzip(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestCollectorDuringReading: the collector must not look at the pointers that
+// ISA-L moves to the ends of buffers.
+func TestCollectorDuringReading(t *testing.T) {
+	needFast(t)
+	plain := letters(4 << 20)
+	data := pack(t, plain, 6)
+	var ended sync.WaitGroup
+	for range 4 {
+		ended.Go(func() {
+			for range 4 {
+				r := newFast(bufio.NewReaderSize(bytes.NewReader(data), 64<<10))
+				for {
+					buf := make([]byte, 128<<10) // a span of its own, free soon
+					if _, err := r.Read(buf); err != nil {
+						break
+					}
+				}
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { ended.Wait(); close(done) }()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			runtime.GC()
+		}
 	}
 }

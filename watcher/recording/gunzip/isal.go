@@ -58,20 +58,26 @@ var load = sync.OnceValue(func() bool { return C.load() != 0 })
 // Fast tells whether ISA-L is used.
 func Fast() bool { return load() }
 
+// state is memory for ISA-L's own. To the collector it has no pointers: ISA-L
+// moves those that it has to the ends of buffers, where other memory begins.
+type state [(unsafe.Sizeof(C.struct_inflate_state{}) + 7) / 8]uint64
+
+func (s *state) c() *C.struct_inflate_state { return (*C.struct_inflate_state)(unsafe.Pointer(s)) }
+
 // fast is a reader that ISA-L works for.
 type fast struct {
 	in    *bufio.Reader
-	state *C.struct_inflate_state // in Go's memory
-	ended bool                    // the stream; another may follow
-	err   error                   // for good
+	state *state
+	ended bool  // the stream; another may follow
+	err   error // for good
 }
 
 func newFast(r *bufio.Reader) io.Reader {
 	if !load() {
 		return nil
 	}
-	f := &fast{in: r, state: new(C.struct_inflate_state)}
-	C.begin(f.state)
+	f := &fast{in: r, state: new(state)}
+	C.begin(f.state.c())
 	return f
 }
 
@@ -93,14 +99,14 @@ func (f *fast) step(p []byte) (int, error) {
 	case f.ended && err != nil:
 		return 0, err // io.EOF where it must be
 	case f.ended:
-		C.begin(f.state)
+		C.begin(f.state.c())
 		f.ended = false
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
 	in, _ := f.in.Peek(f.in.Buffered())
 	inLeft, outLeft := C.uint32_t(len(in)), C.uint32_t(len(p))
-	r := C.step(f.state, (*C.uint8_t)(unsafe.SliceData(in)), &inLeft, (*C.uint8_t)(unsafe.SliceData(p)), &outLeft)
+	r := C.step(f.state.c(), (*C.uint8_t)(unsafe.SliceData(in)), &inLeft, (*C.uint8_t)(unsafe.SliceData(p)), &outLeft)
 	_, _ = f.in.Discard(len(in) - int(inLeft))
 	n := len(p) - int(outLeft)
 	switch {
