@@ -142,9 +142,9 @@ const largePixels = 4096 * 2304
 const lookaheadPixels = 12.5e6
 
 // crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
-// smaller screen is looked at enlarged, its faults, too. It is two and a half steps
-// better for each halving of the pixels.
+// smaller screen is looked at enlarged, its faults, too. It is three and a half
+// steps better for each halving of the pixels.
 func (o Options) crf() float64 {
 	smaller := math.Log2(1920 * 1080 / float64(o.Width*o.Height))
-	return min(max(float64(o.CRF)-2.5*min(max(smaller, 0), 2), 0), 51)
+	return min(max(float64(o.CRF)-3.5*min(max(smaller, 0), 2), 0), 51)
 }
