@@ -180,16 +180,20 @@ func (r *reader) sync(timestamp int64) {
 	at := r.offset + r.clock.advance(timestamp, r.opt.Limits)
 	r.next.audio = append(r.next.audio, r.voices.until(at, r.shown)...)
 	at = max(at, r.shown) // the part before is shown to its end
+	since := at
 	if r.held != nil {
 		r.held.show = at-r.held.since > r.slot
 		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is seen
 			r.held.at, r.next = at, &batch{}
 			return
 		}
+		if !r.held.show { // too large to join: the slot goes on
+			since = r.held.since
+		}
 		r.pass(r.held)
 	}
 	r.held, r.next = r.next, &batch{}
-	r.held.at, r.held.since = at, at
+	r.held.at, r.held.since = at, since
 }
 
 // pass hands a batch to the painter, then its images to the decoders: in

@@ -395,3 +395,19 @@ func TestPlayingStops(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestSlotOfLargeBatches: what is too much to be kept together does not put off
+// the end of a slot.
+func TestSlotOfLargeBatches(t *testing.T) {
+	s := screen(64, 64)
+	for i, ts := range []int{0, 1000, 1040, 1080, 1120, 1160, 1226, 1227} {
+		for k := range maxOps / 3 {
+			s.box(0, i, k%64, 1, 1, color.RGBA{uint8(i + 1), uint8(k), 0, 255}, MaskOver)
+		}
+		s.add("sync", ts)
+	}
+	a, _ := play(t, Options{}, s.String())
+	if got, want := fmt.Sprint(a.times()), fmt.Sprint(ms(0, 1040, 1120, 1226, 1227)); got != want {
+		t.Errorf("frames at %s, want %s", got, want)
+	}
+}

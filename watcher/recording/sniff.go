@@ -72,7 +72,7 @@ func Look(r io.Reader) (Kind, []byte, error) {
 	head := make([]byte, sniffLen)
 	n, err := io.ReadFull(plain, head)
 	head = head[:n]
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !gunzip.Damaged(err) {
+	if err != nil && !errors.Is(err, io.EOF) && !gunzip.Damaged(err) {
 		return KindUnknown, nil, err
 	}
 	return kindOf(head), head, nil
