@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"unicode"
 
 	"golang.org/x/image/draw"
+	"golang.org/x/sync/errgroup"
 
 	"jumpserver-video/transcode/guac"
 	"jumpserver-video/transcode/render"
@@ -32,14 +34,18 @@ type quality struct {
 // changes one word in fourteen. So it gets enlarged frames, and what counts is
 // the words that it is confident of in the lossless frame and finds again in
 // that frame with such noise, each time anew: each must be found in the decoded
-// one, too, with whatever confidence. A word is letters and digits: whether a
-// long path is one or is cut at a hyphen is as fickle. Case does not count: l
-// and L of some fonts differ by a pixel.
+// one, too, with whatever confidence. Where lines of text are is looked for once,
+// in the lossless frame: what that search takes for text is the most fickle of
+// all, and one line of a picture that stands still, overlooked, counts in many
+// frames. A word is letters and digits: whether a long path is one or is cut at
+// a hyphen is as fickle. Case does not count: l and L of some fonts differ by a
+// pixel.
 const (
-	ocrFrames     = 8
+	ocrFrames     = 12
 	ocrNoises     = 3
 	ocrScale      = 3
 	ocrConfidence = 80 // of 100
+	ocrMargin     = 6  // around a line, in pixels of the enlarged frame
 )
 
 // quality draws the recording again and compares with the decoded video.
@@ -115,31 +121,42 @@ func (c *comparison) Frame(f guac.Frame) error {
 
 // read counts the words that OCR finds in both pictures.
 func (c *comparison) read(size image.Point) error {
-	want, err := c.words(c.luma, size, ocrConfidence)
+	lines, err := c.lines(size)
 	if err != nil {
 		return err
 	}
-	noise := rand.New(rand.NewPCG(1, uint64(c.frames)))
-	rough := make([]byte, len(c.luma))
-	for range ocrNoises {
-		for i, v := range c.luma {
-			rough[i] = uint8(min(max(int(v)+noise.IntN(7)-3, 0), 255))
-		}
-		again, err := c.words(rough, size, 0)
-		if err != nil {
+	var lossless, decoded map[string]int
+	var noisy [ocrNoises]map[string]int
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	group.Go(func() (err error) {
+		lossless, err = c.words("lossless", c.luma, size, lines, ocrConfidence)
+		return err
+	})
+	group.Go(func() (err error) {
+		decoded, err = c.words("decoded", c.got, size, lines, 0)
+		return err
+	})
+	for i := range noisy {
+		group.Go(func() (err error) {
+			noise := rand.New(rand.NewPCG(uint64(i), uint64(c.frames)))
+			rough := make([]byte, len(c.luma))
+			for at, v := range c.luma {
+				rough[at] = uint8(min(max(int(v)+noise.IntN(7)-3, 0), 255))
+			}
+			noisy[i], err = c.words(fmt.Sprint("noise", i), rough, size, lines, 0)
 			return err
-		}
-		for word, n := range want {
-			want[word] = min(n, again[word])
-		}
+		})
 	}
-	got, err := c.words(c.got, size, 0)
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	for word, n := range want {
+	for word, n := range lossless {
+		for _, again := range noisy {
+			n = min(n, again[word])
+		}
 		c.quality.words += n
-		c.found += min(n, got[word])
+		c.found += min(n, decoded[word])
 	}
 	return nil
 }
@@ -149,10 +166,66 @@ func hasTesseract() bool {
 	return err == nil
 }
 
-// words are what tesseract reads with a confidence, longer than two letters,
-// and how often.
-func (c *comparison) words(luma []byte, size image.Point, confidence float64) (map[string]int, error) {
-	path := filepath.Join(c.work, "frame.png")
+// lines are the zones that tesseract shall read, in its own form: one for each
+// line of text that it finds in the lossless frame.
+func (c *comparison) lines(size image.Point) ([]byte, error) {
+	found, err := c.tesseract("lines", c.luma, size, "11")
+	if err != nil {
+		return nil, err
+	}
+	var zones []byte
+	for _, row := range found {
+		if row[0] != "4" {
+			continue
+		}
+		var box [4]int // left, top, width, height
+		for i := range box {
+			if box[i], err = strconv.Atoi(row[6+i]); err != nil {
+				return nil, fmt.Errorf("tesseract: %w", err)
+			}
+		}
+		zone := image.Rect(box[0], box[1], box[0]+box[2], box[1]+box[3]).Inset(-ocrMargin).Intersect(image.Rectangle{Max: size.Mul(ocrScale)})
+		zones = fmt.Appendf(zones, "%d %d %d %d Text\n", zone.Min.X, zone.Min.Y, zone.Dx(), zone.Dy())
+	}
+	return zones, nil
+}
+
+// words are what tesseract reads in the zones with a confidence, longer than two
+// letters, and how often.
+func (c *comparison) words(name string, luma []byte, size image.Point, zones []byte, confidence float64) (map[string]int, error) {
+	found := map[string]int{}
+	if len(zones) == 0 {
+		return found, nil
+	}
+	if err := os.WriteFile(filepath.Join(c.work, name+".uzn"), zones, 0o600); err != nil {
+		return nil, err
+	}
+	table, err := c.tesseract(name, luma, size, "4") // which is the mode that heeds zones
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range table {
+		if row[0] != "5" {
+			continue
+		}
+		sure, err := strconv.ParseFloat(row[10], 64)
+		if err != nil || sure < confidence {
+			continue
+		}
+		for _, word := range strings.FieldsFunc(row[11], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+			if len(word) > 2 {
+				found[strings.ToLower(word)]++
+			}
+		}
+	}
+	return found, nil
+}
+
+// tesseract reads an enlarged picture in a mode of page segmentation. Rows of
+// its table: level page block paragraph line word left top width height
+// confidence text; level 4 is a line, 5 a word.
+func (c *comparison) tesseract(name string, luma []byte, size image.Point, mode string) ([][]string, error) {
+	path := filepath.Join(c.work, name+".png")
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -164,30 +237,19 @@ func (c *comparison) words(luma []byte, size image.Point, confidence float64) (m
 	if err := png.Encode(f, large); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(c.ctx, "tesseract", path, "-", "--psm", "11", "tsv")
+	cmd := exec.CommandContext(c.ctx, "tesseract", path, "-", "--psm", mode, "tsv")
 	cmd.Env = append(os.Environ(), "OMP_THREAD_LIMIT=1")
-	table, err := cmd.Output()
+	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("tesseract: %w", err)
 	}
-	found := map[string]int{}
-	for line := range strings.Lines(string(table)) {
-		// level page block paragraph line word left top width height confidence text
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(fields) != 12 || fields[0] != "5" {
-			continue
-		}
-		sure, err := strconv.ParseFloat(fields[10], 64)
-		if err != nil || sure < confidence {
-			continue
-		}
-		for _, word := range strings.FieldsFunc(fields[11], func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
-			if len(word) > 2 {
-				found[strings.ToLower(word)]++
-			}
+	var table [][]string
+	for line := range strings.Lines(string(out)) {
+		if row := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(row) == 12 {
+			table = append(table, row)
 		}
 	}
-	return found, nil
+	return table, nil
 }
 
 // ssim is the mean structural similarity of 8×8 windows, every four pixels,
