@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"testing/iotest"
@@ -154,6 +155,25 @@ func TestReadErrors(t *testing.T) {
 	}
 	if _, again := r.Read(make([]byte, 1)); !errors.Is(again, broken) {
 		t.Errorf("asked once more: %v", again)
+	}
+}
+
+// TestReservedFlags: of the first header, and of one that follows.
+func TestReservedFlags(t *testing.T) {
+	needFast(t)
+	plain := letters(3000)
+	first := pack(t, plain, 6)
+	for _, bit := range []byte{0x20, 0x40, 0x80} {
+		second := bytes.Clone(first)
+		second[3] |= bit
+		for _, before := range [][]byte{nil, first} {
+			data := slices.Concat(before, second)
+			got, err := io.ReadAll(newFast(bufio.NewReader(bytes.NewReader(data))))
+			want, otherErr := slow(data)
+			if !Damaged(err) || !Damaged(otherErr) || !bytes.Equal(got, want) {
+				t.Errorf("bit %#x after %d bytes: %d bytes, %v; the other has %d, %v", bit, len(before), len(got), err, len(want), otherErr)
+			}
+		}
 	}
 }
 

@@ -77,8 +77,22 @@ func newFast(r *bufio.Reader) io.Reader {
 		return nil
 	}
 	f := &fast{in: r, state: new(state)}
-	C.begin(f.state.c())
+	f.err = f.begin()
 	return f
+}
+
+// begin is for the start of a stream. ISA-L does not look at the flags that must
+// be zero (RFC 1952, section 2.3.1.2), as other readers do.
+func (f *fast) begin() error {
+	C.begin(f.state.c())
+	start, err := f.in.Peek(4)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return err
+	case len(start) == 4 && start[3]&0xe0 != 0:
+		return errDamaged
+	}
+	return nil
 }
 
 func (f *fast) Read(p []byte) (int, error) {
@@ -99,8 +113,10 @@ func (f *fast) step(p []byte) (int, error) {
 	case f.ended && err != nil:
 		return 0, err // io.EOF where it must be
 	case f.ended:
-		C.begin(f.state.c())
 		f.ended = false
+		if err := f.begin(); err != nil {
+			return 0, err
+		}
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
 	}
