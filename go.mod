@@ -1,4 +1,4 @@
-module jumpserver-video
+module github.com/jumpserver-video/jumpserver-video
 
 go 1.26.0
 

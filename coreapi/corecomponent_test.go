@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 func TestHeartbeatBringsTheComponentOnline(t *testing.T) {

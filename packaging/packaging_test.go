@@ -13,7 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
 )
 
 // compose has the keys of compose's schema that the file may use, of their

@@ -6,8 +6,8 @@ import (
 	"io/fs"
 	"strings"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // minSize is the size in bytes below which Lion itself throws recordings away.

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // TestCountingTasksWhileOneIsAdmitted: the queue asks the pool, and the pool

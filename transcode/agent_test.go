@@ -13,16 +13,16 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 const (

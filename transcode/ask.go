@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // What bounds questions to core.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 // process runs an agent process with the bucket.

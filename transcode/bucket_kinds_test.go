@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"testing"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/azure"
-	"jumpserver-video/coreapi/storage/obs"
-	"jumpserver-video/coreapi/storage/oss"
-	"jumpserver-video/coreapi/storage/storagetest"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/azure"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/obs"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/oss"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // maker makes a site whose core keeps replays in a bucket of some kind.

@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"syscall"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode/guac"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Reason classes: what is wrong, in one word that `tasks retry` accepts.

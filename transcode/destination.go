@@ -3,7 +3,7 @@ package transcode
 import (
 	"context"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // destination is where a job's MP4 goes: core's own storage or a bucket, as

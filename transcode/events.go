@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // event tells core of a lifecycle event, at most once in the life of the

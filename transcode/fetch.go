@@ -4,8 +4,8 @@ import (
 	"errors"
 	"path/filepath"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
 // spaceReserve is what downloads leave free on the disk, in bytes.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
 // ErrInWork means that another recording of the session is worked on: this

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // The pool asks the queue how much waits while the queue asks the pool what

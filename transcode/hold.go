@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 const (

@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // TestOneCircuitForAllTasks: while core answers nobody, or refuses our key, a

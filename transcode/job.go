@@ -15,7 +15,7 @@ import (
 
 	"github.com/lmittmann/tint"
 
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // job is one lease of one task: its state, log and folders.

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // Source says where a task's recording lies.

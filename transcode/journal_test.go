@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
 )
 
 func TestJournalGoesOnOrBeginsAnew(t *testing.T) {

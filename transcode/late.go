@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // lateFor bounds the wait for core to store an upload whose answer nobody

@@ -9,12 +9,12 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 // makeVideo leaves a verified MP4 of the recording in the work folder, or

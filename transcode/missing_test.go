@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // TestATaskTellsWhatMayBeMissing: an instruction and a kind of image that

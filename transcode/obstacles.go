@@ -11,9 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // obstacles are what keeps core from serving the MP4 in the bucket.

@@ -5,8 +5,8 @@ import (
 	"io/fs"
 	"path"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // trash is where originals and stale videos on the volume go.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
 // crowd is a host that others use fully for as long as busy is set.

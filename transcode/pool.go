@@ -7,12 +7,12 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
 // Pool runs tasks. The exported fields are its configuration and are not

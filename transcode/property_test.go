@@ -18,10 +18,10 @@ import (
 
 	"pgregory.net/rapid"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // life is a session's recording through crashes and whatever else happens.

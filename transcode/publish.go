@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // upload publishes the MP4, unless core has it.

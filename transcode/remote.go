@@ -12,7 +12,7 @@ import (
 	"path"
 	"path/filepath"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // remote is a bucket. MP4s are put there with our own hands and proven by

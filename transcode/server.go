@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // visibleWithin bounds the wait for an upload to show on the volume: NFS

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 const uploadID = "22222222-6c1a-4f0e-8f3a-2d1c0b9a8e7f"

@@ -10,10 +10,10 @@ import (
 	"slices"
 	"strings"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // spooled tells whether the recording was uploaded to us: then the spool has

@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 // TestCoreThatFailsForAWhileCostsNothing orders faults of all kinds; the

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Upload takes an upload that is complete in the spool: it becomes a task

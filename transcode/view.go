@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // View is a task as people and scripts see it: in task.json, the task API

@@ -3,7 +3,7 @@ package watcher
 import (
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Candidate is a recording on the volume.

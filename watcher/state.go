@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 type counts map[recording.Class]int

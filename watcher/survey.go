@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Group counts recordings.

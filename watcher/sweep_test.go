@@ -12,8 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/watcher/recording"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 // counted shows dir as a volume that counts what is asked of it.

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // volume reads the replay folder. A hanging file system cannot be

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Mode says whether events are used.

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // fill puts files on the volume as a site has them that has been worked

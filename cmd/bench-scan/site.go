@@ -16,8 +16,8 @@ import (
 	"syscall"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 const token = "bench"

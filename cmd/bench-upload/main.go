@@ -21,7 +21,7 @@ import (
 	"syscall"
 	"time"
 
-	"jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
 // record gives the Lion its recordings and core their sessions. It answers

@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 const token = "bench"

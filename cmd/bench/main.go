@@ -19,7 +19,7 @@ import (
 	"slices"
 	"text/tabwriter"
 
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 type bench struct {

@@ -18,10 +18,10 @@ import (
 	"golang.org/x/image/draw"
 	"golang.org/x/sync/errgroup"
 
-	"jumpserver-video/transcode/guac"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // quality is how a video's frames compare with those that were drawn.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/pprof/profile"
 
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // stages are the CPU seconds of a conversion, by what they were for.

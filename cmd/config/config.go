@@ -29,8 +29,8 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
 // Config is everything that an administrator can set. Field order is the

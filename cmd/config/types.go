@@ -12,7 +12,7 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 // ValueError tells which variable has a value that cannot be used, and the

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/open"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"
 )
 
 // skew is how far clocks may differ. Core does not compare them; ages of

@@ -21,8 +21,8 @@ import (
 
 	"github.com/shirou/gopsutil/v3/disk"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 // Level is how bad a finding is.

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 // patient is a doctor beside a real fake core, with a registered key and a

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // TestAlone: an agent with a queue of its own is killed again and again, and

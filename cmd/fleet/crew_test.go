@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // process is an agent or a server that is killed and started again.

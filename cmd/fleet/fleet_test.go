@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 var (

@@ -22,9 +22,9 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 const token = "fleet-bootstrap-token"

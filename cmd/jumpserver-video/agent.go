@@ -14,16 +14,16 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/cmd/logging"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // niceness of the agent: the host's other work goes first. ffmpeg goes last of all.
@@ -93,7 +93,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	core, err := coreapi.New(coreapi.Options{
-		BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), Log: log, UserAgent: "jumpserver-video/" + version,
+		BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), Log: log, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version,
 		Observe: shown.metrics.Core,
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Observer: shown,
 		Render: render.Options{
 			Tool: tool, FPS: int(cfg.VideoFPS), CRF: int(cfg.VideoCRF), Codec: string(cfg.VideoCodec),
-			Audio: bool(cfg.VideoAudio), Nice: niceness, Agent: "jumpserver-video/" + version, Workers: 1,
+			Audio: bool(cfg.VideoAudio), Nice: niceness, Agent: "github.com/jumpserver-video/jumpserver-video/" + version, Workers: 1,
 		},
 	}
 	cleaner := &cleanup.Cleaner{

@@ -17,9 +17,9 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cmd/metrics"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // lab is a fake JumpServer and an agent beside it, run through the command

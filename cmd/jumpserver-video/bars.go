@@ -9,7 +9,7 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
-	"jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 )
 
 // bars shows the progress of conversions on a terminal; elsewhere it shows

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 )
 
 func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // TestWhoMayUpload: components may, by core's word alone, and each other answer

@@ -15,11 +15,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/cmd/logging"
-	"jumpserver-video/transcode/render"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // convert holds the flags of `convert` and what its inputs share.
@@ -226,7 +226,7 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 func (c *convert) options() render.Options {
 	return render.Options{
 		Tool: c.tool, FPS: int(c.config.VideoFPS), CRF: int(c.config.VideoCRF), Codec: string(c.config.VideoCodec),
-		Audio: bool(c.config.VideoAudio), Agent: "jumpserver-video/" + version,
+		Audio: bool(c.config.VideoAudio), Agent: "github.com/jumpserver-video/jumpserver-video/" + version,
 	}
 }
 

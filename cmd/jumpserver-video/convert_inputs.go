@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // input is one recording to convert.

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // TestTheKeyIsRevokedWhileConverting: the agent registers anew, what is under

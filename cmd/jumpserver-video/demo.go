@@ -14,11 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jumpserver-video/cmd/logging"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // demo shows the whole product at work: a development core and a replay

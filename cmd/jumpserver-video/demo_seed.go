@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // seed is one session of the demo.

@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // screen shows the demo's sessions: redrawn in place on a terminal, one line

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jumpserver-video/cmd/doctor"
-	"jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/doctor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -42,7 +42,7 @@ func (a *app) examine(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	d := &doctor.Doctor{Config: cfg, UserAgent: "jumpserver-video/" + version}
+	d := &doctor.Doctor{Config: cfg, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version}
 	found := d.Examine(ctx)
 	if ctx.Err() != nil {
 		return context.Canceled

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // TestConvertTakesWhatJumpServerLetsPeopleDownload converts the .tar of the

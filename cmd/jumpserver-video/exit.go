@@ -7,10 +7,10 @@ import (
 	"io"
 	"io/fs"
 
-	"jumpserver-video/transcode/guac"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Exit codes. They are part of the interface: scripts depend on them.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/liontest"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // killable runs an agent that is killed rather than stopped.

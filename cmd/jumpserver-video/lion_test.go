@@ -17,12 +17,12 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/liontest"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/storagetest"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // TestALionOfV3OutlivesTheAgentsRestart: its cookie is good no more, as the

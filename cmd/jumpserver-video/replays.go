@@ -10,14 +10,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/cmd/statuspage"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/open"
-	"jumpserver-video/transcode"
-	"jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/statuspage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
 // replays follows core's settings of where this component's replays go. When
@@ -202,5 +202,5 @@ func (r *replays) open(c coreapi.TerminalConfig) (in, listing storage.Storage, e
 
 // storageOptions are what the settings add to core's settings of a storage.
 func storageOptions(cfg config.Config) storage.Options {
-	return storage.Options{Region: cfg.StorageRegion, UserAgent: "jumpserver-video/" + version}
+	return storage.Options{Region: cfg.StorageRegion, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version}
 }

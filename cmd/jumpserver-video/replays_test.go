@@ -15,13 +15,13 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/cmd/metrics"
-	"jumpserver-video/cmd/statuspage"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/liontest"
-	"jumpserver-video/coreapi/storage/storagetest"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/cmd/statuspage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // TestBucketTakesWhatComesFromEverywhere: from the volume, from Lion, and what

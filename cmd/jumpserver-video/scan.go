@@ -12,12 +12,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/open"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
 // expectedSaving is by how much recordings become smaller as a rule: 88 % and
@@ -148,7 +148,7 @@ func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Sto
 	if err != nil {
 		return nil, err
 	}
-	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: "jumpserver-video/" + version})
+	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version})
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 // TestBucketScan: both the volume and the bucket are told of, by day, and

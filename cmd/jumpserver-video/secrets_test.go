@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/cmd/metrics"
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // TestSecretsStayWhereTheyBelong: an agent that knows every kind of secret

@@ -12,12 +12,12 @@ import (
 	"strconv"
 	"time"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // newHandler is everything that the agent answers over HTTP.

@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/cmd/systemd"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/systemd"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // stillFor is how long the governor, which turns twice a second, may stand

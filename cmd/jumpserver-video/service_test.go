@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // manager collects what the agent tells the service manager.

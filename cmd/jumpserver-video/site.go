@@ -9,18 +9,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/cmd/metrics"
-	"jumpserver-video/cmd/monitor"
-	"jumpserver-video/cmd/savings"
-	"jumpserver-video/cmd/statuspage"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/cmd/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/savings"
+	"github.com/jumpserver-video/jumpserver-video/cmd/statuspage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // site is what the agent shows of itself to people, scripts and Prometheus.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // TestASpoolOfSeveralAgents: this one does what another has taken, and leaves

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 func (a *app) tasksCommand() *cobra.Command {

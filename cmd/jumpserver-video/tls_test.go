@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
 // writeCertificate makes a new one for a name, signed by itself.

@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"jumpserver-video/cleanup"
-	"jumpserver-video/cmd/config"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // uploadReserve is how many bytes of disk uploads leave free. Tests change it.

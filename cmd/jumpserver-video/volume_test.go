@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cmd/metrics"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 // TestTheVolumeFailsAndTheAgentAnswers: health, status page, tasks and metrics

@@ -11,15 +11,15 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"jumpserver-video/cmd/monitor"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/bucket"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cmd/monitor"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // busy is an agent with something of everything.

@@ -14,12 +14,12 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/coreapi/liontest"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // tree is all that lies on the volume, in the bucket and in their trashes:

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
 // end is what must have become of a recording.

@@ -16,9 +16,9 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/watcher/upload"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 var (

@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"testing"
 
-	"jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 )
 
 // source is a real recording that pieces are cut from.

@@ -20,11 +20,11 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/liontest"
-	"jumpserver-video/coreapi/storage/storagetest"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 const (

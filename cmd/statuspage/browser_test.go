@@ -21,9 +21,9 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
 // browser is a headless Chromium that fails the test when a page complains.

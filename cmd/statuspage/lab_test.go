@@ -12,15 +12,15 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/cmd/monitor"
-	"jumpserver-video/cmd/savings"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/cmd/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/savings"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 var quiet = slog.New(slog.DiscardHandler)

@@ -33,7 +33,7 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 // Path is where the page lives, and StatusPath what it asks for.

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
 )
 
 // Rate is how fast work has gone within the last hour, while there was any.

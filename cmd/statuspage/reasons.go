@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // Reason is all tasks that failed, wait or were skipped for one reason.

@@ -10,14 +10,14 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/cmd/monitor"
-	"jumpserver-video/cmd/savings"
-	"jumpserver-video/coreapi"
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
-	"jumpserver-video/transcode/taskapi"
-	"jumpserver-video/transcode/throttle"
-	"jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/cmd/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/savings"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // Server answers for the page. Its fields are set before Register.

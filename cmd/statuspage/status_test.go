@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 func journal(v any) json.RawMessage {

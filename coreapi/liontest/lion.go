@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
 )
 
 // Era is a range of releases of Lion that hand recordings over in one way.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/s3"
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 // TestObserved: each call is told of once, with what became of it.

@@ -12,11 +12,11 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi/coretest"
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/azure"
-	"jumpserver-video/coreapi/storage/s3"
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/azure"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 const (

@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
 )
 
 // The recording, one of the bundled.

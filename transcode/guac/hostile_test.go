@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/guac/guactest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac/guactest"
 )
 
 // TestHostileInputIsBounded plays recordings that ask for too much.

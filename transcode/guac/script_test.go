@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/guac/guactest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac/guactest"
 )
 
 // script writes instructions.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 func box(c *script) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/guac"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // state is what the renderer shows from a sync on: each fourth line's each

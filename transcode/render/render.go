@@ -27,9 +27,9 @@ import (
 
 	"github.com/klauspost/readahead"
 
-	"jumpserver-video/transcode/guac"
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Options say how a recording becomes a video.

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // tone writes sound between two times, in pieces that come as they are heard.

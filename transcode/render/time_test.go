@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/transcode/video"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 const session = "5f946840-ca17-47b4-9b3a-67b7ba28ad0f"

@@ -18,8 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // ErrNoAgent is what calls fail with when nothing answers.

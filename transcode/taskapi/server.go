@@ -28,8 +28,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"jumpserver-video/transcode"
-	"jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // Prefix is where the API lives.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/transcode/video/h264"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
 // codec is how ffmpeg encodes.

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/transcode/video/h264"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
 // Bounds of what is coded as a difference. They are where x264 becomes

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"image"
 
-	"jumpserver-video/transcode/video/h264"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
 // planes is a picture as H.264 takes it: I420, BT.709, limited range.

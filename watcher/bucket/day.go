@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Session is what a bucket holds of one session.

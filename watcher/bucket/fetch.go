@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Fetch downloads a recording below dir under the names of its keys, which

@@ -6,7 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 func TestMain(m *testing.M) {

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // position is how far a sweep has come. It is kept in a file.

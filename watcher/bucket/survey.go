@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Survey looks at every day of a bucket from since on ("" = all), the newest

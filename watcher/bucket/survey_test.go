@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 func TestSurvey(t *testing.T) {

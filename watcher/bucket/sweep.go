@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // sweep looks at all days, from where the last one was interrupted. The

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // Candidate is a recording in a bucket.

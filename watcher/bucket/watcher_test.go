@@ -15,11 +15,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/s3"
-	"jumpserver-video/coreapi/storage/storagetest"
-	"jumpserver-video/watcher"
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 func connect(t *testing.T, server *storagetest.Server, at *url.URL) storage.Storage {

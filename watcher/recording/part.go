@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"jumpserver-video/watcher/recording/gunzip"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/gunzip"
 )
 
 // MaxPlain bounds the uncompressed size of one part, in bytes: more than any

@@ -10,7 +10,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"jumpserver-video/watcher/recording/gunzip"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/gunzip"
 )
 
 // Kind is what a recording's content is, whatever its name says.

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Server answers Video-Worker's API.

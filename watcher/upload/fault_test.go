@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/watcher/recording"
-	"jumpserver-video/watcher/volumetest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 // TestFaultsOfTheDisk: whatever fails, and at whichever call of all that an

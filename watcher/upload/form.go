@@ -8,7 +8,7 @@ import (
 	"io"
 	"net/http"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // form takes a v3 task: the recording is in the request. It is accepted when

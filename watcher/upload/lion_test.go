@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 func TestLion4UploadsPartByPart(t *testing.T) {

@@ -23,7 +23,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // Container is a container of a storage account.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 func open(t *testing.T, server *storagetest.Server, at *url.URL, change ...func(*storage.Config)) storage.Storage {
@@ -18,7 +18,7 @@ func open(t *testing.T, server *storagetest.Server, at *url.URL, change ...func(
 	for _, f := range change {
 		f(&c)
 	}
-	s, err := Open(c, storage.Options{UserAgent: "jumpserver-video/test"})
+	s, err := Open(c, storage.Options{UserAgent: "github.com/jumpserver-video/jumpserver-video/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,11 +4,11 @@ package open
 import (
 	"errors"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/azure"
-	"jumpserver-video/coreapi/storage/obs"
-	"jumpserver-video/coreapi/storage/oss"
-	"jumpserver-video/coreapi/storage/s3"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/azure"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/obs"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/oss"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
 )
 
 // Storage makes the storage of settings whose target is a bucket; it connects

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"testing"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 func TestStorage(t *testing.T) {

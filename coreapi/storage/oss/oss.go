@@ -17,7 +17,7 @@ import (
 
 	"github.com/aliyun/aliyun-oss-go-sdk/oss"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // Bucket is a bucket of OSS.

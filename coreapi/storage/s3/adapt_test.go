@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 // A server that takes no bucket in the path is asked with the bucket in the

@@ -6,7 +6,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // Put writes an object.

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"jumpserver-video/coreapi/storage"
-	"jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
 func settings(server *storagetest.Server, at *url.URL) storage.Config {
@@ -18,7 +18,7 @@ func settings(server *storagetest.Server, at *url.URL) storage.Config {
 
 func open(t *testing.T, c storage.Config) storage.Storage {
 	t.Helper()
-	s, err := Open(c, storage.Options{UserAgent: "jumpserver-video/test"})
+	s, err := Open(c, storage.Options{UserAgent: "github.com/jumpserver-video/jumpserver-video/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
 // Broken says how to open a storage that cannot work as it should. Fields
