@@ -82,7 +82,7 @@ test-hostile: setup ## recordings that ask for too much, each through the progra
 	HOSTILE_TESTS=all go test -count=1 -v -timeout 30m -run TestHostile ./cmd/jumpserver-video
 
 race: setup ## the test suite under the race detector, without what only runs more processes
-	.ci/go-test -race -short $$(go list ./... | grep -v -e /cmd/soak -e /cmd/fleet)
+	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$)
 
 bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
 	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
@@ -106,13 +106,13 @@ test-faults: setup ## the agent on a volume that fails in every way
 
 SOAK ?= -recordings 1000 -minutes 10 -seed 0
 soak: setup $(VERSITYGW) ## the agent through a day with faults and kills: SOAK='-recordings N -minutes N -seed N -dir FOLDER'
-	go test -count=1 -timeout 3h -v ./cmd/soak $(SOAK)
+	go test -count=1 -timeout 3h -v ./cmd/jumpserver-video/soak $(SOAK)
 
 test-fleet: setup ## three agents and three NATS servers, killed, cut off and stopped for five minutes: FLEET='-recordings N -trouble N -seed N -dir FOLDER'
-	go test -count=1 -timeout 2h -v ./cmd/fleet -recordings 300 -trouble 5m -lease 10s -seed 0 -run TestFleet $(FLEET)
+	go test -count=1 -timeout 2h -v ./cmd/jumpserver-video/fleet -recordings 300 -trouble 5m -lease 10s -seed 0 -run TestFleet $(FLEET)
 
 test-kill: setup ## an agent on its own that is killed a hundred times, and loses its queue ten times
-	go test -count=1 -timeout 1h -v ./cmd/fleet -run TestAlone -kills 100 -seed 0
+	go test -count=1 -timeout 1h -v ./cmd/jumpserver-video/fleet -run TestAlone -kills 100 -seed 0
 
 test-steps: setup ## a task's steps with crashes at any of them and anything in between, two hundred times
 	go test -count=1 -timeout 1h ./transcode -run TestWhateverHappens -rapid.checks 200

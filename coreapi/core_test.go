@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 const (
@@ -32,13 +32,13 @@ func eachVersion(t *testing.T, f func(t *testing.T, version string)) {
 }
 
 // start runs a core until the test ends.
-func start(t *testing.T, opt coretest.Options) *coretest.Server {
+func start(t *testing.T, opt devcore.Options) *devcore.Server {
 	t.Helper()
 	opt.BootstrapToken = token
 	if opt.MediaDir == "" {
 		opt.MediaDir = t.TempDir()
 	}
-	srv, err := coretest.Start(opt)
+	srv, err := devcore.Start(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func newClient(t *testing.T, url string, change ...func(*coreapi.Options)) *core
 }
 
 // registered is a client with a component's key.
-func registered(t *testing.T, core *coretest.Server, change ...func(*coreapi.Options)) *coreapi.Client {
+func registered(t *testing.T, core *devcore.Server, change ...func(*coreapi.Options)) *coreapi.Client {
 	t.Helper()
 	c := newClient(t, core.URL, change...)
 	key, err := c.Register(t.Context(), token, "worker of "+t.Name())
@@ -165,7 +165,7 @@ func eventually(t *testing.T, what string, cond func() bool) {
 }
 
 // online returns the components that core shows as online.
-func online(core *coretest.Server) (names []string) {
+func online(core *devcore.Server) (names []string) {
 	for _, c := range core.Components() {
 		if c.Online {
 			names = append(names, c.Name)

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL+"/", "")
 		stop := w.run(t)
 		eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
@@ -47,20 +47,20 @@ func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
 func TestAClosedRegistrationIsWaitedOut(t *testing.T) {
 	for _, tt := range []struct {
 		version string
-		mode    coretest.RegistrationMode
+		mode    devcore.RegistrationMode
 		want    error
-		reopen  func(*coretest.Server)
+		reopen  func(*devcore.Server)
 		advice  string
 	}{
-		{"3.10.9", coretest.RegistrationOff, coreapi.ErrRegistrationClosed,
-			func(s *coretest.Server) { s.SetRegistration(coretest.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
-		{"4.10.13", coretest.RegistrationOff, coreapi.ErrRegistrationRefused,
-			func(s *coretest.Server) { s.SetRegistration(coretest.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
-		{"4.10.13", coretest.RegistrationAuto, coreapi.ErrRegistrationRefused, (*coretest.Server).Restart, "restart core"},
+		{"3.10.9", devcore.RegistrationOff, coreapi.ErrRegistrationClosed,
+			func(s *devcore.Server) { s.SetRegistration(devcore.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
+		{"4.10.13", devcore.RegistrationOff, coreapi.ErrRegistrationRefused,
+			func(s *devcore.Server) { s.SetRegistration(devcore.RegistrationOn) }, "SECURITY_SERVICE_ACCOUNT_REGISTRATION"},
+		{"4.10.13", devcore.RegistrationAuto, coreapi.ErrRegistrationRefused, (*devcore.Server).Restart, "restart core"},
 	} {
 		t.Run(tt.version, func(t *testing.T) {
 			clock := &clock{now: time.Now()}
-			core := start(t, coretest.Options{Version: tt.version, Registration: tt.mode, Now: clock.Now})
+			core := start(t, devcore.Options{Version: tt.version, Registration: tt.mode, Now: clock.Now})
 			clock.pass(time.Hour)
 			w := newWorker(t, core.URL, "")
 			var failures failures
@@ -85,7 +85,7 @@ func TestAClosedRegistrationIsWaitedOut(t *testing.T) {
 
 func TestAWrongTokenIsNamedWhereCoreLetsOn(t *testing.T) {
 	for version, want := range map[string]error{"3.10.9": coreapi.ErrBadToken, "4.10.13": coreapi.ErrRegistrationRefused} {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		_, err := newClient(t, core.URL).Register(t.Context(), "wrong", "w")
 		if !errors.Is(err, want) || errors.Is(err, coreapi.ErrUnauthorized) {
 			t.Errorf("%s: got %v", version, err)
@@ -95,7 +95,7 @@ func TestAWrongTokenIsNamedWhereCoreLetsOn(t *testing.T) {
 
 func TestATakenNameIsWaitedFor(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		// An earlier life of this worker, whose key is lost.
 		if _, err := newClient(t, core.URL).Register(t.Context(), token, "video-1"); err != nil {
 			t.Fatal(err)
@@ -117,7 +117,7 @@ func TestATakenNameIsWaitedFor(t *testing.T) {
 
 func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL, "")
 		w.run(t)
 		eventually(t, "online", func() bool { return w.State().Online })
@@ -141,7 +141,7 @@ func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 
 func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL, "video-1")
 		w.run(t)
 		eventually(t, "online", func() bool { return w.State().Online })
@@ -171,13 +171,13 @@ func TestACoreThatStartsLaterIsFound(t *testing.T) {
 	if !errors.Is(failures.last(), coreapi.ErrUnavailable) {
 		t.Errorf("got %v", failures.last())
 	}
-	core := start(t, coretest.Options{Version: "4.10.13", Addr: addr})
+	core := start(t, devcore.Options{Version: "4.10.13", Addr: addr})
 	eventually(t, "online", func() bool { return len(online(core)) == 1 })
 }
 
 func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL, "video-1")
 		w.run(t)
 		kind := func() string { c, _ := w.Config(); return c.ReplayStorage.Type() }

@@ -15,12 +15,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // aSession begins on another day in UTC than where core prints dates.
-func aSession() coretest.Session {
-	return coretest.Session{
+func aSession() devcore.Session {
+	return devcore.Session{
 		ID: session, Org: "11111111-2222-4333-8444-555555555555", OrgName: "Elsewhere",
 		User: "Lee(lee)", Asset: "win-07(10.3.4.7)", Protocol: "rdp", TerminalType: "lion",
 		Start: time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC), End: time.Date(2024, 4, 23, 18, 0, 0, 0, time.UTC), Finished: true,
@@ -29,7 +29,7 @@ func aSession() coretest.Session {
 
 func TestSessionsAreFoundWhereCoreKeepsThem(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		core.AddSession(aSession())
 		c := registered(t, core)
 		s, err := c.Session(t.Context(), session)
@@ -53,7 +53,7 @@ func TestSessionsAreFoundWhereCoreKeepsThem(t *testing.T) {
 
 func TestSessionsArePaged(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		for i := range 7 {
 			s := aSession()
 			s.ID, s.Start = fmt.Sprintf("%08d-6c1a-4f0e-8f3a-2d1c0b9a8e7f", i), s.Start.AddDate(0, 0, i)
@@ -86,7 +86,7 @@ func TestSessionsArePaged(t *testing.T) {
 
 func TestSessionsAreSelectedByID(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		id := func(n int) string { return fmt.Sprintf("%08d-6c1a-4f0e-8f3a-2d1c0b9a8e7f", n) }
 		for i := range 7 {
 			s := aSession()
@@ -109,21 +109,21 @@ func TestUploadsAreStoredByteForByte(t *testing.T) {
 	replay := regexp.MustCompile(`/replay/$`)
 	for _, tt := range []struct {
 		name     string
-		fault    coretest.Fault
+		fault    devcore.Fault
 		attempts int
 		again    bool // core has stored a file before the one that it answers for
 	}{
-		{"at once", coretest.Fault{Path: regexp.MustCompile(`nothing`)}, 1, false},
-		{"cut midway twice", coretest.Fault{Path: replay, Times: 2, Read: 1 << 20, Cut: true}, 3, false},
-		{"cut before it began", coretest.Fault{Path: replay, Times: 1, Cut: true}, 2, false},
-		{"throttled", coretest.Fault{Path: replay, Times: 1, Status: 429, Header: map[string]string{"Retry-After": "1"}}, 2, false},
-		{"core restarts", coretest.Fault{Path: replay, Times: 1, Status: 502}, 2, false},
-		{"answer lost", coretest.Fault{Path: replay, Times: 1, After: true, Cut: true}, 2, true},
+		{"at once", devcore.Fault{Path: regexp.MustCompile(`nothing`)}, 1, false},
+		{"cut midway twice", devcore.Fault{Path: replay, Times: 2, Read: 1 << 20, Cut: true}, 3, false},
+		{"cut before it began", devcore.Fault{Path: replay, Times: 1, Cut: true}, 2, false},
+		{"throttled", devcore.Fault{Path: replay, Times: 1, Status: 429, Header: map[string]string{"Retry-After": "1"}}, 2, false},
+		{"core restarts", devcore.Fault{Path: replay, Times: 1, Status: 502}, 2, false},
+		{"answer lost", devcore.Fault{Path: replay, Times: 1, After: true, Cut: true}, 2, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachVersion(t, func(t *testing.T, version string) {
 				media := t.TempDir()
-				core := start(t, coretest.Options{Version: version, MediaDir: media})
+				core := start(t, devcore.Options{Version: version, MediaDir: media})
 				core.AddSession(aSession())
 				c := registered(t, core)
 				core.Fail(tt.fault)
@@ -154,7 +154,7 @@ func TestRefusedUploadsHaveTheirReason(t *testing.T) {
 	if err := os.WriteFile(file, make([]byte, 2<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	core := start(t, coretest.Options{Version: "3.10.9", MaxUpload: 1 << 20})
+	core := start(t, devcore.Options{Version: "3.10.9", MaxUpload: 1 << 20})
 	core.AddSession(aSession())
 	c := registered(t, core)
 	if _, err := c.UploadReplay(t.Context(), session, file, coreapi.VersionMP4); !errors.Is(err, coreapi.ErrTooLarge) {
@@ -174,7 +174,7 @@ func TestRefusedUploadsHaveTheirReason(t *testing.T) {
 }
 
 func TestABadFormDoesNotCostTheRegistration(t *testing.T) {
-	core := start(t, coretest.Options{Version: "3.10.9"})
+	core := start(t, devcore.Options{Version: "3.10.9"})
 	core.AddSession(aSession())
 	w := newWorker(t, core.URL, "")
 	w.run(t)
@@ -197,18 +197,18 @@ func TestLifecycleEventsAppearOnce(t *testing.T) {
 	lifecycle := regexp.MustCompile(`/lifecycle_log/$`)
 	for _, tt := range []struct {
 		name  string
-		fault coretest.Fault
+		fault devcore.Fault
 		want  error
 		rows  int
 	}{
-		{"answer lost", coretest.Fault{Path: lifecycle, Times: 1, After: true, Cut: true}, coreapi.ErrAmbiguous, 1},
-		{"proxy gives up", coretest.Fault{Path: lifecycle, Times: 1, After: true, Status: 504}, coreapi.ErrAmbiguous, 1},
-		{"never arrived, which nobody can tell", coretest.Fault{Path: lifecycle, Times: 1, Cut: true}, coreapi.ErrAmbiguous, 0},
-		{"throttled", coretest.Fault{Path: lifecycle, Times: 2, Status: 429}, nil, 1},
+		{"answer lost", devcore.Fault{Path: lifecycle, Times: 1, After: true, Cut: true}, coreapi.ErrAmbiguous, 1},
+		{"proxy gives up", devcore.Fault{Path: lifecycle, Times: 1, After: true, Status: 504}, coreapi.ErrAmbiguous, 1},
+		{"never arrived, which nobody can tell", devcore.Fault{Path: lifecycle, Times: 1, Cut: true}, coreapi.ErrAmbiguous, 0},
+		{"throttled", devcore.Fault{Path: lifecycle, Times: 2, Status: 429}, nil, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachVersion(t, func(t *testing.T, version string) {
-				core := start(t, coretest.Options{Version: version})
+				core := start(t, devcore.Options{Version: version})
 				core.AddSession(aSession())
 				c := registered(t, core)
 				core.Fail(tt.fault)
@@ -232,7 +232,7 @@ func TestLifecycleEventsAppearOnce(t *testing.T) {
 
 func TestEveryEventIsOneThatCoreKnows(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		core.AddSession(aSession())
 		c := registered(t, core)
 		events := []coreapi.Event{
@@ -261,7 +261,7 @@ func TestEveryEventIsOneThatCoreKnows(t *testing.T) {
 }
 
 func TestOldCoresHaveNoLifecycleLog(t *testing.T) {
-	core := start(t, coretest.Options{Version: "3.10.3"})
+	core := start(t, devcore.Options{Version: "3.10.3"})
 	core.AddSession(aSession())
 	err := registered(t, core).Lifecycle(t.Context(), session, coreapi.ConvertStart, "")
 	if !errors.Is(err, coreapi.ErrUnsupported) || errors.Is(err, coreapi.ErrNotFound) {
@@ -271,7 +271,7 @@ func TestOldCoresHaveNoLifecycleLog(t *testing.T) {
 
 func TestMarksReachTheSession(t *testing.T) {
 	for version, size := range map[string]int64{"3.10.9": 0, "4.10.13": 73400320} {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		core.AddSession(aSession())
 		c := registered(t, core)
 		if err := c.MarkReplay(t.Context(), session, 73400320); err != nil {
@@ -291,7 +291,7 @@ func TestMarksReachTheSession(t *testing.T) {
 }
 
 func TestTheRateLimitIsTold(t *testing.T) {
-	core := start(t, coretest.Options{Version: "4.10.16", RatePerMinute: 2})
+	core := start(t, devcore.Options{Version: "4.10.16", RatePerMinute: 2})
 	c := registered(t, core, func(o *coreapi.Options) { o.RetryAfterMax = time.Millisecond })
 	var err error
 	for range 3 {
@@ -307,9 +307,9 @@ func TestTheRateLimitIsTold(t *testing.T) {
 func TestCallersAreCheckedByCore(t *testing.T) {
 	for _, version := range append([]string{"4.10.7"}, versions...) {
 		t.Run(version, func(t *testing.T) {
-			core := start(t, coretest.Options{Version: version})
+			core := start(t, devcore.Options{Version: version})
 			c := registered(t, core)
-			check := func(u coretest.User) (coreapi.Profile, error) {
+			check := func(u devcore.User) (coreapi.Profile, error) {
 				t.Helper()
 				id, secret, err := core.AddUser(u)
 				if err != nil {
@@ -323,13 +323,13 @@ func TestCallersAreCheckedByCore(t *testing.T) {
 				coreapi.Key{ID: id, Secret: secret}.Sign(virtual)
 				return c.ForwardProfile(t.Context(), virtual.Header.Get("Authorization"), virtual.Header.Get("Date"), "ROOT")
 			}
-			if p, err := check(coretest.User{Username: "lion", Service: true}); err != nil || p.Username != "lion" || !p.IsServiceAccount || !p.IsValid {
+			if p, err := check(devcore.User{Username: "lion", Service: true}); err != nil || p.Username != "lion" || !p.IsServiceAccount || !p.IsValid {
 				t.Errorf("component: %+v, %v", p, err)
 			}
-			if p, err := check(coretest.User{Username: "lee"}); err != nil || p.IsServiceAccount {
+			if p, err := check(devcore.User{Username: "lee"}); err != nil || p.IsServiceAccount {
 				t.Errorf("person: %+v, %v", p, err)
 			}
-			if p, err := check(coretest.User{Username: "gone", Service: true, Disabled: true}); err == nil && p.IsValid {
+			if p, err := check(devcore.User{Username: "gone", Service: true, Disabled: true}); err == nil && p.IsValid {
 				t.Errorf("disabled component: %+v", p)
 			}
 			if _, err := c.ForwardProfile(t.Context(), `Signature keyId="x"`, "today", ""); !errors.Is(err, coreapi.ErrUnauthorized) {
@@ -344,7 +344,7 @@ func TestCallersAreCheckedByCore(t *testing.T) {
 
 func TestReachFindsCore(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
-		core := start(t, coretest.Options{Version: version})
+		core := start(t, devcore.Options{Version: version})
 		ahead, err := newClient(t, core.URL).Reach(t.Context())
 		if err != nil || ahead.Abs() > time.Minute {
 			t.Errorf("%v, %v", ahead, err)

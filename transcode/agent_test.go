@@ -15,7 +15,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -33,7 +33,7 @@ const (
 // site is a fake JumpServer with one finished session and its replay volume.
 type site struct {
 	t    *testing.T
-	core *coretest.Server
+	core *devcore.Server
 	dir  string
 	path string // of the recording, below the replay folder
 }
@@ -41,19 +41,19 @@ type site struct {
 // start is 2024-04-24 01:15 in Shanghai: the folder is the day before.
 var start = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 
-func newSite(t *testing.T, version string, parts bool, external ...coretest.Storage) *site {
+func newSite(t *testing.T, version string, parts bool, external ...devcore.Storage) *site {
 	t.Helper()
 	s := &site{t: t, dir: t.TempDir()}
 	if err := os.MkdirAll(s.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	core, err := coretest.Start(coretest.Options{Version: version, MediaDir: s.media(), BootstrapToken: token, External: external})
+	core, err := devcore.Start(devcore.Options{Version: version, MediaDir: s.media(), BootstrapToken: token, External: external})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { core.Close() })
 	s.core = core
-	core.AddSession(coretest.Session{
+	core.AddSession(devcore.Session{
 		ID: session, User: "Lee(lee)", Asset: "win-07(10.3.4.7)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
 		Start: start, End: start.Add(time.Minute), Finished: true,
 	})

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -24,8 +24,8 @@ type many struct {
 }
 
 // sort is what core says of the nth session.
-func (m *many) sort(n int) (coretest.Session, queue.Class) {
-	s := coretest.Session{
+func (m *many) sort(n int) (devcore.Session, queue.Class) {
+	s := devcore.Session{
 		ID: fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n), Protocol: "ssh", TerminalType: "koko", Start: start, End: start.Add(time.Minute), Finished: true,
 	}
 	switch n % 10 {
@@ -151,7 +151,7 @@ func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {
 // A core that cannot answer for many, for instance because of one of them, or
 // that answers something else, is asked about each for itself.
 func TestOneSessionThatCoreFailsAtHoldsNoOtherUp(t *testing.T) {
-	for name, fault := range map[string]coretest.Fault{
+	for name, fault := range map[string]devcore.Fault{
 		"an error":       {Status: http.StatusNotFound, Body: `{"detail":"no"}`},
 		"no page":        {Status: http.StatusOK, Body: `[]`},
 		"other sessions": {Status: http.StatusOK, Body: `{"count":1,"next":null,"results":[{"id":"99999999-6c1a-4f0e-8f3a-2d1c0b9a8e7f"}]}`},

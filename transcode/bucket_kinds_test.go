@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/azure"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/obs"
@@ -48,7 +48,7 @@ func inAzure(t *testing.T) maker {
 		server := *all
 		server.Bucket = fmt.Sprintf("site-%04d", buckets.Add(1))
 		client := server.Container(t)
-		b := &bucketSite{site: newSite(t, version, parts, coretest.Storage{Name: "azure", External: coretest.AzureContainer{Client: client}})}
+		b := &bucketSite{site: newSite(t, version, parts, devcore.Storage{Name: "azure", External: devcore.AzureContainer{Client: client}})}
 		var err error
 		b.in, err = azure.OpenAt(storage.Config{
 			Kind: storage.KindAzure, Account: server.Access, AccountKey: storage.Secret(server.Secret), Container: server.Bucket,

@@ -18,7 +18,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
@@ -74,7 +74,7 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.site = newSite(t, version, parts, coretest.Storage{Name: "s3", External: coretest.S3Bucket{Client: client, Name: b.name}})
+	b.site = newSite(t, version, parts, devcore.Storage{Name: "s3", External: devcore.S3Bucket{Client: client, Name: b.name}})
 	if b.in, err = openBucket(b.server, b.name); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -246,7 +246,7 @@ func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 	before := w.task()
 
 	const second = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
-	w.core.AddSession(coretest.Session{
+	w.core.AddSession(devcore.Session{
 		ID: second, User: "Lee(lee)", Asset: "win-08(10.3.4.8)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
 		Start: start, End: start.Add(time.Minute), Finished: true,
 	})

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -20,13 +20,13 @@ import (
 func TestOneCircuitForAllTasks(t *testing.T) {
 	sessions := regexp.MustCompile("/sessions/")
 	for name, tc := range map[string]struct {
-		fault coretest.Fault
+		fault devcore.Fault
 		class queue.Class
 		most  int // requests
 	}{
-		"throttled": {coretest.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 6},
-		"refused":   {coretest.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, transcode.ClassCredentials, 6},
-		"errors":    {coretest.Fault{Path: sessions, Status: http.StatusInternalServerError, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 14},
+		"throttled": {devcore.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 6},
+		"refused":   {devcore.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, transcode.ClassCredentials, 6},
+		"errors":    {devcore.Fault{Path: sessions, Status: http.StatusInternalServerError, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -238,7 +238,7 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		data   []byte
-		change func(*coretest.Session)
+		change func(*devcore.Session)
 		state  queue.State
 		reason queue.Class
 		events []string
@@ -248,11 +248,11 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 		"asciicast content": {data: gz(t, []byte(`{"version":2,"width":80}`+"\n"+string(hexOf(random)))), state: queue.StateSkipped, reason: transcode.ClassKind},
 		"noise":             {data: random, state: queue.StateSkipped, reason: transcode.ClassKind},
 		"too small":         {data: gz(t, []byte("4.sync,1.1;")), state: queue.StateSkipped, reason: transcode.ClassTooSmall},
-		"session unknown":   {change: func(c *coretest.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: transcode.ClassSession},
-		"ssh by koko":       {change: func(c *coretest.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: transcode.ClassNotGraphical},
-		"in the wrong folder": {change: func(c *coretest.Session) { c.Start = c.Start.AddDate(0, 0, 3) }, state: queue.StateSkipped,
+		"session unknown":   {change: func(c *devcore.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: transcode.ClassSession},
+		"ssh by koko":       {change: func(c *devcore.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: transcode.ClassNotGraphical},
+		"in the wrong folder": {change: func(c *devcore.Session) { c.Start = c.Start.AddDate(0, 0, 3) }, state: queue.StateSkipped,
 			reason: transcode.ClassMisplaced},
-		"session not over": {change: func(c *coretest.Session) { c.Finished, c.End = false, time.Time{} }, state: queue.StateSettling,
+		"session not over": {change: func(c *devcore.Session) { c.Finished, c.End = false, time.Time{} }, state: queue.StateSettling,
 			reason: transcode.ClassSessionActive},
 		"nothing drawn": {data: gz(t, []byte("4.size,1.0,3.320,3.240;4.name,"+lengthOf(hexOf(random))+";4.sync,4.1000;4.sync,4.2000;")), state: queue.StateFailed, reason: transcode.ClassNothingDrawn,
 			events: []string{"replay_convert_start", "replay_convert_failure"}, failed: true},

@@ -19,7 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -132,11 +132,11 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 var happenings = map[string]func(l *life) error{
 	"nothing": func(*life) error { return nil },
 	"core fails a few times": func(l *life) error {
-		l.core.Fail(coretest.Fault{Status: 500, Times: 3})
+		l.core.Fail(devcore.Fault{Status: 500, Times: 3})
 		return nil
 	},
 	"an answer of core is lost": func(l *life) error {
-		l.core.Fail(coretest.Fault{After: true, Cut: true, Times: 1})
+		l.core.Fail(devcore.Fault{After: true, Cut: true, Times: 1})
 		return nil
 	},
 	"core is upgraded":        func(l *life) error { return l.core.SetVersion("4.10.13") },

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
@@ -160,8 +160,8 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 }
 
 // finished is a session that is over.
-func finished(id string) coretest.Session {
-	return coretest.Session{
+func finished(id string) devcore.Session {
+	return devcore.Session{
 		ID: id, User: "Lee(lee)", Asset: "win-08(10.3.4.8)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
 		Start: start, End: start.Add(time.Minute), Finished: true,
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
@@ -24,7 +24,7 @@ import (
 // task waits and then ends well.
 func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 	t.Parallel()
-	for name, fault := range map[string]coretest.Fault{
+	for name, fault := range map[string]devcore.Fault{
 		"server errors everywhere":   {Path: regexp.MustCompile("sessions"), Times: 3, Status: 502},
 		"upload cut in the middle":   {Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 2, Read: 1000, Cut: true},
 		"answer of the upload lost":  {Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, After: true, Cut: true},
@@ -50,7 +50,7 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, "4.10.13", false)
-	s.core.Fail(coretest.Fault{Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, Delay: 3 * time.Second})
+	s.core.Fail(devcore.Fault{Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, Delay: 3 * time.Second})
 	a, err := newAgent(t.Context(), agentOptions{
 		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),
 	})

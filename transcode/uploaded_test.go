@@ -15,7 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -129,7 +129,7 @@ func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
 	s := newSite(t, "3.10.9", false)
 	whole := s.gone()
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
-	s.core.Fail(coretest.Fault{Method: http.MethodPatch, Path: regexp.MustCompile("/sessions/" + session + "/$"), Status: http.StatusBadGateway, Times: 5})
+	s.core.Fail(devcore.Fault{Method: http.MethodPatch, Path: regexp.MustCompile("/sessions/" + session + "/$"), Status: http.StatusBadGateway, Times: 5})
 	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed {
 		t.Errorf("%+v", v)
 	}

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -37,7 +37,7 @@ type site struct {
 	binary string
 	target int
 	dir    string
-	core   *coretest.Server
+	core   *devcore.Server
 	port   int
 	agent  *exec.Cmd
 	tasks  *taskapi.Client
@@ -54,7 +54,7 @@ func newSite(binary, recording string, target int) (_ *site, err error) {
 			s.close()
 		}
 	}()
-	if s.core, err = coretest.Start(coretest.Options{Version: "4.10.13", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: "bench"}); err != nil {
+	if s.core, err = devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: "bench"}); err != nil {
 		return nil, err
 	}
 	parts, err := filepath.Glob(filepath.Join(recording, "*", "*", "*.part.gz"))
@@ -99,7 +99,7 @@ func (s *site) plant(parts []string) error {
 		if err := os.WriteFile(filepath.Join(dir, id+".replay.json"), []byte(index), 0o644); err != nil {
 			return err
 		}
-		s.core.AddSession(coretest.Session{
+		s.core.AddSession(devcore.Session{
 			ID: id, User: "Bench(bench)", Asset: "bench", Account: "bench(bench)", Protocol: "rdp", TerminalType: "lion",
 			Start: start.Add(9 * time.Hour), End: start.Add(10 * time.Hour), Finished: true, HasReplay: true,
 		})

@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // fill puts files on the volume as a site has them that has been worked
@@ -42,7 +42,7 @@ func (s *site) fill(files, days, every int) (originals int, err error) {
 			case k%every == 0:
 				suffix, content = ".replay.gz", terminal.Bytes()
 				originals++
-				s.core.AddSession(coretest.Session{
+				s.core.AddSession(devcore.Session{
 					ID: id, Protocol: "ssh", TerminalType: "koko", Start: day, End: day, Finished: true,
 				})
 			case k%2 == 0:

@@ -16,7 +16,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -28,7 +28,7 @@ type site struct {
 	binary string
 	dir    string
 	port   int
-	core   *coretest.Server
+	core   *devcore.Server
 	volume *volumetest.Volume
 	agent  *exec.Cmd
 }
@@ -52,7 +52,7 @@ func newSite(binary string) (*site, error) {
 	if s.volume, err = volumetest.MountCounted(s.below(), point); err != nil {
 		return nil, err
 	}
-	s.core, err = coretest.Start(coretest.Options{Version: "4.10.16", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: token})
+	s.core, err = devcore.Start(devcore.Options{Version: "4.10.16", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: token})
 	return s, err
 }
 

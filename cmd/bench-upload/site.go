@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 const token = "bench"
@@ -24,7 +24,7 @@ type site struct {
 	paused bool // nothing is converted
 	dir    string
 	port   int
-	core   *coretest.Server
+	core   *devcore.Server
 	agent  *exec.Cmd
 }
 
@@ -43,7 +43,7 @@ func newSite(binary string, target int, paused bool) (*site, error) {
 	if err := os.MkdirAll(s.replay(), 0o755); err != nil {
 		return nil, err
 	}
-	s.core, err = coretest.Start(coretest.Options{Version: "4.10.13", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: token})
+	s.core, err = devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: filepath.Join(s.dir, "media"), BootstrapToken: token})
 	return s, err
 }
 
@@ -53,7 +53,7 @@ func (s *site) url() string    { return fmt.Sprintf("http://127.0.0.1:%d", s.por
 // session makes one known to core.
 func (s *site) session(id string) {
 	start, _ := time.Parse(time.DateOnly, day)
-	s.core.AddSession(coretest.Session{
+	s.core.AddSession(devcore.Session{
 		ID: id, User: "Bench(bench)", Asset: "bench", Account: "bench(bench)", Protocol: "rdp", TerminalType: "lion",
 		Start: start.Add(9 * time.Hour), End: start.Add(10 * time.Hour), Finished: true,
 	})

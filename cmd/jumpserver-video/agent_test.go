@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -26,7 +26,7 @@ import (
 // line as a user would: each in a process of its own, so that labs do not meet.
 type lab struct {
 	t    *testing.T
-	core *coretest.Server
+	core *devcore.Server
 	dir  string
 	port int
 	env  map[string]string // of the agent and of commands
@@ -52,7 +52,7 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func newLab(t *testing.T, version string, change ...func(*coretest.Options)) *lab {
+func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab {
 	t.Helper()
 	l := &lab{t: t, dir: t.TempDir()}
 	t.Cleanup(func() {
@@ -63,11 +63,11 @@ func newLab(t *testing.T, version string, change ...func(*coretest.Options)) *la
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	options := coretest.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
+	options := devcore.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
 	for _, f := range change {
 		f(&options)
 	}
-	core, err := coretest.Start(options)
+	core, err := devcore.Start(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,11 +271,11 @@ func TestARecordingThatArrivesWhileTheAgentRuns(t *testing.T) {
 func TestHealthSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	l.core.SetRegistration(coretest.RegistrationOff)
+	l.core.SetRegistration(devcore.RegistrationOff)
 	l.start()
 	l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
 	l.until("told", func() bool { return strings.Contains(l.log.String(), "SECURITY_SERVICE_ACCOUNT_REGISTRATION") })
-	l.core.SetRegistration(coretest.RegistrationOn)
+	l.core.SetRegistration(devcore.RegistrationOn)
 }
 
 func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
@@ -354,7 +354,7 @@ func TestRazorsRecordingsOnTheVolume(t *testing.T) {
 			}
 			id := fmt.Sprintf("%08x-%04x-4111-8111-111111111111", i, j)
 			ids = append(ids, id)
-			l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: kind,
+			l.core.AddSession(devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: kind,
 				Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true, HasReplay: true})
 			data := dump
 			if suffix == ".replay.gz" {

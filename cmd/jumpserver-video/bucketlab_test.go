@@ -14,7 +14,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
@@ -41,9 +41,9 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 	if err := b.client.MakeBucket(t.Context(), b.bucket, minio.MakeBucketOptions{Region: server.Region}); err != nil {
 		t.Fatal(err)
 	}
-	b.lab = newLab(t, version, func(o *coretest.Options) {
+	b.lab = newLab(t, version, func(o *devcore.Options) {
 		o.ReplayStorage = b.settings()
-		o.External = []coretest.Storage{{Name: "bucket", External: coretest.S3Bucket{Client: b.client, Name: b.bucket}}}
+		o.External = []devcore.Storage{{Name: "bucket", External: devcore.S3Bucket{Client: b.client, Name: b.bucket}}}
 	})
 	for name, value := range map[string]string{
 		"STORAGE_SCAN_INTERVAL": "300ms", "STORAGE_SWEEP_INTERVAL": "1s", "STORAGE_MAX_REQUESTS": "1000000", "TEST_REFRESH": "300ms",

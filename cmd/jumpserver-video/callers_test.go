@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
@@ -20,7 +20,7 @@ func TestWhoMayUpload(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.2.0", "4.10.13", "4.10.16"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			core, err := coretest.Start(coretest.Options{Version: version, MediaDir: t.TempDir(), BootstrapToken: "boot-secret"})
+			core, err := devcore.Start(devcore.Options{Version: version, MediaDir: t.TempDir(), BootstrapToken: "boot-secret"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -39,7 +39,7 @@ func TestWhoMayUpload(t *testing.T) {
 			}).Handler())
 			t.Cleanup(worker.Close)
 
-			key := func(u coretest.User) coreapi.Key {
+			key := func(u devcore.User) coreapi.Key {
 				id, secret, err := core.AddUser(u)
 				if err != nil {
 					t.Fatal(err)
@@ -71,13 +71,13 @@ func TestWhoMayUpload(t *testing.T) {
 					t.Errorf("%s: %s: %s", what, resp.Status, body)
 				}
 			}
-			lion := key(coretest.User{Username: "lion", Service: true})
+			lion := key(devcore.User{Username: "lion", Service: true})
 			ask("a component", lion, http.StatusOK)
 			ask("a wrong secret", coreapi.Key{ID: lion.ID, Secret: "guessed"}, http.StatusUnauthorized)
 			ask("an unknown key", coreapi.Key{ID: "5f946840-ca17-47b4-9b3a-67b7ba28ad0f", Secret: "x"}, http.StatusUnauthorized)
-			ask("a person", key(coretest.User{Username: "lee"}), http.StatusForbidden)
-			ask("an administrator", key(coretest.User{Username: "root", Admin: true}), http.StatusForbidden)
-			revoked := key(coretest.User{Username: "old", Service: true})
+			ask("a person", key(devcore.User{Username: "lee"}), http.StatusForbidden)
+			ask("an administrator", key(devcore.User{Username: "root", Admin: true}), http.StatusForbidden)
+			revoked := key(devcore.User{Username: "old", Service: true})
 			if err := core.RevokeKey("old"); err != nil {
 				t.Fatal(err)
 			}
@@ -86,16 +86,16 @@ func TestWhoMayUpload(t *testing.T) {
 			if version == "4.10.13" || version == "4.10.16" {
 				disabled = http.StatusUnauthorized // so says core from v4.10.8 on
 			}
-			ask("a disabled component", key(coretest.User{Username: "off", Service: true, Disabled: true}), disabled)
+			ask("a disabled component", key(devcore.User{Username: "off", Service: true, Disabled: true}), disabled)
 
 			profile := regexp.MustCompile("^/api/v1/users/profile/$")
-			late := key(coretest.User{Username: "late", Service: true})
-			mend := core.Fail(coretest.Fault{Path: profile, Status: http.StatusBadGateway})
+			late := key(devcore.User{Username: "late", Service: true})
+			mend := core.Fail(devcore.Fault{Path: profile, Status: http.StatusBadGateway})
 			ask("while core fails", late, http.StatusServiceUnavailable)
 			mend()
 			ask("when it is back", late, http.StatusOK)
-			mend = core.Fail(coretest.Fault{Path: profile, Cut: true})
-			ask("while core is away", key(coretest.User{Username: "later", Service: true}), http.StatusServiceUnavailable)
+			mend = core.Fail(devcore.Fault{Path: profile, Cut: true})
+			ask("while core is away", key(devcore.User{Username: "later", Service: true}), http.StatusServiceUnavailable)
 			mend()
 			ask("a component that is known", lion, http.StatusOK)
 		})

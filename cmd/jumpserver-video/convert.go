@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/config"
-	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"

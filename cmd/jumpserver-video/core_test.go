@@ -11,14 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // TestTheKeyIsRevokedWhileConverting: the agent registers anew, what is under
 // way goes on, and core hears of nothing twice.
 func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13", func(o *coretest.Options) { o.Registration = coretest.RegistrationOn })
+	l := newLab(t, "4.10.13", func(o *devcore.Options) { o.Registration = devcore.RegistrationOn })
 	seeds := planted(t, l)
 	var once sync.Once
 	stop := make(chan struct{})
@@ -57,7 +57,7 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 	l := newLab(t, "4.10.13")
 	l.env["TEST_BEAT"] = "500ms"
 	seeds := planted(t, l)
-	throttled := coretest.Fault{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "3600"}}
+	throttled := devcore.Fault{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "3600"}}
 	throttled.Path = regexp.MustCompile("/sessions/|/status/$")
 	remove := l.core.Fail(throttled)
 	l.start()

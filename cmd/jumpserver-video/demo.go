@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -30,7 +30,7 @@ type demo struct {
 	version    string
 	timeout    time.Duration
 
-	core  *coretest.Server
+	core  *devcore.Server
 	seeds []seed
 }
 
@@ -68,7 +68,7 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.clear(); err != nil {
 		return err
 	}
-	if d.core, err = coretest.Start(coretest.Options{Version: d.version, MediaDir: d.media(), BootstrapToken: "demo"}); err != nil {
+	if d.core, err = devcore.Start(devcore.Options{Version: d.version, MediaDir: d.media(), BootstrapToken: "demo"}); err != nil {
 		return err
 	}
 	defer func() { _ = d.core.Close() }()

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/config"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // seed is one session of the demo.
@@ -49,7 +49,7 @@ func demoSeeds() []seed {
 }
 
 // plant copies the seeds to the replay folder and tells core of their sessions.
-func plant(recordings, replay string, core *coretest.Server) ([]seed, error) {
+func plant(recordings, replay string, core *devcore.Server) ([]seed, error) {
 	seeds := demoSeeds()
 	for i := range seeds {
 		s := &seeds[i]
@@ -66,7 +66,7 @@ func plant(recordings, replay string, core *coretest.Server) ([]seed, error) {
 		if err != nil {
 			return nil, err
 		}
-		core.AddSession(coretest.Session{
+		core.AddSession(devcore.Session{
 			ID: s.id, User: "Demo(demo)", Asset: s.what, Account: "demo(demo)", Protocol: s.proto, TerminalType: s.kind,
 			Start: start.Add(9 * time.Hour), End: start.Add(10 * time.Hour), Finished: true, HasReplay: true,
 		})

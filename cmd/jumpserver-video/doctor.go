@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/doctor"
-	"github.com/jumpserver-video/jumpserver-video/cmd/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/doctor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 )
 
 func (a *app) doctorCommand() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // TestConvertTakesWhatJumpServerLetsPeopleDownload converts the .tar of the
@@ -24,7 +24,7 @@ func TestConvertTakesWhatJumpServerLetsPeopleDownload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyID, secret, err := l.core.AddUser(coretest.User{Username: "downloader", Service: true})
+	keyID, secret, err := l.core.AddUser(devcore.User{Username: "downloader", Service: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestConvertTakesWhatJumpServerLetsPeopleDownload(t *testing.T) {
 			t.Fatal(err)
 		}
 		req.Header.Set("X-JMS-ORG", "ROOT")
-		coretest.Sign(req, keyID, secret, "Tue, 23 Apr 2024 11:40:34 UTC")
+		devcore.Sign(req, keyID, secret, "Tue, 23 Apr 2024 11:40:34 UTC")
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)

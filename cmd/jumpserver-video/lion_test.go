@@ -17,7 +17,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
@@ -168,7 +168,7 @@ func TestRazorHandsOver(t *testing.T) {
 	razor := l.lion(liontest.Signed, func(o *liontest.Options) { o.Component, o.FileType = "razor", "rdp" })
 	const dump, images, late = "aaaaaaaa-5555-4111-8111-111111111111", "bbbbbbbb-5555-4111-8111-111111111111", "cccccccc-5555-4111-8111-111111111111"
 	for _, id := range []string{dump, images, late} {
-		l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "razor",
+		l.core.AddSession(devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "razor",
 			Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true})
 	}
 	drawn := filepath.Join(t.TempDir(), "images")

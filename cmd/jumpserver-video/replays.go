@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/cmd/config"
-	"github.com/jumpserver-video/jumpserver-video/cmd/statuspage"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"

@@ -15,9 +15,9 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
-	"github.com/jumpserver-video/jumpserver-video/cmd/statuspage"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
@@ -180,7 +180,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 				t.Errorf("%d requests", n)
 			}
 			for _, s := range graphical {
-				if got := b.served(s.id); got == "mp4" || got == coretest.ErrNoReplay.Error() {
+				if got := b.served(s.id); got == "mp4" || got == devcore.ErrNoReplay.Error() {
 					t.Errorf("%s: core serves %s", s.what, got)
 				}
 				if events := b.core.Events(s.id); len(events) > 0 {
@@ -236,19 +236,19 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	storagetest.Heavy(t)
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
 	day, began := sessionDay, sessionStart
-	row := func(id string, change func(*coretest.Session)) {
-		s := coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
+	row := func(id string, change func(*devcore.Session)) {
+		s := devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
 			Start: began, End: began.Add(time.Hour), Finished: true}
 		change(&s)
 		b.core.AddSession(s)
 	}
 	id := func(n int) string { return fmt.Sprintf("aaaaaaaa-1111-4111-8111-%012d", n) }
 	other, unknown, running, ssh, misplaced, hollow := id(1), id(2), id(3), id(4), id(5), id(6)
-	row(other, func(s *coretest.Session) { s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch" })
-	row(running, func(s *coretest.Session) { s.Finished, s.End = false, time.Time{} })
-	row(ssh, func(s *coretest.Session) { s.Protocol, s.TerminalType = "ssh", "koko" })
-	row(misplaced, func(s *coretest.Session) { s.Start = began.AddDate(0, 0, -1) })
-	row(hollow, func(*coretest.Session) {})
+	row(other, func(s *devcore.Session) { s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch" })
+	row(running, func(s *devcore.Session) { s.Finished, s.End = false, time.Time{} })
+	row(ssh, func(s *devcore.Session) { s.Protocol, s.TerminalType = "ssh", "koko" })
+	row(misplaced, func(s *devcore.Session) { s.Start = began.AddDate(0, 0, -1) })
+	row(hollow, func(*devcore.Session) {})
 	good, err := os.ReadFile(sample(t, flatRecording))
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +292,6 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	if downloads != 2 { // the one that was converted and the one that cannot be
 		t.Errorf("%d recordings were downloaded", downloads)
 	}
-	row(running, func(*coretest.Session) {})
+	row(running, func(*devcore.Session) {})
 	b.published("over at last", running, day)
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -27,7 +27,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	}
 	l.env["STATUS_TOKEN"], l.env["VIDEO_WORKER_SECRET_KEY"], l.env["TEST_REFRESH"] = secrets["STATUS_TOKEN"], secrets["VIDEO_WORKER_SECRET_KEY"], "300ms"
 	seeds := planted(t, l)
-	l.core.Fail(coretest.Fault{Method: http.MethodPost, Times: 3, Status: 500})
+	l.core.Fail(devcore.Fault{Method: http.MethodPost, Times: 3, Status: 500})
 	l.start()
 	agent := l.agents()
 	for _, s := range seeds {

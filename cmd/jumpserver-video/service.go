@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/config"
-	"github.com/jumpserver-video/jumpserver-video/cmd/systemd"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/systemd"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // manager collects what the agent tells the service manager.
@@ -60,7 +60,7 @@ func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
 	m := newManager(t, l)
-	mend := l.core.Fail(coretest.Fault{Status: http.StatusBadGateway}) // a core that lets nobody in
+	mend := l.core.Fail(devcore.Fault{Status: http.StatusBadGateway}) // a core that lets nobody in
 	l.start()
 	l.until("ready without core", func() bool { return m.count("READY=1") == 1 })
 	if l.health() != http.StatusServiceUnavailable {

@@ -18,13 +18,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
 // session makes one known to core, which has no replay yet.
 func (l *lab) session(id string) {
-	l.core.AddSession(coretest.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
+	l.core.AddSession(devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
 		Start: sessionStart, End: sessionStart.Add(time.Hour), Finished: true})
 }
 

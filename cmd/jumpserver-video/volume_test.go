@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/metrics"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )

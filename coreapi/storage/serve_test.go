@@ -12,7 +12,7 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/azure"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
@@ -28,7 +28,7 @@ const (
 // is where videos go.
 type site struct {
 	t           *testing.T
-	core        *coretest.Core
+	core        *devcore.Core
 	media       string
 	home, other storage.Storage
 	search      storage.Search
@@ -39,7 +39,7 @@ var began = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 // place is a storage as we and as core see it.
 type place struct {
 	storage.Storage
-	core coretest.Bucket
+	core devcore.Bucket
 }
 
 func newSite(t *testing.T, version string, home, other place) *site {
@@ -57,7 +57,7 @@ func newSite(t *testing.T, version string, home, other place) *site {
 		}
 	}
 	var err error
-	s.core, err = coretest.New(coretest.Options{Version: version, MediaDir: s.media, External: []coretest.Storage{
+	s.core, err = devcore.New(devcore.Options{Version: version, MediaDir: s.media, External: []devcore.Storage{
 		{Name: "other", External: other.core}, {Name: "home", External: home.core},
 	}})
 	if err != nil {
@@ -67,7 +67,7 @@ func newSite(t *testing.T, version string, home, other place) *site {
 	if err := os.MkdirAll(filepath.Join(s.media, "replay"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.core.AddSession(coretest.Session{ID: sid, Protocol: "rdp", TerminalType: "lion", Storage: "other", Start: began, Finished: true})
+	s.core.AddSession(devcore.Session{ID: sid, Protocol: "rdp", TerminalType: "lion", Storage: "other", Start: began, Finished: true})
 	s.search = storage.Search{Rules: storage.RulesOf(version), Media: s.media, Replay: filepath.Join(s.media, "replay"), Home: s.home, Others: []storage.Storage{s.other}}
 	return s
 }
@@ -136,7 +136,7 @@ func s3Place(t *testing.T, server *storagetest.Server, bucket string) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{b, coretest.S3Bucket{Client: client, Name: bucket}}
+	return place{b, devcore.S3Bucket{Client: client, Name: bucket}}
 }
 
 func azurePlace(t *testing.T) place {
@@ -148,7 +148,7 @@ func azurePlace(t *testing.T) place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return place{b, coretest.AzureContainer{Client: client}}
+	return place{b, devcore.AzureContainer{Client: client}}
 }
 
 // TestTheUIServesTheVideo: for each release, whatever lies wherever core

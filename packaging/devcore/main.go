@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/coreapi/coretest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
 // The recording, one of the bundled.
@@ -35,7 +35,7 @@ func main() {
 }
 
 func run(addr, token, media string, owner int, within time.Duration) error {
-	core, err := coretest.Start(coretest.Options{Version: "4.10.13", MediaDir: media, Addr: addr, BootstrapToken: token})
+	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: media, Addr: addr, BootstrapToken: token})
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 	if err != nil {
 		return err
 	}
-	core.AddSession(coretest.Session{
+	core.AddSession(devcore.Session{
 		ID: session, User: "Test(test)", Asset: "RDP", Account: "test(test)", Protocol: "rdp", TerminalType: "lion",
 		Start: start, End: start.Add(time.Hour), Finished: true, HasReplay: true,
 	})

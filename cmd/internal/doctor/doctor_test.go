@@ -1,0 +1,384 @@
+package doctor
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
+)
+
+// patient is a doctor beside a real development core, with a registered key and a
+// volume; nothing is wrong with it.
+func patient(t *testing.T) (*Doctor, *devcore.Server) {
+	t.Helper()
+	dir := t.TempDir()
+	replay := filepath.Join(dir, "media", "replay")
+	if err := os.MkdirAll(filepath.Join(replay, "2026-11-22"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: filepath.Join(dir, "media"), BootstrapToken: "boot"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = core.Close() })
+	cfg, err := config.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.CoreHost.Decode(core.URL); err != nil {
+		t.Fatal(err)
+	}
+	cfg.ReplayDir, cfg.DataDir, cfg.BindHost = replay, filepath.Join(dir, "data"), "127.0.0.1"
+	client, err := coreapi.New(coreapi.Options{BaseURL: core.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	key, err := client.Register(t.Context(), "boot", "worker-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (coreapi.KeyFile{Dir: cfg.Dir("keys")}).Save(key); err != nil {
+		t.Fatal(err)
+	}
+	return &Doctor{Config: cfg, Patience: 5 * time.Second}, core
+}
+
+// of are the findings of one check.
+func of(all []Finding, check string) (found []Finding) {
+	for _, f := range all {
+		if f.Check == check {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func TestAllIsWell(t *testing.T) {
+	t.Parallel()
+	d, core := patient(t)
+	all := d.Examine(t.Context())
+	if !Healthy(all) {
+		t.Errorf("%+v", all)
+	}
+	for check, part := range map[string]string{
+		"core": "answers", "clock": "as core's", "registration": "worker-1", "replay storage": "server", "replay volume": "1 days, the last 2026-11-22",
+		"ffmpeg": "h264", "data folder": "free",
+	} {
+		if got := of(all, check); len(got) == 0 || got[len(got)-1].Level != OK && check != "data folder" || !strings.Contains(got[len(got)-1].Detail, part) {
+			t.Errorf("%s: %+v", check, got)
+		}
+	}
+	// Nothing is left behind, and core has no component more than before.
+	for _, dir := range []string{d.Config.ReplayDir, d.Config.DataDir, filepath.Join(d.Config.ReplayDir, "2026-11-22")} {
+		if left, err := filepath.Glob(filepath.Join(dir, ".jumpserver-video-doctor*")); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+	if n := len(core.Components()); n != 1 {
+		t.Errorf("%d components", n)
+	}
+}
+
+// illness is something that goes wrong, and what the doctor says of it.
+type illness struct {
+	name, check, detail, fix string
+	level                    Level
+	breaks                   func(t *testing.T, d *Doctor, core *devcore.Server)
+}
+
+func (i illness) isFound(t *testing.T) {
+	d, core := patient(t)
+	i.breaks(t, d, core)
+	all := d.Examine(t.Context())
+	for _, f := range of(all, i.check) {
+		if f.Level == i.level && strings.Contains(f.Detail, i.detail) && strings.Contains(f.Fix, i.fix) {
+			if i.check != "clock" && Healthy(all) == (i.level == Bad) { // the server in core's place knows no key
+				t.Errorf("healthy: %t", Healthy(all))
+			}
+			return
+		}
+	}
+	t.Errorf("not found: %+v", all)
+}
+
+// TestWhatIsWrong: each thing that goes wrong is found, and has a fix.
+func TestWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []illness{
+		{"a key that was taken away", "registration", "does not accept the key", "start the agent", Bad, func(t *testing.T, d *Doctor, core *devcore.Server) {
+			if err := core.RevokeKey("worker-1"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"no key and no token", "registration", "no BOOTSTRAP_TOKEN", "set BOOTSTRAP_TOKEN", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir = t.TempDir()
+		}},
+		{"no key yet", "registration", "not registered yet", "start the agent", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir, d.Config.BootstrapToken = t.TempDir(), "boot"
+		}},
+		{"an account that is not active", "registration", "is not active", "activate the account", Bad, func(t *testing.T, _ *Doctor, core *devcore.Server) {
+			if err := errors.Join(core.SetVersion("3.10.9"), core.DisableUser("worker-1")); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"an account that a newer core does not know any more", "registration", "disabled", "registers anew", Bad, func(t *testing.T, _ *Doctor, core *devcore.Server) {
+			if err := core.DisableUser("worker-1"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a core that stumbles over the account", "registration", "500", "look at core's log", Bad, func(_ *testing.T, _ *Doctor, core *devcore.Server) {
+			profile := regexp.MustCompile("/users/profile/")
+			core.Fail(devcore.Fault{Path: profile, Status: http.StatusInternalServerError})
+			core.Fail(devcore.Fault{Path: profile, Times: 1, Status: http.StatusUnauthorized}) // as any stranger is told
+		}},
+		{"settings that core does not tell", "replay storage", "does not tell its settings", "look at core's log", Bad, func(_ *testing.T, _ *Doctor, core *devcore.Server) {
+			core.Fail(devcore.Fault{Path: regexp.MustCompile("/terminals/config/"), Status: http.StatusInternalServerError})
+		}},
+		{"a volume with little room", "replay volume", "0.0 GB free", "make room", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.ReplayDir = small(t)
+		}},
+		{"a data folder with little room", "data folder", "0.0 GB free", "make room", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir, d.Config.BootstrapToken = small(t), "boot"
+		}},
+		{"a data folder of somebody else's", "data folder", "belongs to user 12345", "sudo -u '#12345'", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			if err := os.Chown(d.Config.DataDir, 12345, -1); err != nil {
+				t.Skipf("only root gives folders away: %v", err)
+			}
+		}},
+		{"a data folder behind a closed one", "data folder", "permission denied", "right to enter", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			fails(t, d, volumetest.Fault{Op: "stat", On: "closed", Errno: syscall.EACCES})
+			d.Config.DataDir = d.Config.ReplayDir + "/closed"
+		}},
+		{"no agent", "agent", "none answers", "systemctl start", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.Port = 1
+		}},
+		{"an empty volume", "replay volume", "no folder of a day", "findmnt", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.ReplayDir = t.TempDir()
+		}},
+		{"a volume that is not there", "replay volume", "is not there", "mount core's data/media", Bad, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.ReplayDir += "/nowhere"
+		}},
+		{"something that is not core", "core", "does not answer as core does", "let CORE_HOST name JumpServer", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			other(t, d, http.StatusOK, "")
+		}},
+		{"a core in trouble", "core", "502", "look at core's log", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			other(t, d, http.StatusBadGateway, "")
+		}},
+		{"a clock that is wrong", "clock", "differs from core's by", "NTP", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			other(t, d, http.StatusUnauthorized, time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat))
+		}},
+		{"an encoder that is not there", "ffmpeg", "h264_nvenc", "VIDEO_CODEC=h264", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.VideoCodec = "h264_nvenc"
+		}},
+		{"a status page that others cannot see", "settings", "STATUS_TOKEN is empty", "long random word", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.BindHost = "0.0.0.0"
+		}},
+		{"certificates that are not verified", "settings", "can pose as core", "IGNORE_VERIFY_CERTS=false", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.IgnoreVerifyCerts = true
+		}},
+		{"a data folder that is a file", "data folder", "is a file", "let DATA_DIR name a folder", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir = file(t, "")
+		}},
+		{"a data folder that cannot be written", "data folder", "cannot be written", "chown", Bad, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir = "/proc"
+		}},
+		{"no data folder yet", "data folder", "is not there yet", "install -d", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir, d.Config.BootstrapToken = d.Config.DataDir+"/nowhere", "boot"
+		}},
+		{"no volume", "replay volume", "REPLAY_DIR is empty", "mount core's media folder", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.ReplayDir, d.Config.DataDir, d.Config.BootstrapToken = "", t.TempDir(), "boot"
+		}},
+		{"a volume that cannot be written", "replay volume", "originals cannot be moved", "docs/nfs.md", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			fails(t, d, volumetest.Fault{Op: "create", Errno: syscall.EACCES})
+		}},
+		{"a volume that is read-only", "replay volume", "originals cannot be moved", "read-write", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			fails(t, d, volumetest.Fault{Op: "create", Errno: syscall.EROFS})
+		}},
+		{"a volume that cannot be read", "replay volume", "permission denied", "docs/nfs.md", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			fails(t, d, volumetest.Fault{Op: "list", Errno: syscall.EACCES})
+		}},
+		{"a mount that is stale", "replay volume", "stale", "mount it again", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			fails(t, d, volumetest.Fault{Op: "list", Errno: syscall.ESTALE})
+		}},
+		{"a volume that hangs", "replay volume", "has not answered for", "NFS server", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Patience = 2 * time.Second
+			answers := make(chan struct{})
+			fails(t, d, volumetest.Fault{Op: "list", Hang: answers})
+			t.Cleanup(func() { close(answers) })
+		}},
+		{"a certificate that nobody vouches for", "core", "certificate", "install the authority", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			s := httptest.NewTLSServer(http.NotFoundHandler())
+			t.Cleanup(s.Close)
+			at(t, d, s.URL)
+		}},
+		{"a core that is elsewhere", "core", "redirects", "https://jumpserver.example", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			s := httptest.NewServer(http.RedirectHandler("https://jumpserver.example/", http.StatusMovedPermanently))
+			t.Cleanup(s.Close)
+			at(t, d, s.URL)
+		}},
+		{"a key file that cannot be read", "registration", "is a directory", "chown", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.DataDir = t.TempDir()
+			if err := os.MkdirAll(coreapi.KeyFile{Dir: d.Config.Dir("keys")}.Path(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"a bucket that is out of reach", "replay storage", "cannot be reached", "see that this host reaches it", Bad, func(t *testing.T, d *Doctor, core *devcore.Server) {
+			d.Patience = 2 * time.Second
+			stores(t, core, map[string]any{"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "a", "SECRET_KEY": "s", "ENDPOINT": "http://127.0.0.1:1"})
+		}},
+		{"a bucket without an address", "replay storage", "scheme", "mend the storage in JumpServer", Bad, func(t *testing.T, d *Doctor, core *devcore.Server) {
+			stores(t, core, map[string]any{"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "a", "SECRET_KEY": "s", "ENDPOINT": "ftp://127.0.0.1:1"})
+		}},
+		{"replays that go nowhere", "replay storage", "null", "choose another", Bad, func(t *testing.T, d *Doctor, core *devcore.Server) {
+			stores(t, core, map[string]any{"TYPE": "null"})
+		}},
+		{"replays on a volume that is not mounted", "replay storage", "REPLAY_DIR is empty", "mount core's media folder", Bad, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.ReplayDir = ""
+		}},
+		{"an agent that is not well", "agent", "not well: ffmpeg is gone", "mend the problems above", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			answers(t, d, httptest.NewServer, http.StatusServiceUnavailable, `{"reasons": ["ffmpeg is gone"]}`)
+		}},
+		{"an agent that speaks HTTPS", "agent", "is well", "", OK, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			answers(t, d, httptest.NewTLSServer, http.StatusOK, `{"status": "ok"}`)
+			d.Config.TLSCert, d.Config.TLSKey = "cert.pem", "key.pem"
+		}},
+		{"something else on the port", "agent", "something else answers", "HTTPD_PORT", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			answers(t, d, httptest.NewServer, http.StatusOK, "It works!")
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if testing.Short() && !strings.Contains(tt.name, "hangs") {
+				t.Skip("one thing after the other")
+			}
+			tt.isFound(t)
+		})
+	}
+}
+
+// TestWhatTheEnvironmentLacks is found likewise.
+func TestWhatTheEnvironmentLacks(t *testing.T) {
+	for _, tt := range []illness{
+		{"no folder for temporary files", "ffmpeg", "no such file", "TMPDIR", Bad, func(t *testing.T, _ *Doctor, _ *devcore.Server) {
+			t.Setenv("TMPDIR", "/nonexistent")
+		}},
+		{"no ffmpeg", "ffmpeg", "not in PATH", "apt-get install ffmpeg", Bad, func(t *testing.T, _ *Doctor, _ *devcore.Server) {
+			t.Setenv("PATH", t.TempDir())
+		}},
+	} {
+		t.Run(tt.name, tt.isFound)
+	}
+}
+
+// other is a server in core's place.
+func other(t *testing.T, d *Doctor, status int, date string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if date != "" {
+			w.Header().Set("Date", date)
+		}
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(s.Close)
+	at(t, d, s.URL)
+}
+
+// at lets core be elsewhere.
+func at(t *testing.T, d *Doctor, url string) {
+	t.Helper()
+	if err := d.Config.CoreHost.Decode(url); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answers is something that listens on the agent's port.
+func answers(t *testing.T, d *Doctor, start func(http.Handler) *httptest.Server, status int, body string) {
+	t.Helper()
+	s := start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(s.Close)
+	d.Config.Port = config.Port(s.Listener.Addr().(*net.TCPAddr).Port)
+}
+
+// stores sets core's replay storage of the agent.
+func stores(t *testing.T, core *devcore.Server, settings map[string]any) {
+	t.Helper()
+	if err := core.SetReplayStorage("worker-1", settings); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// small is a folder on a file system of a megabyte.
+func small(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("only root mounts a small file system: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// fails lets the replay volume fail; the test is skipped where that cannot be.
+func fails(t *testing.T, d *Doctor, faults ...volumetest.Fault) {
+	t.Helper()
+	point := filepath.Join(t.TempDir(), "replay")
+	if err := os.Mkdir(point, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	v, err := volumetest.Mount(d.Config.ReplayDir, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
+	}
+	t.Cleanup(v.Vanish)
+	v.Set(faults...)
+	d.Config.ReplayDir = point
+}
+
+// TestEveryProblemHasAFix also when everything is wrong at once.
+func TestEveryProblemHasAFix(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("CORE_HOST", "http://127.0.0.1:9")
+	t.Setenv("REPLAY_DIR", "/nonexistent/replay")
+	cfg, err := config.Load("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := (&Doctor{Config: cfg, Patience: time.Second}).Examine(t.Context())
+	if Healthy(all) {
+		t.Error("healthy")
+	}
+	for _, f := range all {
+		if (f.Level == OK) == (f.Fix != "") {
+			t.Errorf("%+v", f)
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+)
+
+// busy is an agent with something of everything.
+func busy(tasks []queue.Task, err error) *Metrics {
+	m := New(Build{Version: "v1.2.3", Commit: "abc", Date: "2026-11-22"})
+	m.Watch(Sources{
+		Tasks:    func(context.Context) ([]queue.Task, error) { return tasks, err },
+		Settling: func() []transcode.View { return make([]transcode.View, 2) },
+		Core: func() coreapi.State {
+			return coreapi.State{Registered: true, Online: true, LastBeat: time.Unix(1000, 5e8)}
+		},
+		Volume: func() watcher.Status {
+			return watcher.Status{Available: true, LastPoll: time.Unix(2000, 0), Names: map[recording.Class]int{recording.ClassVideo: 7}}
+		},
+		Bucket: func() (bucket.Status, bool) {
+			return bucket.Status{Available: true, LastSweep: time.Unix(3000, 0), Cost: storage.Usage{Requests: 9, Sent: 70, Received: 80}, SweepCost: storage.Usage{Requests: 4}}, true
+		},
+		CPU: func() throttle.Status {
+			return throttle.Status{Target: 80, Budget: 60, Ours: 40, Others: 20, Speed: .7, Inside: true}
+		},
+		Disks: map[string]func() monitor.Space{"data": func() monitor.Space { return monitor.Space{Total: 100, Free: 40} }},
+	})
+	return m
+}
+
+// TestNames: names, units and help texts are as Prometheus wants them.
+func TestNames(t *testing.T) {
+	m := busy([]queue.Task{{State: queue.StateQueued, Created: time.Now()}}, nil)
+	m.Stage(queue.StateRendering, time.Second)
+	m.Ended(transcode.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
+	m.Core("heartbeat", "ok", time.Second)
+	m.Storage("put", "ok", time.Second)
+	problems, err := testutil.GatherAndLint(m.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestTasksByStateAndReason(t *testing.T) {
+	m := busy([]queue.Task{
+		{State: queue.StateQueued, Created: time.Now().Add(-time.Hour)},
+		{State: queue.StateDone, Created: time.Now().Add(-24 * time.Hour)},
+		{State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "verification"},
+	}, nil)
+	text := scrape(t, m)
+	for _, want := range []string{
+		`jumpserver_video_tasks{reason="",state="settling"} 2`,
+		`jumpserver_video_tasks{reason="",state="queued"} 1`,
+		`jumpserver_video_tasks{reason="",state="rendering"} 0`,
+		`jumpserver_video_tasks{reason="encoder",state="failed"} 2`,
+		`jumpserver_video_tasks{reason="verification",state="failed"} 1`,
+		`jumpserver_video_queue_up 1`,
+		`jumpserver_video_core_registered 1`,
+		`jumpserver_video_core_last_heartbeat_timestamp_seconds 1000.5`,
+		`jumpserver_video_volume_last_scan_timestamp_seconds{scan="recent"} 2000`,
+		`jumpserver_video_volume_last_scan_timestamp_seconds{scan="all"} 0`,
+		`jumpserver_video_volume_files{kind="video"} 7`,
+		`jumpserver_video_cpu_use_ratio{by="agent"} 0.4`,
+		`jumpserver_video_cpu_budget_ratio 0.6`,
+		`jumpserver_video_cpu_speed_ratio 0.7`,
+		`jumpserver_video_working_time 1`,
+		`jumpserver_video_storage_up 1`,
+		`jumpserver_video_storage_last_sweep_timestamp_seconds 3000`,
+		`jumpserver_video_storage_http_requests_total 9`,
+		`jumpserver_video_storage_bytes_total{direction="received"} 80`,
+		`jumpserver_video_storage_sweep_requests 4`,
+		`jumpserver_video_filesystem_free_bytes{holds="data"} 40`,
+		`jumpserver_video_build_info{commit="abc",date="2026-11-22",goversion=`,
+		"process_resident_memory_bytes ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	age, err := testutil.GatherAndCount(m.registry, "jumpserver_video_oldest_open_task_age_seconds")
+	if err != nil || age != 1 || !strings.Contains(text, "jumpserver_video_oldest_open_task_age_seconds 3600") {
+		t.Errorf("the oldest open task is an hour old; the one that is done does not count (%v)\n%s", err, text)
+	}
+}
+
+func TestAQueueThatDoesNotAnswer(t *testing.T) {
+	text := scrape(t, busy(nil, errors.New("gone")))
+	if !strings.Contains(text, "jumpserver_video_queue_up 0") || strings.Contains(text, "jumpserver_video_tasks{") {
+		t.Error(text)
+	}
+}
+
+// TestSaved: what an MP4 saves counts once, an MP4 that was there before does
+// not, and one that is larger takes nothing back: counters only grow.
+func TestSaved(t *testing.T) {
+	m := busy(nil, nil)
+	m.Ended(transcode.View{State: queue.StateDone, Seconds: 2, Before: 1000, After: 100, Frames: 30, Duration: 2500})
+	m.Ended(transcode.View{State: queue.StateDone, Seconds: 2, Before: 10, After: 20, Frames: 1, Duration: 500})
+	m.Ended(transcode.View{State: queue.StateDone, Before: 5000, After: 500, Frames: 30, Duration: 2500})
+	m.Ended(transcode.View{State: queue.StateFailed, Reason: "encoder", Before: 5000})
+	m.Core("upload_replay", "unavailable", time.Second)
+	m.Storage("put", "full", time.Second)
+	text := scrape(t, m)
+	for _, want := range []string{
+		"jumpserver_video_recording_bytes_total 1010", "jumpserver_video_video_bytes_total 120", "jumpserver_video_saved_bytes_total 900",
+		"jumpserver_video_video_frames_total 31", "jumpserver_video_video_duration_seconds_total 3",
+		`jumpserver_video_task_attempts_total{reason="",state="done"} 3`, `jumpserver_video_task_attempts_total{reason="encoder",state="failed"} 1`,
+		`jumpserver_video_core_requests_total{call="upload_replay",outcome="unavailable"} 1`,
+		`jumpserver_video_storage_requests_total{call="put",outcome="full"} 1`, `jumpserver_video_storage_request_duration_seconds_sum{call="put"} 1`,
+	} {
+		if !strings.Contains(text, want+"\n") {
+			t.Errorf("no %s", want)
+		}
+	}
+}
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequest("GET", Path, nil))
+	text, err := io.ReadAll(w.Result().Body)
+	if err != nil || w.Code != 200 {
+		t.Fatalf("%d, %v\n%s", w.Code, err, text)
+	}
+	return string(text)
+}

@@ -1,0 +1,397 @@
+package statuspage
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+)
+
+// browser is a headless Chromium that fails the test when a page complains.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu    sync.Mutex
+	wrong []string // what the console said
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes long")
+	}
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil && path == "" {
+			path = p
+		}
+	}
+	if path == "" {
+		t.Skip("no chromium in PATH: the page is not looked at (apt-get install chromium)")
+	}
+	options := []chromedp.ExecAllocatorOption{
+		chromedp.ExecPath(path), chromedp.Headless, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
+		chromedp.WindowSize(1280, 900), chromedp.WSURLReadTimeout(time.Minute), chromedp.Flag("lang", "en-GB"),
+		chromedp.Flag("disable-background-networking", true),
+	}
+	if os.Geteuid() == 0 {
+		options = append(options, chromedp.NoSandbox)
+	}
+	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, expire := context.WithTimeout(ctx, 5*time.Minute)
+	t.Cleanup(expire)
+	b := &browser{t: t, ctx: ctx}
+	b.open("about:blank")
+	go func() {
+		for m, err := range chromedp.Console(ctx) {
+			if err != nil {
+				return // the browser is gone
+			}
+			b.complain(m.Text + " " + m.URL)
+		}
+	}()
+	t.Cleanup(func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		for _, w := range b.wrong {
+			t.Errorf("the browser complains: %s", w)
+		}
+	})
+	return b
+}
+
+func (b *browser) complain(what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrong = append(b.wrong, what)
+}
+
+// expected takes back complaints that are part of the test, of which there
+// must be one.
+func (b *browser) expected(part string) {
+	b.t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		b.mu.Lock()
+		var rest []string
+		for _, w := range b.wrong {
+			if !strings.Contains(w, part) {
+				rest = append(rest, w)
+			}
+		}
+		found := len(rest) < len(b.wrong)
+		b.wrong = rest
+		b.mu.Unlock()
+		if found {
+			return
+		}
+		if time.Now().After(end) {
+			b.t.Errorf("the browser does not complain of %s: %q", part, rest)
+			return
+		}
+	}
+}
+
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval answers the value of an expression.
+func eval[T any](b *browser, expression string, options ...chromedp.EvaluateOption) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, options...))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// eval answers the value of an expression as text.
+func (b *browser) eval(expression string) string {
+	b.t.Helper()
+	return eval[string](b, "String("+expression+")")
+}
+
+// until waits until an expression is true.
+func (b *browser) until(expression string) {
+	b.t.Helper()
+	for end := time.Now().Add(time.Minute); b.eval(expression) != "true"; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			b.t.Fatalf("not in time: %s\n%s", expression, b.eval("document.body.innerText"))
+		}
+	}
+}
+
+func (b *browser) click(selector string) {
+	b.t.Helper()
+	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+func (b *browser) open(url string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(url))
+}
+
+// ready is true once the data is on the page.
+const ready = `!document.getElementById('data').hidden`
+
+func (b *browser) signIn(token string) {
+	b.t.Helper()
+	b.do(chromedp.SendKeys(chromedp.CSS("#token"), token+"\r", chromedp.NodeVisible))
+}
+
+func TestThePageShowsTheQueue(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	for expression, want := range map[string]string{
+		`document.getElementById('health-text').textContent`:                                  "All is well",
+		`document.querySelector('#working .bar').getAttribute('aria-valuenow')`:               "37",
+		`document.querySelector('#working .bar span').style.width`:                            "37%",
+		`document.querySelectorAll('#working li').length`:                                     "2",
+		`document.querySelectorAll('#waiting li').length`:                                     "10",
+		`document.getElementById('waiting-title').textContent`:                                "Next 10 of 21",
+		`document.querySelectorAll('#recent tr').length`:                                      "10",
+		`document.querySelector('#reasons .title span').textContent`:                          "The MP4 was not proven good",
+		`[...document.querySelectorAll('#reasons button.quiet')].every(e => !e.offsetParent)`: "true",
+		`document.getElementById('todo').textContent`:                                         "23 recordings",
+		`document.querySelectorAll('#days-plot rect').length`:                                 "30",
+		`document.querySelectorAll('#cpu-plot path').length`:                                  "3",
+	} {
+		if got := b.eval(expression); got != want {
+			t.Errorf("%s is %q, want %q", expression, got, want)
+		}
+	}
+	// The page follows what happens.
+	if err := l.second.Update(func(task *queue.Task) { task.State = queue.StateUploading }); err != nil {
+		t.Fatal(err)
+	}
+	l.second.Progress(.5)
+	b.until(`document.querySelector('#working li:nth-child(2) .how').textContent === 'uploading · 50 %'`)
+	l.set(func() { l.core = coreapi.State{LastError: "core cannot be reached"} })
+	b.until(`document.getElementById('health-text').textContent === 'Core not registered'`)
+	l.set(func() { l.core.Registered, l.core.Online, l.core.LastError = true, true, "" })
+	b.until(`document.getElementById('health-text').textContent === 'All is well'`)
+	if row := b.eval(`document.querySelector('#state [data-key=storage]').innerText`); !strings.Contains(row, "minio.example:9000") {
+		t.Errorf("the replay storage: %s", row)
+	}
+	l.set(func() { l.storage.Error, l.uploads = "the storage is full", errors.New("less than 1 GB is left") })
+	b.until(`document.getElementById('health-text').textContent === 'Replay storage unavailable'`)
+	b.until(`document.querySelector('#state [data-key=uploads]').innerText.includes('less than 1 GB')`)
+	if b.eval(`document.getElementById('held').hidden`) != "true" {
+		t.Error("the queue is held up within working hours")
+	}
+	l.set(func() { l.cpu.Hours, l.cpu.Inside, l.cpu.Outside = "22:00-06:00", false, throttle.Pause })
+	b.until(`document.getElementById('held').innerText.includes('22:00-06:00')`)
+}
+
+func TestALogIsShownAsText(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	b.click(`#reasons [data-key="` + failed + `"]`)
+	b.until(`document.getElementById('task-log').textContent.includes('<b>the original</b>')`)
+	if facts := b.eval(`document.getElementById('task-facts').innerText`); !strings.Contains(facts, "SSIM 0.41") {
+		t.Errorf("facts: %s", facts)
+	}
+	if hash := b.eval(`location.hash`); hash != "#"+failed {
+		t.Errorf("the address ends with %q", hash)
+	}
+	b.do(chromedp.KeyEvent("\x1b"))
+	b.until(`!document.getElementById('task').open && location.hash === ''`)
+	// By its address, and by looking for it.
+	b.open("about:blank")
+	b.open(l.server.URL + Path + "#" + failed)
+	b.until(`document.getElementById('task-log').textContent.includes('ERR failed')`)
+	b.do(chromedp.KeyEvent("\x1b"))
+	b.do(chromedp.SendKeys(chromedp.CSS("#find-id"), working+"\r"))
+	b.until(`document.getElementById('task-id').textContent === '` + working + `'`)
+	b.until(`document.getElementById('task-log').textContent.includes('no log of that task')`)
+	b.expected("404")
+}
+
+func TestRetryingNeedsTheToken(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	// What the page does not offer the agent does not do either.
+	for _, call := range []string{"retry?reason=verification", "tasks/" + failed + "/retry"} {
+		if got := b.call("POST", call); got != "401" {
+			t.Errorf("%s without a token: %s", call, got)
+		}
+		b.expected("401")
+	}
+	b.click("#sign")
+	b.signIn("wrong")
+	b.until(`document.getElementById('login-error').textContent.includes('does not accept')`)
+	b.signIn(token)
+	b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+	if cookies := b.eval("document.cookie"); cookies != "" {
+		t.Errorf("cookies: %s", cookies)
+	}
+	b.click(`#reasons [data-key="verification"] .act button`)
+	l.state(t, failed, queue.StateQueued)
+	b.until(`!document.querySelector('#reasons [data-key="verification"]')`)
+
+	b.click(`#reasons [data-key="not_guacamole"] .who button`)
+	b.click("#task-retry")
+	b.until(`document.getElementById('task-said').textContent === 'It is tried again.'`)
+	b.do(chromedp.KeyEvent("\x1b"))
+	b.click("#sign")
+	b.until(`document.getElementById('sign').textContent === 'Sign in'`)
+}
+
+// TestALateAnswerDoesNotSignOut: one to a question from before the token.
+func TestALateAnswerDoesNotSignOut(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	b.eval(`window.fetch = (real => (url, how) => real(url, how).then(answer => how.headers.Authorization ? answer :
+		new Promise(done => window.release = () => done(answer))))(window.fetch)`)
+	b.until(`!!window.release`)
+	b.click("#sign")
+	b.signIn(token)
+	b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+	eval[string](b, `new Promise(done => { window.release(); setTimeout(() => done(''), 100); })`, chromedp.EvalAwaitPromise)
+	if b.eval(`document.getElementById('login').hidden`) != "true" || b.eval(`sessionStorage.length`) != "1" {
+		t.Error("signed out")
+	}
+}
+
+// call makes a request from within the page and answers its status.
+func (b *browser) call(method, path string) string {
+	b.t.Helper()
+	return eval[string](b, fmt.Sprintf(`fetch('api/%s', {method: '%s'}).then(r => String(r.status))`, path, method), chromedp.EvalAwaitPromise)
+}
+
+// TestBehindAProxy: below a prefix, from another host.
+func TestBehindAProxy(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	to, err := url.Parse(l.server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(http.StripPrefix("/ops/jsv", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(to)
+		r.SetXForwarded()
+	}}))
+	defer proxy.Close()
+	b.open(proxy.URL + "/ops/jsv/video-worker")
+	b.until(`!document.getElementById('login').hidden`)
+	b.expected("401")
+	if !strings.HasSuffix(b.eval("location.pathname"), "/ops/jsv/video-worker/") {
+		t.Errorf("at %s", b.eval("location.href"))
+	}
+	b.signIn(token)
+	b.until(ready)
+	b.click(`#reasons [data-key="` + failed + `"]`)
+	b.until(`document.getElementById('task-log').textContent.includes('ERR failed')`)
+}
+
+//go:embed audit_test.js
+var audit string
+
+// TestAccessibleEverywhere audits the page in light, dark and on a phone, and
+// leaves a picture of each with the test's artifacts (go test -artifacts).
+func TestAccessibleEverywhere(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, token), newBrowser(t)
+	for _, v := range []struct {
+		name, scheme  string
+		width, height int64
+	}{
+		{"light", "light", 1280, 900},
+		{"dark", "dark", 1280, 900},
+		{"phone", "light", 390, 844},
+		{"phone-dark", "dark", 320, 640},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			b.open("about:blank")
+			b.do(chromedp.EmulateViewport(v.width, v.height))
+			if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: v.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			}}); err != nil {
+				t.Fatal(err)
+			}
+			b.open(l.server.URL + Path)
+			b.eval(`sessionStorage.setItem('jumpserver-video-token', '` + token + `')`)
+			b.do(chromedp.Reload())
+			b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+			b.audit(t, "page")
+			b.picture(t, v.name+".png")
+			b.click(`#reasons [data-key="` + failed + `"]`)
+			b.until(`document.getElementById('task-log').textContent !== ''`)
+			b.audit(t, "dialogue")
+			b.picture(t, v.name+"-task.png")
+			b.do(chromedp.KeyEvent("\x1b"))
+			b.eval(`document.getElementById('sign').click()`)
+			b.until(`document.getElementById('sign').textContent === 'Sign in'`)
+			b.eval(`document.getElementById('sign').click()`)
+			b.until(`!document.getElementById('login').hidden`)
+			b.audit(t, "sign in")
+			b.picture(t, v.name+"-signin.png")
+		})
+	}
+}
+
+// audit looks for what keeps people from using the page.
+func (b *browser) audit(t *testing.T, what string) {
+	t.Helper()
+	for _, f := range eval[[]string](b, audit) {
+		t.Errorf("%s: %s", what, f)
+	}
+	// axe-core finds more, where it has been fetched (make .cache/axe).
+	script, err := os.ReadFile("../../../.cache/axe/node_modules/axe-core/axe.min.js")
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	eval[chromedp.Void](b, string(script)+";undefined")
+	for _, f := range eval[[]string](b, `axe.run().then(r => r.violations.flatMap(v =>
+		v.nodes.map(n => 'axe: ' + v.id + ': ' + n.target + ': ' + n.failureSummary)))`, chromedp.EvalAwaitPromise) {
+		t.Errorf("%s: %s", what, f)
+	}
+}
+
+func (b *browser) picture(t *testing.T, name string) {
+	t.Helper()
+	png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+	if err != nil || len(png) < 5000 {
+		t.Errorf("%s: %d bytes, %v", name, len(png), err)
+	}
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), png, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

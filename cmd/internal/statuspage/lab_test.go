@@ -1,0 +1,230 @@
+package statuspage
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// lab is an agent's HTTP side over a real queue, with figures of our choice.
+type lab struct {
+	queue  *queue.Queue
+	server *httptest.Server
+	page   *Server
+	second *queue.Lease // of the task that is verifying
+
+	mu      sync.Mutex
+	core    coreapi.State
+	volume  watcher.Status
+	storage Storage
+	uploads error
+	cpu     throttle.Status
+}
+
+const token = "correct-horse"
+
+func newLab(t *testing.T, token string) *lab {
+	t.Helper()
+	dir := t.TempDir()
+	q, err := queue.Open(t.Context(), queue.Options{Dir: filepath.Join(dir, "queue"), Owner: "worker-1:9000"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = q.Close() })
+	account, err := savings.Open(filepath.Join(dir, "savings.json"), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	l := &lab{queue: q, cpu: usage(now),
+		storage: Storage{Place: "s3 bucket replays at minio.example:9000", LastPoll: Some(now.Add(-4 * time.Minute)), LastSweep: Some(now.Add(-7 * time.Hour))},
+		core:    coreapi.State{Name: "[VIDEO]-worker-1", Registered: true, Online: true, LastBeat: now.Add(-12 * time.Second)},
+		volume: watcher.Status{Available: true, Since: now.Add(-time.Hour), Mode: watcher.ModePoll, LastPoll: now.Add(-5 * time.Second),
+			LastSweep: now.Add(-3 * time.Hour), Names: map[recording.Class]int{recording.ClassVideo: 1204, recording.ClassOriginal: 132}},
+	}
+	for i := range 24 {
+		n := int64(i%7+1) * int64(i%3+1)
+		account.Add(now.AddDate(0, 0, -i-i/5), n*9e9, n*1e9, time.Hour)
+	}
+	l.page = &Server{
+		Version: "v1.2.3 (abcdef0, 2026-11-22)", Token: token, CoreURL: "http://core.example:8080", Keep: "Originals are in the trash for 7 days.",
+		Tasks:    q.List,
+		Settling: func() []transcode.View { return nil },
+		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
+		Volume:   func() watcher.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.volume },
+		Storage:  func() Storage { l.mu.Lock(); defer l.mu.Unlock(); return l.storage },
+		Uploads:  func() error { l.mu.Lock(); defer l.mu.Unlock(); return l.uploads },
+		CPU:      func() throttle.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.cpu },
+		Disks: map[string]func() monitor.Space{
+			"data":   func() monitor.Space { return monitor.Space{Total: 500e9, Free: 321e9, At: time.Now()} },
+			"replay": func() monitor.Space { return monitor.Space{Total: 8e12, Free: 2.4e12, At: time.Now()} },
+		},
+		Savings: account, Log: quiet,
+	}
+	mux := http.NewServeMux()
+	l.page.Register(mux)
+	tasks := filepath.Join(dir, "tasks")
+	mux.Handle(taskapi.Prefix+"/", (&taskapi.Server{Queue: q, TasksDir: tasks, Token: token, Log: quiet}).Handler())
+	l.server = httptest.NewServer(mux)
+	t.Cleanup(l.server.Close)
+	l.seed(t, tasks)
+	return l
+}
+
+// usage is an hour in which others worked for a while.
+func usage(now time.Time) throttle.Status {
+	u := throttle.Status{Target: 80, Cores: 4, Quota: 4, Speed: .8, Inside: true, Budget: 55, Ours: 48, Others: 21}
+	for i := range 360 {
+		others := 12 + float64(i%9)
+		if i > 150 && i < 240 {
+			others = 50 + float64(i%11)
+		}
+		budget := max(0, 80-others)
+		u.History = append(u.History, throttle.Point{
+			At: now.Add(time.Duration(i-360) * 10 * time.Second), Others: others, Budget: budget, Ours: max(3, budget-4-float64(i%5)),
+		})
+	}
+	return u
+}
+
+// Sessions of the lab.
+const (
+	working   = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70"
+	verifying = "1c8e4a2d-7b3f-4d1c-9e5a-3f2b1c0d9e81"
+	failed    = "5f946840-ca17-47b4-9b3a-67b7ba28ad0f"
+	done      = "aec03eff-9413-4017-b690-a75929062ab6"
+)
+
+// seed fills the queue: two in work, some waiting, some ended.
+func (l *lab) seed(t *testing.T, tasks string) {
+	t.Helper()
+	fill := func(id string, size int64, change func(*queue.Task)) {
+		lease := l.take(t, id, size)
+		if change == nil {
+			return
+		}
+		if err := lease.Release(change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(working, 412e6, nil)
+	l.second = l.lease(t, verifying, 28e6, func(task *queue.Task) { task.State = queue.StateVerifying })
+	for i, class := range []queue.Class{transcode.ClassVerify, transcode.ClassVerify, transcode.ClassDiskFull, transcode.ClassKind, transcode.ClassKind} {
+		id := []string{failed, "6a057951-db28-48c5-8c4b-78c8cb39be1a", "7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", "8c279b73-fd4a-4ae7-8e6d-9aeaed5bd03c", "9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d"}[i]
+		fill(id, 9e6, func(task *queue.Task) {
+			task.Reason, task.Error = class, "frame 812 is not what was drawn: SSIM 0.41"
+			switch class {
+			case transcode.ClassDiskFull:
+				task.State, task.Error, task.Next, task.Attempt = queue.StateRetrying, "no space left on device", time.Now().Add(4*time.Minute), 3
+			case transcode.ClassKind:
+				task.State, task.Error = queue.StateSkipped, "a koko JSON recording"
+			default:
+				task.State, task.Attempt = queue.StateFailed, 5
+			}
+		})
+	}
+	for i := range 6 {
+		id := done[:35] + string("0123456789abcdef"[i+6])
+		fill(id, 31e6+int64(i)*7e6, func(task *queue.Task) {
+			task.State, task.Progress = queue.StateDone, 1
+			task.Data = journal(transcode.Journal{RenderSeconds: 41, Video: &transcode.VideoFacts{
+				Size: 3e6 + int64(i)*4e5, Frames: 2210, DurationMS: 273000, Width: 1920, Height: 1080,
+			}})
+		})
+	}
+	for i := range 20 {
+		l.submit(t, "e0000000-0000-4000-8000-0000000000"+string("0123456789"[i/10])+string("0123456789"[i%10]), int64(20+i)*1e6)
+	}
+	all, err := l.queue.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := "2026-11-22 10:00:00 INF rendering size_mb=9 width=1280 height=800\n2026-11-22 10:00:41 ERR failed; <b>the original</b> stays where it is reason=verification\n"
+	for _, task := range all {
+		if task.ID == working {
+			continue // has no log, as when another agent is at it
+		}
+		if err := os.MkdirAll(filepath.Join(tasks, task.ID), 0o750); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(tasks, task.ID, "task.log"), []byte(log), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (l *lab) submit(t *testing.T, id string, size int64) {
+	t.Helper()
+	source := transcode.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size, ModTime: time.Now().Add(-time.Hour)}
+	_, _, err := l.queue.Submit(t.Context(), queue.Task{ID: id, Source: journal(source), Fingerprint: source.Fingerprint()})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// take submits a task and leases it, drawing at 37 %.
+func (l *lab) take(t *testing.T, id string, size int64) *queue.Lease {
+	t.Helper()
+	return l.lease(t, id, size, func(task *queue.Task) { task.State = queue.StateRendering })
+}
+
+func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task)) *queue.Lease {
+	t.Helper()
+	l.submit(t, id, size)
+	lease, err := l.queue.Lease(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lease.Task().ID != id {
+		t.Fatalf("leased %s, not %s", lease.Task().ID, id)
+	}
+	if err := lease.Update(change); err != nil {
+		t.Fatal(err)
+	}
+	if lease.Task().State == queue.StateRendering || lease.Task().State == queue.StateUploading {
+		lease.Progress(.37)
+	}
+	return lease
+}
+
+// set changes how core and the volume are.
+func (l *lab) set(change func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	change()
+}
+
+// state waits until a task is in a state.
+func (l *lab) state(t *testing.T, id string, want queue.State) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		task, err := l.queue.Get(context.WithoutCancel(t.Context()), id)
+		if err == nil && task.State == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s is %s (%v), want %s", id, task.State, err, want)
+		}
+	}
+}
+
+var errGone = errors.New("the queue is closed")

@@ -1,0 +1,228 @@
+package statuspage
+
+import (
+	"context"
+	"encoding/json"
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+)
+
+func journal(v any) json.RawMessage {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return data
+}
+
+// get asks the lab's server and returns status, headers and body.
+func (l *lab) get(t *testing.T, path string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.server.URL+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestStatus(t *testing.T) {
+	l := newLab(t, token)
+	resp, body := l.get(t, StatusPath)
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
+	}
+	var s Status
+	if err := json.Unmarshal([]byte(body), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.MayAct || !s.TokenSet {
+		t.Errorf("without a token: may act %v, token set %v", s.MayAct, s.TokenSet)
+	}
+	q := s.Queue
+	if q.Open != 23 || len(q.Working) != 2 || len(q.Waiting) != waitingShown || q.Counts[queue.StateQueued] != 20 {
+		t.Errorf("open %d, working %d, waiting %d, counts %v", q.Open, len(q.Working), len(q.Waiting), q.Counts)
+	}
+	if want := int64(412e6 + 28e6 + 9e6 + 20*20e6 + 190e6); q.Bytes != want {
+		t.Errorf("%d bytes to do, want %d", q.Bytes, want)
+	}
+	if want := .37*412e6 + 28e6; q.Done < want-1 || q.Done > want+1 {
+		t.Errorf("%.0f bytes of them done, want %.0f", q.Done, want)
+	}
+	if r := s.Reasons; len(r) != 3 || r[0].Class != transcode.ClassVerify || r[0].Failed != 2 || r[1].Retrying != 1 || r[2].Skipped != 2 {
+		t.Errorf("reasons %+v", r)
+	}
+	if s.Rate.Tasks != 6 || s.Rate.ETA == nil || *s.Rate.ETA <= 0 {
+		t.Errorf("rate %+v", s.Rate)
+	}
+	if len(s.Savings.Days) != daysShown || s.Savings.Recordings != 24 || s.Savings.Before != 9*s.Savings.After {
+		t.Errorf("savings %+v", s.Savings.Sum)
+	}
+	_, body = l.get(t, StatusPath, "Authorization", "Bearer "+token)
+	if !strings.Contains(body, `"may_act":true`) {
+		t.Error("with the token one may act")
+	}
+}
+
+// TestWhoSeesWhat: the page is everybody's, the data is not.
+func TestWhoSeesWhat(t *testing.T) {
+	l := newLab(t, token)
+	const proxy = "X-Forwarded-For"
+	for _, tc := range []struct {
+		path   string
+		header []string
+		want   int
+	}{
+		{Path, []string{proxy, "10.0.0.1"}, 200},
+		{Path + "assets/app.js", []string{proxy, "10.0.0.1"}, 200},
+		{Path + "assets/", nil, 404},
+		{StatusPath, nil, 200},
+		{StatusPath, []string{proxy, "10.0.0.1"}, 401},
+		{StatusPath, []string{proxy, "10.0.0.1", "Authorization", "Bearer wrong"}, 401},
+		{StatusPath, []string{proxy, "10.0.0.1", "Authorization", "Bearer " + token}, 200},
+		{"/video-worker/api/tasks/" + failed + "/log", []string{proxy, "10.0.0.1"}, 401},
+	} {
+		if resp, _ := l.get(t, tc.path, tc.header...); resp.StatusCode != tc.want {
+			t.Errorf("%s %v: %d, want %d", tc.path, tc.header, resp.StatusCode, tc.want)
+		}
+	}
+}
+
+func TestThePageIsLockedDown(t *testing.T) {
+	l := newLab(t, "")
+	resp, body := l.get(t, Path)
+	h := resp.Header
+	for name, want := range map[string]string{
+		"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
+		"Content-Type": "text/html; charset=utf-8",
+	} {
+		if h.Get(name) != want {
+			t.Errorf("%s: %q", name, h.Get(name))
+		}
+	}
+	for _, never := range []string{"<script>", "onclick=", "style=", "http://", "https://", `="/`} {
+		if strings.Contains(body, never) {
+			t.Errorf("the page has %s in it", never)
+		}
+	}
+	if resp, _ := l.get(t, Path, "If-None-Match", h.Get("ETag")); resp.StatusCode != http.StatusNotModified {
+		t.Errorf("asked again: %d", resp.StatusCode)
+	}
+	if resp, _ := l.get(t, strings.TrimSuffix(Path, "/")); resp.Header.Get("Location") != "video-worker/" {
+		t.Errorf("the redirect leads to %q, which a proxy's prefix would break", resp.Header.Get("Location"))
+	}
+}
+
+// TestComputedOnce: many who look cost no more than one.
+func TestComputedOnce(t *testing.T) {
+	l := newLab(t, "")
+	asked := 0
+	l.page.Tasks = func(context.Context) ([]queue.Task, error) { asked++; return nil, errGone }
+	for range 20 {
+		l.page.serveStatus(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, StatusPath, nil))
+	}
+	if asked != 1 {
+		t.Errorf("the queue was asked %d times", asked)
+	}
+	if s := l.page.last; s.Queue.Error != errGone.Error() {
+		t.Errorf("queue error %q", s.Queue.Error)
+	}
+}
+
+func TestRate(t *testing.T) {
+	now := time.Now()
+	view := func(ended time.Duration, seconds float64, size int64) transcode.View {
+		return transcode.View{Updated: now.Add(-ended), Seconds: seconds, Before: size, Duration: 100_000}
+	}
+	hour := func(views ...transcode.View) Rate {
+		w := window{from: now.Add(-time.Hour), to: now}
+		for _, v := range views {
+			w.add(v)
+		}
+		return w.rate(1000)
+	}
+	for _, tc := range []struct {
+		name         string
+		rate         Rate
+		bytes, speed float64
+		eta          float64 // -1 = none
+	}{
+		{"nothing", hour(), 0, 0, -1},
+		{"one", hour(view(time.Minute, 10, 100)), 10, 10, 100},
+		{"two one after another, with a rest between", hour(view(time.Minute, 10, 100), view(5*time.Minute, 10, 300)), 20, 10, 50},
+		{"two at once", hour(view(time.Minute, 10, 100), view(time.Minute, 10, 100)), 20, 20, 50},
+		{"half of it before the hour", hour(view(59*time.Minute, 120, 1200)), 10, 100. / 120, 100},
+		{"in place already", hour(view(time.Minute, 0, 1e9)), 0, 0, -1},
+	} {
+		eta := -1.0
+		if tc.rate.ETA != nil {
+			eta = *tc.rate.ETA
+		}
+		near := func(a, b float64) bool { return a-b < 1e-6 && b-a < 1e-6 }
+		if !near(tc.rate.Bytes, tc.bytes) || !near(tc.rate.Speed, tc.speed) || !near(eta, tc.eta) {
+			t.Errorf("%s: %+v, eta %v", tc.name, tc.rate, eta)
+		}
+	}
+}
+
+// TestEveryClassIsExplained on the page and in the documentation; the classes
+// are read from where they are declared.
+func TestEveryClassIsExplained(t *testing.T) {
+	troubleshooting, err := os.ReadFile("../../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "../../../transcode/class.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	ast.Inspect(file, func(node ast.Node) bool {
+		spec, ok := node.(*ast.ValueSpec)
+		if !ok || len(spec.Names) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Class") || len(spec.Values) != 1 {
+			return true
+		}
+		class, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if e, ok := explanations[queue.Class(class)]; !ok || e[0] == "" || e[1] == "" {
+			t.Errorf("%s is not explained to those who look at the page", class)
+		}
+		if !strings.Contains(string(troubleshooting), "`"+class+"`") {
+			t.Errorf("docs/troubleshooting.md does not explain %s", class)
+		}
+		return true
+	})
+	if n < 20 || n != len(explanations) {
+		t.Errorf("%d classes, %d explanations", n, len(explanations))
+	}
+	if title, _ := explain("some_new_class"); title != "some new class" {
+		t.Errorf("unknown: %q", title)
+	}
+}

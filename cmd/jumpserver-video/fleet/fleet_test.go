@@ -1,0 +1,176 @@
+package fleet
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+)
+
+var (
+	recordings = flag.Int("recordings", 9, "how many arrive")
+	trouble    = flag.Duration("trouble", 6*time.Second, "for how long things go wrong; each of them happens at least once")
+	lease      = flag.Duration("lease", 4*time.Second, "of the agents")
+	kills      = flag.Int("kills", 5, "of an agent that is alone; every tenth as often its queue is deleted, too")
+	seed       = flag.Uint64("seed", 1, "of what happens when; 0 = another one each time")
+	keep       = flag.String("dir", "", "where to run, and leave everything")
+	binary     string
+)
+
+func TestMain(m *testing.M) {
+	if config := os.Getenv(nodeEnv); config != "" {
+		if err := runNode(config); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	flag.Parse()
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "fleet-agent-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "jumpserver-video")
+		build := exec.Command("go", "build", "-ldflags", "-X main.lease="+lease.String(), "-o", binary, "..")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// TestFleet: whatever becomes of agents, servers and the network between them,
+// every recording is replaced once.
+func TestFleet(t *testing.T) {
+	t.Parallel()
+	dir := *keep
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	t.Logf("seed %d", *seed)
+	random := rand.New(rand.NewPCG(*seed, 1))
+	ctx, cancel := context.WithTimeout(t.Context(), 10**trouble+5*time.Minute)
+	defer cancel()
+	s := newSite(t, dir)
+	c := newCrew(t, s)
+	until(ctx, t, "the queue is reached", func() bool { return c.views(ctx) != nil })
+
+	began := time.Now()
+	var group sync.WaitGroup
+	var counts map[string]int
+	group.Go(func() { counts = c.trouble(ctx, rand.New(rand.NewPCG(*seed, 2)), *trouble) })
+	for n := range *recordings { // a half is there at once
+		s.arrive(newID(n), random)
+		if n >= *recordings/2 {
+			pause(ctx, *trouble*3/2/time.Duration(*recordings))
+		}
+	}
+	group.Wait()
+	t.Logf("after %s nothing goes wrong any more: %v", time.Since(began).Round(time.Second), counts)
+	c.dusk(ctx)
+	t.Logf("all is done after %s", time.Since(began).Round(time.Second))
+	tasks := c.views(ctx)
+	for _, a := range c.agents {
+		if err := a.end(syscall.SIGTERM); err != nil {
+			t.Error(err)
+		}
+	}
+	s.notebook()
+	ends := s.ends(ctx, tasks)
+	wrong := append(verdict(s.log.all(), ends), c.own()...)
+	for _, what := range wrong {
+		t.Error(what)
+	}
+	t.Log(summary(s.log.all(), len(ends)))
+}
+
+// newID is a session's, the same for the same seed.
+func newID(n int) string {
+	return uuid.Must(uuid.NewRandomFromReader(rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(*seed)}))).String()
+}
+
+// summary counts what the log tells.
+func summary(events []event, sessions int) string {
+	uploads, taken, tellings, away := 0, map[string]int{}, 0, 0
+	for _, e := range events {
+		switch e.What {
+		case sent:
+			uploads++
+			taken[e.Agent]++
+		case told:
+			tellings++
+		case pushed:
+			away++
+		}
+	}
+	return fmt.Sprintf("%d recordings, %d MP4s sent (%v), %d MP4s moved away, core told of %d events of %d", sessions, uploads, taken, away, tellings, 4*sessions)
+}
+
+func until(ctx context.Context, t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for !ok() {
+		if ctx.Err() != nil {
+			t.Fatalf("%s: not in time", what)
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// dusk returns when nothing is left to do. What failed for a while is tried at
+// once, not when its time has come.
+func (c *crew) dusk(ctx context.Context) {
+	for said := time.Now(); ; pause(ctx, 500*time.Millisecond) {
+		tasks := c.views(ctx)
+		open := 0
+		for id := range c.site.marks {
+			v, known := tasks[id]
+			if known && v.State == queue.StateRetrying {
+				_ = c.tasks[0].Retry(ctx, id) // perhaps it was just taken
+			}
+			if !known && c.site.forgetful {
+				_, err := os.Stat(filepath.Join(c.site.below(), c.site.original(id)))
+				known = err != nil
+				v.State = queue.StateDone
+			}
+			if !known || !v.State.Final() {
+				open++
+			}
+		}
+		if open == 0 {
+			return
+		}
+		if time.Since(said) > 30*time.Second {
+			said = time.Now()
+			c.site.t.Logf("%d recordings are still to be done", open)
+		}
+		if ctx.Err() != nil {
+			c.site.t.Errorf("%d recordings are not done in time", open)
+			return
+		}
+	}
+}

@@ -1,0 +1,284 @@
+package soak
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
+)
+
+var (
+	recordings = flag.Int("recordings", len(menu), "how many arrive")
+	minutes    = flag.Float64("minutes", 0.2, "of the day, without the work that is left in the evening")
+	seed       = flag.Uint64("seed", 1, "of what happens when; 0 = another one each time")
+	keep       = flag.String("dir", "", "where to run, and leave everything")
+	binary     string
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "soak-agent-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binary = filepath.Join(dir, "jumpserver-video")
+		if out, err := exec.Command("go", "build", "-o", binary, "..").CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v: %s", err, out)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// evening bounds the wait for what is left to do, as a multiple of the day.
+const evening = 6
+
+func TestSoak(t *testing.T) {
+	length := time.Duration(*minutes * float64(time.Minute))
+	long := length >= 2*time.Minute
+	dir := *keep
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	if *seed == 0 {
+		*seed = uint64(time.Now().UnixNano())
+	}
+	random := rand.New(rand.NewPCG(*seed, 1))
+	t.Logf("seed %d", *seed)
+	_, err := os.Stat("../../../.cache/bin/versitygw")
+	plan := planner{sources: sources(t), random: random, now: time.Now(), day: length * 6 / 10, bucket: err == nil}
+	w := newTown(t, dir, plan.plan(*recordings), plan.bucket)
+	w.start()
+	t.Cleanup(func() { _ = w.end(syscall.SIGKILL) })
+	ctx, cancel := context.WithTimeout(t.Context(), evening*length+3*time.Minute)
+	defer cancel()
+	w.until(ctx, "healthy", func() bool { status, _ := w.healthy(ctx); return status == 200 })
+
+	began := time.Now()
+	var group, measuring sync.WaitGroup
+	var past []window
+	var samples []sample
+	kills := 0
+	watching, unwatch := context.WithCancel(ctx)
+	measuring.Go(func() { samples = w.watch(watching) })
+	bad, good := context.WithDeadline(ctx, began.Add(length*7/10))
+	defer good()
+	scale := time.Second
+	if long {
+		scale = 4 * time.Second
+	}
+	a, b := rand.New(rand.NewPCG(*seed, 2)), rand.New(rand.NewPCG(*seed, 3))
+	group.Go(func() { past = w.misfortune(bad, a, scale, long) })
+	group.Go(func() { kills = w.killings(bad, b, 3*scale) })
+	group.Go(func() {
+		pause(ctx, length*3/10)
+		if err := w.noon(); err != nil {
+			w.complain("noon: %v", err)
+		}
+	})
+	group.Go(func() { w.arrivals(ctx, began) })
+	group.Wait()
+	t.Logf("after %s all have arrived, and nothing goes wrong any more: %d kills, %d troubles", time.Since(began).Round(time.Second), kills, len(past))
+	w.dusk(ctx)
+	took := time.Since(began)
+	unwatch()
+	measuring.Wait()
+	worn, err := w.idle(ctx, 2*time.Minute)
+	if err != nil {
+		w.complain("worn: %v", err)
+	}
+	tasks := w.views(ctx)
+	old := w.pid()
+	if err := w.end(syscall.SIGTERM); err != nil {
+		w.complain("%v", err)
+	}
+	w.alone(old)
+	w.start()
+	w.until(ctx, "healthy again", func() bool { status, _ := w.healthy(ctx); return status == 200 })
+	pause(ctx, 5*time.Second)
+	fresh, err := w.idle(ctx, time.Minute)
+	if err != nil {
+		w.complain("fresh: %v", err)
+	}
+	if err := w.end(syscall.SIGTERM); err != nil {
+		w.complain("%v", err)
+	}
+
+	told := w.told()
+	wrong := w.verdict(t.Context(), tasks, told)
+	stormy, total, peak, down := w.storms(began, past)
+	wrong = slices.Concat(wrong, stormy, w.secrets(), flat(worn, fresh), ready(samples), w.decodes(t.Context(), max(4, len(w.items)/20)))
+	missing := untold(w.items, told)
+	if missing > kills+len(past)*4 {
+		wrong = append(wrong, fmt.Sprintf("core was not told of %d events", missing))
+	}
+	t.Logf("%d recordings in %s: %v", len(w.items), took.Round(time.Second), outcomes(w, tasks))
+	t.Logf("%d kills, %d troubles; events that core never got: %d", kills, len(past), missing)
+	t.Logf("requests to core: %d, %.1f for each recording, at most %d in a second; while it was down %.1f a second", total, float64(total)/float64(len(w.items)), peak, down)
+	t.Logf("agent, after the day: %s", worn)
+	t.Logf("agent, started anew:  %s", fresh)
+	t.Logf("%s", summary(samples))
+	for _, what := range wrong {
+		t.Error(what)
+	}
+	if len(wrong) == 0 {
+		w.tamper(t, tasks, told)
+	}
+}
+
+func (w *town) until(ctx context.Context, what string, ok func() bool) {
+	w.t.Helper()
+	for !ok() {
+		if ctx.Err() != nil {
+			w.t.Fatalf("%s: not in time", what)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+}
+
+// views are all tasks as the agent shows them.
+func (w *town) views(ctx context.Context) map[string]transcode.View {
+	all := map[string]transcode.View{}
+	views, err := w.tasks.Tasks(ctx)
+	if err != nil {
+		w.log.Warn("no tasks", "error", err.Error())
+	}
+	for _, v := range views {
+		all[v.ID] = v
+	}
+	return all
+}
+
+// dusk returns when nothing is left to do. What failed for a while is tried at
+// once, as if somebody clicked on it, not when its time has come.
+func (w *town) dusk(ctx context.Context) {
+	spool := &upload.Spool{Dir: w.data("spool")}
+	quiet := 0
+	for said := time.Now(); quiet < 3; pause(ctx, time.Second) {
+		tasks := w.views(ctx)
+		open := 0
+		for id, i := range w.items {
+			v := tasks[id]
+			if v.State == queue.StateRetrying {
+				_ = w.tasks.Retry(ctx, id) // perhaps it was just taken
+			}
+			if !v.State.Final() && i.want != stays || i.want == ends && w.lies(i) {
+				open++
+			}
+		}
+		left, err := spool.Complete()
+		if quiet++; len(tasks) == 0 || open > 0 || err != nil || len(left) > 0 {
+			quiet = 0
+		}
+		if time.Since(said) > 30*time.Second {
+			said = time.Now()
+			w.t.Logf("%d recordings and %d uploads are still to be done", open, len(left))
+		}
+		if ctx.Err() != nil {
+			w.complain("%d recordings and %d uploads are not done in time", open, len(left))
+			return
+		}
+	}
+}
+
+// lies tells whether an original is where it was: there may have come another
+// one since its task was done.
+func (w *town) lies(i *item) bool {
+	_, err := os.Lstat(filepath.Join(w.below(), filepath.FromSlash(i.original())))
+	return err == nil
+}
+
+// flat compares an agent that has seen a day with one that was just started.
+func flat(worn, fresh gauge) (wrong []string) {
+	if worn.goroutines > fresh.goroutines+20 || worn.files > fresh.files+20 || worn.children > 0 || worn.temps > 0 || worn.memory > 2*fresh.memory+100<<20 {
+		wrong = append(wrong, fmt.Sprintf("the agent leaks: after the day %s, started anew %s", worn, fresh))
+	}
+	return wrong
+}
+
+// ready wants health answered, whatever is wrong.
+func ready(samples []sample) (wrong []string) {
+	for _, s := range samples {
+		if s.status == 0 && s.lifetime > 30*time.Second || s.health > 10*time.Second {
+			wrong = append(wrong, fmt.Sprintf("at %s the agent, %s old, answered %d after %s", s.at.Format(time.TimeOnly), s.lifetime.Round(time.Second), s.status, s.health))
+		}
+	}
+	return wrong
+}
+
+func summary(samples []sample) string {
+	var most gauge
+	var slowest time.Duration
+	for _, s := range samples {
+		most = gauge{max(most.memory, s.memory), max(most.goroutines, s.goroutines), max(most.files, s.files), max(most.children, s.children), max(most.temps, s.temps)}
+		slowest = max(slowest, s.health)
+	}
+	return fmt.Sprintf("at most:              %s; slowest answer %s", most, slowest.Round(time.Millisecond))
+}
+
+func outcomes(w *town, tasks map[string]transcode.View) map[string]int {
+	n := map[string]int{}
+	for id, i := range w.items {
+		n[fmt.Sprintf("%s: %s %s", i.kind, tasks[id].State, tasks[id].Reason)]++
+	}
+	return n
+}
+
+// tamper makes sure that the checker finds what it is there for.
+func (w *town) tamper(t *testing.T, tasks map[string]transcode.View, told map[string][]string) {
+	t.Helper()
+	for name, spoil := range map[string]func(i *item) bool{
+		"a lost MP4": func(i *item) bool {
+			if w.client != nil && w.client.RemoveObject(t.Context(), bucket, i.video(), minio.RemoveObjectOptions{}) != nil {
+				return false
+			}
+			return i.want == ends && os.Remove(filepath.Join(w.below(), i.video())) == nil
+		},
+		"another MP4": func(i *item) bool {
+			path := filepath.Join(w.below(), i.video())
+			_, err := os.Stat(path)
+			return i.want == ends && err == nil && os.WriteFile(path, []byte("something"), 0o644) == nil
+		},
+		"a changed original": func(i *item) bool {
+			path := filepath.Join(w.below(), i.original())
+			_, err := os.Stat(path)
+			return i.want == stays && err == nil && os.WriteFile(path, []byte("something"), 0o644) == nil
+		},
+		"a repeated event": func(i *item) bool {
+			if i.kind == "flat" {
+				told[i.id] = append(told[i.id], told[i.id]...)
+			}
+			return i.kind == "flat"
+		},
+		"a leftover": func(i *item) bool {
+			return os.WriteFile(filepath.Join(w.below(), i.day(), i.id+".replay_abcdefg.mp4"), []byte("x"), 0o644) == nil
+		},
+	} {
+		before := len(w.verdict(t.Context(), tasks, told))
+		for _, i := range w.items {
+			if spoil(i) {
+				break
+			}
+		}
+		if len(w.verdict(t.Context(), tasks, told)) == before {
+			t.Errorf("the checker does not notice %s", name)
+		}
+	}
+}

@@ -1,0 +1,278 @@
+package soak
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"github.com/minio/minio-go/v7"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
+)
+
+// trouble is something that goes wrong for a while.
+type trouble struct {
+	name  string
+	begin func() (end func())
+}
+
+func (w *town) troubles(bucket bool) (all []trouble) {
+	all = append(all, w.troublesOfCore()...)
+	if w.volume != nil {
+		all = append(all, w.troublesOfTheVolume()...)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.switched && bucket { // each costs a minute
+		all = append(all, w.troublesOfTheBucket()...)
+	}
+	return all
+}
+
+func (w *town) troublesOfTheVolume() (all []trouble) {
+	type fault = volumetest.Fault
+	for name, f := range map[string]fault{
+		"stale handles":           {Op: "stat", On: ".replay.gz", Errno: syscall.ESTALE},
+		"no recording opens":      {Op: "open", On: ".gz", Errno: syscall.EIO},
+		"reads fail":              {Op: "read", Errno: syscall.EIO},
+		"reads fail now and then": {Op: "read", On: ".mp4", Errno: syscall.ESTALE, Skip: 3},
+		"nothing may be opened":   {Op: "open", Errno: syscall.EACCES},
+		"read-only":               {Op: "rename", Errno: syscall.EROFS},
+		"full":                    {Op: "mkdir", On: cleanup.TrashName, Errno: syscall.ENOSPC},
+		"over quota":              {Op: "rename", Errno: syscall.EDQUOT},
+		"no folder is listed":     {Op: "list", Errno: syscall.EIO},
+		"renames lie":             {Op: "rename", Errno: syscall.EIO, After: true},
+		"the server is gone":      {Errno: syscall.ESTALE},
+	} {
+		all = append(all, trouble{"volume: " + name, func() func() {
+			w.volume.Set(f)
+			return func() { w.volume.Set() }
+		}})
+	}
+	for _, op := range []string{"read", "stat", "list", ""} {
+		all = append(all, trouble{"volume: hangs " + op, func() func() {
+			gate := make(chan struct{})
+			w.volume.Set(fault{Op: op, Hang: gate})
+			return func() { w.volume.Set(); close(gate) }
+		}})
+	}
+	return append(all, trouble{"volume: vanishes", func() func() {
+		w.volume.Vanish()
+		return func() {
+			if err := w.volume.Mount(); err != nil {
+				w.complain("the soak cannot mount its volume again: %v", err)
+			}
+		}
+	}})
+}
+
+var (
+	uploads = regexp.MustCompile(`/replay/upload/$`)
+	events  = regexp.MustCompile(`/lifecycle_log/$`)
+)
+
+func (w *town) troublesOfCore() (all []trouble) {
+	type fault = devcore.Fault
+	for name, f := range map[string]fault{
+		"down":                  {Cut: true},
+		"internal errors":       {Status: 500, Body: `{"detail":"server error"}`},
+		"restarting":            {Status: 502, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>Bad Gateway</html>"},
+		"too many requests":     {Status: 429, Header: map[string]string{"Retry-After": "2"}, Body: `{"detail":"Request was throttled."}`},
+		"slow":                  {Delay: 1500 * time.Millisecond},
+		"uploads are reset":     {Method: http.MethodPost, Path: uploads, Read: 2000, Cut: true},
+		"uploads' answers lost": {Method: http.MethodPost, Path: uploads, After: true, Cut: true},
+		"events' answers lost":  {Method: http.MethodPost, Path: events, After: true, Cut: true},
+		"patches' answers lost": {Method: http.MethodPatch, After: true, Status: 504},
+		"its disk is full":      {Method: http.MethodPost, Path: uploads, Status: 500, Body: `{"detail":"No space left on device"}`},
+	} {
+		all = append(all, trouble{"core: " + name, func() func() { return w.core.Fail(f) }})
+	}
+	return append(all, trouble{"core: the key is revoked", func() func() {
+		for _, name := range w.workers() {
+			_ = w.core.RevokeKey(name) // it may have none any more
+		}
+		return func() {}
+	}})
+}
+
+func (w *town) troublesOfTheBucket() (all []trouble) {
+	type fault = storagetest.Fault
+	for name, of := range map[string]func(*http.Request) fault{
+		"slow down": func(*http.Request) fault { return storagetest.XMLError(http.StatusServiceUnavailable, "SlowDown") },
+		"errors": func(*http.Request) fault {
+			return storagetest.XMLError(http.StatusInternalServerError, "InternalError")
+		},
+		"answers lost":  func(r *http.Request) fault { return fault{LoseAnswer: r.Method != http.MethodGet} },
+		"cut uploads":   func(r *http.Request) fault { return fault{CutUpload: 1000 * bit(r.Method == http.MethodPut)} },
+		"cut downloads": func(r *http.Request) fault { return fault{CutDownload: 1000 * bit(r.Method == http.MethodGet)} },
+		"flipped bits":  func(r *http.Request) fault { return fault{Flip: r.Method == http.MethodPut} },
+	} {
+		all = append(all, trouble{"bucket: " + name, func() func() {
+			w.gateway.Spoil(func(r *http.Request) storagetest.Fault { w.seen(r); return of(r) })
+			return func() { w.gateway.Spoil(w.seen) }
+		}})
+	}
+	return all
+}
+
+func bit(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// window is a time in which something was wrong.
+type window struct {
+	name     string
+	from, to time.Time
+}
+
+// misfortune lets one thing after the other go wrong until ctx ends.
+func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Duration, bucket bool) (past []window) {
+	var left []trouble
+	for n := 0; ctx.Err() == nil; n++ {
+		if len(left) == 0 { // each once before any comes again
+			left = w.troubles(bucket)
+			random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+		}
+		now := left[0]
+		left = left[1:]
+		was := window{name: now.name, from: time.Now()}
+		w.log.Info("trouble begins", "what", now.name)
+		end := now.begin()
+		pause(ctx, scale+time.Duration(random.Int64N(int64(scale))))
+		end()
+		was.to = time.Now()
+		w.log.Info("trouble is over", "what", now.name)
+		past = append(past, was)
+		pause(ctx, scale/2+time.Duration(random.Int64N(int64(scale))))
+	}
+	return past
+}
+
+// killings kills the agent at random until ctx ends, and starts it again.
+func (w *town) killings(ctx context.Context, random *rand.Rand, scale time.Duration) (kills int) {
+	for {
+		pause(ctx, scale+time.Duration(random.Int64N(int64(2*scale))))
+		if ctx.Err() != nil {
+			return kills
+		}
+		pid := w.pid()
+		if err := w.end(syscall.SIGKILL); err != nil {
+			w.complain("%v", err)
+		}
+		w.alone(pid)
+		kills++
+		w.start()
+	}
+}
+
+// alone makes sure that nothing outlives the agent.
+func (w *town) alone(pid int32) {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		left := family(pid)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			w.complain("processes outlive the agent: %v", left)
+			return
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// seen looks at what the agent asks of the bucket.
+func (w *town) seen(r *http.Request) storagetest.Fault {
+	if key, in := strings.CutPrefix(r.URL.Path, "/"+bucket+"/"); in && r.Method == http.MethodDelete {
+		w.takenAway(key, "deleted")
+	}
+	return storagetest.Fault{}
+}
+
+// touched looks at what is done on the volume.
+func (w *town) touched(op, on string) {
+	switch op {
+	case "rename":
+		w.takenAway(on, "moved away")
+	case "remove":
+		w.takenAway(on, "removed")
+		if i := w.itemOf(on); i != nil && !hidden(on) && i.holds(on) {
+			w.complain("%s was removed, not moved to the trash", on)
+		}
+	}
+}
+
+func hidden(name string) bool { return strings.HasPrefix(name, ".") }
+
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+func (w *town) itemOf(name string) *item { return w.items[uuids.FindString(name)] }
+
+// holds tells whether a name is that of the recording, or of the folder of its parts.
+func (i *item) holds(name string) bool {
+	_, ours := i.files[name]
+	return ours || name == i.original() || name == i.day()+"/"+i.id
+}
+
+// takenAway is the invariant of all: an original goes only when its MP4 is in
+// its place.
+func (w *town) takenAway(name, how string) {
+	i := w.itemOf(name)
+	if i == nil || hidden(name) || !i.holds(name) {
+		return
+	}
+	w.log.Info("original goes", "name", name, "how", how)
+	if i.want == stays || i.want == uploaded {
+		w.complain("%s (%s) is not ours to take away, and was %s", name, i.kind, how)
+	} else if err := w.served(context.Background(), i); err != nil {
+		w.complain("%s was %s before its MP4 was in place: %v", name, how, err)
+	}
+}
+
+// served looks for the MP4 that was made from the item's recording.
+func (w *town) served(ctx context.Context, i *item) error {
+	data, err := os.ReadFile(filepath.Join(w.below(), filepath.FromSlash(i.video())))
+	if err != nil && w.client != nil {
+		data, err = w.object(ctx, i.video())
+	}
+	if err != nil {
+		return err
+	}
+	return i.marked(data)
+}
+
+// marked tells whether an MP4 says that it was made from this recording.
+func (i *item) marked(mp4 []byte) error {
+	if !bytes.Contains(mp4, []byte("source=sha256:"+i.mark)) {
+		return fmt.Errorf("%s was made from another recording", i.video())
+	}
+	return nil
+}
+
+func (w *town) object(ctx context.Context, key string) ([]byte, error) {
+	o, err := w.client.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
+	if err != nil {
+		return nil, err
+	}
+	defer o.Close()
+	return io.ReadAll(o)
+}

@@ -1,0 +1,105 @@
+package devcore
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/coder/websocket"
+)
+
+// socket answers GET /ws/terminal-task/: heartbeats come in, tasks go out, as
+// binary frames. The first frame goes out at once, usually an empty list.
+func (c *Core) socket(r *call) reply {
+	who, _ := c.authenticate(r.Request, r.v)
+	if who == nil || who.component == nil || !c.valid(who) {
+		// Channels closes before it accepts, which is a 403 to the client.
+		return reply{status: http.StatusForbidden}
+	}
+	c.note(r.entry, func(e *Request) { e.User = who.username })
+	conn, err := websocket.Accept(r.w, r.Request, &websocket.AcceptOptions{InsecureSkipVerify: true})
+	if err != nil {
+		return reply{} // Accept has answered
+	}
+	defer conn.CloseNow()
+	conn.SetReadLimit(10 << 20)
+
+	wake := make(chan struct{}, 1)
+	wake <- struct{}{}
+	c.attach(who.component, wake)
+	defer c.detach(who.component, wake)
+
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	listened := make(chan struct{})
+	go func() {
+		defer close(listened)
+		defer cancel()
+		c.listen(ctx, conn, who.component)
+	}()
+	defer func() { cancel(); <-listened }()
+	for {
+		select {
+		case <-ctx.Done():
+			return reply{}
+		case <-wake:
+		}
+		b, err := json.Marshal(c.pending(who.component))
+		if err != nil {
+			return reply{} // plain values always marshal
+		}
+		if conn.Write(ctx, websocket.MessageBinary, b) != nil {
+			return reply{}
+		}
+	}
+}
+
+// listen takes heartbeats until the connection ends. What is not a valid one
+// is ignored, as core does but for its log.
+func (c *Core) listen(ctx context.Context, conn *websocket.Conn, p *component) {
+	for {
+		_, b, err := conn.Read(ctx)
+		if err != nil {
+			return
+		}
+		var message struct {
+			Type    string                     `json:"type"`
+			Payload map[string]json.RawMessage `json:"payload"`
+		}
+		if json.Unmarshal(b, &message) != nil || message.Type != "status" {
+			c.log.Warn("socket: not a heartbeat", "component", p.name)
+			continue
+		}
+		stat, refusal := parseStat(message.Payload)
+		if refusal != nil {
+			c.log.Warn("socket: invalid heartbeat", "component", p.name, "problem", refusal.body)
+			continue
+		}
+		c.beat(p, stat)
+	}
+}
+
+func (c *Core) attach(p *component, wake chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.sockets == nil {
+		p.sockets = map[chan struct{}]bool{}
+	}
+	p.sockets[wake] = true
+}
+
+func (c *Core) detach(p *component, wake chan struct{}) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(p.sockets, wake)
+}
+
+// notify wakes a component's sockets. The caller holds the lock.
+func (p *component) notify() {
+	for wake := range p.sockets {
+		select {
+		case wake <- struct{}{}:
+		default: // awake already
+		}
+	}
+}
