@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -23,16 +24,16 @@ func (j *job) admit(ctx context.Context) error {
 		j.answered()
 	}
 	if errors.Is(err, coreapi.ErrNotFound) {
-		return failure(ClassSession, skips, "core does not know the session: %w", err)
+		return task.Failf(task.ClassSession, "core does not know the session: %w", err)
 	}
 	if err != nil {
 		return err
 	}
 	if !session.IsFinished {
-		return failure(ClassSessionActive, settles, "core says that the session is not over")
+		return task.Failf(task.ClassSessionActive, "core says that the session is not over")
 	}
 	if !session.Graphical() {
-		return failure(ClassNotGraphical, skips, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
+		return task.Failf(task.ClassNotGraphical, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
 	j.journal.Date, j.started = session.DateDir(), session.DateStart
 	lies := j.source.Path
@@ -40,7 +41,7 @@ func (j *job) admit(ctx context.Context) error {
 		lies = j.source.Bucket.Key
 	}
 	if dir, _, _ := strings.Cut(lies, "/"); dir != j.journal.Date && !j.spooled() {
-		return failure(ClassMisplaced, skips, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
+		return task.Failf(task.ClassMisplaced, "core looks for this session's replay in %s and the recording is in %s", j.journal.Date, dir)
 	}
 	return j.dest.ready(ctx)
 }
@@ -52,30 +53,30 @@ func (j *job) open() (*recording.Recording, error) {
 	}
 	rec, err := recording.Open(j.original())
 	if errors.Is(err, fs.ErrNotExist) && j.spooled() {
-		return nil, failure(ClassGone, skips, "the upload is not in the spool any more: %w", err)
+		return nil, task.Failf(task.ClassGone, "the upload is not in the spool any more: %w", err)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := mustMount(j.ReplayDir); err != nil {
 			return nil, err
 		}
-		return nil, failure(ClassGone, skips, "the recording is not on the volume any more: %w", err)
+		return nil, task.Failf(task.ClassGone, "the recording is not on the volume any more: %w", err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	if rec.Size < minSize {
-		return nil, failure(ClassTooSmall, skips, "%d bytes are too few for a recording", rec.Size)
+		return nil, task.Failf(task.ClassTooSmall, "%d bytes are too few for a recording", rec.Size)
 	}
 	if now := j.sourceOf(rec); now.Fingerprint() != j.source.Fingerprint() {
 		j.source = now
-		return nil, failure(ClassChanged, settles, "the recording has changed since it was found")
+		return nil, task.Failf(task.ClassChanged, "the recording has changed since it was found")
 	}
 	return rec, nil
 }
 
-func (j *job) sourceOf(rec *recording.Recording) Source {
+func (j *job) sourceOf(rec *recording.Recording) task.Source {
 	if j.source.Bucket != nil {
 		return j.source // its objects tell, not the files here
 	}
-	return Source{Path: j.source.Path, Spool: j.source.Spool, Size: rec.Size, ModTime: rec.ModTime}
+	return task.Source{Path: j.source.Path, Spool: j.source.Spool, Size: rec.Size, ModTime: rec.ModTime}
 }

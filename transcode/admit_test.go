@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // TestCountingTasksWhileOneIsAdmitted: the queue asks the pool, and the pool
@@ -16,19 +17,19 @@ func TestCountingTasksWhileOneIsAdmitted(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &Pool{Queue: q}
-	if _, _, err := q.Submit(t.Context(), queue.Task{ID: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: encode(Source{Path: "p"})}); err != nil {
+	if _, _, err := q.Submit(t.Context(), queue.Task{ID: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: task.Encode(task.Source{Path: "p"})}); err != nil {
 		t.Fatal(err)
 	}
 	asked, counting, done := make(chan bool), make(chan bool), make(chan error, 2)
 	go func() {
 		first := true
-		_, err := q.LeaseIf(context.Background(), func(task queue.Task, beside int) bool {
+		_, err := q.LeaseIf(context.Background(), func(item queue.Task, beside int) bool {
 			if first {
 				first = false
 				close(asked)
 				<-counting
 			}
-			return p.admits(task, beside)
+			return p.admits(item, beside)
 		})
 		done <- err
 	}()

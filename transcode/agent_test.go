@@ -20,6 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
@@ -208,24 +209,24 @@ func (a *agent) offer(ctx context.Context) error {
 }
 
 // settle runs the pool until the task has ended, and answers it.
-func (a *agent) settle(ctx context.Context) (transcode.View, error) {
+func (a *agent) settle(ctx context.Context) (task.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.pool.Run(ctx) }()
 	defer func() { cancel(); <-stopped }()
 	for {
-		task, err := a.queue.Get(ctx, session)
+		item, err := a.queue.Get(ctx, session)
 		if err != nil {
-			return transcode.View{}, err
+			return task.View{}, err
 		}
-		switch task.State {
+		switch item.State {
 		case queue.StateDone, queue.StateFailed, queue.StateSkipped, queue.StateSettling:
-			return transcode.ViewOf(task), nil
+			return task.ViewOf(item), nil
 		}
 		select {
 		case <-ctx.Done():
-			return transcode.ViewOf(task), fmt.Errorf("task stays %s: %s", task.State, task.Error)
+			return task.ViewOf(item), fmt.Errorf("task stays %s: %s", item.State, item.Error)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
@@ -31,16 +31,16 @@ func (m *many) sort(n int) (devcore.Session, queue.Class) {
 	switch n % 10 {
 	case 7:
 		s.Protocol, s.TerminalType, s.Finished, s.End = "rdp", "lion", false, time.Time{}
-		return s, transcode.ClassSessionActive
+		return s, task.ClassSessionActive
 	case 8:
 		s.Protocol, s.TerminalType, s.Start = "rdp", "lion", start.AddDate(0, 0, -1)
-		return s, transcode.ClassMisplaced
+		return s, task.ClassMisplaced
 	case 9:
-		return s, transcode.ClassSession // deleted
+		return s, task.ClassSession // deleted
 	case 6:
 		s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch"
 	}
-	return s, transcode.ClassNotGraphical
+	return s, task.ClassNotGraphical
 }
 
 func newMany(t *testing.T, n int) *many {
@@ -54,7 +54,7 @@ func newMany(t *testing.T, n int) *many {
 	t.Cleanup(func() { m.queue.Close() })
 	for i := range n {
 		s, class := m.sort(i)
-		if class != transcode.ClassSession {
+		if class != task.ClassSession {
 			m.core.AddSession(s)
 		}
 		m.want[s.ID] = class
@@ -76,16 +76,16 @@ func (m *many) judged(t *testing.T) (lists, singles int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, task := range tasks {
-			if task.Held() || task.Reason == "" {
+		for _, item := range tasks {
+			if item.Held() || item.Reason == "" {
 				return false
 			}
 		}
 		return true
 	})
 	for id, class := range m.want {
-		if task, err := m.queue.Get(t.Context(), id); err != nil || task.Reason != class {
-			t.Errorf("%s: %s %s, want %s; %v", id, task.State, task.Reason, class, err)
+		if item, err := m.queue.Get(t.Context(), id); err != nil || item.Reason != class {
+			t.Errorf("%s: %s %s, want %s; %v", id, item.State, item.Reason, class, err)
 		}
 	}
 	for _, r := range m.core.Requests()[began:] {
@@ -141,10 +141,10 @@ func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {
 	if err := m.queue.Retry(t.Context(), gone); err != nil {
 		t.Fatal(err)
 	}
-	m.want[gone] = transcode.ClassNotGraphical
+	m.want[gone] = task.ClassNotGraphical
 	m.run(t, func() bool {
-		task, err := m.queue.Get(t.Context(), gone)
-		return err == nil && task.Reason == transcode.ClassNotGraphical
+		item, err := m.queue.Get(t.Context(), gone)
+		return err == nil && item.Reason == task.ClassNotGraphical
 	})
 }
 

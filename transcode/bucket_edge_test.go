@@ -18,8 +18,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // put puts an object into the bucket.
@@ -142,12 +142,12 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 		state queue.State
 		class queue.Class
 	}{
-		{"another recording on the volume", false, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
-		{"another recording in the bucket", false, onVolume, func(b *bucketSite) { b.put(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
-		{"another recording beside parts", true, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, transcode.ClassShadowed},
-		{"a terminal recording", false, inBucket, func(b *bucketSite) { b.put(cast, []byte("{}")) }, queue.StateFailed, transcode.ClassShadowed},
-		{"a terminal recording on the volume", false, inBucket, func(b *bucketSite) { b.write(cast, []byte("{}")) }, queue.StateFailed, transcode.ClassShadowed},
-		{"a legacy recording", false, inBucket, func(b *bucketSite) { b.write("../"+strings.Replace(mp4, ".replay.mp4", ".gz", 1), []byte("old")) }, queue.StateFailed, transcode.ClassShadowed},
+		{"another recording on the volume", false, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, task.ClassShadowed},
+		{"another recording in the bucket", false, onVolume, func(b *bucketSite) { b.put(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, task.ClassShadowed},
+		{"another recording beside parts", true, inBucket, func(b *bucketSite) { b.write(gzip, gz(t, dump(77, 9000, 4))) }, queue.StateFailed, task.ClassShadowed},
+		{"a terminal recording", false, inBucket, func(b *bucketSite) { b.put(cast, []byte("{}")) }, queue.StateFailed, task.ClassShadowed},
+		{"a terminal recording on the volume", false, inBucket, func(b *bucketSite) { b.write(cast, []byte("{}")) }, queue.StateFailed, task.ClassShadowed},
+		{"a legacy recording", false, inBucket, func(b *bucketSite) { b.write("../"+strings.Replace(mp4, ".replay.mp4", ".gz", 1), []byte("old")) }, queue.StateFailed, task.ClassShadowed},
 		{"a stale MP4 in the bucket", false, inBucket, func(b *bucketSite) { b.put(mp4, []byte("half an MP4")) }, queue.StateDone, ""},
 		{"a stale MP4 on the volume", false, inBucket, func(b *bucketSite) { b.write(mp4, []byte("half an MP4")) }, queue.StateDone, ""},
 		{"a copy that lacks a part", true, inBoth, func(*bucketSite) {}, queue.StateDone, ""},
@@ -183,7 +183,7 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 }
 
 // workOnly is work on the recording at a place, whatever lies at others.
-func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) transcode.View {
+func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) task.View {
 	b.t.Helper()
 	ctx := b.t.Context()
 	a, err := newAgent(ctx, agentOptions{
@@ -254,7 +254,7 @@ func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
 		}
 	})
 	// Found when it is to be retired: core would serve what was not converted.
-	if v.State != queue.StateSettling || v.Reason != transcode.ClassChanged || !slices.Contains(b.keys(), b.path) {
+	if v.State != queue.StateSettling || v.Reason != task.ClassChanged || !slices.Contains(b.keys(), b.path) {
 		t.Fatalf("%s (%s): %s; %v", v.State, v.Reason, v.Error, b.keys())
 	}
 	before := v.Duration
@@ -336,19 +336,19 @@ func TestBucketThatFails(t *testing.T) {
 				return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
 			}
 			return storagetest.Fault{}
-		}, transcode.ClassStorageKeys},
+		}, task.ClassStorageKeys},
 		"when the original is moved": {func(r *http.Request) storagetest.Fault {
 			if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "trash") {
 				return storagetest.XMLError(http.StatusInsufficientStorage, "QuotaExceeded")
 			}
 			return storagetest.Fault{}
-		}, transcode.ClassStorageFull},
+		}, task.ClassStorageFull},
 		"when the original is deleted": {func(r *http.Request) storagetest.Fault {
 			if r.Method == http.MethodDelete {
 				return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
 			}
 			return storagetest.Fault{}
-		}, transcode.ClassStorageKeys},
+		}, task.ClassStorageKeys},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -373,15 +373,15 @@ func TestBucketThatFails(t *testing.T) {
 			stopped := make(chan struct{})
 			go func() { _ = a.pool.Run(ctx); close(stopped) }()
 			t.Cleanup(func() { cancel(); <-stopped; a.queue.Close() })
-			task := func() queue.Task {
-				task, err := a.queue.Get(t.Context(), session)
+			item := func() queue.Task {
+				item, err := a.queue.Get(t.Context(), session)
 				if err != nil {
 					t.Fatal(err)
 				}
-				return task
+				return item
 			}
-			waitUntil(t, func() bool { return task().State == queue.StateRetrying })
-			if got := task(); got.Reason != tc.class {
+			waitUntil(t, func() bool { return item().State == queue.StateRetrying })
+			if got := item(); got.Reason != tc.class {
 				t.Errorf("%s: %s", got.Reason, got.Error)
 			}
 			if !slices.Contains(b.keys(), b.path) {
@@ -391,7 +391,7 @@ func TestBucketThatFails(t *testing.T) {
 			if err := a.pool.StorageChanged(ctx); err != nil { // as if somebody had mended the settings
 				t.Fatal(err)
 			}
-			waitUntil(t, func() bool { task := task(); return task.State == queue.StateDone && !task.Held() })
+			waitUntil(t, func() bool { item := item(); return item.State == queue.StateDone && !item.Held() })
 			b.checkPublished(inBucket)
 		})
 	}

@@ -22,8 +22,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
@@ -159,7 +159,7 @@ func (b *bucketSite) keys() (all []string) {
 
 // work offers the recording wherever it is and runs the agent until the task
 // has ended.
-func (b *bucketSite) work(policy cleanup.Policy, change ...func(*agentOptions)) transcode.View {
+func (b *bucketSite) work(policy cleanup.Policy, change ...func(*agentOptions)) task.View {
 	b.t.Helper()
 	ctx := b.t.Context()
 	o := agentOptions{

@@ -22,6 +22,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // TestMain runs the test binary as an agent when the environment says so:
@@ -71,14 +73,14 @@ func agentProcess() error {
 	if err != nil {
 		return err
 	}
-	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, watcher.ErrInWork) {
 		return err // the original may be in the trash already, or come second
 	}
 	if err := a.offerSpool(ctx); err != nil {
 		return err
 	}
 	if in != nil {
-		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, transcode.ErrInWork) {
+		if err := a.offerBucket(ctx, in); err != nil && !errors.Is(err, watcher.ErrInWork) {
 			return err
 		}
 	}
@@ -217,7 +219,7 @@ func TestARecordingThatKillsTheAgentIsGivenUp(t *testing.T) {
 	transcode.MaxTakeovers = 2
 	t.Cleanup(func() { transcode.MaxTakeovers = 8 })
 	v := s.work(cleanup.PolicyTrash)
-	if v.State != queue.StateFailed || v.Reason != transcode.ClassCrash || !s.exists(s.path) {
+	if v.State != queue.StateFailed || v.Reason != task.ClassCrash || !s.exists(s.path) {
 		t.Errorf("%+v", v)
 	}
 	if r, err := s.core.Served(t.Context(), session); err != nil || r.Type != "guacamole" {

@@ -4,13 +4,14 @@ import (
 	"context"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// destination is where a job's MP4 goes: core's own storage or a bucket, as
+// place is where a job's MP4 goes: core's own storage or a bucket, as
 // core's settings say. There is one per job; what it needs to know of the
 // work so far is in the journal. All methods may be repeated, also by another
 // process after a crash.
-type destination interface {
+type place interface {
 	// place names it, in the journal and for people.
 	place() string
 	// ready fails when nothing could be published now. It is asked before a
@@ -64,7 +65,7 @@ func (j *job) locate(context.Context) error {
 		j.dest = &remote{j, bucket}
 	}
 	if b := j.source.Bucket; b != nil && b.Place != j.dest.place() {
-		return failure(ClassStorageChanged, skips, "the recording is in %s, and core's replay storage is now %s", b.Place, j.dest.place())
+		return task.Failf(task.ClassStorageChanged, "the recording is in %s, and core's replay storage is now %s", b.Place, j.dest.place())
 	}
 	was := j.journal.Place
 	if j.journal.Place = j.dest.place(); was == "" || was == j.journal.Place {

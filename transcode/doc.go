@@ -19,7 +19,7 @@
 //
 // # Crashes
 //
-// Every step is idempotent and the task's [Journal] is written durably before
+// Every step is idempotent and the task's [task.Journal] is written durably before
 // a step's effects are relied upon, so that a process killed anywhere is
 // followed by one that repeats the step without harm. The two things that
 // must not be repeated are guarded: a lifecycle event is marked before it is
@@ -29,7 +29,7 @@
 //
 // # Errors
 //
-// Each failure has a [queue.Class] that says what is wrong in one word, and a
+// Each failure has a [task.Class] that says what is wrong in one word, and a
 // verdict: wait for the environment (core, the volume, disk space), try again
-// a few times, give up, or leave the recording alone for good. See class.go.
+// a few times, give up, or leave the recording alone for good. See classify.go and [task.Reasons].
 package transcode

@@ -6,20 +6,21 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // event tells core of a lifecycle event, at most once in the life of the
 // journal: core adds a row for every request.
 func (j *job) event(ctx context.Context, event coreapi.Event, reason string) error {
 	switch j.journal.Events[event] {
-	case EventSent, EventUnsure:
+	case task.EventSent, task.EventUnsure:
 		return nil
-	case EventSending:
+	case task.EventSending:
 		j.log.Warn("a process ended while it sent this event; it is not sent twice", "event", event)
-		return j.markEvent(event, EventUnsure)
+		return j.markEvent(event, task.EventUnsure)
 	}
 	j.boundary("before event " + string(event))
-	if err := j.markEvent(event, EventSending); err != nil {
+	if err := j.markEvent(event, task.EventSending); err != nil {
 		return err
 	}
 	err := j.Core.Lifecycle(ctx, j.id, event, reason)
@@ -27,7 +28,7 @@ func (j *job) event(ctx context.Context, event coreapi.Event, reason string) err
 	case err == nil:
 	case errors.Is(err, coreapi.ErrAmbiguous):
 		j.log.Warn("core may not have recorded the event; it is not sent twice", "event", event, "error", err)
-		return j.markEvent(event, EventUnsure)
+		return j.markEvent(event, task.EventUnsure)
 	case errors.Is(err, coreapi.ErrUnsupported), errors.Is(err, coreapi.ErrBadForm):
 		// The conversion is worth more than its trace in the activity log.
 		j.log.Debug("core does not take lifecycle events", "event", event, "error", err)
@@ -37,16 +38,16 @@ func (j *job) event(ctx context.Context, event coreapi.Event, reason string) err
 		}
 		return err
 	}
-	if err := j.markEvent(event, EventSent); err != nil {
+	if err := j.markEvent(event, task.EventSent); err != nil {
 		return err
 	}
 	j.boundary("after event " + string(event))
 	return nil
 }
 
-func (j *job) markEvent(event coreapi.Event, state EventState) error {
+func (j *job) markEvent(event coreapi.Event, state task.EventState) error {
 	if j.journal.Events == nil {
-		j.journal.Events = map[coreapi.Event]EventState{}
+		j.journal.Events = map[coreapi.Event]task.EventState{}
 	}
 	if state == "" {
 		delete(j.journal.Events, event)
@@ -64,7 +65,7 @@ func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error)
 	switch {
 	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked && !j.journal.Fallback:
 		return j.event(ctx, coreapi.UploadFailure, reason)
-	case j.journal.Video == nil && (class == ClassUndecodable || j.journal.Fallback || j.journal.Events[coreapi.ConvertStart] != ""):
+	case j.journal.Video == nil && (class == task.ClassUndecodable || j.journal.Fallback || j.journal.Events[coreapi.ConvertStart] != ""):
 		if err := j.event(ctx, coreapi.ConvertFailure, reason); err != nil {
 			return err
 		}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
@@ -78,18 +78,18 @@ func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), fault
 
 func (w *ward) task() queue.Task {
 	w.t.Helper()
-	task, err := w.agent.queue.Get(w.t.Context(), session)
+	item, err := w.agent.queue.Get(w.t.Context(), session)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return task
+	return item
 }
 
 // released waits until the task was put back, and answers it.
-func (w *ward) released() (task queue.Task) {
+func (w *ward) released() (item queue.Task) {
 	w.t.Helper()
-	waitUntil(w.t, func() bool { task = w.task(); return task.State != queue.StateQueued && !task.Held() })
-	return task
+	waitUntil(w.t, func() bool { item = w.task(); return item.State != queue.StateQueued && !item.Held() })
+	return item
 }
 
 // nothingLost: the original is where it was, or the MP4 is in place and the
@@ -111,12 +111,12 @@ func (w *ward) nothingLost() {
 func (w *ward) recovers() {
 	w.t.Helper()
 	w.volume.Set()
-	if task := w.task(); task.State != queue.StateDone {
+	if item := w.task(); item.State != queue.StateDone {
 		if err := w.agent.queue.Retry(w.t.Context(), session); err != nil && !errors.Is(err, queue.ErrActive) {
 			w.t.Fatal(err)
 		}
 	}
-	waitUntil(w.t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	waitUntil(w.t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	w.checkReplaced()
 }
 
@@ -129,33 +129,33 @@ func TestFaultsOfTheVolume(t *testing.T) {
 		fault fault
 		class queue.Class
 	}{
-		"ESTALE when looked at":         {fault{Op: "stat", On: original, Errno: syscall.ESTALE}, transcode.ClassVolume},
-		"ESTALE when opened":            {fault{Op: "open", On: original, Errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EIO when opened":               {fault{Op: "open", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when opened":            {fault{Op: "open", On: original, Errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when read":                 {fault{Op: "read", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
-		"ESTALE when read again":        {fault{Op: "read", On: original, Errno: syscall.ESTALE, Skip: 2}, transcode.ClassVolume},
-		"EIO when the MP4 is read":      {fault{Op: "read", On: video, Errno: syscall.EIO}, transcode.ClassVolume},
-		"EACCES when the MP4 is read":   {fault{Op: "open", On: video, Errno: syscall.EACCES}, transcode.ClassPermission},
-		"ESTALE at the MP4":             {fault{Op: "stat", On: video, Errno: syscall.ESTALE}, transcode.ClassVolume},
-		"EROFS when the trash is made":  {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"ENOSPC in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.ENOSPC}, transcode.ClassDiskFull},
-		"EDQUOT in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EDQUOT when retired":           {fault{Op: "rename", On: original, Errno: syscall.EDQUOT}, transcode.ClassDiskFull},
-		"EROFS when retired":            {fault{Op: "rename", On: original, Errno: syscall.EROFS}, transcode.ClassReadOnly},
-		"EACCES when retired":           {fault{Op: "rename", On: original, Errno: syscall.EACCES}, transcode.ClassPermission},
-		"EIO when retired":              {fault{Op: "rename", On: original, Errno: syscall.EIO}, transcode.ClassVolume},
-		"EIO once the original is away": {fault{Op: "list", On: "2024-04-23", Errno: syscall.EIO, Skip: 1}, transcode.ClassVolume},
+		"ESTALE when looked at":         {fault{Op: "stat", On: original, Errno: syscall.ESTALE}, task.ClassVolume},
+		"ESTALE when opened":            {fault{Op: "open", On: original, Errno: syscall.ESTALE}, task.ClassVolume},
+		"EIO when opened":               {fault{Op: "open", On: original, Errno: syscall.EIO}, task.ClassVolume},
+		"EACCES when opened":            {fault{Op: "open", On: original, Errno: syscall.EACCES}, task.ClassPermission},
+		"EIO when read":                 {fault{Op: "read", On: original, Errno: syscall.EIO}, task.ClassVolume},
+		"ESTALE when read again":        {fault{Op: "read", On: original, Errno: syscall.ESTALE, Skip: 2}, task.ClassVolume},
+		"EIO when the MP4 is read":      {fault{Op: "read", On: video, Errno: syscall.EIO}, task.ClassVolume},
+		"EACCES when the MP4 is read":   {fault{Op: "open", On: video, Errno: syscall.EACCES}, task.ClassPermission},
+		"ESTALE at the MP4":             {fault{Op: "stat", On: video, Errno: syscall.ESTALE}, task.ClassVolume},
+		"EROFS when the trash is made":  {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EROFS}, task.ClassReadOnly},
+		"ENOSPC in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.ENOSPC}, task.ClassDiskFull},
+		"EDQUOT in the trash":           {fault{Op: "mkdir", On: cleanup.TrashName, Errno: syscall.EDQUOT}, task.ClassDiskFull},
+		"EDQUOT when retired":           {fault{Op: "rename", On: original, Errno: syscall.EDQUOT}, task.ClassDiskFull},
+		"EROFS when retired":            {fault{Op: "rename", On: original, Errno: syscall.EROFS}, task.ClassReadOnly},
+		"EACCES when retired":           {fault{Op: "rename", On: original, Errno: syscall.EACCES}, task.ClassPermission},
+		"EIO when retired":              {fault{Op: "rename", On: original, Errno: syscall.EIO}, task.ClassVolume},
+		"EIO once the original is away": {fault{Op: "list", On: "2024-04-23", Errno: syscall.EIO, Skip: 1}, task.ClassVolume},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := admitted(t, false, nil, tc.fault)
-			task := w.released()
+			item := w.released()
 			if w.volume.Met() == 0 {
 				t.Error("the fault was not met")
 			}
-			if task.State != queue.StateRetrying || task.Reason != tc.class || task.Error == "" {
-				t.Errorf("%s (%s): %s", task.State, task.Reason, task.Error)
+			if item.State != queue.StateRetrying || item.Reason != tc.class || item.Error == "" {
+				t.Errorf("%s (%s): %s", item.State, item.Reason, item.Error)
 			}
 			w.nothingLost()
 			w.recovers()
@@ -172,13 +172,13 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 			t.Run(errno.Error()+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
 				t.Parallel()
 				w := admitted(t, parts, nil, fault{Op: "rename", On: session, Errno: errno, After: true})
-				waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+				waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 				if w.volume.Met() == 0 {
 					t.Error("the fault was not met")
 				}
 				w.nothingLost()
 				w.checkReplaced()
-				if v := transcode.ViewOf(w.task()); len(v.Originals) != 1 {
+				if v := task.ViewOf(w.task()); len(v.Originals) != 1 {
 					t.Errorf("the task does not know where the original is: %v", v.Originals)
 				}
 			})
@@ -191,7 +191,7 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 func TestFaultsThatDoNotMatter(t *testing.T) {
 	t.Parallel()
 	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.EPERM})
-	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	if w.volume.Met() == 0 {
 		t.Error("the fault was not met")
 	}
@@ -221,9 +221,9 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 					}
 				})
 				<-gone
-				task := w.released()
-				if task.State != queue.StateRetrying || task.Reason != transcode.ClassVolume {
-					t.Errorf("%s (%s): %s", task.State, task.Reason, task.Error)
+				item := w.released()
+				if item.State != queue.StateRetrying || item.Reason != task.ClassVolume {
+					t.Errorf("%s (%s): %s", item.State, item.Reason, item.Error)
 				}
 				w.nothingLost()
 				if err := w.volume.Mount(); err != nil {
@@ -261,15 +261,15 @@ func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitUntil(t, func() bool {
-		task, err := w.agent.queue.Get(t.Context(), second)
-		return err == nil && task.State == queue.StateDone && !task.Held()
+		item, err := w.agent.queue.Get(t.Context(), second)
+		return err == nil && item.State == queue.StateDone && !item.Held()
 	})
 	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // the lease lasts for five
 	if now := w.task(); now.Lease != before.Lease || !now.Updated.After(before.Updated) {
 		t.Errorf("the lease was not kept: %+v, %+v", before, now)
 	}
 	close(answer)
-	waitUntil(t, func() bool { task := w.task(); return task.State == queue.StateDone && !task.Held() })
+	waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	w.nothingLost()
 	if got := w.served(); got != "mp4" {
 		t.Errorf("core serves %s", got)

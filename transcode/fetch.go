@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
@@ -26,7 +27,7 @@ func (j *job) fetch() error {
 		Storage: d.in, Session: j.id, Key: from.Key, Objects: from.Objects, Size: j.source.Size, ModTime: j.source.ModTime,
 	}, j.fetched(), spaceReserve)
 	if errors.Is(err, storage.ErrNotFound) {
-		return failure(ClassGone, skips, "the recording is not in the storage any more: %w", err)
+		return task.Failf(task.ClassGone, "the recording is not in the storage any more: %w", err)
 	}
 	return err
 }

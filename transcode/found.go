@@ -2,19 +2,15 @@ package transcode
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
-
-// ErrInWork means that another recording of the session is worked on: this
-// one is to be offered again later.
-var ErrInWork = errors.New("the session has a task in work")
 
 // Found takes a recording that the watcher found: it becomes a task unless
 // there is one for it. It has the signature of [watcher.Watcher]'s Found, and
@@ -28,15 +24,15 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 			return watcher.ErrBusy
 		}
 	}
-	source := Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
-	if task, err := p.Queue.Get(ctx, c.Session); err == nil {
-		if err := p.before(task); err != nil {
+	source := task.Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
+	if t, err := p.Queue.Get(ctx, c.Session); err == nil {
+		if err := p.before(t); err != nil {
 			return err
 		}
 		// Core copies to the volume what somebody watches of a bucket, of a
 		// recording in parts perhaps some only: the whole is worked on first.
-		if SourceOf(task).Bucket != nil && !task.State.Final() {
-			return fmt.Errorf("%w: the recording in the bucket", ErrInWork)
+		if task.SourceOf(t).Bucket != nil && !t.State.Final() {
+			return fmt.Errorf("%w: the recording in the bucket", watcher.ErrInWork)
 		}
 	}
 	return p.submit(ctx, c.Session, source)
@@ -44,9 +40,9 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 
 // before answers ErrInWork when the session's upload has to be worked on before
 // what was found elsewhere: it is whole, and nobody else has it.
-func (p *Pool) before(task queue.Task) error {
-	if p.inSpool(SourceOf(task)) && !task.State.Final() {
-		return fmt.Errorf("%w: its upload", ErrInWork)
+func (p *Pool) before(t queue.Task) error {
+	if p.inSpool(task.SourceOf(t)) && !t.State.Final() {
+		return fmt.Errorf("%w: its upload", watcher.ErrInWork)
 	}
 	return nil
 }
@@ -63,13 +59,13 @@ func (p *Pool) InBucket(ctx context.Context, c bucket.Candidate) error {
 	} else if full {
 		return watcher.ErrBusy
 	}
-	if task, err := p.Queue.Get(ctx, c.Session); err == nil {
-		if err := p.before(task); err != nil {
+	if t, err := p.Queue.Get(ctx, c.Session); err == nil {
+		if err := p.before(t); err != nil {
 			return err
 		}
 	}
-	source := Source{
-		Bucket: &BucketSource{Place: c.Storage.Place(), Key: c.Key, Objects: c.Objects},
+	source := task.Source{
+		Bucket: &task.BucketSource{Place: c.Storage.Place(), Key: c.Key, Objects: c.Objects},
 		Size:   c.Size, ModTime: c.ModTime,
 	}
 	return p.submit(ctx, c.Session, source)
@@ -103,9 +99,9 @@ func (p *Pool) full(ctx context.Context) (bool, error) {
 	return p.unfinished > most, nil
 }
 
-func (p *Pool) submit(ctx context.Context, session string, source Source) error {
-	task, created, err := p.Queue.Submit(ctx, queue.Task{
-		ID: session, Source: encode(source), Fingerprint: source.Fingerprint(), Date: source.ModTime.UTC(), Created: time.Now().UTC(),
+func (p *Pool) submit(ctx context.Context, session string, source task.Source) error {
+	t, created, err := p.Queue.Submit(ctx, queue.Task{
+		ID: session, Source: task.Encode(source), Fingerprint: source.Fingerprint(), Date: source.ModTime.UTC(), Created: time.Now().UTC(),
 	})
 	if err != nil {
 		return fmt.Errorf("queue %s: %w", session, err)
@@ -114,8 +110,8 @@ func (p *Pool) submit(ctx context.Context, session string, source Source) error 
 		p.Log.Info("recording found", "session", session, "path", source.Name(), "size_mb", megabytes(source.Size))
 		return nil
 	}
-	if task.Fingerprint != source.Fingerprint() {
-		return fmt.Errorf("%w; %s waits", ErrInWork, source.Name())
+	if t.Fingerprint != source.Fingerprint() {
+		return fmt.Errorf("%w; %s waits", watcher.ErrInWork, source.Name())
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // The pool asks the queue how much waits while the queue asks the pool what
@@ -14,20 +15,20 @@ func TestCountingTasksHoldsNoWorkerUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task := queue.Task{ID: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: encode(Source{Path: "x"}), Fingerprint: "x", Created: time.Now()}
-	if _, _, err := q.Submit(t.Context(), task); err != nil {
+	item := queue.Task{ID: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: task.Encode(task.Source{Path: "x"}), Fingerprint: "x", Created: time.Now()}
+	if _, _, err := q.Submit(t.Context(), item); err != nil {
 		t.Fatal(err)
 	}
 	p := &Pool{Queue: q}
 	counted, leased := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := q.LeaseIf(t.Context(), func(task queue.Task, beside int) bool {
+		_, err := q.LeaseIf(t.Context(), func(item queue.Task, beside int) bool {
 			go func() {
 				_, err := p.full(t.Context())
 				counted <- err
 			}()
 			time.Sleep(100 * time.Millisecond) // it waits for the queue now
-			return p.admits(task, beside)
+			return p.admits(item, beside)
 		})
 		leased <- err
 	}()

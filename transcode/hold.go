@@ -10,6 +10,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 const (
@@ -37,10 +38,10 @@ type circuit struct {
 }
 
 // holdingStorage are reasons that lie with the place for MP4s.
-var holdingStorage = []queue.Class{ClassStorage, ClassStorageKeys, ClassStorageSettings, ClassStorageFull, ClassCoreStorage}
+var holdingStorage = []queue.Class{task.ClassStorage, task.ClassStorageKeys, task.ClassStorageSettings, task.ClassStorageFull, task.ClassCoreStorage}
 
 // holdingCore are reasons that lie with core as such.
-var holdingCore = []queue.Class{ClassCore, ClassCredentials}
+var holdingCore = []queue.Class{task.ClassCore, task.ClassCredentials}
 
 // holdFor opens the circuit if a task's failure is one that others would share.
 func (p *Pool) holdFor(class queue.Class, err error) {
@@ -90,7 +91,7 @@ func (p *Pool) CoreIsBack(ctx context.Context) error {
 // StorageChanged tells that core's settings of the replay storage are others
 // than before: what could not be done with the old ones is tried again.
 func (p *Pool) StorageChanged(ctx context.Context) error {
-	return p.again(ctx, append([]queue.Class{ClassStorageChanged, ClassNullStorage}, holdingStorage...)...)
+	return p.again(ctx, append([]queue.Class{task.ClassStorageChanged, task.ClassNullStorage}, holdingStorage...)...)
 }
 
 // again closes the circuit and puts tasks back that wait for these reasons.

@@ -10,8 +10,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // TestOneCircuitForAllTasks: while core answers nobody, or refuses our key, a
@@ -24,9 +24,9 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 		class queue.Class
 		most  int // requests
 	}{
-		"throttled": {devcore.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 6},
-		"refused":   {devcore.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, transcode.ClassCredentials, 6},
-		"errors":    {devcore.Fault{Path: sessions, Status: http.StatusInternalServerError, Header: map[string]string{"Retry-After": "3600"}}, transcode.ClassCore, 14},
+		"throttled": {devcore.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, task.ClassCore, 6},
+		"refused":   {devcore.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, task.ClassCredentials, 6},
+		"errors":    {devcore.Fault{Path: sessions, Status: http.StatusInternalServerError, Header: map[string]string{"Retry-After": "3600"}}, task.ClassCore, 14},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,11 +43,11 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, task := range tasks {
-					if task.State == queue.StateRetrying && task.Reason != tc.class {
-						t.Errorf("%s: %s", task.Reason, task.Error)
+				for _, item := range tasks {
+					if item.State == queue.StateRetrying && item.Reason != tc.class {
+						t.Errorf("%s: %s", item.Reason, item.Error)
 					}
-					if task.State != queue.StateQueued || task.Held() {
+					if item.State != queue.StateQueued || item.Held() {
 						n++
 					}
 				}
@@ -67,8 +67,8 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, task := range tasks {
-					if task.Held() || task.Reason != m.want[task.ID] {
+				for _, item := range tasks {
+					if item.Held() || item.Reason != m.want[item.ID] {
 						return false
 					}
 				}
@@ -120,7 +120,7 @@ func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 			if !reached {
 				t.Fatal("that step was not reached")
 			}
-			if v.State != queue.StateDone && (v.State != queue.StateSkipped || v.Reason != transcode.ClassSession) {
+			if v.State != queue.StateDone && (v.State != queue.StateSkipped || v.Reason != task.ClassSession) {
 				t.Errorf("%s (%s): %s", v.State, v.Reason, v.Error)
 			}
 			if !s.exists(s.path) && !s.exists(mp4) {
@@ -131,7 +131,7 @@ func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 }
 
 // workWith is work with something that happens at step boundaries.
-func (s *site) workWith(at func(boundary string)) transcode.View {
+func (s *site) workWith(at func(boundary string)) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()
 	a, err := newAgent(ctx, agentOptions{

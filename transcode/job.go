@@ -16,6 +16,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // job is one lease of one task: its state, log and folders.
@@ -23,10 +24,10 @@ type job struct {
 	*Pool
 	id      string
 	lease   *queue.Lease
-	source  Source
-	dest    destination // where the MP4 goes; set by locate
-	moved   bool        // the MP4 is somewhere else, and the original has gone
-	journal Journal
+	source  task.Source
+	dest    place // where the MP4 goes; set by locate
+	moved   bool  // the MP4 is somewhere else, and the original has gone
+	journal task.Journal
 	started time.Time // of the session, once core has been asked
 	log     *slog.Logger
 	logFile *os.File
@@ -38,12 +39,12 @@ type job struct {
 // newJob prepares folders and log. The job is usable for end even when an
 // error is returned.
 func (p *Pool) newJob(lease *queue.Lease) (*job, error) {
-	task := lease.Task()
-	j := &job{Pool: p, id: task.ID, lease: lease, log: p.Log.With("session", task.ID)}
-	if err := json.Unmarshal(task.Source, &j.source); err != nil {
-		return j, failure(ClassInternal, fails, "the task does not say where its recording is: %w", err)
+	t := lease.Task()
+	j := &job{Pool: p, id: t.ID, lease: lease, log: p.Log.With("session", t.ID)}
+	if err := json.Unmarshal(t.Source, &j.source); err != nil {
+		return j, task.FailAs(task.ClassInternal, task.Fails, "the task does not say where its recording is: %w", err)
 	}
-	j.journal = JournalOf(task.Data).For(task.Fingerprint)
+	j.journal = task.JournalOf(t.Data).For(t.Fingerprint)
 	if err := os.MkdirAll(j.folder(), 0o750); err != nil {
 		return j, fmt.Errorf("task folder: %w", err)
 	}
@@ -53,7 +54,7 @@ func (p *Pool) newJob(lease *queue.Lease) (*job, error) {
 	}
 	j.logFile = f
 	own := tint.NewTextHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
-	j.log = slog.New(slog.NewMultiHandler(own, p.Log.With("session", task.ID).Handler()))
+	j.log = slog.New(slog.NewMultiHandler(own, p.Log.With("session", t.ID).Handler()))
 	return j, nil
 }
 
@@ -92,7 +93,7 @@ func (j *job) run(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			j.log.Error("a step crashed; please report this", "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			err = failure(ClassInternal, retries, "a step crashed: %v", r)
+			err = task.Failf(task.ClassInternal, "a step crashed: %v", r)
 		}
 	}()
 	for _, step := range []func(context.Context) error{j.locate, j.admit, j.survive, j.makeVideo, j.upload, j.confirm, j.retire, j.finish} {
@@ -106,7 +107,7 @@ func (j *job) run(ctx context.Context) (err error) {
 // survive gives a recording up that agents die of, before it is touched.
 func (j *job) survive(context.Context) error {
 	if n := j.lease.Task().Takeovers; n >= MaxTakeovers {
-		return failure(ClassCrash, fails, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
+		return task.Failf(task.ClassCrash, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
 	}
 	return nil
 }
@@ -137,7 +138,7 @@ func (j *job) note() error { return j.save(func(*queue.Task) {}) }
 func (j *job) save(change func(*queue.Task)) error {
 	err := j.lease.Update(func(t *queue.Task) {
 		change(t)
-		t.Data = encode(j.journal)
+		t.Data = task.Encode(j.journal)
 	})
 	if err != nil {
 		return fmt.Errorf("save the task: %w", err)
@@ -149,7 +150,7 @@ func (j *job) save(change func(*queue.Task)) error {
 // writeView leaves task.json beside the log, for people and scripts. It is
 // a copy: nothing depends on it.
 func (j *job) writeView() {
-	data, err := json.MarshalIndent(ViewOf(j.lease.Task()), "", "  ")
+	data, err := json.MarshalIndent(task.ViewOf(j.lease.Task()), "", "  ")
 	if err != nil {
 		j.log.Debug("task.json", "error", err)
 		return
@@ -179,33 +180,33 @@ func (j *job) end(ctx context.Context, err error) {
 	}
 
 	class, verdict := classify(err)
-	if verdict == retries {
+	if verdict == task.Retries {
 		if j.journal.Tries++; j.journal.Tries >= j.MaxTries {
-			verdict = fails
+			verdict = task.Fails
 		}
 	}
-	if verdict == waits {
+	if verdict == task.Waits {
 		j.holdFor(class, err)
 	}
-	if verdict == settles && class == ClassIncomplete && (j.spooled() || time.Since(j.source.ModTime) > incompleteLimit) {
-		verdict = fails // of an upload, all that there is has come
+	if verdict == task.Settles && class == task.ClassIncomplete && (j.spooled() || time.Since(j.source.ModTime) > incompleteLimit) {
+		verdict = task.Fails // of an upload, all that there is has come
 	}
-	if class == ClassSession && verdict == skips && j.spooled() {
+	if class == task.ClassSession && verdict == task.Skips && j.spooled() {
 		j.uploadDone(j.source.Spool, false) // nobody can look for it any more
 	}
 	if j.owed(class, verdict) {
 		if fallbackErr := j.fallback(ctx, string(class)+": "+oneLine(err)); fallbackErr != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
 			class, verdict = classify(fallbackErr)
-			if verdict != waits { // core or the storage refuses: some day it may not
-				class, verdict = ClassCore, waits
+			if verdict != task.Waits { // core or the storage refuses: some day it may not
+				class, verdict = task.ClassCore, task.Waits
 			}
 			err = fallbackErr
 		}
 	}
-	if verdict == fails {
+	if verdict == task.Fails {
 		if reportErr := j.reportFailure(ctx, class, err); reportErr != nil {
-			class, verdict, err = ClassCore, waits, reportErr
+			class, verdict, err = task.ClassCore, task.Waits, reportErr
 		} else {
 			j.journal.Ended = true
 		}
@@ -214,29 +215,29 @@ func (j *job) end(ctx context.Context, err error) {
 	var state queue.State
 	var next time.Time
 	switch verdict {
-	case skips:
+	case task.Skips:
 		state = queue.StateSkipped
 		j.log.Info("left alone", "reason", class, "detail", err)
-	case fails:
+	case task.Fails:
 		state = queue.StateFailed
 		j.log.Error("failed; the original stays", "reason", class, "error", err, "attempt", attempt)
-	case settles:
+	case task.Settles:
 		state, next = queue.StateSettling, time.Now().Add(j.rest(class))
 		attempt--
 		j.log.Info("not yet", "reason", class, "detail", err, "next", next.Format(time.TimeOnly))
-	case waits, retries:
+	case task.Waits, task.Retries:
 		state, next = queue.StateRetrying, time.Now().Add(queue.Backoff(attempt))
 		j.log.Warn("trying again later", "reason", class, "error", err, "attempt", attempt, "next", next.Format(time.TimeOnly))
 	}
 	if state != queue.StateRetrying { // what a later attempt can use stays
 		os.RemoveAll(j.work())
 	}
-	if verdict == skips || verdict == fails {
+	if verdict == task.Skips || verdict == task.Fails {
 		j.uploadEnded(j.source.Spool)
 	}
 	j.release(func(t *queue.Task) {
 		t.State, t.Next, t.Attempt, t.Reason, t.Error = state, next, attempt, class, oneLine(err)
-		t.Source = encode(j.source)
+		t.Source = task.Encode(j.source)
 		t.Fingerprint = j.source.Fingerprint()
 	})
 }
@@ -244,7 +245,7 @@ func (j *job) end(ctx context.Context, err error) {
 // rest is how long a recording that is not ready is left alone: the settle
 // time at first, ever longer the older the recording is.
 func (j *job) rest(class queue.Class) time.Duration {
-	if class == ClassIncomplete && j.source.Bucket != nil {
+	if class == task.ClassIncomplete && j.source.Bucket != nil {
 		// Objects do not grow. Another part would make it another source.
 		return max(j.Settle, min(incompleteLimit, incompleteLimit-time.Since(j.source.ModTime)))
 	}
@@ -255,7 +256,7 @@ func (j *job) release(change func(*queue.Task)) {
 	j.leave()
 	err := j.lease.Release(func(t *queue.Task) {
 		change(t)
-		t.Data = encode(j.journal)
+		t.Data = task.Encode(j.journal)
 	})
 	if err != nil {
 		j.log.Error("the task could not be put back; it is taken up again when its lease runs out", "error", err)
@@ -263,7 +264,7 @@ func (j *job) release(change func(*queue.Task)) {
 	}
 	j.writeView()
 	if j.Observer != nil {
-		j.Observer.Ended(ViewOf(j.lease.Task()))
+		j.Observer.Ended(task.ViewOf(j.lease.Task()))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
@@ -109,7 +110,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	if err != nil {
 		return err
 	}
-	j.journal.Video = &VideoFacts{
+	j.journal.Video = &task.VideoFacts{
 		SHA256: sum, Size: size, Frames: made.Frames, DurationMS: made.Duration.Milliseconds(),
 		Width: made.Width, Height: made.Height, Source: plan.Source,
 	}
@@ -119,7 +120,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 		j.log.Warn("the video may not show everything", "detail", warning)
 	}
 	j.log.Info("rendered and verified", "frames", made.Frames, "size_mb", megabytes(size),
-		"saved_percent", savedPercent(j.source.Size, size), "seconds", j.journal.RenderSeconds)
+		"saved_percent", task.SavedPercent(j.source.Size, size), "seconds", j.journal.RenderSeconds)
 	return j.note()
 }
 
@@ -176,8 +177,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 			j.log.Warn("the MP4 in place holds less than this recording; it is replaced", "mp4", info.Duration, "recording", plan.Duration())
 			return false, nil
 		}
-		return false, failure(ClassDiffers, fails,
-			"an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
+		return false, task.Failf(task.ClassDiffers, "an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
 			info.Duration.Round(time.Second), j.source.Name(), plan.Duration().Round(time.Second))
 	}
 	if err := j.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
@@ -193,17 +193,9 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 	}
 	j.log.Info("a good MP4 of this recording is in place", "path", j.final())
 	j.journal.Reconciled = true
-	j.journal.Video = &VideoFacts{
+	j.journal.Video = &task.VideoFacts{
 		SHA256: sum, Size: size, Frames: info.Frames, DurationMS: info.Duration.Milliseconds(),
 		Width: info.Width, Height: info.Height, Source: mark.Source,
 	}
 	return true, j.note()
-}
-
-// savedPercent is how much smaller the MP4 is than the recording.
-func savedPercent(before, after int64) float64 {
-	if before == 0 {
-		return 0
-	}
-	return float64(1000*(before-after)/before) / 10
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -45,7 +46,7 @@ func (d *remote) obstacles(ctx context.Context) (found obstacles, err error) {
 	shadows, err := search.Shadows(ctx, d.replay())
 	var inBucket *storage.Error
 	if err != nil && !errors.As(err, &inBucket) {
-		return found, failure(ClassVolume, waits, "%w", err)
+		return found, task.Failf(task.ClassVolume, "%w", err)
 	}
 	if err != nil {
 		return found, err
@@ -176,7 +177,7 @@ func (d *remote) retire(ctx context.Context) error {
 			return d.note()
 		}
 	}
-	return failure(ClassShadowed, retries, "core fetches the original as often as it is taken away: somebody watches the session")
+	return task.FailAs(task.ClassShadowed, task.Retries, "core fetches the original as often as it is taken away: somebody watches the session")
 }
 
 func (d *remote) retireAll(ctx context.Context, found obstacles) error {
@@ -226,7 +227,7 @@ func (d *remote) unchanged(ctx context.Context) error {
 			return err
 		}
 		if o.Size != was.Size || o.ETag != was.ETag {
-			return failure(ClassChanged, settles, "%s changed while it was converted; it stays and is converted again", was.Key)
+			return task.Failf(task.ClassChanged, "%s changed while it was converted; it stays and is converted again", was.Key)
 		}
 	}
 	return nil

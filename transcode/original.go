@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -25,13 +26,13 @@ func (j *job) retireFromVolume() error {
 		if gone, err := j.gone(j.source.Path); err != nil {
 			return err
 		} else if !gone {
-			return failure(ClassVolume, waits, "the replay volume was away for a moment")
+			return task.Failf(task.ClassVolume, "the replay volume was away for a moment")
 		}
 	case err != nil:
 		return err
 	case j.sourceOf(rec).Fingerprint() != j.source.Fingerprint():
 		j.source = j.sourceOf(rec)
-		return failure(ClassChanged, settles, "the recording changed while it was converted; it stays and is converted again")
+		return task.Failf(task.ClassChanged, "the recording changed while it was converted; it stays and is converted again")
 	}
 	for _, rel := range j.retirees() {
 		if err := j.retireOne(rel); err != nil {

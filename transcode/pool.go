@@ -12,6 +12,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
@@ -36,15 +37,15 @@ type Pool struct {
 	Uploaded func(id string, stored bool)
 
 	// Storage tells where MP4s go now: to the bucket that it answers, or to
-	// core's own storage when that is nil. Errors: [ErrNullStorage],
-	// [ErrStorageUnknown], and those of settings that cannot be used. A nil
+	// core's own storage when that is nil. Errors:
+	// [destination.ErrNullStorage], [destination.ErrStorageUnknown], and those of settings that cannot be used. A nil
 	// Storage stands for core's own.
 	Storage func() (storage.Storage, error)
 
 	// Governor, when not nil, says when a task may begin, and paces it.
 	Governor *throttle.Governor
 	// Observer, when not nil, is told of the work, for statistics.
-	Observer Observer
+	Observer task.Observer
 
 	// Boundary, when not nil, is called at every step boundary with its
 	// name. Tests kill the process there.
@@ -61,20 +62,6 @@ type Pool struct {
 	count      sync.Mutex // held while tasks are counted
 	unfinished int        // tasks, when they were counted; guarded by count
 	counted    time.Time  // guarded by count
-}
-
-// What [Pool.Storage] may answer.
-var (
-	ErrNullStorage    = errors.New("core's replay storage for this component is null, which keeps nothing: choose another one for it in JumpServer")
-	ErrStorageUnknown = errors.New("core has not said yet where replays go")
-)
-
-// Observer is told what a pool does, from several goroutines.
-type Observer interface {
-	// Stage tells that a task has left a state after so long.
-	Stage(state queue.State, took time.Duration)
-	// Ended tells what a task came to when it was given back.
-	Ended(View)
 }
 
 // incompleteLimit is how long after its last change a recording whose end is
@@ -132,7 +119,7 @@ func (p *Pool) work(ctx context.Context) {
 // stands still meanwhile: no file is touched here, for that may hang, and no
 // lock is taken that somebody holds who asks the queue.
 func (p *Pool) admits(t queue.Task, beside int) bool {
-	if source := SourceOf(t); source.Spool != "" && !p.inSpool(source) {
+	if source := task.SourceOf(t); source.Spool != "" && !p.inSpool(source) {
 		return false // the upload is in the spool of another agent, and that agent's
 	}
 	p.mu.Lock()

@@ -14,13 +14,13 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // work offers the site's recording to an agent and runs it until the task
 // has ended.
-func (s *site) work(policy cleanup.Policy) transcode.View {
+func (s *site) work(policy cleanup.Policy) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()
 	a, err := newAgent(ctx, agentOptions{
@@ -215,7 +215,7 @@ func TestAnotherRecordingOfTheSessionIsLeftToHumans(t *testing.T) {
 	}
 	s.write(s.path, gz(t, dump(99, 5000, 4))) // as long, and something else
 	v := s.work(cleanup.PolicyDelete)
-	if v.State != queue.StateFailed || v.Reason != transcode.ClassDiffers || !s.exists(s.path) || !s.exists(mp4) {
+	if v.State != queue.StateFailed || v.Reason != task.ClassDiffers || !s.exists(s.path) || !s.exists(mp4) {
 		t.Errorf("%+v", v)
 	}
 
@@ -244,19 +244,19 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 		events []string
 		failed bool // error_reason is set
 	}{
-		"koko JSON":         {data: gz(t, []byte(`{"0.1":"`+string(hexOf(random))+`"}`)), state: queue.StateSkipped, reason: transcode.ClassKind},
-		"asciicast content": {data: gz(t, []byte(`{"version":2,"width":80}`+"\n"+string(hexOf(random)))), state: queue.StateSkipped, reason: transcode.ClassKind},
-		"noise":             {data: random, state: queue.StateSkipped, reason: transcode.ClassKind},
-		"too small":         {data: gz(t, []byte("4.sync,1.1;")), state: queue.StateSkipped, reason: transcode.ClassTooSmall},
-		"session unknown":   {change: func(c *devcore.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: transcode.ClassSession},
-		"ssh by koko":       {change: func(c *devcore.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: transcode.ClassNotGraphical},
+		"koko JSON":         {data: gz(t, []byte(`{"0.1":"`+string(hexOf(random))+`"}`)), state: queue.StateSkipped, reason: task.ClassKind},
+		"asciicast content": {data: gz(t, []byte(`{"version":2,"width":80}`+"\n"+string(hexOf(random)))), state: queue.StateSkipped, reason: task.ClassKind},
+		"noise":             {data: random, state: queue.StateSkipped, reason: task.ClassKind},
+		"too small":         {data: gz(t, []byte("4.sync,1.1;")), state: queue.StateSkipped, reason: task.ClassTooSmall},
+		"session unknown":   {change: func(c *devcore.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: task.ClassSession},
+		"ssh by koko":       {change: func(c *devcore.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: task.ClassNotGraphical},
 		"in the wrong folder": {change: func(c *devcore.Session) { c.Start = c.Start.AddDate(0, 0, 3) }, state: queue.StateSkipped,
-			reason: transcode.ClassMisplaced},
+			reason: task.ClassMisplaced},
 		"session not over": {change: func(c *devcore.Session) { c.Finished, c.End = false, time.Time{} }, state: queue.StateSettling,
-			reason: transcode.ClassSessionActive},
-		"nothing drawn": {data: gz(t, []byte("4.size,1.0,3.320,3.240;4.name,"+lengthOf(hexOf(random))+";4.sync,4.1000;4.sync,4.2000;")), state: queue.StateFailed, reason: transcode.ClassNothingDrawn,
+			reason: task.ClassSessionActive},
+		"nothing drawn": {data: gz(t, []byte("4.size,1.0,3.320,3.240;4.name,"+lengthOf(hexOf(random))+";4.sync,4.1000;4.sync,4.2000;")), state: queue.StateFailed, reason: task.ClassNothingDrawn,
 			events: []string{"replay_convert_start", "replay_convert_failure"}, failed: true},
-		"cut for good": {data: cutHalf(gz(t, dump(7, 1000, 60))), state: queue.StateFailed, reason: transcode.ClassIncomplete},
+		"cut for good": {data: cutHalf(gz(t, dump(7, 1000, 60))), state: queue.StateFailed, reason: task.ClassIncomplete},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,8 +20,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // life is a session's recording through crashes and whatever else happens.
@@ -93,7 +93,7 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 	if err != nil {
 		return "", err
 	}
-	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, transcode.ErrInWork) {
+	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, watcher.ErrInWork) {
 		return "", err
 	}
 	work, cancel := context.WithCancel(ctx)
@@ -104,16 +104,16 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.pool.Run(work) }()
 	for deadline := time.Now().Add(2 * time.Minute); ; {
-		task, err := a.queue.Get(ctx, session)
+		item, err := a.queue.Get(ctx, session)
 		switch {
 		case errors.Is(err, queue.ErrNotFound): // all was done before the queue was lost
 			state = queue.StateDone
 		case err != nil:
 			return "", err
-		case !task.Held() && (task.State.Final() || task.State == queue.StateRetrying):
-			state = task.State
+		case !item.Held() && (item.State.Final() || item.State == queue.StateRetrying):
+			state = item.State
 		case time.Now().After(deadline):
-			return "", fmt.Errorf("the task stays %s", task.State)
+			return "", fmt.Errorf("the task stays %s", item.State)
 		}
 		if state != "" {
 			cancel()

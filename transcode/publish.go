@@ -7,6 +7,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // upload publishes the MP4, unless core has it.
@@ -69,7 +70,7 @@ func (j *job) retire(ctx context.Context) error {
 		return err
 	} else if state != holdsOurs {
 		j.journal.Confirmed, j.journal.Retiring = false, false
-		return failure(ClassNotVisible, retries, "the MP4 is not in place any more; the original stays")
+		return task.Failf(task.ClassNotVisible, "the MP4 is not in place any more; the original stays")
 	}
 	return j.dest.retire(ctx)
 }
@@ -96,6 +97,6 @@ func (j *job) finish(ctx context.Context) error {
 		j.log.Warn("the work folder stays behind until the next clean-up", "error", err)
 	}
 	j.boundary("finished")
-	j.log.Info("done", "mp4", j.final(), "storage", j.journal.Place, "saved_percent", savedPercent(j.source.Size, j.journal.Video.Size))
+	j.log.Info("done", "mp4", j.final(), "storage", j.journal.Place, "saved_percent", task.SavedPercent(j.source.Size, j.journal.Video.Size))
 	return nil
 }

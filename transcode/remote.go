@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // remote is a bucket. MP4s are put there with our own hands and proven by
@@ -152,7 +153,7 @@ func (d *remote) proveAlone(ctx context.Context, key string) error {
 	}
 	if state != holdsOurs {
 		d.journal.Reconciled = false
-		return failure(ClassNotVisible, retries, "the MP4 is not in the storage any more; the original stays")
+		return task.Failf(task.ClassNotVisible, "the MP4 is not in the storage any more; the original stays")
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -27,7 +28,7 @@ func (d *server) place() string { return placeServer }
 
 func (d *server) ready(context.Context) error {
 	if d.ReplayDir == "" {
-		return failure(ClassVolume, waits, "core keeps replays on its own volume and REPLAY_DIR is empty: there is no way to check that core has the MP4")
+		return task.Failf(task.ClassVolume, "core keeps replays on its own volume and REPLAY_DIR is empty: there is no way to check that core has the MP4")
 	}
 	return nil
 }
@@ -133,7 +134,7 @@ func (d *server) confirm(ctx context.Context) error {
 
 // shadowed is the failure of an MP4 that core would not serve.
 func shadowed(by []string) error {
-	return failure(ClassShadowed, fails, "core goes on serving %s, which is not what this MP4 was made from; the original stays",
+	return task.Failf(task.ClassShadowed, "core goes on serving %s, which is not what this MP4 was made from; the original stays",
 		strings.Join(by, " and "))
 }
 
@@ -162,7 +163,7 @@ func (d *server) claimCollision(ctx context.Context) error {
 		return err
 	}
 	if sum != d.journal.Video.SHA256 {
-		return failure(ClassNotVisible, retries, "core stored the upload as %s, with other content", from)
+		return task.Failf(task.ClassNotVisible, "core stored the upload as %s, with other content", from)
 	}
 	if state, err := d.holds(ctx); err != nil {
 		return err
@@ -190,8 +191,7 @@ func (d *server) waitVisible(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return failure(ClassNotVisible, retries,
-				"core took the upload as %s, and it does not appear as %s on the volume: is REPLAY_DIR the replay folder of this core? does SERVER_REPLAY_STORAGE move it away?",
+			return task.Failf(task.ClassNotVisible, "core took the upload as %s, and it does not appear as %s on the volume: is REPLAY_DIR the replay folder of this core? does SERVER_REPLAY_STORAGE move it away?",
 				d.journal.Uploaded, d.final())
 		}
 		select {

@@ -13,6 +13,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -46,16 +47,16 @@ func (j *job) isTwin(file string) bool {
 
 // owed tells whether a session whose upload ends so has no replay yet, and
 // gets the recording itself.
-func (j *job) owed(class queue.Class, v verdict) bool {
+func (j *job) owed(class queue.Class, v task.Verdict) bool {
 	switch class {
-	case ClassDiffers, ClassShadowed: // it has one; which is right a human must tell
+	case task.ClassDiffers, task.ClassShadowed: // it has one; which is right a human must tell
 		return false
-	case ClassNullStorage: // nobody wants it
+	case task.ClassNullStorage: // nobody wants it
 		return false
-	case ClassSession, ClassGone: // there is nowhere to put it, or nothing to put there
+	case task.ClassSession, task.ClassGone: // there is nowhere to put it, or nothing to put there
 		return false
 	}
-	return j.spooled() && (v == fails || v == skips)
+	return j.spooled() && (v == task.Fails || v == task.Skips)
 }
 
 // fallback uploads the recording itself in the layout that it came in, so that

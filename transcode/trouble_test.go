@@ -15,8 +15,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
@@ -65,8 +65,8 @@ func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
 	waitUntil(t, func() bool {
-		task, err := a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateUploading && task.Progress > 0
+		item, err := a.queue.Get(t.Context(), session)
+		return err == nil && item.State == queue.StateUploading && item.Progress > 0
 	})
 	cancel()
 	<-stopped
@@ -95,9 +95,9 @@ func TestAShutdownPutsTheTaskBack(t *testing.T) {
 	if err := a.pool.Run(ctx); err != nil {
 		t.Fatal(err)
 	}
-	task, err := a.queue.Get(t.Context(), session)
-	if err != nil || task.State != queue.StateQueued || task.Held() || task.Attempt != 0 {
-		t.Errorf("%+v, %v", task, err)
+	item, err := a.queue.Get(t.Context(), session)
+	if err != nil || item.State != queue.StateQueued || item.Held() || item.Attempt != 0 {
+		t.Errorf("%+v, %v", item, err)
 	}
 	if err := a.offer(t.Context()); errors.Is(err, queue.ErrActive) {
 		t.Error(err)
@@ -134,26 +134,26 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
-	var task queue.Task
+	var item queue.Task
 	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateRetrying && !task.Held()
+		item, err = a.queue.Get(t.Context(), session)
+		return err == nil && item.State == queue.StateRetrying && !item.Held()
 	})
-	if task.Attempt != 1 || task.Reason != transcode.ClassVerify || time.Until(task.Next) < 5*time.Second {
-		t.Errorf("%+v", task)
+	if item.Attempt != 1 || item.Reason != task.ClassVerify || time.Until(item.Next) < 5*time.Second {
+		t.Errorf("%+v", item)
 	}
 	// The second is the last.
 	if err := a.queue.Retry(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
 	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateFailed && !task.Held()
+		item, err = a.queue.Get(t.Context(), session)
+		return err == nil && item.State == queue.StateFailed && !item.Held()
 	})
 	cancel()
 	<-stopped
-	if !strings.Contains(task.Error, "broken picture") || task.Reason != transcode.ClassVerify {
-		t.Errorf("%s: %s", task.Reason, task.Error)
+	if !strings.Contains(item.Error, "broken picture") || item.Reason != task.ClassVerify {
+		t.Errorf("%s: %s", item.Reason, item.Error)
 	}
 	if !s.exists(s.path) || s.exists(mp4) {
 		t.Errorf("files: %v", s.files())
@@ -199,14 +199,14 @@ func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
-	var task queue.Task
+	var item queue.Task
 	waitUntil(t, func() bool {
-		task, err = a.queue.Get(t.Context(), session)
-		return err == nil && task.State == queue.StateRetrying && !task.Held()
+		item, err = a.queue.Get(t.Context(), session)
+		return err == nil && item.State == queue.StateRetrying && !item.Held()
 	})
 	cancel()
 	<-stopped
-	if task.Reason != transcode.ClassDiskFull || !strings.Contains(task.Error, "MB free") || !s.exists(s.path) {
-		t.Errorf("%s: %s", task.Reason, task.Error)
+	if item.Reason != task.ClassDiskFull || !strings.Contains(item.Error, "MB free") || !s.exists(s.path) {
+		t.Errorf("%s: %s", item.Reason, item.Error)
 	}
 }

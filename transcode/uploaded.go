@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -27,27 +29,27 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	if p.hasEnded(path) {
 		return nil
 	}
-	task, err := p.Queue.Get(ctx, session)
+	t, err := p.Queue.Get(ctx, session)
 	if err != nil && !errors.Is(err, queue.ErrNotFound) {
 		return fmt.Errorf("queue %s: %w", session, err)
 	}
 	if err == nil {
-		switch other := SourceOf(task); {
+		switch other := task.SourceOf(t); {
 		case other.Spool == path:
-			if task.State == queue.StateDone || JournalOf(task.Data).Fallback && task.State.Final() {
+			if t.State == queue.StateDone || task.JournalOf(t.Data).Fallback && t.State.Final() {
 				p.uploadDone(path, true) // the agent died before it could say so
 			}
 			return nil
-		case task.State.Final() || task.State == queue.StateSettling && other.Spool == "":
+		case t.State.Final() || t.State == queue.StateSettling && other.Spool == "":
 		case other.Spool == "" || p.inSpool(other):
-			return fmt.Errorf("%w; spool/%s waits", ErrInWork, path)
+			return fmt.Errorf("%w; spool/%s waits", watcher.ErrInWork, path)
 		}
 	}
 	rec, err := recording.Open(abs(p.SpoolDir, path))
 	if err != nil {
 		return err
 	}
-	return p.submit(ctx, session, Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
+	return p.submit(ctx, session, task.Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
 }
 
 // Spooled says which uploads are in the spool: no others can be worked on
@@ -64,7 +66,7 @@ func (p *Pool) Spooled(paths []string) {
 
 // inSpool tells whether a source is an upload in this agent's spool, as far as
 // it has looked.
-func (p *Pool) inSpool(source Source) bool {
+func (p *Pool) inSpool(source task.Source) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return source.Spool != "" && p.spool[source.Spool]

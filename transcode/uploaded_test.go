@@ -18,6 +18,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // Folders of uploads in the spool, beside spooled.
@@ -56,7 +58,7 @@ func (s *site) uploadAgent(policy cleanup.Policy, boundary func(string)) *agent 
 }
 
 // uploaded works on an upload until its task has ended.
-func (a *agent) uploaded(t *testing.T, place string) transcode.View {
+func (a *agent) uploaded(t *testing.T, place string) task.View {
 	t.Helper()
 	if err := a.pool.Upload(t.Context(), session, place); err != nil {
 		t.Fatal(err)
@@ -102,7 +104,7 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 		}
 	}
 	v := a.uploaded(t, place)
-	if v.State != queue.StateFailed || v.Reason != transcode.ClassCrash {
+	if v.State != queue.StateFailed || v.Reason != task.ClassCrash {
 		t.Errorf("%+v", v)
 	}
 	s.checkAsItIs("crash")
@@ -117,7 +119,7 @@ func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 	s := newSite(t, "3.10.9", false)
 	whole := s.gone()
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
-	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed || v.Reason != transcode.ClassIncomplete {
+	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed || v.Reason != task.ClassIncomplete {
 		t.Errorf("%+v", v)
 	}
 	s.checkAsItIs("incomplete")
@@ -171,7 +173,7 @@ func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 	others := []string{s.upload(second, gz(t, dump(77, 1000, 4))), s.upload(third, gz(t, dump(78, 1000, 4)))}
 	for range 3 {
 		for _, place := range others {
-			if v := a.uploaded(t, place); v.Reason != transcode.ClassDiffers {
+			if v := a.uploaded(t, place); v.Reason != task.ClassDiffers {
 				t.Errorf("%+v", v)
 			}
 		}
@@ -198,10 +200,10 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	if err := a.pool.Upload(t.Context(), session, first); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.pool.Upload(t.Context(), session, again); !errors.Is(err, transcode.ErrInWork) {
+	if err := a.pool.Upload(t.Context(), session, again); !errors.Is(err, watcher.ErrInWork) {
 		t.Error("another upload:", err)
 	}
-	if err := a.offer(t.Context()); !errors.Is(err, transcode.ErrInWork) {
+	if err := a.offer(t.Context()); !errors.Is(err, watcher.ErrInWork) {
 		t.Error("on the volume:", err)
 	}
 	if v := a.uploaded(t, first); v.State != queue.StateDone {
@@ -229,12 +231,12 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := s.upload(third, data)
-	if err := a.pool.Upload(t.Context(), session, late); !errors.Is(err, transcode.ErrInWork) {
+	if err := a.pool.Upload(t.Context(), session, late); !errors.Is(err, watcher.ErrInWork) {
 		t.Error("an upload behind the volume:", err)
 	}
-	for _, v := range []func() (transcode.View, error){
-		func() (transcode.View, error) { return a.settle(t.Context()) },
-		func() (transcode.View, error) { return a.uploaded(t, late), nil },
+	for _, v := range []func() (task.View, error){
+		func() (task.View, error) { return a.settle(t.Context()) },
+		func() (task.View, error) { return a.uploaded(t, late), nil },
 	} {
 		if v, err := v(); err != nil || v.State != queue.StateDone {
 			t.Errorf("%+v, %v", v, err)
@@ -264,7 +266,7 @@ func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	// What is on the volume shadows the MP4 and is another recording: a human's.
-	if v, err := a.settle(t.Context()); err != nil || v.Reason != transcode.ClassShadowed {
+	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassShadowed {
 		t.Errorf("%+v, %v", v, err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // hashFile is the hex SHA-256 of a file's bytes, and their number.
@@ -84,10 +86,10 @@ func exists(path string) (bool, error) {
 func mustMount(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return failure(ClassVolume, waits, "the replay volume is not there: %w", err)
+		return task.Failf(task.ClassVolume, "the replay volume is not there: %w", err)
 	}
 	if len(entries) == 0 {
-		return failure(ClassVolume, waits, "the replay volume at %s is empty: is it mounted?", root)
+		return task.Failf(task.ClassVolume, "the replay volume at %s is empty: is it mounted?", root)
 	}
 	return nil
 }

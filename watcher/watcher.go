@@ -26,6 +26,10 @@ const (
 // taken now: the watcher then offers nothing more until its next poll.
 var ErrBusy = errors.New("too many recordings wait already")
 
+// ErrInWork is what takers of recordings return while another recording of the
+// same session is in progress: this one is to be offered again later.
+var ErrInWork = errors.New("the session has a task in work")
+
 // Watcher watches one replay folder. Its fields are set before Run.
 type Watcher struct {
 	Root       string        // the replay folder

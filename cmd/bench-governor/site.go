@@ -19,8 +19,8 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -221,7 +221,7 @@ func (s *site) endHeld(ctx context.Context, patience time.Duration) error {
 	return nil
 }
 
-func unlucky(v transcode.View) error {
+func unlucky(v task.View) error {
 	if v.Attempt > 0 || v.State == queue.StateFailed || v.State == queue.StateSkipped {
 		return fmt.Errorf("%s is %s after %d attempts: %s", v.ID, v.State, v.Attempt, v.Error)
 	}

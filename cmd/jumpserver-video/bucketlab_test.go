@@ -18,8 +18,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // bucketLab is a lab whose core keeps replays in a bucket of a real server.
@@ -121,7 +121,7 @@ func (b *bucketLab) keys() (all []string) {
 }
 
 // task is a session's task as the agent shows it.
-func (b *bucketLab) task(id string) (v transcode.View) {
+func (b *bucketLab) task(id string) (v task.View) {
 	out, code := b.command("tasks", "show", id, "--json")
 	if code != 0 {
 		return v

@@ -16,8 +16,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -156,12 +156,12 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 }
 
 // watch shows the tasks' progress until all that can end has ended.
-func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]transcode.View, error) {
+func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]task.View, error) {
 	screen := newScreen(d.app.out, logging.Terminal(d.app.out))
 	defer screen.close()
 	for {
 		list, err := agent.Tasks(ctx)
-		views := map[string]transcode.View{}
+		views := map[string]task.View{}
 		for _, v := range list {
 			views[v.ID] = v
 		}
@@ -180,7 +180,7 @@ func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]tra
 }
 
 // settled tells whether every session that should become a task has ended.
-func (d *demo) settled(views map[string]transcode.View) bool {
+func (d *demo) settled(views map[string]task.View) bool {
 	for _, s := range d.seeds {
 		if s.foreign {
 			continue

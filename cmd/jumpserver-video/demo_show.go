@@ -9,8 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // screen shows the demo's sessions: redrawn in place on a terminal, one line
@@ -26,7 +26,7 @@ func newScreen(w io.Writer, live bool) *screen {
 	return &screen{w: w, live: live, last: map[string]queue.State{}}
 }
 
-func (s *screen) show(seeds []seed, views map[string]transcode.View) {
+func (s *screen) show(seeds []seed, views map[string]task.View) {
 	if s.live {
 		if s.lines > 0 {
 			fmt.Fprintf(s.w, "\x1b[%dA", s.lines)
@@ -48,7 +48,7 @@ func (s *screen) show(seeds []seed, views map[string]transcode.View) {
 func (s *screen) close() { fmt.Fprintln(s.w) }
 
 // gauge is one session's line: a bar while it is rendered, else its state.
-func gauge(s seed, v transcode.View, known bool) string {
+func gauge(s seed, v task.View, known bool) string {
 	if !known {
 		if s.foreign {
 			return "not ours to touch"
@@ -64,7 +64,7 @@ func gauge(s seed, v transcode.View, known bool) string {
 }
 
 // result prints the table and fails when anything is not as it should be.
-func (d *demo) result(ctx context.Context, views map[string]transcode.View, took time.Duration) error {
+func (d *demo) result(ctx context.Context, views map[string]task.View, took time.Duration) error {
 	w := tabwriter.NewWriter(d.app.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RECORDING\tBEFORE\tAFTER\tSAVED\tLENGTH\tSPEED\tSTATE\tCORE NOW SERVES")
 	var wrong []string

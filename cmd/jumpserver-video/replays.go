@@ -17,6 +17,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
@@ -42,7 +43,7 @@ func (r *replays) storage() (storage.Storage, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.known {
-		return nil, transcode.ErrStorageUnknown
+		return nil, destination.ErrStorageUnknown
 	}
 	return r.in, r.err
 }
@@ -63,7 +64,7 @@ func (r *replays) trouble() string {
 	defer r.mu.Unlock()
 	switch {
 	case !r.known:
-		return transcode.ErrStorageUnknown.Error()
+		return destination.ErrStorageUnknown.Error()
 	case r.err != nil:
 		return r.err.Error()
 	case r.watcher == nil:
@@ -174,7 +175,7 @@ func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig) (stop func(
 func (r *replays) open(c coreapi.TerminalConfig) (in, listing storage.Storage, err error) {
 	settings, err := storage.Parse(c.ReplayStorage)
 	if err == nil && settings.Target() == storage.TargetNowhere {
-		err = transcode.ErrNullStorage
+		err = destination.ErrNullStorage
 	}
 	if err == nil && settings.Target() == storage.TargetServer {
 		r.log.Info("MP4s go to core's own storage")

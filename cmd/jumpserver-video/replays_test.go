@@ -20,8 +20,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // TestBucketTakesWhatComesFromEverywhere: from the volume, from Lion, and what
@@ -149,10 +149,10 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 		class              queue.Class
 		state              queue.State
 	}{
-		{"wrong credentials", "SECRET_KEY", "wrong", transcode.ClassStorageKeys, queue.StateRetrying},
-		{"missing bucket", "BUCKET", "gone", transcode.ClassStorageSettings, queue.StateRetrying},
-		{"bad settings", "ENDPOINT", "ftp://nowhere", transcode.ClassStorageSettings, queue.StateRetrying},
-		{"null", "TYPE", "null", transcode.ClassNullStorage, queue.StateSkipped},
+		{"wrong credentials", "SECRET_KEY", "wrong", task.ClassStorageKeys, queue.StateRetrying},
+		{"missing bucket", "BUCKET", "gone", task.ClassStorageSettings, queue.StateRetrying},
+		{"bad settings", "ENDPOINT", "ftp://nowhere", task.ClassStorageSettings, queue.StateRetrying},
+		{"null", "TYPE", "null", task.ClassNullStorage, queue.StateSkipped},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -268,9 +268,9 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 		state queue.State
 		class queue.Class
 	}{
-		unknown: {queue.StateSkipped, transcode.ClassSession}, running: {queue.StateSettling, transcode.ClassSessionActive},
-		ssh: {queue.StateSkipped, transcode.ClassNotGraphical}, misplaced: {queue.StateSkipped, transcode.ClassMisplaced},
-		hollow: {queue.StateFailed, transcode.ClassNothingDrawn},
+		unknown: {queue.StateSkipped, task.ClassSession}, running: {queue.StateSettling, task.ClassSessionActive},
+		ssh: {queue.StateSkipped, task.ClassNotGraphical}, misplaced: {queue.StateSkipped, task.ClassMisplaced},
+		hollow: {queue.StateFailed, task.ClassNothingDrawn},
 	} {
 		b.until(string(want.class), func() bool {
 			v := b.task(session)

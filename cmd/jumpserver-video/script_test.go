@@ -16,8 +16,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -98,7 +98,7 @@ func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	q, err := queue.Open(context.Background(), queue.Options{Dir: filepath.Join(dir, "queue"), Owner: "worker-1:9000"})
 	ts.Check(err)
 	end := func(id string, size int64, how func(*queue.Task)) {
-		source, err := json.Marshal(transcode.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size})
+		source, err := json.Marshal(task.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size})
 		ts.Check(err)
 		_, _, err = q.Submit(context.Background(), queue.Task{ID: id, Source: source, Fingerprint: id})
 		ts.Check(err)
@@ -107,17 +107,17 @@ func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Check(lease.Release(how))
 	}
 	failed := func(t *queue.Task) {
-		t.State, t.Reason, t.Error, t.Attempt = queue.StateFailed, transcode.ClassEncoder, "ffmpeg ended with 1", 5
+		t.State, t.Reason, t.Error, t.Attempt = queue.StateFailed, task.ClassEncoder, "ffmpeg ended with 1", 5
 	}
 	const log = "5f946840-ca17-47b4-9b3a-67b7ba28ad0f"
 	end("9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d", 9e6, func(t *queue.Task) {
-		t.State, t.Reason, t.Error = queue.StateSkipped, transcode.ClassKind, "a koko JSON recording"
+		t.State, t.Reason, t.Error = queue.StateSkipped, task.ClassKind, "a koko JSON recording"
 	})
 	end(log, 9e6, failed)
 	end("6a057951-db28-48c5-8c4b-78c8cb39be1a", 8e6, failed)
 	end("aec03eff-9413-4017-b690-a75929062ab6", 31e6, func(t *queue.Task) {
 		t.State = queue.StateDone
-		t.Data, err = json.Marshal(transcode.Journal{RenderSeconds: 41, Video: &transcode.VideoFacts{Size: 3e6, Frames: 2210, DurationMS: 273000}})
+		t.Data, err = json.Marshal(task.Journal{RenderSeconds: 41, Video: &task.VideoFacts{Size: 3e6, Frames: 2210, DurationMS: 273000}})
 		ts.Check(err)
 	})
 	tasks := filepath.Join(dir, "tasks")

@@ -14,8 +14,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
@@ -32,10 +32,10 @@ func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *r
 }
 
 // settlingViews shows recordings that the watcher has found and still waits for.
-func settlingViews(volume *watcher.Watcher) []transcode.View {
-	var views []transcode.View
+func settlingViews(volume *watcher.Watcher) []task.View {
+	var views []task.View
 	for _, c := range volume.Settling() {
-		views = append(views, transcode.View{
+		views = append(views, task.View{
 			ID: c.Session, State: queue.StateSettling, Path: c.Path, Before: c.Size, Created: c.ModTime, Updated: c.ModTime,
 		})
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -56,11 +56,11 @@ func newSite(cfg config.Config, log *slog.Logger) (*site, error) {
 	return s, nil
 }
 
-// Stage implements [transcode.Observer].
+// Stage implements [task.Observer].
 func (s *site) Stage(state queue.State, took time.Duration) { s.metrics.Stage(state, took) }
 
-// Ended implements [transcode.Observer].
-func (s *site) Ended(v transcode.View) {
+// Ended implements [task.Observer].
+func (s *site) Ended(v task.View) {
 	s.metrics.Ended(v)
 	if v.Converted() {
 		s.savings.Add(time.Now(), v.Before, v.After, time.Duration(v.Duration)*time.Millisecond)
@@ -118,7 +118,7 @@ func keepText(cfg config.Config) string {
 }
 
 // settling are the recordings that the watcher has found and waits for.
-func (s *site) settling() []transcode.View {
+func (s *site) settling() []task.View {
 	if s.volume == nil {
 		return nil
 	}

@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -89,7 +89,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	views := []transcode.View{}
+	views := []task.View{}
 	for _, v := range all {
 		if state == "" || string(v.State) == state {
 			views = append(views, v)
@@ -115,7 +115,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 	return w.Flush()
 }
 
-func stateText(v transcode.View) string {
+func stateText(v task.View) string {
 	if (v.State == queue.StateRendering || v.State == queue.StateUploading) && v.Progress > 0 {
 		return fmt.Sprintf("%s %.0f %%", v.State, 100*v.Progress)
 	}
@@ -123,7 +123,7 @@ func stateText(v transcode.View) string {
 }
 
 // detail is why a task stands where it stands, short enough for a table.
-func detail(v transcode.View) string {
+func detail(v task.View) string {
 	if v.Reason == "" {
 		return ""
 	}
@@ -281,7 +281,7 @@ func (a *app) completeSessions(c *cobra.Command, _ []string, _ string) (all []st
 }
 
 // tasksNow are the agent's tasks; none when it does not answer.
-func (a *app) tasksNow(ctx context.Context) []transcode.View {
+func (a *app) tasksNow(ctx context.Context) []task.View {
 	agent, err := a.agent()
 	if err != nil {
 		return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
@@ -218,7 +219,7 @@ func (u *uploads) run(ctx context.Context) error {
 		for _, t := range tasks {
 			switch err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); {
 			case err == nil, ctx.Err() != nil:
-			case errors.Is(err, transcode.ErrInWork):
+			case errors.Is(err, watcher.ErrInWork):
 				u.log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)
 			default:
 				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)

@@ -18,8 +18,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // ErrNoAgent is what calls fail with when nothing answers.
@@ -67,14 +67,14 @@ func same(file string, chain []*x509.Certificate) error {
 }
 
 // Tasks lists all tasks, the one that changed last first.
-func (c *Client) Tasks(ctx context.Context) ([]transcode.View, error) {
-	var views []transcode.View
+func (c *Client) Tasks(ctx context.Context) ([]task.View, error) {
+	var views []task.View
 	return views, c.call(ctx, http.MethodGet, "/tasks", &views)
 }
 
 // Task is one task.
-func (c *Client) Task(ctx context.Context, id string) (transcode.View, error) {
-	var v transcode.View
+func (c *Client) Task(ctx context.Context, id string) (task.View, error) {
+	var v task.View
 	return v, c.call(ctx, http.MethodGet, "/tasks/"+url.PathEscape(id), &v)
 }
 

@@ -28,8 +28,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // Prefix is where the API lives.
@@ -38,9 +38,9 @@ const Prefix = "/video-worker/api"
 // Server answers the API's calls.
 type Server struct {
 	Queue    *queue.Queue
-	TasksDir string                  // where task logs are
-	Settling func() []transcode.View // recordings found and not yet queued; may be nil
-	Token    string                  // bearer token; empty = this host only
+	TasksDir string             // where task logs are
+	Settling func() []task.View // recordings found and not yet queued; may be nil
+	Token    string             // bearer token; empty = this host only
 	Log      *slog.Logger
 }
 
@@ -71,24 +71,24 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusServiceUnavailable, err)
 		return
 	}
-	views := []transcode.View{}
+	views := []task.View{}
 	for _, t := range tasks {
-		views = append(views, transcode.ViewOf(t))
+		views = append(views, task.ViewOf(t))
 	}
 	if s.Settling != nil {
 		views = append(views, s.Settling()...)
 	}
-	slices.SortStableFunc(views, func(a, b transcode.View) int { return b.Updated.Compare(a.Updated) })
+	slices.SortStableFunc(views, func(a, b task.View) int { return b.Updated.Compare(a.Updated) })
 	s.answer(w, views)
 }
 
 func (s *Server) show(w http.ResponseWriter, r *http.Request) {
-	task, err := s.Queue.Get(r.Context(), r.PathValue("id"))
+	t, err := s.Queue.Get(r.Context(), r.PathValue("id"))
 	if err != nil {
 		s.notFoundOr(w, err)
 		return
 	}
-	s.answer(w, transcode.ViewOf(task))
+	s.answer(w, task.ViewOf(t))
 }
 
 func (s *Server) log(w http.ResponseWriter, r *http.Request) {

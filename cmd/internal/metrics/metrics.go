@@ -18,8 +18,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
@@ -112,14 +112,14 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 3, Timeout: 20 * time.Second})
 }
 
-// Stage implements [transcode.Observer].
+// Stage implements [task.Observer].
 func (m *Metrics) Stage(state queue.State, took time.Duration) {
 	m.stages.WithLabelValues(string(state)).Observe(took.Seconds())
 }
 
-// Ended implements [transcode.Observer]. An MP4 that was in place already
+// Ended implements [task.Observer]. An MP4 that was in place already
 // counts as an attempt and not as a conversion.
-func (m *Metrics) Ended(v transcode.View) {
+func (m *Metrics) Ended(v task.View) {
 	m.ended.WithLabelValues(string(v.State), string(v.Reason)).Inc()
 	if !v.Converted() {
 		return
@@ -142,7 +142,7 @@ func (m *Metrics) Storage(call, outcome string, took time.Duration) {
 // Sources are asked at each scrape. Those that may be nil are left out then.
 type Sources struct {
 	Tasks    func(context.Context) ([]queue.Task, error)
-	Settling func() []transcode.View // recordings found and not yet queued; may be nil
+	Settling func() []task.View // recordings found and not yet queued; may be nil
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
 	// Bucket is how the replay storage stands that is a bucket; false when

@@ -14,8 +14,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
@@ -27,7 +27,7 @@ func busy(tasks []queue.Task, err error) *Metrics {
 	m := New(Build{Version: "v1.2.3", Commit: "abc", Date: "2026-11-22"})
 	m.Watch(Sources{
 		Tasks:    func(context.Context) ([]queue.Task, error) { return tasks, err },
-		Settling: func() []transcode.View { return make([]transcode.View, 2) },
+		Settling: func() []task.View { return make([]task.View, 2) },
 		Core: func() coreapi.State {
 			return coreapi.State{Registered: true, Online: true, LastBeat: time.Unix(1000, 5e8)}
 		},
@@ -49,7 +49,7 @@ func busy(tasks []queue.Task, err error) *Metrics {
 func TestNames(t *testing.T) {
 	m := busy([]queue.Task{{State: queue.StateQueued, Created: time.Now()}}, nil)
 	m.Stage(queue.StateRendering, time.Second)
-	m.Ended(transcode.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
+	m.Ended(task.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
 	m.Storage("put", "ok", time.Second)
 	problems, err := testutil.GatherAndLint(m.registry)
@@ -114,10 +114,10 @@ func TestAQueueThatDoesNotAnswer(t *testing.T) {
 // not, and one that is larger takes nothing back: counters only grow.
 func TestSaved(t *testing.T) {
 	m := busy(nil, nil)
-	m.Ended(transcode.View{State: queue.StateDone, Seconds: 2, Before: 1000, After: 100, Frames: 30, Duration: 2500})
-	m.Ended(transcode.View{State: queue.StateDone, Seconds: 2, Before: 10, After: 20, Frames: 1, Duration: 500})
-	m.Ended(transcode.View{State: queue.StateDone, Before: 5000, After: 500, Frames: 30, Duration: 2500})
-	m.Ended(transcode.View{State: queue.StateFailed, Reason: "encoder", Before: 5000})
+	m.Ended(task.View{State: queue.StateDone, Seconds: 2, Before: 1000, After: 100, Frames: 30, Duration: 2500})
+	m.Ended(task.View{State: queue.StateDone, Seconds: 2, Before: 10, After: 20, Frames: 1, Duration: 500})
+	m.Ended(task.View{State: queue.StateDone, Before: 5000, After: 500, Frames: 30, Duration: 2500})
+	m.Ended(task.View{State: queue.StateFailed, Reason: "encoder", Before: 5000})
 	m.Core("upload_replay", "unavailable", time.Second)
 	m.Storage("put", "full", time.Second)
 	text := scrape(t, m)

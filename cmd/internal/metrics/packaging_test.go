@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 const (
@@ -24,7 +24,7 @@ func exercised(t *testing.T) string {
 	t.Helper()
 	m := busy([]queue.Task{{State: queue.StateFailed, Reason: "encoder", Created: time.Now()}}, nil)
 	m.Stage(queue.StateRendering, time.Second)
-	m.Ended(transcode.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
+	m.Ended(task.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
 	m.Storage("put", "ok", time.Second)
 	return scrape(t, m)

@@ -15,8 +15,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -68,7 +68,7 @@ func newLab(t *testing.T, token string) *lab {
 	l.page = &Server{
 		Version: "v1.2.3 (abcdef0, 2026-11-22)", Token: token, CoreURL: "http://core.example:8080", Keep: "Originals are in the trash for 7 days.",
 		Tasks:    q.List,
-		Settling: func() []transcode.View { return nil },
+		Settling: func() []task.View { return nil },
 		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
 		Volume:   func() watcher.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.volume },
 		Storage:  func() Storage { l.mu.Lock(); defer l.mu.Unlock(); return l.storage },
@@ -127,26 +127,26 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		}
 	}
 	fill(working, 412e6, nil)
-	l.second = l.lease(t, verifying, 28e6, func(task *queue.Task) { task.State = queue.StateVerifying })
-	for i, class := range []queue.Class{transcode.ClassVerify, transcode.ClassVerify, transcode.ClassDiskFull, transcode.ClassKind, transcode.ClassKind} {
+	l.second = l.lease(t, verifying, 28e6, func(item *queue.Task) { item.State = queue.StateVerifying })
+	for i, class := range []queue.Class{task.ClassVerify, task.ClassVerify, task.ClassDiskFull, task.ClassKind, task.ClassKind} {
 		id := []string{failed, "6a057951-db28-48c5-8c4b-78c8cb39be1a", "7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", "8c279b73-fd4a-4ae7-8e6d-9aeaed5bd03c", "9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d"}[i]
-		fill(id, 9e6, func(task *queue.Task) {
-			task.Reason, task.Error = class, "frame 812 is not what was drawn: SSIM 0.41"
+		fill(id, 9e6, func(item *queue.Task) {
+			item.Reason, item.Error = class, "frame 812 is not what was drawn: SSIM 0.41"
 			switch class {
-			case transcode.ClassDiskFull:
-				task.State, task.Error, task.Next, task.Attempt = queue.StateRetrying, "no space left on device", time.Now().Add(4*time.Minute), 3
-			case transcode.ClassKind:
-				task.State, task.Error = queue.StateSkipped, "a koko JSON recording"
+			case task.ClassDiskFull:
+				item.State, item.Error, item.Next, item.Attempt = queue.StateRetrying, "no space left on device", time.Now().Add(4*time.Minute), 3
+			case task.ClassKind:
+				item.State, item.Error = queue.StateSkipped, "a koko JSON recording"
 			default:
-				task.State, task.Attempt = queue.StateFailed, 5
+				item.State, item.Attempt = queue.StateFailed, 5
 			}
 		})
 	}
 	for i := range 6 {
 		id := done[:35] + string("0123456789abcdef"[i+6])
-		fill(id, 31e6+int64(i)*7e6, func(task *queue.Task) {
-			task.State, task.Progress = queue.StateDone, 1
-			task.Data = journal(transcode.Journal{RenderSeconds: 41, Video: &transcode.VideoFacts{
+		fill(id, 31e6+int64(i)*7e6, func(item *queue.Task) {
+			item.State, item.Progress = queue.StateDone, 1
+			item.Data = journal(task.Journal{RenderSeconds: 41, Video: &task.VideoFacts{
 				Size: 3e6 + int64(i)*4e5, Frames: 2210, DurationMS: 273000, Width: 1920, Height: 1080,
 			}})
 		})
@@ -159,14 +159,14 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		t.Fatal(err)
 	}
 	log := "2026-11-22 10:00:00 INF rendering size_mb=9 width=1280 height=800\n2026-11-22 10:00:41 ERR failed; <b>the original</b> stays where it is reason=verification\n"
-	for _, task := range all {
-		if task.ID == working {
+	for _, item := range all {
+		if item.ID == working {
 			continue // has no log, as when another agent is at it
 		}
-		if err := os.MkdirAll(filepath.Join(tasks, task.ID), 0o750); err != nil {
+		if err := os.MkdirAll(filepath.Join(tasks, item.ID), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(tasks, task.ID, "task.log"), []byte(log), 0o640); err != nil {
+		if err := os.WriteFile(filepath.Join(tasks, item.ID, "task.log"), []byte(log), 0o640); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -174,7 +174,7 @@ func (l *lab) seed(t *testing.T, tasks string) {
 
 func (l *lab) submit(t *testing.T, id string, size int64) {
 	t.Helper()
-	source := transcode.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size, ModTime: time.Now().Add(-time.Hour)}
+	source := task.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size, ModTime: time.Now().Add(-time.Hour)}
 	_, _, err := l.queue.Submit(t.Context(), queue.Task{ID: id, Source: journal(source), Fingerprint: source.Fingerprint()})
 	if err != nil {
 		t.Fatal(err)
@@ -184,7 +184,7 @@ func (l *lab) submit(t *testing.T, id string, size int64) {
 // take submits a task and leases it, drawing at 37 %.
 func (l *lab) take(t *testing.T, id string, size int64) *queue.Lease {
 	t.Helper()
-	return l.lease(t, id, size, func(task *queue.Task) { task.State = queue.StateRendering })
+	return l.lease(t, id, size, func(item *queue.Task) { item.State = queue.StateRendering })
 }
 
 func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task)) *queue.Lease {
@@ -217,12 +217,12 @@ func (l *lab) set(change func()) {
 func (l *lab) state(t *testing.T, id string, want queue.State) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		task, err := l.queue.Get(context.WithoutCancel(t.Context()), id)
-		if err == nil && task.State == want {
+		item, err := l.queue.Get(context.WithoutCancel(t.Context()), id)
+		if err == nil && item.State == want {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s is %s (%v), want %s", id, task.State, err, want)
+			t.Fatalf("%s is %s (%v), want %s", id, item.State, err, want)
 		}
 	}
 }

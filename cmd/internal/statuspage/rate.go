@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // Rate is how fast work has gone within the last hour, while there was any.
@@ -31,7 +31,7 @@ type span struct{ from, to time.Time }
 
 // add counts a task that is done. One that began before the window counts
 // with the part of it that lies within.
-func (w *window) add(v transcode.View) {
+func (w *window) add(v task.View) {
 	w.tasks++
 	if v.Seconds <= 0 {
 		return // the MP4 was in place: nothing was rendered

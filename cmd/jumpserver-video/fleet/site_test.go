@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -201,7 +201,7 @@ func (s *site) notebook() {
 }
 
 // ends looks at what there is of each session.
-func (s *site) ends(ctx context.Context, tasks map[string]transcode.View) map[string]outcome {
+func (s *site) ends(ctx context.Context, tasks map[string]task.View) map[string]outcome {
 	all := map[string]outcome{}
 	for id := range s.marks {
 		session, _ := s.core.Session(id)

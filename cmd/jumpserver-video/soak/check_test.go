@@ -17,8 +17,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -86,7 +86,7 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 }
 
 // verdict lists all that is not as it must be.
-func (w *town) verdict(ctx context.Context, tasks map[string]transcode.View, events map[string][]string) (wrong []string) {
+func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events map[string][]string) (wrong []string) {
 	w.mu.Lock()
 	wrong = slices.Clone(w.faults)
 	w.mu.Unlock()
@@ -159,7 +159,7 @@ func (w *town) often(i *item) int {
 
 // isServed: core's UI plays the MP4 of this very recording, and every original
 // that there was is in a trash.
-func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string]transcode.View) error {
+func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string]task.View) error {
 	replay, err := w.core.Served(ctx, i.id)
 	if err != nil {
 		return err
@@ -216,7 +216,7 @@ func (w *town) decodes(ctx context.Context, most int) (wrong []string) {
 }
 
 // isLeft: every byte is where it was, and the task says why.
-func isLeft(i *item, all tree, tasks map[string]transcode.View) error {
+func isLeft(i *item, all tree, tasks map[string]task.View) error {
 	for name, data := range i.files {
 		if all.live[name] != sum(data) {
 			return fmt.Errorf("%s is not as it was", name)

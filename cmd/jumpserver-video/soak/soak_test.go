@@ -16,8 +16,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
@@ -154,8 +154,8 @@ func (w *town) until(ctx context.Context, what string, ok func() bool) {
 }
 
 // views are all tasks as the agent shows them.
-func (w *town) views(ctx context.Context) map[string]transcode.View {
-	all := map[string]transcode.View{}
+func (w *town) views(ctx context.Context) map[string]task.View {
+	all := map[string]task.View{}
 	views, err := w.tasks.Tasks(ctx)
 	if err != nil {
 		w.log.Warn("no tasks", "error", err.Error())
@@ -233,7 +233,7 @@ func summary(samples []sample) string {
 	return fmt.Sprintf("at most:              %s; slowest answer %s", most, slowest.Round(time.Millisecond))
 }
 
-func outcomes(w *town, tasks map[string]transcode.View) map[string]int {
+func outcomes(w *town, tasks map[string]task.View) map[string]int {
 	n := map[string]int{}
 	for id, i := range w.items {
 		n[fmt.Sprintf("%s: %s %s", i.kind, tasks[id].State, tasks[id].Reason)]++
@@ -242,7 +242,7 @@ func outcomes(w *town, tasks map[string]transcode.View) map[string]int {
 }
 
 // tamper makes sure that the checker finds what it is there for.
-func (w *town) tamper(t *testing.T, tasks map[string]transcode.View, told map[string][]string) {
+func (w *town) tamper(t *testing.T, tasks map[string]task.View, told map[string][]string) {
 	t.Helper()
 	for name, spoil := range map[string]func(i *item) bool{
 		"a lost MP4": func(i *item) bool {

@@ -1,65 +1,10 @@
-package transcode
+package task
 
 import (
-	"crypto/sha256"
 	"encoding/json"
-	"fmt"
-	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
-
-// Source says where a task's recording lies.
-type Source struct {
-	// Path is relative to the replay folder: D/S.replay.gz, or
-	// D/S/S.replay.json for a parts recording.
-	Path string `json:"path"`
-	// Spool is instead of Path for an upload: relative to the spool, in the
-	// folder named by the upload's id.
-	Spool string `json:"spool,omitempty"`
-	// Bucket is instead of Path for a recording in a replay storage.
-	Bucket *BucketSource `json:"bucket,omitempty"`
-	// Size is the recording's size in bytes, all files together, and
-	// ModTime its newest modification, both when it was found.
-	Size    int64     `json:"size"`
-	ModTime time.Time `json:"mod_time"`
-}
-
-// BucketSource is a recording in a bucket.
-type BucketSource struct {
-	// Place names the bucket.
-	Place string `json:"place"`
-	// Key is D/S.replay.gz, or D/S/S.replay.json for a recording in parts.
-	Key string `json:"key"`
-	// Objects are all of its objects as listed, Key's first.
-	Objects []storage.Object `json:"objects"`
-}
-
-// Name is where the recording lies, for people.
-func (s Source) Name() string {
-	switch {
-	case s.Bucket != nil:
-		return s.Bucket.Place + "/" + s.Bucket.Key
-	case s.Spool != "":
-		return "spool/" + s.Spool
-	default:
-		return s.Path
-	}
-}
-
-// Fingerprint identifies the recording as far as names, size and time can,
-// and in a bucket the server's tags.
-func (s Source) Fingerprint() string {
-	if s.Bucket != nil {
-		h := sha256.New()
-		for _, o := range s.Bucket.Objects {
-			fmt.Fprintln(h, o.Key, o.Size, o.ETag)
-		}
-		return fmt.Sprintf("%s|%s|%x", s.Bucket.Place, s.Bucket.Key, h.Sum(nil))
-	}
-	return fmt.Sprintf("%s|%d|%d", s.Path+s.Spool, s.Size, s.ModTime.UnixNano())
-}
 
 // Journal is what a task has done so far, kept durably with the task.
 type Journal struct {
@@ -156,7 +101,8 @@ func (j Journal) For(fingerprint string) Journal {
 	return j
 }
 
-func encode(v any) json.RawMessage {
+// Encode returns v, plain data of this package, as a queue record keeps it.
+func Encode(v any) json.RawMessage {
 	data, err := json.Marshal(v)
 	if err != nil { // only plain data is encoded here
 		panic(err)

@@ -1,7 +1,6 @@
-package transcode
+package task
 
 import (
-	"encoding/json"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -38,13 +37,6 @@ type View struct {
 // before.
 func (v View) Converted() bool { return v.State == queue.StateDone && v.Seconds > 0 }
 
-// SourceOf says where a task's recording lies: nowhere, if that cannot be read.
-func SourceOf(t queue.Task) Source {
-	var source Source
-	_ = json.Unmarshal(t.Source, &source) // shows as empty
-	return source
-}
-
 // ViewOf shows a task.
 func ViewOf(t queue.Task) View {
 	source := SourceOf(t)
@@ -58,11 +50,28 @@ func ViewOf(t queue.Task) View {
 		v.Next = &t.Next
 	}
 	if video := journal.Video; video != nil {
-		v.After, v.Saved = video.Size, savedPercent(source.Size, video.Size)
+		v.After, v.Saved = video.Size, SavedPercent(source.Size, video.Size)
 		v.Duration, v.Frames, v.Width, v.Height = video.DurationMS, video.Frames, video.Width, video.Height
 		if v.Seconds > 0 {
 			v.Speed = float64(video.DurationMS) / 1000 / v.Seconds
 		}
 	}
 	return v
+}
+
+// SavedPercent returns how much smaller an MP4 of after bytes is than its
+// recording of before bytes, in percent of before, with one decimal place.
+func SavedPercent(before, after int64) float64 {
+	if before == 0 {
+		return 0
+	}
+	return float64(1000*(before-after)/before) / 10
+}
+
+// Observer is told what a pool does, from several goroutines.
+type Observer interface {
+	// Stage tells that a task has left a state after so long.
+	Stage(state queue.State, took time.Duration)
+	// Ended tells what a task came to when it was given back.
+	Ended(View)
 }

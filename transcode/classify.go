@@ -1,0 +1,121 @@
+package transcode
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+)
+
+// classify returns the class of any error that a step may return, and what it
+// means for the task.
+func classify(err error) (task.Class, task.Verdict) {
+	var step *task.Failure
+	if errors.As(err, &step) {
+		return step.Class, step.Verdict
+	}
+	class := classOf(err)
+	return class, task.ReasonOf(class).Verdict
+}
+
+// classOf returns the class of an error that does not know it.
+func classOf(err error) task.Class {
+	var kind *recording.KindError
+	var missing *recording.MissingPartError
+	var syntax *guac.SyntaxError
+	var verify *video.VerifyError
+	var bucket *storage.Error
+	is := func(targets ...error) bool {
+		for _, t := range targets {
+			if errors.Is(err, t) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case errors.As(err, &bucket):
+		return classifyStorage(bucket)
+	case is(destination.ErrNullStorage):
+		return task.ClassNullStorage
+	case is(destination.ErrStorageUnknown):
+		return task.ClassCore
+
+	case errors.As(err, &kind):
+		return task.ClassKind
+	case errors.As(err, &missing), is(render.ErrCut):
+		return task.ClassIncomplete
+	case is(guac.ErrNothingDrawn):
+		return task.ClassNothingDrawn
+	case is(guac.ErrNotGuacamole, guac.ErrEmpty), errors.As(err, &syntax):
+		return task.ClassUndecodable
+	case errors.As(err, &verify):
+		return task.ClassVerify
+	case is(video.ErrNoFFmpeg):
+		return task.ClassFFmpeg
+
+	case is(coreapi.ErrNotFound):
+		return task.ClassSession
+	case is(coreapi.ErrUnauthorized, coreapi.ErrForbidden):
+		return task.ClassCredentials
+	case is(coreapi.ErrCoreStorage):
+		return task.ClassCoreStorage
+	case is(coreapi.ErrUnavailable, coreapi.ErrAmbiguous, coreapi.ErrProtocol, coreapi.ErrRedirected, coreapi.ErrCertificate):
+		return task.ClassCore
+	case is(coreapi.ErrTooLarge):
+		return task.ClassTooLarge
+	case is(coreapi.ErrBadForm):
+		return task.ClassCoreRefused
+
+	case is(syscall.ENOSPC, syscall.EDQUOT):
+		return task.ClassDiskFull
+	case is(syscall.EROFS):
+		return task.ClassReadOnly
+	case is(syscall.ESTALE, syscall.EIO, syscall.ENOTCONN, syscall.ETIMEDOUT, syscall.EHOSTDOWN, syscall.ENODEV):
+		return task.ClassVolume
+	case is(fs.ErrPermission):
+		return task.ClassPermission
+	case is(context.DeadlineExceeded):
+		return task.ClassVolume
+	default:
+		return task.ClassInternal
+	}
+}
+
+// storageClasses are the classes of the kinds of storage errors.
+var storageClasses = []struct {
+	kind  error
+	class task.Class
+}{
+	{storage.ErrNotFound, task.ClassNotVisible},
+	{storage.ErrNoBucket, task.ClassStorageSettings},
+	{storage.ErrConfig, task.ClassStorageSettings},
+	{storage.ErrRegion, task.ClassStorageSettings},
+	{storage.ErrCertificate, task.ClassStorageSettings},
+	{storage.ErrCredentials, task.ClassStorageKeys},
+	{storage.ErrForbidden, task.ClassStorageKeys},
+	{storage.ErrClock, task.ClassStorageKeys},
+	{storage.ErrFull, task.ClassStorageFull},
+	{storage.ErrUnavailable, task.ClassStorage},
+	{storage.ErrDamaged, task.ClassStorageDamaged},
+	{storage.ErrArchived, task.ClassArchived},
+}
+
+// classifyStorage is classOf for the errors of replay storages.
+func classifyStorage(err *storage.Error) task.Class {
+	for _, c := range storageClasses {
+		if errors.Is(err.Kind, c.kind) {
+			return c.class
+		}
+	}
+	return task.ClassStorageRefused
+}
