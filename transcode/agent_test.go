@@ -37,6 +37,8 @@ type site struct {
 	core *devcore.Server
 	dir  string
 	path string // of the recording, below the replay folder
+
+	maxTakeovers int // of the pools that work makes; 0 = the default
 }
 
 // start is 2024-04-24 01:15 in Shanghai: the folder is the day before.

@@ -20,7 +20,6 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -216,8 +215,7 @@ func TestARecordingThatKillsTheAgentIsGivenUp(t *testing.T) {
 			t.Fatal("the agent was not killed")
 		}
 	}
-	transcode.MaxTakeovers = 2
-	t.Cleanup(func() { transcode.MaxTakeovers = 8 })
+	s.maxTakeovers = 2
 	v := s.work(cleanup.PolicyTrash)
 	if v.State != queue.StateFailed || v.Reason != task.ClassCrash || !s.exists(s.path) {
 		t.Errorf("%+v", v)

@@ -1,6 +1,14 @@
-// Package transcode works on recordings: a [Pool] leases tasks from the
-// queue and takes each through its steps until the session's MP4 is what core
+// Package transcode works on recordings: a [Pool] takes them in as tasks,
+// leases tasks from the queue as load and breakers admit, and hands each to a
+// job, which takes it through its steps until the session's MP4 is what core
 // serves and the original is out of the way.
+//
+// Four packages share the work, and imports run one way:
+//
+//	transcode              the pool: takes in, leases, admits, hands over
+//	transcode/job          one lease of one task: the steps, and how it ends
+//	transcode/destination  where MP4s go, as a library
+//	transcode/task         the vocabulary: sources, journals, views, reasons
 //
 // # Steps
 //
@@ -15,12 +23,13 @@
 // task goes straight to confirming.
 //
 // Where the MP4 goes is core's choice: its own storage or a bucket, each of
-// them a destination with what uploading, confirming and retiring mean there.
+// them a [destination.Destination] with what uploading, confirming and
+// retiring mean there.
 //
 // # Crashes
 //
-// Every step is idempotent and the task's [task.Journal] is written durably before
-// a step's effects are relied upon, so that a process killed anywhere is
+// Every step is idempotent and the task's [task.Journal] is written durably
+// before a step's effects are relied upon, so that a process killed anywhere is
 // followed by one that repeats the step without harm. The two things that
 // must not be repeated are guarded: a lifecycle event is marked before it is
 // sent and never sent again (at most once, and exactly once unless the
@@ -31,5 +40,6 @@
 //
 // Each failure has a [task.Class] that says what is wrong in one word, and a
 // verdict: wait for the environment (core, the volume, disk space), try again
-// a few times, give up, or leave the recording alone for good. See classify.go and [task.Reasons].
+// a few times, give up, or leave the recording alone for good. The table
+// [task.Reasons] has both, with words for people.
 package transcode

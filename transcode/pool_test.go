@@ -30,6 +30,7 @@ func (s *site) work(policy cleanup.Policy) task.View {
 		s.t.Fatal(err)
 	}
 	defer a.queue.Close()
+	a.pool.MaxTakeovers = s.maxTakeovers
 	if err := a.offer(ctx); err != nil {
 		s.t.Fatal(err)
 	}

@@ -16,7 +16,6 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -94,9 +93,8 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 			t.Fatal("the agent was not killed")
 		}
 	}
-	transcode.MaxTakeovers = 2
-	t.Cleanup(func() { transcode.MaxTakeovers = 8 })
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	a.pool.MaxTakeovers = 2
 	var done []string
 	a.pool.Uploaded = func(id string, stored bool) {
 		if stored {

@@ -17,29 +17,19 @@ type Journal struct {
 	Date string `json:"date,omitempty"`
 	// Video is the verified MP4, from verifying on.
 	Video *VideoFacts `json:"video,omitempty"`
-	// Reconciled: the MP4 was in place before the task began.
-	Reconciled bool `json:"reconciled,omitempty"`
 	// Place is where the MP4 goes: core's own storage or a bucket. What
 	// follows speaks of it.
 	Place string `json:"place,omitempty"`
 	// Uploaded is the address core answered for the upload, or the key.
 	Uploaded string `json:"uploaded,omitempty"`
-	// Confirmed: the MP4 was read back from there.
-	Confirmed bool `json:"confirmed,omitempty"`
-	// Retiring: from here on the original may be gone.
-	Retiring bool `json:"retiring,omitempty"`
-	// Fallback: the recording itself was uploaded, as it cannot be converted.
-	Fallback bool `json:"fallback,omitempty"`
+	// Reached is how far the task has come for good.
+	Reached Milestone `json:"reached,omitzero"`
 	// Stored lists the files of the recording itself that were uploaded.
 	Stored []string `json:"stored,omitempty"`
 	// Retired lists where the originals went.
 	Retired []string `json:"retired,omitempty"`
-	// Marked: the session was told has_replay.
-	Marked bool `json:"marked,omitempty"`
 	// Tries counts failures that may be the recording's own fault.
 	Tries int `json:"tries,omitempty"`
-	// Ended: the task was declared failed; a retry begins a new journal.
-	Ended bool `json:"ended,omitempty"`
 	// RenderSeconds is how long rendering and verifying took.
 	RenderSeconds float64 `json:"render_seconds,omitempty"`
 	// Warnings are for the people who look at the video.
@@ -54,7 +44,8 @@ type VideoFacts struct {
 	DurationMS int64  `json:"duration_ms"`
 	Width      int    `json:"width"`
 	Height     int    `json:"height"`
-	Source     string `json:"source"` // render.Plan.Source
+	Source     string `json:"source"`             // SHA-256 of the recording's uncompressed content, hex
+	InPlace    bool   `json:"in_place,omitempty"` // it was there before the task began, and was proven good
 }
 
 // EventState is how far a lifecycle event has come.
@@ -70,22 +61,51 @@ const (
 	EventUnsure EventState = "unsure"
 )
 
-// JournalOf reads a task's journal; an empty one when there is none.
+// JournalOf returns a task's journal; an empty one when there is none that can
+// be read.
 func JournalOf(data json.RawMessage) Journal {
 	var j Journal
-	if len(data) > 0 {
-		_ = json.Unmarshal(data, &j) // a journal that cannot be read is no journal
+	if len(data) == 0 || json.Unmarshal(data, &j) != nil {
+		return Journal{}
+	}
+	if j.Reached == ReachedNothing {
+		j.readFlags(data)
 	}
 	return j
 }
 
-// For is the journal to go on with for a source: this one, or a new one when
-// the task was declared failed or the source has become another. A recording
+// readFlags reads how far a task has come from a journal of the first agents,
+// which kept that in six flags: a queue outlives an upgrade.
+func (j *Journal) readFlags(data json.RawMessage) {
+	var was struct{ Reconciled, Confirmed, Retiring, Fallback, Marked, Ended bool }
+	if json.Unmarshal(data, &was) != nil {
+		return
+	}
+	switch {
+	case was.Marked:
+		j.Reached = ReachedMarked
+	case was.Retiring:
+		j.Reached = ReachedRetiring
+	case was.Confirmed:
+		j.Reached = ReachedConfirmed
+	case was.Fallback:
+		j.Reached = ReachedAsIs
+	}
+	if was.Ended {
+		j.Reached = j.Reached.Fail()
+	}
+	if j.Video != nil {
+		j.Video.InPlace = was.Reconciled
+	}
+}
+
+// For returns the journal to go on with for a source: this one, or a new one
+// when the task was declared failed or the source has become another. A recording
 // that changed while it was converted does not have its events sent again, nor
 // does one that was uploaded as it is and is then found where it went.
 func (j Journal) For(fingerprint string) Journal {
 	switch {
-	case j.Ended && j.Fallback && j.Fingerprint != fingerprint:
+	case j.Reached == ReachedFailedAsIs && j.Fingerprint != fingerprint:
 		told := map[coreapi.Event]EventState{}
 		for _, event := range []coreapi.Event{coreapi.ConvertStart, coreapi.ConvertFailure} {
 			if state, ok := j.Events[event]; ok {
@@ -93,7 +113,7 @@ func (j Journal) For(fingerprint string) Journal {
 			}
 		}
 		return Journal{Fingerprint: fingerprint, Events: told}
-	case j.Ended || j.Fingerprint != fingerprint && j.Marked:
+	case j.Reached.Failed() || j.Fingerprint != fingerprint && j.Reached == ReachedMarked:
 		return Journal{Fingerprint: fingerprint}
 	case j.Fingerprint != fingerprint:
 		return Journal{Fingerprint: fingerprint, Events: j.Events}

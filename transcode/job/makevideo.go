@@ -1,4 +1,4 @@
-package transcode
+package job
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
@@ -38,7 +39,7 @@ func (j *job) makeVideo(ctx context.Context) error {
 	if err := j.enter(queue.StateRendering); err != nil {
 		return err
 	}
-	rec, err := j.open()
+	rec, err := j.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,23 +62,23 @@ func (j *job) makeVideo(ctx context.Context) error {
 
 // converted tells core of the conversion, if it was one.
 func (j *job) converted(ctx context.Context) error {
-	if j.journal.Reconciled {
+	if j.journal.Video.InPlace {
 		return nil
 	}
 	return j.event(ctx, coreapi.ConvertSuccess, "")
 }
 
-// haveVideo tells whether the journal's MP4 still exists, here or in place.
+// haveVideo reports whether the journal's MP4 still exists, here or in place.
 func (j *job) haveVideo(ctx context.Context) (bool, error) {
-	sum, _, err := hashFile(ctx, j.mp4())
+	sum, _, err := destination.HashFile(ctx, j.mp4())
 	if err == nil && sum == j.journal.Video.SHA256 {
 		return true, nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
-	state, err := j.dest.holds(ctx)
-	return state == holdsOurs, err
+	state, err := j.dest.Holds(ctx, j.delivery())
+	return state == destination.HoldsOurs, err
 }
 
 func (j *job) render(ctx context.Context, plan *render.Plan) error {
@@ -92,7 +93,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	j.log.Info("rendering", "path", j.source.Name(), "size_mb", megabytes(j.source.Size), "width", width, "height", height,
 		"length", plan.Duration().Round(time.Millisecond))
 	start := time.Now()
-	options := j.Render
+	options := j.cfg.Render
 	options.Pace = j.pacer()
 	made, err := plan.Encode(ctx, j.mp4(), options, func(p render.Progress) {
 		j.lease.Progress(p.Fraction())
@@ -106,7 +107,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	if err := made.Verify(ctx); err != nil {
 		return err
 	}
-	sum, size, err := hashFile(ctx, j.mp4())
+	sum, size, err := destination.HashFile(ctx, j.mp4())
 	if err != nil {
 		return err
 	}
@@ -144,10 +145,10 @@ func (j *job) clearWork() error {
 
 // pacer is the governor's for this task; nil without one.
 func (j *job) pacer() throttle.Pacer {
-	if j.Governor == nil {
+	if j.cfg.Governor == nil {
 		return nil
 	}
-	return j.Governor.Pacer(j.lease.Task().Date)
+	return j.cfg.Governor.Pacer(j.lease.Task().Date)
 }
 
 // reconcile looks at an MP4 that is in place already. One that was made from
@@ -155,21 +156,21 @@ func (j *job) pacer() throttle.Pacer {
 // less, is replaced; one that holds as much of something else makes the task
 // fail, because nobody but a human can tell which is right.
 func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err error) {
-	path, err := j.dest.current(ctx)
+	path, err := j.dest.Current(ctx, j.delivery())
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	info, err := j.Render.Tool.Probe(ctx, path)
+	info, err := j.cfg.Render.Tool.Probe(ctx, path)
 	if err != nil {
-		j.log.Warn("the MP4 in place cannot be read; it is replaced", "path", j.final(), "error", err)
+		j.log.Warn("the MP4 in place cannot be read; it is replaced", "path", j.served(), "error", err)
 		return false, nil
 	}
 	mark, err := render.ParseMark(info.Metadata["comment"])
 	if err != nil || mark.Session != j.id {
-		j.log.Warn("the MP4 in place was made by something else; it is replaced", "path", j.final())
+		j.log.Warn("the MP4 in place was made by something else; it is replaced", "path", j.served())
 		return false, nil //nolint:nilerr // replaced, not failed
 	}
 	if mark.Source != plan.Source {
@@ -180,22 +181,21 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 		return false, task.Failf(task.ClassDiffers, "an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
 			info.Duration.Round(time.Second), j.source.Name(), plan.Duration().Round(time.Second))
 	}
-	if err := j.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
+	if err := j.cfg.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
 		if ctx.Err() != nil {
 			return false, err
 		}
-		j.log.Warn("the MP4 in place is damaged; it is made again", "path", j.final(), "error", err)
+		j.log.Warn("the MP4 in place is damaged; it is made again", "path", j.served(), "error", err)
 		return false, nil //nolint:nilerr // replaced, not failed
 	}
-	sum, size, err := hashFile(ctx, path)
+	sum, size, err := destination.HashFile(ctx, path)
 	if err != nil {
 		return false, err
 	}
-	j.log.Info("a good MP4 of this recording is in place", "path", j.final())
-	j.journal.Reconciled = true
+	j.log.Info("a good MP4 of this recording is in place", "path", j.served())
 	j.journal.Video = &task.VideoFacts{
 		SHA256: sum, Size: size, Frames: info.Frames, DurationMS: info.Duration.Milliseconds(),
-		Width: info.Width, Height: info.Height, Source: mark.Source,
+		Width: info.Width, Height: info.Height, Source: mark.Source, InPlace: true,
 	}
 	return true, j.note()
 }

@@ -1,35 +1,37 @@
-package transcode
+package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
 // upload publishes the MP4, unless core has it.
 func (j *job) upload(ctx context.Context) error {
-	if j.journal.Confirmed || j.journal.Reconciled {
+	if j.journal.Reached >= task.ReachedConfirmed || j.journal.Video.InPlace {
 		return nil
 	}
 	if err := j.enter(queue.StateUploading); err != nil {
 		return err
 	}
-	state, err := j.dest.holds(ctx)
+	state, err := j.dest.Holds(ctx, j.delivery())
 	if err != nil {
 		return err
 	}
 	if err := j.event(ctx, coreapi.UploadStart, ""); err != nil {
 		return err
 	}
-	if state == holdsOurs {
-		j.log.Info("the MP4 is there already", "storage", j.dest.place())
+	if state == destination.HoldsOurs {
+		j.log.Info("the MP4 is there already", "storage", j.dest.Place())
 		return nil
 	}
-	url, err := j.dest.put(ctx)
+	url, err := j.dest.Put(ctx, j.delivery())
 	if err != nil {
 		return j.tooLate(fmt.Errorf("upload: %w", err))
 	}
@@ -42,52 +44,66 @@ func (j *job) upload(ctx context.Context) error {
 	return nil
 }
 
+// tooLate has the destination cleaned up after an upload during which the
+// lease was lost.
+func (j *job) tooLate(err error) error {
+	if errors.Is(err, queue.ErrLeaseLost) || j.lease.Context().Err() != nil {
+		j.dest.CleanUpLate(j.delivery())
+	}
+	return err
+}
+
 // confirm makes sure that core can serve the MP4 once the original is away.
 func (j *job) confirm(ctx context.Context) error {
-	if j.journal.Confirmed {
+	if j.journal.Reached >= task.ReachedConfirmed {
 		return nil
 	}
 	if err := j.enter(queue.StateConfirming); err != nil {
 		return err
 	}
-	if err := j.dest.confirm(ctx); err != nil {
+	if err := j.dest.Confirm(ctx, j.delivery()); err != nil {
 		return err
 	}
-	j.journal.Confirmed = true
+	j.journal.Reached = task.ReachedConfirmed
 	return j.note()
 }
 
 // retire takes the original out of the way, as the policy says.
 func (j *job) retire(ctx context.Context) error {
-	j.journal.Retiring = true
+	j.journal.Reached = max(j.journal.Reached, task.ReachedRetiring)
 	if err := j.enter(queue.StateRetiring); err != nil {
 		return err
 	}
 	if j.moved {
 		return nil
 	}
-	if state, err := j.dest.holds(ctx); err != nil {
+	if state, err := j.dest.Holds(ctx, j.delivery()); err != nil {
 		return err
-	} else if state != holdsOurs {
-		j.journal.Confirmed, j.journal.Retiring = false, false
+	} else if state != destination.HoldsOurs {
+		j.journal.Reached = task.ReachedNothing
 		return task.Failf(task.ClassNotVisible, "the MP4 is not in place any more; the original stays")
 	}
-	return j.dest.retire(ctx)
+	moved, err := j.dest.Retire(ctx, j.delivery())
+	j.journal.Retired = append(j.journal.Retired, moved...)
+	if err != nil {
+		return err
+	}
+	return j.note()
 }
 
 // finish tells core that the session has a replay.
 func (j *job) finish(ctx context.Context) error {
-	if !j.journal.Marked {
-		if err := j.Core.MarkReplay(ctx, j.id, j.journal.Video.Size); err != nil {
+	if j.journal.Reached < task.ReachedMarked {
+		if err := j.cfg.Core.MarkReplay(ctx, j.id, j.journal.Video.Size); err != nil {
 			return fmt.Errorf("mark the session: %w", err)
 		}
-		j.journal.Marked = true
+		j.journal.Reached = task.ReachedMarked
 		if err := j.note(); err != nil {
 			return err
 		}
 		j.boundary("marked")
 	}
-	if !j.journal.Reconciled {
+	if !j.journal.Video.InPlace {
 		if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
 			return err
 		}
@@ -97,6 +113,6 @@ func (j *job) finish(ctx context.Context) error {
 		j.log.Warn("the work folder stays behind until the next clean-up", "error", err)
 	}
 	j.boundary("finished")
-	j.log.Info("done", "mp4", j.final(), "storage", j.journal.Place, "saved_percent", task.SavedPercent(j.source.Size, j.journal.Video.Size))
+	j.log.Info("done", "mp4", j.served(), "storage", j.journal.Place, "saved_percent", task.SavedPercent(j.source.Size, j.journal.Video.Size))
 	return nil
 }

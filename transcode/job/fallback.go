@@ -1,4 +1,4 @@
-package transcode
+package job
 
 import (
 	"compress/gzip"
@@ -11,29 +11,21 @@ import (
 	"strings"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// spooled tells whether the recording was uploaded to us: then the spool has
-// the only copy until core has the MP4.
-func (j *job) spooled() bool { return j.source.Spool != "" }
-
-// onVolume tells whether the recording lies on the replay volume.
-func (j *job) onVolume() bool { return j.source.Path != "" }
-
 // endSpool tells that the session has a replay and the upload is done with.
 func (j *job) endSpool() {
-	if j.spooled() {
-		j.uploadDone(j.source.Spool, true)
+	if j.source.Spooled() {
+		j.host.UploadDone(j.source.Spool, true)
 	}
 }
 
-// isTwin tells whether a file holds the very recording that the MP4 was made
+// isTwin reports whether a file holds the very recording that the MP4 was made
 // from.
-func (j *job) isTwin(file string) bool {
+func (j *job) isTwin(ctx context.Context, file string) bool {
 	if j.journal.Video == nil {
 		return false
 	}
@@ -41,29 +33,15 @@ func (j *job) isTwin(file string) bool {
 	if err != nil {
 		return false
 	}
-	plan, err := render.Scan(j.lease.Context(), rec, render.ScanOptions{Strict: true})
+	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true})
 	return err == nil && plan.Source == j.journal.Video.Source
-}
-
-// owed tells whether a session whose upload ends so has no replay yet, and
-// gets the recording itself.
-func (j *job) owed(class queue.Class, v task.Verdict) bool {
-	switch class {
-	case task.ClassDiffers, task.ClassShadowed: // it has one; which is right a human must tell
-		return false
-	case task.ClassNullStorage: // nobody wants it
-		return false
-	case task.ClassSession, task.ClassGone: // there is nowhere to put it, or nothing to put there
-		return false
-	}
-	return j.spooled() && (v == task.Fails || v == task.Skips)
 }
 
 // fallback uploads the recording itself in the layout that it came in, so that
 // the session has a replay in JumpServer's own player although no MP4 can be
 // made of it. why is what core is told when it was the MP4 that it refused.
 func (j *job) fallback(ctx context.Context, why string) error {
-	if j.journal.Fallback || j.dest == nil {
+	if j.journal.Reached.AsIs() || j.dest == nil {
 		return nil
 	}
 	rec, err := recording.Open(j.original())
@@ -99,10 +77,10 @@ func (j *job) fallback(ctx context.Context, why string) error {
 			return fmt.Errorf("upload the recording's index: %w", err)
 		}
 	}
-	if err := j.Core.MarkReplay(ctx, j.id, size); err != nil {
+	if err := j.cfg.Core.MarkReplay(ctx, j.id, size); err != nil {
 		return fmt.Errorf("mark the session: %w", err)
 	}
-	j.journal.Fallback = true
+	j.journal.Reached = task.ReachedAsIs
 	j.log.Warn("uploaded the recording itself, as no MP4 can be made of it")
 	if err := j.note(); err != nil {
 		return err
@@ -121,7 +99,7 @@ func (j *job) putOriginal(ctx context.Context, file string, part bool) error {
 	if slices.Contains(j.journal.Stored, name) {
 		return nil
 	}
-	if err := j.dest.putOriginal(ctx, file, part); err != nil {
+	if err := j.dest.PutOriginal(ctx, j.delivery(), file, part); err != nil {
 		return err
 	}
 	j.journal.Stored = append(j.journal.Stored, name)

@@ -1,4 +1,4 @@
-package transcode
+package job
 
 import (
 	"context"
@@ -34,6 +34,7 @@ func classOf(err error) task.Class {
 	var syntax *guac.SyntaxError
 	var verify *video.VerifyError
 	var bucket *storage.Error
+	var changed *task.ChangedError
 	is := func(targets ...error) bool {
 		for _, t := range targets {
 			if errors.Is(err, t) {
@@ -43,6 +44,8 @@ func classOf(err error) task.Class {
 		return false
 	}
 	switch {
+	case errors.As(err, &changed):
+		return task.ClassChanged
 	case errors.As(err, &bucket):
 		return classifyStorage(bucket)
 	case is(destination.ErrNullStorage):

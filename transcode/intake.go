@@ -3,6 +3,7 @@ package transcode
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
@@ -38,10 +39,10 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	return p.submit(ctx, c.Session, source)
 }
 
-// before answers ErrInWork when the session's upload has to be worked on before
+// before returns [watcher.ErrInWork] when the session's upload has to be worked on before
 // what was found elsewhere: it is whole, and nobody else has it.
 func (p *Pool) before(t queue.Task) error {
-	if p.inSpool(task.SourceOf(t)) && !t.State.Final() {
+	if p.spool.has(task.SourceOf(t)) && !t.State.Final() {
 		return fmt.Errorf("%w: its upload", watcher.ErrInWork)
 	}
 	return nil
@@ -71,32 +72,40 @@ func (p *Pool) InBucket(ctx context.Context, c bucket.Candidate) error {
 	return p.submit(ctx, c.Session, source)
 }
 
-// most is how many tasks may wait before no more old recordings are taken, and
-// countEvery how long a count holds.
+// maxQueued is how many tasks may wait before no more old recordings are taken,
+// and countEvery how long a count is valid.
 const (
-	most       = 2000
+	maxQueued  = 2000
 	countEvery = 10 * time.Second
 )
 
-// full tells whether more tasks wait than are worth queueing.
+// backlog is how many tasks have not ended.
+type backlog struct {
+	mu      sync.Mutex // held while tasks are counted; guards what follows
+	tasks   int        // when they were counted, and those taken since
+	counted time.Time
+}
+
+// full reports whether more tasks wait than are worth queueing.
 func (p *Pool) full(ctx context.Context) (bool, error) {
-	p.count.Lock() // not mu, which the queue waits for when it asks whether a task may begin
-	defer p.count.Unlock()
-	if time.Since(p.counted) > countEvery {
+	b := &p.backlog
+	b.mu.Lock() // a lock that the queue never waits for, when it asks whether a task may begin
+	defer b.mu.Unlock()
+	if time.Since(b.counted) > countEvery {
 		tasks, err := p.Queue.List(ctx)
 		if err != nil {
 			return false, err
 		}
-		p.unfinished = 0
+		b.tasks = 0
 		for _, t := range tasks {
 			if !t.State.Final() {
-				p.unfinished++
+				b.tasks++
 			}
 		}
-		p.counted = time.Now()
+		b.counted = time.Now()
 	}
-	p.unfinished++
-	return p.unfinished > most, nil
+	b.tasks++
+	return b.tasks > maxQueued, nil
 }
 
 func (p *Pool) submit(ctx context.Context, session string, source task.Source) error {

@@ -1,4 +1,4 @@
-package transcode
+package destination
 
 import (
 	"context"
@@ -8,14 +8,13 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// hashFile is the hex SHA-256 of a file's bytes, and their number.
-func hashFile(ctx context.Context, path string) (sum string, size int64, err error) {
+// HashFile returns the hex SHA-256 of a file's bytes, and their number.
+func HashFile(ctx context.Context, path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", 0, err
@@ -72,8 +71,8 @@ func takeOver(path string, original fs.FileInfo) (warning string, err error) {
 	return warning, nil
 }
 
-// exists tells whether a file or folder is at path.
-func exists(path string) (bool, error) {
+// Exists reports whether a file or folder is at path.
+func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if os.IsNotExist(err) {
 		return false, nil
@@ -81,9 +80,9 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// mustMount tells a recording that is gone from a volume that is away: an
+// MustMount tells a recording that is gone from a volume that is away: an
 // empty or missing replay folder is never taken for a deletion.
-func mustMount(root string) error {
+func MustMount(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return task.Failf(task.ClassVolume, "the replay volume is not there: %w", err)
@@ -93,7 +92,3 @@ func mustMount(root string) error {
 	}
 	return nil
 }
-
-// abs is a path relative to root, made absolute; the caller has checked that
-// it stays inside.
-func abs(root, rel string) string { return filepath.Join(root, filepath.FromSlash(rel)) }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
@@ -20,13 +22,7 @@ import (
 // an upload that comes second, until the first has ended, or waits for what may
 // never come.
 func (p *Pool) Upload(ctx context.Context, session, path string) error {
-	p.mu.Lock()
-	if p.spool == nil {
-		p.spool = map[string]bool{}
-	}
-	p.spool[path] = true
-	p.mu.Unlock()
-	if p.hasEnded(path) {
+	if p.spool.add(path); p.spool.hasEnded(path) {
 		return nil
 	}
 	t, err := p.Queue.Get(ctx, session)
@@ -36,16 +32,16 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	if err == nil {
 		switch other := task.SourceOf(t); {
 		case other.Spool == path:
-			if t.State == queue.StateDone || task.JournalOf(t.Data).Fallback && t.State.Final() {
+			if t.State == queue.StateDone || task.JournalOf(t.Data).Reached.AsIs() && t.State.Final() {
 				p.uploadDone(path, true) // the agent died before it could say so
 			}
 			return nil
 		case t.State.Final() || t.State == queue.StateSettling && other.Spool == "":
-		case other.Spool == "" || p.inSpool(other):
+		case other.Spool == "" || p.spool.has(other):
 			return fmt.Errorf("%w; spool/%s waits", watcher.ErrInWork, path)
 		}
 	}
-	rec, err := recording.Open(abs(p.SpoolDir, path))
+	rec, err := recording.Open(filepath.Join(p.SpoolDir, filepath.FromSlash(path)))
 	if err != nil {
 		return err
 	}
@@ -54,23 +50,7 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 
 // Spooled says which uploads are in the spool: no others can be worked on
 // here. Agents that share a queue do what each finds in its own spool.
-func (p *Pool) Spooled(paths []string) {
-	spool := make(map[string]bool, len(paths))
-	for _, path := range paths {
-		spool[path] = true
-	}
-	p.mu.Lock()
-	p.spool = spool
-	p.mu.Unlock()
-}
-
-// inSpool tells whether a source is an upload in this agent's spool, as far as
-// it has looked.
-func (p *Pool) inSpool(source task.Source) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return source.Spool != "" && p.spool[source.Spool]
-}
+func (p *Pool) Spooled(paths []string) { p.spool.set(paths) }
 
 // uploadDone tells that an upload is done with.
 func (p *Pool) uploadDone(path string, stored bool) {
@@ -80,23 +60,53 @@ func (p *Pool) uploadDone(path string, stored bool) {
 	}
 }
 
-// uploadEnded notes an upload that came to nothing. It stays in the spool, for
-// a human: when another recording of its session takes its task's place, it is
-// not offered again, or two such would take turns for ever.
-func (p *Pool) uploadEnded(path string) {
-	if path == "" {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.ended == nil {
-		p.ended = map[string]bool{}
-	}
-	p.ended[path] = true
+// spool is what the pool knows of the agent's uploads, by place in the spool.
+type spool struct {
+	mu    sync.Mutex      // guards what follows
+	here  map[string]bool // uploads that can be read here, as far as was looked
+	ended map[string]bool // uploads that came to nothing
 }
 
-func (p *Pool) hasEnded(path string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ended[path]
+func (s *spool) add(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.here == nil {
+		s.here = map[string]bool{}
+	}
+	s.here[path] = true
+}
+
+func (s *spool) set(paths []string) {
+	here := make(map[string]bool, len(paths))
+	for _, path := range paths {
+		here[path] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.here = here
+}
+
+// has reports whether a source is an upload in this agent's spool.
+func (s *spool) has(source task.Source) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return source.Spooled() && s.here[source.Spool]
+}
+
+// end notes an upload that came to nothing. It stays in the spool, for a human:
+// when another recording of its session takes its task's place, it is not
+// offered again, or two such would take turns for ever.
+func (s *spool) end(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = map[string]bool{}
+	}
+	s.ended[path] = true
+}
+
+func (s *spool) hasEnded(path string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended[path]
 }

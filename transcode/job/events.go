@@ -1,4 +1,4 @@
-package transcode
+package job
 
 import (
 	"context"
@@ -23,7 +23,7 @@ func (j *job) event(ctx context.Context, event coreapi.Event, reason string) err
 	if err := j.markEvent(event, task.EventSending); err != nil {
 		return err
 	}
-	err := j.Core.Lifecycle(ctx, j.id, event, reason)
+	err := j.cfg.Core.Lifecycle(ctx, j.id, event, reason)
 	switch {
 	case err == nil:
 	case errors.Is(err, coreapi.ErrAmbiguous):
@@ -63,13 +63,13 @@ func (j *job) markEvent(event coreapi.Event, state task.EventState) error {
 func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error) error {
 	reason := string(class) + ": " + oneLine(cause)
 	switch {
-	case j.journal.Events[coreapi.UploadStart] != "" && !j.journal.Marked && !j.journal.Fallback:
+	case j.journal.Events[coreapi.UploadStart] != "" && j.journal.Reached < task.ReachedMarked && !j.journal.Reached.AsIs():
 		return j.event(ctx, coreapi.UploadFailure, reason)
-	case j.journal.Video == nil && (class == task.ClassUndecodable || j.journal.Fallback || j.journal.Events[coreapi.ConvertStart] != ""):
+	case j.journal.Video == nil && (class == task.ClassUndecodable || j.journal.Reached.AsIs() || j.journal.Events[coreapi.ConvertStart] != ""):
 		if err := j.event(ctx, coreapi.ConvertFailure, reason); err != nil {
 			return err
 		}
-		err := j.Core.MarkConvertFailed(ctx, j.id)
+		err := j.cfg.Core.MarkConvertFailed(ctx, j.id)
 		if errors.Is(err, coreapi.ErrUnavailable) {
 			return err
 		}

@@ -1,0 +1,146 @@
+package destination
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+)
+
+// obstacles are what keeps core from serving the MP4 in the bucket.
+type obstacles struct {
+	keys  []string // in the bucket: the original, or the same recording
+	files []string // on the volume likewise, relative to the replay folder
+	stale []string // MP4s on the volume that are not this one, likewise
+	other []string // what is not ours to take away
+}
+
+func (o obstacles) none() bool { return len(o.keys)+len(o.files)+len(o.stale)+len(o.other) == 0 }
+
+// unknown is the failure that the other obstacles mean, if there are any.
+func (o obstacles) unknown() error {
+	if len(o.other) == 0 {
+		return nil
+	}
+	return shadowed(o.other)
+}
+
+// obstacles looks everywhere core looks, as far as we can. Core caches on the
+// volume whatever somebody watches of a bucket, so that a recording may be in
+// both: what holds the same recording as the original is treated like it.
+func (b Bucket) obstacles(ctx context.Context, d Delivery) (found obstacles, err error) {
+	search := storage.Search{Rules: storage.RulesOf(""), Home: b.Storage, Replay: b.ReplayDir}
+	if filepath.Base(b.ReplayDir) == "replay" {
+		search.Media = filepath.Dir(b.ReplayDir)
+	}
+	shadows, err := search.Shadows(ctx, d.replay())
+	var inBucket *storage.Error
+	if err != nil && !errors.As(err, &inBucket) {
+		return found, task.Failf(task.ClassVolume, "%w", err)
+	}
+	if err != nil {
+		return found, err
+	}
+	for _, s := range shadows {
+		if s.Storage != nil {
+			err = b.judgeObject(ctx, d, s, &found)
+		} else {
+			err = b.judgeFile(ctx, d, s, &found)
+		}
+		if err != nil {
+			return found, err
+		}
+	}
+	return found, context.Cause(ctx) // a comparison that was cut short proves nothing
+}
+
+func (b Bucket) judgeObject(ctx context.Context, d Delivery, s storage.Shadow, found *obstacles) error {
+	twin := d.Source.Bucket != nil && slices.ContainsFunc(d.Source.Bucket.Objects, func(o storage.Object) bool { return o.Key == s.Key })
+	if !twin && !s.Cast {
+		file := filepath.Join(d.Work, "twin")
+		if err := os.MkdirAll(d.Work, 0o700); err != nil {
+			return fmt.Errorf("work folder: %w", err)
+		}
+		defer os.Remove(file)
+		if _, err := storage.Download(ctx, b.Storage, s.Key, file, spaceReserve); err != nil {
+			return err
+		}
+		twin = d.SameRecording(ctx, file)
+	}
+	if twin {
+		found.keys = append(found.keys, s.Key)
+	} else {
+		found.other = append(found.other, b.Place()+"/"+s.Key)
+	}
+	return nil
+}
+
+func (b Bucket) judgeFile(ctx context.Context, d Delivery, s storage.Shadow, found *obstacles) error {
+	rel, err := filepath.Rel(b.ReplayDir, s.Path)
+	if err != nil {
+		return err
+	}
+	rel = filepath.ToSlash(rel)
+	switch index := s.Key == d.replay().Index(); {
+	case s.Cast, strings.HasPrefix(rel, "../"): // a terminal session's, or older than the replay folder
+		found.other = append(found.other, s.Path)
+	case s.Video:
+		sum, _, err := HashFile(ctx, s.Path)
+		if err != nil {
+			return err
+		}
+		if sum != d.Video.SHA256 {
+			found.stale = append(found.stale, rel)
+		}
+	case rel == d.Source.Path || d.SameRecording(ctx, s.Path) || index && b.isCached(ctx, d, s.Path):
+		if index {
+			rel = path.Dir(rel)
+		}
+		found.files = append(found.files, rel)
+	default:
+		found.other = append(found.other, s.Path)
+	}
+	return nil
+}
+
+// isCached reports whether the index on the volume is what core leaves there
+// when somebody watches a recording in parts that is in the bucket: a copy of
+// the index, and copies of those parts that were watched.
+func (b Bucket) isCached(ctx context.Context, d Delivery, index string) bool {
+	if d.Source.Bucket == nil || !isCopy(ctx, d, index) {
+		return false
+	}
+	entries, err := os.ReadDir(filepath.Dir(index))
+	if err != nil {
+		return false
+	}
+	return !slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+		rel := path.Join(d.Date, d.Session, e.Name())
+		return recording.ParseName(rel).Class == recording.ClassPart && !isCopy(ctx, d, abs(b.ReplayDir, rel))
+	})
+}
+
+// isCopy reports whether a file on the volume is a copy of the source's object
+// of that name: by its bytes, or when the download is gone by its size.
+func isCopy(ctx context.Context, d Delivery, file string) bool {
+	i := slices.IndexFunc(d.Source.Bucket.Objects, func(o storage.Object) bool { return path.Base(o.Key) == filepath.Base(file) })
+	st, err := os.Stat(file)
+	if i < 0 || err != nil || st.Size() != d.Source.Bucket.Objects[i].Size {
+		return false
+	}
+	want, _, err := HashFile(ctx, abs(d.Fetched, d.Source.Bucket.Objects[i].Key))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true
+	}
+	sum, _, sumErr := HashFile(ctx, file)
+	return err == nil && sumErr == nil && sum == want
+}

@@ -1,0 +1,142 @@
+package destination
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+)
+
+// retireRounds is how often Retire looks for what core has fetched meanwhile.
+const retireRounds = 3
+
+// Retire implements [Destination]. It takes the original in the bucket away
+// before the copies on the volume: core would make new ones of it, for whoever
+// watches the session in between. What it has made all the same is taken away
+// in another round.
+func (b Bucket) Retire(ctx context.Context, d Delivery) (moved []string, err error) {
+	for range retireRounds {
+		found, err := b.obstacles(ctx, d)
+		if err == nil {
+			err = found.unknown()
+		}
+		if err == nil {
+			err = b.retireStale(d, found)
+		}
+		if err != nil {
+			return moved, err
+		}
+		if b.Originals == cleanup.PolicyKeep {
+			d.Log.Info("the original stays, as ORIGINALS=keep says; core may go on serving it", "path", d.Source.Name())
+			return moved, nil
+		}
+		to, err := b.retireAll(ctx, d, found)
+		moved = append(moved, to...)
+		if err != nil || found.none() {
+			return moved, err
+		}
+	}
+	return moved, task.FailAs(task.ClassShadowed, task.Retries, "core fetches the original as often as it is taken away: somebody watches the session")
+}
+
+// retireStale moves MP4s on the volume that are not this one to the trash.
+func (b Bucket) retireStale(d Delivery, found obstacles) error {
+	for _, rel := range found.stale {
+		to, err := b.volume().trash().Retire(rel)
+		if err != nil {
+			return fmt.Errorf("move the stale MP4 away: %w", err)
+		}
+		d.Log.Info("moved a stale MP4 on the volume to the trash", "to", to)
+	}
+	return nil
+}
+
+func (b Bucket) retireAll(ctx context.Context, d Delivery, found obstacles) (moved []string, err error) {
+	moved, err = b.retireKeys(ctx, d, found)
+	if err != nil {
+		return moved, err
+	}
+	if d.Source.OnVolume() {
+		to, err := b.volume().retireOriginal(d)
+		moved = append(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+	}
+	if err := d.Fence(); err != nil || b.ReplayDir == "" {
+		return moved, err
+	}
+	for _, rel := range append(found.files, path.Join(d.Date, d.Session+".tar")) {
+		to, err := b.volume().retireOne(d, rel)
+		moved = append(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+		d.Boundary("retired copy " + path.Base(rel))
+	}
+	return moved, nil
+}
+
+// retireKeys takes away what is in the bucket.
+func (b Bucket) retireKeys(ctx context.Context, d Delivery, found obstacles) (moved []string, err error) {
+	keys := found.keys
+	if d.Source.Bucket != nil {
+		if err := b.unchanged(ctx, d); err != nil {
+			return nil, err
+		}
+		for _, o := range d.Source.Bucket.Objects {
+			if !slices.Contains(keys, o.Key) {
+				keys = append(keys, o.Key)
+			}
+		}
+	}
+	for _, key := range keys {
+		to, err := b.retireKey(ctx, d, key)
+		moved = append(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+		d.Boundary("retired from the bucket " + path.Base(key))
+	}
+	return moved, nil
+}
+
+// unchanged makes sure that the objects are those that were converted, or
+// gone.
+func (b Bucket) unchanged(ctx context.Context, d Delivery) error {
+	for _, was := range d.Source.Bucket.Objects {
+		o, err := b.Storage.Stat(ctx, was.Key)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if o.Size != was.Size || o.ETag != was.ETag {
+			return &task.ChangedError{Now: d.Source, What: was.Key + " changed while it was converted; it stays and is converted again"}
+		}
+	}
+	return nil
+}
+
+// retireKey takes one object away, and returns where it is now in the trash.
+func (b Bucket) retireKey(ctx context.Context, d Delivery, key string) (moved []string, err error) {
+	if b.Originals == cleanup.PolicyDelete {
+		if err := b.Storage.Delete(ctx, key); err != nil {
+			return nil, err
+		}
+		d.Log.Info("deleted the original", "path", b.Place()+"/"+key)
+		return nil, nil
+	}
+	to, err := b.trash().Retire(ctx, key)
+	if err != nil || to == "" {
+		return nil, err
+	}
+	d.Log.Info("moved the original to the trash", "path", b.Place()+"/"+key, "to", to)
+	return []string{b.Place() + "/" + to}, nil
+}

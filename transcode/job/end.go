@@ -1,0 +1,129 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+)
+
+// end gives the lease back with what became of the task.
+func (j *job) end(ctx context.Context, err error) {
+	switch {
+	case j.leaseLost(err):
+		j.log.Warn("another agent has taken this task over; stopping")
+	case err == nil:
+		j.release(func(t *queue.Task) { t.State, t.Reason, t.Error, t.Progress = queue.StateDone, "", "", 1 })
+	case ctx.Err() != nil:
+		j.log.Info("stopped with the agent; goes on when it is back")
+		j.release(func(t *queue.Task) { t.State, t.Next = queue.StateQueued, time.Time{} })
+	default:
+		j.fail(ctx, err)
+	}
+}
+
+// fail ends a task that is not done: it decides what becomes of it, does what
+// that asks for, and decides anew where that fails.
+func (j *job) fail(ctx context.Context, err error) {
+	var changed *task.ChangedError
+	if errors.As(err, &changed) {
+		j.source = changed.Now
+	}
+	class, verdict := classify(err)
+	f := j.facts()
+	o := decide(class, verdict, f)
+	f.tries = o.tries
+	if o.hold {
+		j.host.Waits(class, err)
+	}
+	if o.unwanted {
+		j.host.UploadDone(j.source.Spool, false)
+	}
+	if o.asIs {
+		if failed := j.fallback(ctx, string(class)+": "+oneLine(err)); failed != nil {
+			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
+			err = failed
+			if class, verdict = classify(err); verdict != task.Waits { // core or the storage refuses: some day it may not
+				class = task.ClassCore
+			}
+			o = decide(class, task.Waits, f)
+		}
+	}
+	if o.report {
+		if failed := j.reportFailure(ctx, class, err); failed != nil {
+			class, err = task.ClassCore, failed
+			o = decide(class, task.Waits, f)
+		} else {
+			j.journal.Reached = j.journal.Reached.Fail()
+		}
+	}
+	j.journal.Tries = o.tries
+	j.giveBack(o, class, err)
+}
+
+func (j *job) facts() facts {
+	return facts{
+		tries: j.journal.Tries, maxTries: j.cfg.MaxTries, spooled: j.source.Spooled(), bucket: j.source.Bucket != nil,
+		age: time.Since(j.source.ModTime), settle: j.cfg.Settle,
+	}
+}
+
+// giveBack releases the lease with an outcome.
+func (j *job) giveBack(o outcome, class task.Class, err error) {
+	attempt := j.lease.Task().Attempt
+	if o.attempt {
+		attempt++
+	}
+	var next time.Time
+	switch {
+	case o.rest > 0:
+		next = time.Now().Add(o.rest)
+	case !o.state.Final():
+		next = time.Now().Add(queue.Backoff(attempt))
+	}
+	switch o.verdict {
+	case task.Skips:
+		j.log.Info("left alone", "reason", class, "detail", err)
+	case task.Fails:
+		j.log.Error("failed; the original stays", "reason", class, "error", err, "attempt", attempt)
+	case task.Settles:
+		j.log.Info("not yet", "reason", class, "detail", err, "next", next.Format(time.TimeOnly))
+	case task.Waits, task.Retries:
+		j.log.Warn("trying again later", "reason", class, "error", err, "attempt", attempt, "next", next.Format(time.TimeOnly))
+	}
+	if !o.keepWork {
+		os.RemoveAll(j.work())
+	}
+	if o.uploadEnd {
+		j.host.UploadEnded(j.source.Spool)
+	}
+	j.release(func(t *queue.Task) {
+		t.State, t.Next, t.Attempt, t.Reason, t.Error = o.state, next, attempt, class, oneLine(err)
+		t.Source = task.Encode(j.source)
+		t.Fingerprint = j.source.Fingerprint()
+	})
+}
+
+func (j *job) release(change func(*queue.Task)) {
+	j.leave()
+	err := j.lease.Release(func(t *queue.Task) {
+		change(t)
+		t.Data = task.Encode(j.journal)
+	})
+	if err != nil {
+		j.log.Error("the task could not be put back; it is taken up again when its lease runs out", "error", err)
+		return
+	}
+	j.writeView()
+	if j.cfg.Observer != nil {
+		j.cfg.Observer.Ended(task.ViewOf(j.lease.Task()))
+	}
+}
+
+func oneLine(err error) string {
+	return strings.Join(strings.Fields(err.Error()), " ")
+}
