@@ -1,0 +1,103 @@
+// Package seal authenticates what the agent reads back later: the marks in
+// MP4s, and the records of a queue that others can reach.
+//
+// A [Key] is derived from VIDEO_WORKER_SECRET_KEY, which all agents of a fleet
+// have in common, or kept in the agent's own DATA_DIR. What was sealed with
+// another key counts as not sealed, never as an error: an agent whose key is
+// lost, or that never shared one, trusts less and works more.
+package seal
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Size is the length of a seal, in bytes.
+const Size = sha256.Size
+
+// keySize is the length of a key that is kept in a file, in bytes.
+const keySize = 32
+
+// Key seals. The zero Key seals nothing and believes nothing.
+type Key struct{ secret []byte }
+
+// FromSecret returns the key that a secret text stands for; the zero Key for "".
+func FromSecret(secret string) Key {
+	if secret == "" {
+		return Key{}
+	}
+	return Key{[]byte(secret)}
+}
+
+// Open returns the key kept in a file, and makes one where there is none. The
+// file holds 64 hexadecimal digits and is for its owner only.
+func Open(file string) (Key, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := create(file); err != nil {
+			return Key{}, fmt.Errorf("make a key: %w", err)
+		}
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("read the key: %w", err)
+	}
+	secret, err := hex.DecodeString(strings.TrimSpace(string(data)))
+	if err != nil || len(secret) != keySize {
+		return Key{}, fmt.Errorf("%s is damaged: it must hold %d hexadecimal digits; move it away, and a new key is made", file, 2*keySize)
+	}
+	return Key{secret}, nil
+}
+
+// create makes a key file. One that another process makes meanwhile is left.
+func create(file string) error {
+	secret := make([]byte, keySize)
+	_, _ = rand.Read(secret) // never fails
+	f, err := os.CreateTemp(filepath.Dir(file), ".key-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// Seal returns the seal of fields for a purpose: their HMAC-SHA256 with a key of
+// the purpose's own. The zero Key returns nil.
+func (k Key) Seal(purpose string, fields ...[]byte) []byte {
+	if len(k.secret) == 0 {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, k.secret, nil, "jumpserver-video "+purpose, sha256.Size)
+	if err != nil { // the length is right
+		panic(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	for _, field := range fields {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(field))))
+		mac.Write(field)
+	}
+	return mac.Sum(nil)
+}
+
+// Holds reports whether seal is that of these fields for this purpose.
+func (k Key) Holds(seal []byte, purpose string, fields ...[]byte) bool {
+	want := k.Seal(purpose, fields...)
+	return want != nil && hmac.Equal(seal, want)
+}
