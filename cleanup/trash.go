@@ -30,10 +30,26 @@ import (
 // TrashName is the trash's folder below the replay folder.
 const TrashName = ".jumpserver-video-trash"
 
+// keptName is the folder of the trash that does not expire: it holds what is
+// more than the MP4 in its place, or may be.
+//
+//	ROOT/.jumpserver-video-trash/kept/2026-11-23/2026-11-22/S.replay.gz
+const keptName = "kept"
+
 // Trash keeps retired originals of one replay folder.
 type Trash struct {
 	Root string           // core's replay folder as mounted here
 	Now  func() time.Time // nil = time.Now
+	Kept bool             // what is retired stays until an operator removes it
+}
+
+// day is the folder of what is retired today.
+func (t Trash) day() string {
+	today := t.now().UTC().Format(time.DateOnly)
+	if t.Kept {
+		return path.Join(TrashName, keptName, today)
+	}
+	return path.Join(TrashName, today)
 }
 
 // ErrPath is returned for a path that is not one below the replay folder.
@@ -93,8 +109,7 @@ func (t Trash) Retire(rel string) (string, error) {
 	} else if err != nil {
 		return "", fmt.Errorf("trash: %w", err)
 	}
-	day := path.Join(TrashName, t.now().UTC().Format(time.DateOnly))
-	target := path.Join(day, rel)
+	target := path.Join(t.day(), rel)
 	if err := root.MkdirAll(path.Dir(target), 0o700); err != nil {
 		return "", fmt.Errorf("trash: %w", err)
 	}
@@ -121,14 +136,16 @@ func (t Trash) Retire(rel string) (string, error) {
 
 // retired finds where an original that is gone was moved to.
 func (t Trash) retired(root *os.Root, rel string) (string, error) {
-	days, err := fs.ReadDir(root.FS(), TrashName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("trash: %w", err)
-	}
-	for i := len(days) - 1; i >= 0; i-- {
-		target := path.Join(TrashName, days[i].Name(), rel)
-		if _, err := root.Lstat(target); err == nil {
-			return target, nil
+	for _, base := range []string{path.Join(TrashName, keptName), TrashName} {
+		days, err := fs.ReadDir(root.FS(), base)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+		for i := len(days) - 1; i >= 0; i-- {
+			target := path.Join(base, days[i].Name(), rel)
+			if _, err := root.Lstat(target); err == nil {
+				return target, nil
+			}
 		}
 	}
 	return "", fmt.Errorf("trash: %s: %w", rel, fs.ErrNotExist)
@@ -151,16 +168,16 @@ func free(root *os.Root, target string) (string, error) {
 // Restore moves an original back to where it was. trashed is what Retire
 // answered.
 func (t Trash) Restore(trashed string) error {
-	elements := strings.SplitN(trashed, "/", 3)
-	if len(elements) < 3 || elements[0] != TrashName || !isDay(elements[1]) || local(elements[2]) != nil {
-		return fmt.Errorf("%q: %w", trashed, ErrPath)
+	rel, err := retiredFrom(trashed)
+	if err != nil {
+		return err
 	}
 	root, err := os.OpenRoot(t.Root)
 	if err != nil {
 		return fmt.Errorf("trash: %w", err)
 	}
 	defer root.Close()
-	place := withoutNumber(elements[2])
+	place := withoutNumber(rel)
 	if _, err := root.Lstat(place); err == nil {
 		return fmt.Errorf("%s: %w", place, ErrExists)
 	}
@@ -171,6 +188,18 @@ func (t Trash) Restore(trashed string) error {
 		return fmt.Errorf("trash: %w", err)
 	}
 	return syncDir(root, path.Dir(place))
+}
+
+// retiredFrom returns where something in the trash was, with the number that it
+// may have got there.
+func retiredFrom(trashed string) (rel string, err error) {
+	inside, ok := strings.CutPrefix(trashed, TrashName+"/")
+	inside = strings.TrimPrefix(inside, keptName+"/")
+	day, rel, _ := strings.Cut(inside, "/")
+	if !ok || !isDay(day) || local(rel) != nil {
+		return "", fmt.Errorf("%q: %w", trashed, ErrPath)
+	}
+	return rel, nil
 }
 
 // withoutNumber undoes what free did to a name.
@@ -198,6 +227,9 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 	}
 	var errs []error
 	for _, day := range days {
+		if day.Name() == keptName {
+			continue
+		}
 		retired, err := time.Parse(time.DateOnly, day.Name())
 		if err != nil || !day.IsDir() {
 			report.Strange = append(report.Strange, path.Join(TrashName, day.Name()))

@@ -20,6 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -164,6 +165,14 @@ type agentOptions struct {
 	storage                     func() (storage.Storage, error)
 }
 
+// testKey is the key that all agents in these tests share.
+var testKey = seal.FromSecret("of all agents in these tests")
+
+// renderOptions are how they make videos.
+func renderOptions(tool *video.Tool) render.Options {
+	return render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test", Seal: testKey}
+}
+
 func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	if o.log == nil {
 		o.log = io.Discard
@@ -192,7 +201,7 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		SpoolDir: filepath.Join(o.data, "spool"), Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
 		Storage: o.storage,
-		Render:  render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test"},
+		Render:  renderOptions(tool),
 	}}, nil
 }
 

@@ -96,8 +96,8 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	a.pool.MaxTakeovers = 2
 	var done []string
-	a.pool.Uploaded = func(id string, stored bool) {
-		if stored {
+	a.pool.Uploaded = func(id string, end task.UploadEnd) {
+		if end == task.UploadStored {
 			done = append(done, id)
 		}
 	}
@@ -208,9 +208,9 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	told := 0
-	a.pool.Uploaded = func(id string, stored bool) {
-		if told++; id != spooled || !stored {
-			t.Error(id, stored)
+	a.pool.Uploaded = func(id string, end task.UploadEnd) {
+		if told++; id != spooled || end != task.UploadStored {
+			t.Error(id, end)
 		}
 	}
 	if err := a.pool.Upload(t.Context(), session, first); err != nil || told != 1 {
@@ -263,8 +263,8 @@ func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 	if err := a.pool.Upload(t.Context(), session, s.upload(spooled, data)); err != nil {
 		t.Fatal(err)
 	}
-	// What is on the volume shadows the MP4 and is another recording: a human's.
-	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassShadowed {
+	// What is on the volume is another recording: a human's.
+	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassDiffers {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -326,7 +326,7 @@ func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	}
 	a := s.uploadAgent(cleanup.PolicyDelete, nil)
 	told := make(chan bool, 10)
-	a.pool.Uploaded = func(_ string, stored bool) { told <- stored }
+	a.pool.Uploaded = func(_ string, end task.UploadEnd) { told <- end == task.UploadStored }
 	if err := a.pool.Upload(t.Context(), unknown, place); err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
@@ -131,9 +132,12 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 	if cfg.Originals == cleanup.PolicyKeep {
 		u.spool.KeepOld = -1
 	}
-	pool.Uploaded = func(id string, stored bool) {
+	pool.Uploaded = func(id string, why task.UploadEnd) {
 		end := u.spool.Finish
-		if stored && cfg.Originals == cleanup.PolicyDelete {
+		switch {
+		case why == task.UploadKept:
+			end = u.spool.KeepForGood
+		case why == task.UploadStored && cfg.Originals == cleanup.PolicyDelete:
 			end = u.spool.Remove
 		}
 		if err := end(id); err != nil && !errors.Is(err, upload.ErrNoTask) {

@@ -39,6 +39,9 @@ func FromSecret(secret string) Key {
 	return Key{[]byte(secret)}
 }
 
+// CanSeal reports whether the key is not the zero Key.
+func (k Key) CanSeal() bool { return len(k.secret) > 0 }
+
 // Open returns the key kept in a file, and makes one where there is none. The
 // file holds 64 hexadecimal digits and is for its owner only.
 func Open(file string) (Key, error) {

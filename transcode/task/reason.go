@@ -48,6 +48,8 @@ const (
 	ClassStorageChanged  Class = "storage_changed"
 	ClassArchived        Class = "archived"
 	ClassNullStorage     Class = "null_storage"
+	ClassElsewhere       Class = "elsewhere"
+	ClassWatched         Class = "watched"
 	ClassCrash           Class = "crash"
 	ClassInternal        Class = "internal"
 )
@@ -101,6 +103,8 @@ var Reasons = []Reason{
 	{ClassStorageChanged, "In a storage that is not this component's any more", "Looked at again when core's replay storage for this component is that one again.", Skips},
 	{ClassArchived, "The recording is archived", "Restore the object in the storage's console, then retry.", Skips},
 	{ClassNullStorage, "The replay storage is null", "It keeps nothing: choose another one for this component in JumpServer. The recording stays where it is.", Skips},
+	{ClassElsewhere, "Core keeps the session's replay in another storage", "Give all components one replay storage in JumpServer, or name that of SERVER_REPLAY_STORAGE as this component's. The recording stays where it is.", Skips},
+	{ClassWatched, "Somebody may be watching the original", "Looked at again by itself: core hands out the original's address for ten minutes.", Settles},
 	{ClassCrash, "The agent died of it, again and again", "See the service's log for a crash or memory that ran out; retry when that is mended. The original is untouched.", Fails},
 	{ClassInternal, "Internal error", "See the task's log, and please report it.", Retries},
 }

@@ -16,7 +16,14 @@ func (s *Spool) done(id string) string { return filepath.Join(s.Dir, "done", id)
 
 // Finish notes that an upload has done its duty: it goes after KeepOld.
 // [ErrNoTask] when there is none of that id, or when it was finished before.
-func (s *Spool) Finish(id string) error {
+func (s *Spool) Finish(id string) error { return s.move(id, s.done(id)) }
+
+// KeepForGood is [Spool.Finish], and the upload never goes by itself: it is in
+// the folder "kept" until an operator removes it.
+func (s *Spool) KeepForGood(id string) error { return s.move(id, filepath.Join(s.Dir, "kept", id)) }
+
+// move takes an upload out of work.
+func (s *Spool) move(id, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	unlock, err := s.lock(id)
@@ -27,11 +34,11 @@ func (s *Spool) Finish(id string) error {
 	if _, err := s.Get(id); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.done(id)), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	now := time.Now()
-	err = errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), s.done(id)))
+	err = errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), to))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
