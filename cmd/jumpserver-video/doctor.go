@@ -22,8 +22,9 @@ func (a *app) doctorCommand() *cobra.Command {
   jumpserver-video doctor --json                       for scripts
 
 It looks at settings, ffmpeg and its encoder, the data folder, the replay
-volume, the way to core and its clock, the registration, the replay storage
-and the agent on this host. It changes nothing and does not register.
+volume, the way to core and its clock, the registration, the replay storage,
+the agent on this host and why tasks of it failed or wait. It changes nothing
+and does not register.
 
 Exit codes: 0 no problem (there may be warnings), 1 a problem, 2 wrong usage
 or setting.`,
