@@ -35,9 +35,6 @@ or setting.`,
 	return cmd
 }
 
-// errUnwell is the doctor's verdict; the findings have been printed.
-var errUnwell = errors.New("there are problems")
-
 func (a *app) examine(ctx context.Context, asJSON bool) error {
 	cfg, err := a.agentConfig()
 	if err != nil {
@@ -55,10 +52,24 @@ func (a *app) examine(ctx context.Context, asJSON bool) error {
 	} else {
 		a.printFindings(found)
 	}
-	if !doctor.Healthy(found) {
-		return errUnwell
+	return verdict(found)
+}
+
+// verdict counts the findings that have been printed, when there is a problem
+// among them.
+func verdict(found []doctor.Finding) error {
+	if doctor.Healthy(found) {
+		return nil
 	}
-	return nil
+	count := map[doctor.Level]int{}
+	for _, f := range found {
+		count[f.Level]++
+	}
+	text := plural(count[doctor.Bad], "problem", "problems")
+	if n := count[doctor.Warn]; n > 0 {
+		text += ", " + plural(n, "warning", "warnings")
+	}
+	return errors.New(text)
 }
 
 func (a *app) printFindings(found []doctor.Finding) {

@@ -44,7 +44,7 @@ func (a *app) tasksCommand() *cobra.Command {
 	complete(list, "state", func(context.Context) []string { return stateNames() })
 
 	show := &cobra.Command{
-		Use: "show SESSION", Short: "One task with its log", Args: usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: a.completeSessions,
+		Use: "show SESSION", Short: "One task with its log", Args: named(cobra.ExactArgs(1), "one session"), ValidArgsFunction: a.completeSessions,
 		Long: `One task with its log.
 
   jumpserver-video tasks show 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70
