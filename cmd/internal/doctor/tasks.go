@@ -60,7 +60,8 @@ func (d *Doctor) tasks(ctx context.Context) []Finding {
 	var findings []Finding
 	for _, class := range slices.SortedFunc(maps.Keys(found), worst) {
 		r := task.ReasonOf(class)
-		findings = append(findings, warn(check, cmp.Or(r.Hint, "see jumpserver-video tasks"), "%s: %s: %s; last: %s", found[class], class, r.Title, found[class].latest))
+		fix := cmp.Or(r.Hint, "see jumpserver-video tasks")
+		findings = append(findings, warn(check, fix, "%s: %s: %s; last: %s", found[class], class, r.Title, found[class].latest))
 	}
 	return findings
 }
