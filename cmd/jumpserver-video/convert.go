@@ -59,7 +59,7 @@ and below; those that have their MP4 already are left out.
 VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
 
 ` + exitCodeHelp,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: named(cobra.MinimumNArgs(1), "at least one recording"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	f := cmd.Flags()

@@ -1,3 +1,5 @@
+//go:build !nodemo
+
 package main
 
 import (
@@ -34,7 +36,8 @@ type demo struct {
 	seeds []seed
 }
 
-func (a *app) demoCommand() *cobra.Command {
+// demoCommands is the demo, which builds with the tag nodemo leave out.
+func (a *app) demoCommands() []*cobra.Command {
 	d := &demo{app: a}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -55,7 +58,7 @@ shows what becomes of them. Nothing outside the demo's folder is touched.
 	f.StringVar(&d.dir, "dir", "demo-out", "folder of the demo; what an earlier demo left there is removed")
 	f.StringVar(&d.version, "core", "4.10.13", "version of JumpServer to imitate")
 	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "give up after this time")
-	return cmd
+	return []*cobra.Command{cmd}
 }
 
 func (d *demo) run(ctx context.Context) error {

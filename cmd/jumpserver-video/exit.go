@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,11 +37,24 @@ const exitCodeHelp = `Exit codes: 0 done, 1 failed (or several inputs failed for
 130 interrupted.`
 
 // usageError is a mistake in the command line or in a setting.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command string // whose --help may help; set once the command line has been run
+}
 
-func usage(err error) error         { return &usageError{err} }
+func usage(err error) error         { return &usageError{err: err} }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// advisedError is an error that brings its own hint.
+type advisedError struct {
+	err  error
+	hint string
+}
+
+func advise(err error, hint string) error { return &advisedError{err, hint} }
+func (e *advisedError) Error() string     { return e.err.Error() }
+func (e *advisedError) Unwrap() error     { return e.err }
 
 // exitCode maps an error to the code that the process ends with.
 func exitCode(err error) int {
@@ -122,10 +136,14 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// hint returns what to do about an error; empty when there is nothing to add.
 func hint(err error) string {
+	var advised *advisedError
 	var use *usageError
 	var kind *recording.KindError
 	switch {
+	case errors.As(err, &advised):
+		return advised.hint
 	case errors.As(err, &kind) && kind.Kind == recording.KindKokoJSON:
 		return "koko's text sessions play in JumpServer itself; only graphical sessions become videos"
 	case errors.As(err, &kind) && kind.Kind == recording.KindAsciicast:
@@ -137,7 +155,7 @@ func hint(err error) string {
 	case errors.Is(err, taskapi.ErrNoAgent):
 		return "systemctl status jumpserver-video tells whether it runs; --config names its settings when they are not the package's"
 	case errors.As(err, &use):
-		return "see jumpserver-video --help"
+		return "see " + cmp.Or(use.command, "jumpserver-video") + " --help"
 	}
 	return ""
 }

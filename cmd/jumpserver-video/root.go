@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,8 +31,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
-	err := root.ExecuteContext(ctx)
+	command, err := root.ExecuteContextC(ctx)
 	if err != nil {
+		var use *usageError
+		if errors.As(err, &use) {
+			use.command = command.CommandPath()
+		}
 		complain(errOut, err)
 	}
 	return exitCode(err)
@@ -59,8 +64,20 @@ func (a *app) root() *cobra.Command {
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan and doctor: "+installed+", if there)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.demoCommand(), a.manCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.manCommand())
+	root.AddCommand(a.demoCommands()...)
 	return root
+}
+
+// named checks the number of arguments, and says what is to be named when it is
+// wrong.
+func named(check cobra.PositionalArgs, what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if check(c, args) != nil {
+			return usage(fmt.Errorf("%s: name %s", strings.TrimPrefix(c.CommandPath(), c.Root().Name()+" "), what))
+		}
+		return nil
+	}
 }
 
 // usageArgs makes a wrong number of arguments a usage error.
@@ -92,7 +109,12 @@ func (a *app) agentConfig() (config.Config, error) {
 // config loads the settings of the environment and the file given.
 func (a *app) config() (config.Config, error) {
 	c, err := config.Load(a.file)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return c, advise(usage(err), "create it, or name another with --config")
+	case errors.Is(err, fs.ErrPermission):
+		return c, advise(usage(err), "run this as root or as the agent's user")
+	case err != nil:
 		return c, usage(err)
 	}
 	return c, nil

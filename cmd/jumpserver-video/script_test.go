@@ -115,6 +115,9 @@ func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	end(log, 9e6, failed)
 	end("6a057951-db28-48c5-8c4b-78c8cb39be1a", 8e6, failed)
+	end("7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", 8e6, func(t *queue.Task) {
+		t.State, t.Reason, t.Error, t.Attempt, t.Next = queue.StateRetrying, task.ClassDiskFull, "no space left on device", 3, time.Now().Add(time.Hour)
+	})
 	end("aec03eff-9413-4017-b690-a75929062ab6", 31e6, func(t *queue.Task) {
 		t.State = queue.StateDone
 		t.Data, err = json.Marshal(task.Journal{RenderSeconds: 41, Video: &task.VideoFacts{Size: 3e6, Frames: 2210, DurationMS: 273000}})
