@@ -22,9 +22,6 @@ var ErrNoKey = errors.New("no access key")
 type KeyFile struct {
 	// Dir is the folder, DATA_DIR/keys; it is made when needed, mode 0700.
 	Dir string
-	// Seal and Unseal, if set, transform the content for storage and back.
-	// Unseal should pass through a plain key, as found on an upgrade.
-	Seal, Unseal func([]byte) ([]byte, error)
 }
 
 // Path is the file's.
@@ -36,9 +33,6 @@ func (f KeyFile) Load() (Key, error) {
 	b, err := os.ReadFile(f.Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, fmt.Errorf("%w: %w", ErrNoKey, err)
-	}
-	if err == nil && f.Unseal != nil {
-		b, err = f.Unseal(b)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("read access key: %w", err)
@@ -72,19 +66,13 @@ func (f KeyFile) Save(k Key) (err error) {
 			err = fmt.Errorf("save access key: %w", err)
 		}
 	}()
-	b := []byte(k.ID + ":" + k.Secret)
-	if f.Seal != nil {
-		if b, err = f.Seal(b); err != nil {
-			return err
-		}
-	}
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return err
 	}
 	if err := f.keepFormer(); err != nil {
 		return err
 	}
-	return durable.WriteFile(f.Path(), b, 0o600)
+	return durable.WriteFile(f.Path(), []byte(k.ID+":"+k.Secret), 0o600)
 }
 
 // keepFormer copies the file that is there: not every file system has hard

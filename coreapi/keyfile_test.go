@@ -1,7 +1,6 @@
 package coreapi
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -193,23 +192,5 @@ func TestAKeyThatCannotBeSavedLeavesTheFormerOne(t *testing.T) {
 		if fault.Skip < 2 {
 			t.Errorf("%+v: nothing was tried", fault)
 		}
-	}
-}
-
-func TestKeyFileCanBeSealed(t *testing.T) {
-	swap := func(b []byte) ([]byte, error) {
-		b = bytes.Clone(b)
-		slices.Reverse(b)
-		return b, nil
-	}
-	f := KeyFile{Dir: t.TempDir(), Seal: swap, Unseal: swap}
-	if err := f.Save(testKey); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := os.ReadFile(f.Path()); bytes.Contains(b, []byte(testKey.Secret)) {
-		t.Error("stored in the clear")
-	}
-	if k, err := f.Load(); err != nil || k != testKey {
-		t.Errorf("%#v, %v", k, err)
 	}
 }
