@@ -154,7 +154,7 @@ func (c *convert) sum(inputs []input, errs []error) error {
 	return all
 }
 
-// converted is what --json prints for each input (design §1).
+// converted is what --json prints for each input that was converted. Scripts depend on it.
 type converted struct {
 	Input    string   `json:"input"`
 	Output   string   `json:"output"`
