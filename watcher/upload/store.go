@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 )
 
 // Store takes the bytes of the file at an index of the task's list, durably,
@@ -40,7 +41,7 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 		return File{}, spoolError(err)
 	}
 	defer f.Abort()
-	file, err := s.copy(f, contextReader{ctx, r}, t.Files[index])
+	file, err := s.copy(f, ctxio.NewReader(ctx, r), t.Files[index])
 	if err != nil {
 		return File{}, err
 	}
@@ -159,17 +160,4 @@ func (r *roomWriter) Write(p []byte) (int, error) {
 	}
 	n, err := r.w.Write(p)
 	return n, spoolError(err)
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
