@@ -27,11 +27,47 @@ func (t Trash) RetireFile(rel string, is fs.FileInfo) (string, error) {
 	return to, nil
 }
 
-// DeleteFile removes one file that the caller has open, by way of the trash: what
-// is removed is that very file, or nothing. Errors are those of RetireFile.
-func (t Trash) DeleteFile(rel string, is fs.FileInfo) error {
-	to, err := t.RetireFile(rel, is)
+// RetireFolder is RetireFile for a folder of whose files the caller has seen all,
+// by name: it goes in one step, if nothing else is in it.
+func (t Trash) RetireFolder(rel string, files map[string]fs.FileInfo) (string, error) {
+	to, err := t.Retire(rel)
 	if err != nil {
+		return "", err
+	}
+	if err := t.mustHold(to, files); err != nil {
+		return "", errors.Join(err, t.Restore(to))
+	}
+	return to, nil
+}
+
+// mustHold makes sure that a folder that was moved to the trash holds these files
+// and no others.
+func (t Trash) mustHold(trashed string, files map[string]fs.FileInfo) error {
+	root, err := t.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	entries, err := fs.ReadDir(root.FS(), trashed)
+	if err != nil {
+		return fmt.Errorf("trash: %w", err)
+	}
+	for _, e := range entries {
+		st, err := root.Lstat(path.Join(trashed, e.Name()))
+		if err != nil {
+			return fmt.Errorf("trash: %w", err)
+		}
+		if is := files[e.Name()]; is == nil || !os.SameFile(st, is) {
+			return fmt.Errorf("trash: %s/%s: %w", trashed, e.Name(), ErrReplaced)
+		}
+	}
+	return nil
+}
+
+// Drop removes what a Retire has moved to the trash, and the folders there that
+// nothing else is in.
+func (t Trash) Drop(trashed string) error {
+	if _, err := retiredFrom(trashed); err != nil {
 		return err
 	}
 	root, err := t.open()
@@ -39,10 +75,10 @@ func (t Trash) DeleteFile(rel string, is fs.FileInfo) error {
 		return err
 	}
 	defer root.Close()
-	if err := root.Remove(to); err != nil {
+	if err := root.RemoveAll(trashed); err != nil {
 		return fmt.Errorf("trash: %w", err)
 	}
-	for dir := path.Dir(to); dir != "."; dir = path.Dir(dir) { // as far as nothing else is in them
+	for dir := path.Dir(trashed); dir != "."; dir = path.Dir(dir) {
 		if root.Remove(dir) != nil {
 			break
 		}

@@ -23,8 +23,9 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // TrashName is the trash's folder below the replay folder.
@@ -271,21 +272,12 @@ func Delete(rootDir, rel string) error {
 	return syncDir(root, path.Dir(rel))
 }
 
-// syncDir makes a folder's entries durable, where the filesystem can.
+// syncDir makes a folder's entries durable. One that is gone has none.
 func syncDir(root *os.Root, dir string) error {
-	d, err := root.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err := durable.SyncDirIn(root, dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EBADF) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 func isDay(s string) bool {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
@@ -155,7 +156,7 @@ func agentID(dir string) (string, error) {
 		return strings.TrimSpace(string(data)), nil
 	}
 	id := uuid.NewString()
-	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
+	if err := durable.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("data folder: %w", err)
 	}
 	return id, nil

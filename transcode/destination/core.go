@@ -303,6 +303,6 @@ func (c Core) PutOriginal(ctx context.Context, d Delivery, file string, part boo
 	if part {
 		version = coreapi.VersionPart
 	}
-	_, err := c.Client.UploadReplay(ctx, d.Session, file, version)
+	_, err := c.Client.UploadReplay(ctx, d.Session, file, version, nil)
 	return err
 }

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
@@ -58,24 +59,11 @@ func HashFile(ctx context.Context, path string) (sum string, size int64, err err
 // hashOpen is HashFile for a file that is open.
 func hashOpen(ctx context.Context, f *os.File) (sum string, size int64, err error) {
 	h := sha256.New()
-	size, err = io.Copy(h, ctxReader{ctx, f})
+	size, err = io.Copy(h, ctxio.NewReader(ctx, f))
 	if err != nil {
 		return "", 0, fmt.Errorf("read %s: %w", f.Name(), err)
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
-}
-
-// ctxReader stops reading when its context ends.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c ctxReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // likeness is what an MP4 gets from its original.

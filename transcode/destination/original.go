@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
@@ -50,15 +52,19 @@ func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range files {
-		to, err := v.retireFile(d, f)
-		moved = appendNew(moved, to...)
-		if err != nil {
-			return moved, err
-		}
-		d.Boundary("retired " + path.Base(f.Path))
-	}
 	folder := path.Join(d.Date, d.Session)
+	whole, err := v.onlyThese(d, folder, files)
+	if err != nil {
+		return nil, err
+	}
+	if whole {
+		moved, err = v.retireFolder(d, folder, files)
+	} else {
+		moved, err = v.retireFiles(d, files)
+	}
+	if err != nil {
+		return moved, err
+	}
 	for _, tar := range []string{path.Join(folder, d.Session+".tar"), folder + ".tar"} { // downloads that core has made of it
 		to, err := v.retireCopy(d, tar)
 		moved = appendNew(moved, to...)
@@ -70,6 +76,78 @@ func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 		return moved, nil
 	}
 	return moved, cleanup.RemoveEmpty(v.root, folder)
+}
+
+// onlyThese reports whether a folder is that of the recording, and holds nothing
+// but the files that were read and core's download of them.
+func (v volume) onlyThese(d Delivery, folder string, files []task.File) (bool, error) {
+	if path.Dir(d.Source.Path) != folder {
+		return false, nil
+	}
+	entries, err := os.ReadDir(abs(v.root, folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // retired by an earlier attempt
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		rel := path.Join(folder, e.Name())
+		read := slices.ContainsFunc(files, func(f task.File) bool { return f.Path == rel })
+		if !read && recording.ParseName(rel).Class != recording.ClassDownload {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// retireFiles takes away files that were read, one by one.
+func (v volume) retireFiles(d Delivery, files []task.File) (moved []string, err error) {
+	for _, f := range files {
+		to, err := v.retireFile(d, f)
+		moved = appendNew(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+		d.Boundary("retired " + path.Base(f.Path))
+	}
+	return moved, nil
+}
+
+// retireFolder takes away the folder of a recording in parts in one step, so that
+// none of it is left behind whatever happens.
+func (v volume) retireFolder(d Delivery, folder string, files []task.File) (moved []string, err error) {
+	if err := d.mustOwn(folder); err != nil {
+		return nil, err
+	}
+	if gone, err := v.gone(d, folder); err != nil || gone {
+		return nil, err
+	}
+	seen := map[string]fs.FileInfo{}
+	for _, was := range append(files, task.File{Path: path.Join(folder, d.Session+".tar"), Size: -1}) {
+		f, err := openFile(abs(v.root, was.Path))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		st, err := f.Stat()
+		f.Close() // there may be thousands
+		if err != nil {
+			return nil, err
+		}
+		if was.Size >= 0 && (st.Size() != was.Size || !st.ModTime().Equal(was.ModTime)) {
+			return nil, changed(v.seen(d))
+		}
+		seen[path.Base(was.Path)] = st
+	}
+	to, err := v.trashOf(d).RetireFolder(folder, seen)
+	if err != nil {
+		return nil, d.replaced(err)
+	}
+	d.Boundary("retired " + path.Base(folder))
+	return v.took(d, folder, to)
 }
 
 // files returns what goes, the file first by which core finds the recording:
@@ -217,23 +295,33 @@ func (v volume) take(d Delivery, rel string, is fs.FileInfo) (moved []string, er
 	if age := time.Since(is.ModTime()); age >= 0 && age < v.playCache {
 		return nil, task.Failf(task.ClassWatched, "core may have fetched %s just now for somebody who watches it; it goes in %s", rel, (v.playCache - age).Round(time.Second))
 	}
-	trash := v.trash()
-	switch {
-	case len(d.Video.Missing) > 0:
-		trash = v.kept()
-	case v.originals == cleanup.PolicyDelete:
-		if err := trash.DeleteFile(rel, is); err != nil {
-			return nil, d.replaced(err)
-		}
-		d.Log.Info("deleted the original", "path", rel)
-		return nil, nil
-	}
-	to, err := trash.RetireFile(rel, is)
+	to, err := v.trashOf(d).RetireFile(rel, is)
 	if err != nil {
 		return nil, d.replaced(err)
 	}
-	d.Log.Info("moved the original to the trash", "path", rel, "to", to)
-	return []string{to}, nil
+	return v.took(d, rel, to)
+}
+
+// trashOf is the trash for the original of a delivery.
+func (v volume) trashOf(d Delivery) cleanup.Trash {
+	if len(d.Video.Missing) > 0 {
+		return v.kept()
+	}
+	return v.trash()
+}
+
+// took ends what was moved to the trash, and returns where it is: nowhere, if the
+// policy is to delete it, and nothing of it may be missing in the MP4.
+func (v volume) took(d Delivery, rel, to string) (moved []string, err error) {
+	if v.originals != cleanup.PolicyDelete || len(d.Video.Missing) > 0 {
+		d.Log.Info("moved the original to the trash", "path", rel, "to", to)
+		return []string{to}, nil
+	}
+	if err := v.trash().Drop(to); err != nil {
+		return []string{to}, err
+	}
+	d.Log.Info("deleted the original", "path", rel)
+	return nil, nil
 }
 
 // replaced makes of a file that was replaced while it was retired one that has

@@ -20,6 +20,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // Size is the length of a seal, in bytes.
@@ -66,16 +68,12 @@ func Open(file string) (Key, error) {
 func create(file string) error {
 	secret := make([]byte, keySize)
 	_, _ = rand.Read(secret) // never fails
-	f, err := os.CreateTemp(filepath.Dir(file), ".key-*")
-	if err != nil {
+	temp := filepath.Join(filepath.Dir(file), ".key-"+rand.Text())
+	if err := os.WriteFile(temp, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+	defer os.Remove(temp)
+	if err := durable.Publish(temp, file, false); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // File is one file of an upload.
@@ -88,7 +90,7 @@ func (s *Spool) Create(t Task) (Task, error) {
 	}
 	err := os.Mkdir(s.folder(t.ID), 0o700)
 	if err == nil {
-		err = errors.Join(s.write(t), syncDir(s.Dir))
+		err = errors.Join(s.write(t), durable.SyncDir(s.Dir))
 	}
 	if err != nil {
 		s.ended(t.ID)
@@ -177,40 +179,7 @@ func (s *Spool) write(t Task) error {
 	if err != nil {
 		return err
 	}
-	return s.put(s.folder(t.ID), taskFile, data)
-}
-
-// put writes a small file durably.
-func (s *Spool) put(dir, name string, data []byte) error {
-	f, err := os.CreateTemp(dir, ".writing-")
-	if err != nil {
-		return spoolError(err)
-	}
-	_, err = f.Write(data)
-	return s.seal(f, spoolError(err), filepath.Join(dir, name))
-}
-
-// seal makes a file durable under its name, or removes it.
-func (s *Spool) seal(f *os.File, err error, path string) error {
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return err
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return spoolError(err)
+	return spoolError(durable.WriteFile(filepath.Join(s.folder(t.ID), taskFile), data, 0o600))
 }
 
 // Commit completes an upload if all its files are there, durably. It answers
@@ -232,8 +201,8 @@ func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 		}
 	}
 	if len(t.Index) > 0 {
-		if err := s.put(s.folder(id), t.Session+".replay.json", t.Index); err != nil {
-			return t, false, err
+		if err := durable.WriteFile(filepath.Join(s.Dir, s.Path(t)), t.Index, 0o600); err != nil {
+			return t, false, spoolError(err)
 		}
 	}
 	t.Complete = true
@@ -272,18 +241,6 @@ func (s *Spool) Drop(id string) error {
 		return nil
 	}
 	return spoolError(os.RemoveAll(s.folder(id)))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	defer d.Close()
-	if err = d.Sync(); errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		return nil // this file system has no such thing for folders
-	}
-	return spoolError(err)
 }
 
 // spoolError says where an error comes from, and that it is [ErrFull] if so.

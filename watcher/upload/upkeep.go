@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // done is where an upload goes that has done its duty.
@@ -133,7 +135,7 @@ func (s *Spool) drop(folder string) (bool, error) {
 
 // sweep removes files that were being written.
 func sweep(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, ".writing-*"))
+	left, err := filepath.Glob(filepath.Join(folder, durable.TempPattern))
 	for _, path := range left {
 		err = errors.Join(err, os.Remove(path))
 	}
