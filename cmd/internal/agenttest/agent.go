@@ -79,6 +79,9 @@ func New(opt Options) (_ *Agent, err error) {
 		}
 		a.remove = true
 	}
+	if a.Dir, err = filepath.Abs(a.Dir); err != nil { // as the agent wants it
+		return nil, err
+	}
 	for _, dir := range []string{a.Data(), a.Temp()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return nil, err
