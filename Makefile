@@ -85,21 +85,21 @@ race: setup ## the test suite under the race detector, without what only runs mo
 	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$)
 
 bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
-	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
+	go run ./cmd/bench convert --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
 
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-governor: build ## two and a half minutes of competitors coming and going beside the agent
-	go run ./cmd/bench-governor
+	go run ./cmd/bench governor
 
 bench-scan: build ## what looking after 200,000 files costs; ten minutes
-	go run ./cmd/bench-scan
+	go run ./cmd/bench scan
 
 load: build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
-	go run ./cmd/bench-upload $(if $(LOAD),-recording $(LOAD))
-	go run ./cmd/bench-upload -wait
-	go run ./cmd/bench-upload -large 5000
+	go run ./cmd/bench upload $(if $(LOAD),--recording $(LOAD))
+	go run ./cmd/bench upload --wait
+	go run ./cmd/bench upload --large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way
 	go test -count=1 -run 'Fault|Hang|Vanish|VolumeFails' -v ./transcode ./watcher ./cmd/jumpserver-video
