@@ -27,9 +27,12 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
+.PHONY: help package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: ffmpeg, fuse, a Go toolchain
 	@.ci/setup
