@@ -129,8 +129,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 	}
 	log, err := os.Create(d.logFile())
 	if err != nil {
-		at.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, at.Close())
 	}
 	cmd := exec.CommandContext(ctx, self, "agent")
 	cmd.Env = append(withoutSettings(os.Environ()),
@@ -142,8 +141,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 	cmd.WaitDelay = 20 * time.Second
 	if err := cmd.Start(); err != nil {
 		log.Close()
-		at.Close()
-		return nil, nil, fmt.Errorf("start the agent: %w", err)
+		return nil, nil, errors.Join(fmt.Errorf("start the agent: %w", err), at.Close())
 	}
 	stopped := false
 	stop := func() {
@@ -154,7 +152,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		log.Close()
-		at.Close()
+		_ = at.Close() // the demo ends
 	}
 	return taskapi.Local(at.Host, at.Ports[0], "", ""), stop, nil
 }

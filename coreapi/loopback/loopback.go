@@ -76,7 +76,9 @@ func (a *Address) find(n, from int) error {
 		if err != nil {
 			return fmt.Errorf("find a free port: %w", err)
 		}
-		l.Close()
+		if err := l.Close(); err != nil {
+			return fmt.Errorf("find a free port: %w", err)
+		}
 		a.Ports = append(a.Ports, port)
 	}
 	return nil
