@@ -27,7 +27,7 @@ import (
 const flat = "2024-04-23/" + session + ".replay.gz"
 
 // content is what is on the volume outside of the trash, by name.
-func (s *site) content() map[string]string {
+func (s *jumpServer) content() map[string]string {
 	all := map[string]string{}
 	for _, name := range s.files() {
 		if !strings.HasPrefix(name, cleanup.TrashName) {
@@ -42,7 +42,7 @@ func (s *site) content() map[string]string {
 }
 
 // inTrash lists the trash: what expires, or what does not.
-func (s *site) inTrash(kept bool) (names []string) {
+func (s *jumpServer) inTrash(kept bool) (names []string) {
 	for _, name := range s.files() {
 		rest, ok := strings.CutPrefix(name, cleanup.TrashName+"/")
 		if ok && strings.HasPrefix(rest, "kept/") == kept {
@@ -53,7 +53,7 @@ func (s *site) inTrash(kept bool) (names []string) {
 }
 
 // film is a video that plays, with a comment, of so many seconds.
-func (s *site) film(seconds int, comment string) []byte {
+func (s *jumpServer) film(seconds int, comment string) []byte {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "film.mp4")
 	out, err := exec.CommandContext(s.t.Context(), "ffmpeg", "-v", "error", "-f", "lavfi", "-i", fmt.Sprintf("color=green:size=320x240:rate=15:duration=%d", seconds),
@@ -81,14 +81,14 @@ func TestAnUploadHidesNothing(t *testing.T) {
 		"not drawn": []byte("4.size,1.0,3.320,3.240;4.name,1500." + strings.Repeat("x", 1500) + ";4.sync,4.1000;4.sync,4.2000;"),
 	}
 	const part = "2024-04-23/" + session + "/" + session
-	for has, plant := range map[string]func(s *site){
-		"a recording":          func(s *site) { s.write(flat, gz(t, whole)) },
-		"a cut recording":      func(s *site) { s.write(flat, cutHalf(gz(t, whole))) },
-		"parts":                func(s *site) { s.writeParts(part) },
-		"parts without others": func(s *site) { s.writeParts(part); os.Remove(filepath.Join(s.replay(), part+".1.part.gz")) },
-		"a foreign MP4":        func(s *site) { s.write(mp4, s.film(4, "made by Video-Worker")) },
-		"a terminal recording": func(s *site) { s.write("2024-04-23/"+session+".cast.gz", gz(t, []byte(`{"version":2}`))) },
-		"something unseen": func(s *site) {
+	for has, plant := range map[string]func(s *jumpServer){
+		"a recording":          func(s *jumpServer) { s.write(flat, gz(t, whole)) },
+		"a cut recording":      func(s *jumpServer) { s.write(flat, cutHalf(gz(t, whole))) },
+		"parts":                func(s *jumpServer) { s.writeParts(part) },
+		"parts without others": func(s *jumpServer) { s.writeParts(part); os.Remove(filepath.Join(s.replay(), part+".1.part.gz")) },
+		"a foreign MP4":        func(s *jumpServer) { s.write(mp4, s.film(4, "made by Video-Worker")) },
+		"a terminal recording": func(s *jumpServer) { s.write("2024-04-23/"+session+".cast.gz", gz(t, []byte(`{"version":2}`))) },
+		"something unseen": func(s *jumpServer) {
 			one, _ := s.core.Session(session)
 			one.HasReplay = true
 			s.core.AddSession(one)
@@ -97,7 +97,7 @@ func TestAnUploadHidesNothing(t *testing.T) {
 		for what, data := range uploads {
 			t.Run(has+", "+what, func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, "4.10.13", false)
+				s := newJumpServer(t, "4.10.13", false)
 				s.gone()
 				plant(s)
 				before := s.content()
@@ -145,7 +145,7 @@ func sameContent(a, b map[string]string) bool {
 	return true
 }
 
-func (s *site) writeParts(part string) {
+func (s *jumpServer) writeParts(part string) {
 	for i := range 2 {
 		s.write(fmt.Sprintf("%s.%d.part.gz", part, i), gz(s.t, dump(uint64(i), int64(1000+i*3000), 3)))
 	}
@@ -159,7 +159,7 @@ func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 	for name, data := range map[string][]byte{"longer": dump(7, 1000, 12), "longer, of the same beginning": dump(1, 1000, 12), "shorter": dump(1, 1000, 2)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 				t.Fatalf("%+v", v)
 			}
@@ -175,7 +175,7 @@ func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 	}
 	t.Run("in mid-task", func(t *testing.T) {
 		t.Parallel()
-		s := newSite(t, "4.10.13", false)
+		s := newJumpServer(t, "4.10.13", false)
 		data := s.gone()
 		a := s.uploadAgent(cleanup.PolicyTrash, func(at string) {
 			if at == "verifying" { // Lion's fallback of another worker, or an attacker
@@ -189,7 +189,7 @@ func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 }
 
 // claim is the comment of an MP4 that claims to be made of the site's recording.
-func (s *site) claim() string {
+func (s *jumpServer) claim() string {
 	plan := s.plan()
 	n := len(plan.Parts)
 	return render.Mark{Session: session, Source: plan.Source, Agent: "jumpserver-video/1.0", Parts: n, Tail: plan.Parts[n-1].Bytes}.String()
@@ -198,26 +198,26 @@ func (s *site) claim() string {
 // TestAMarkIsNotBelieved without its seal: whoever has a recording can write one.
 func TestAMarkIsNotBelieved(t *testing.T) {
 	t.Parallel()
-	for name, forge := range map[string]func(s *site) []byte{
-		"a green film":                    func(s *site) []byte { return s.film(4, s.claim()) },
-		"with a seal of zeros":            func(s *site) []byte { return s.film(4, s.claim()+"; seal="+strings.Repeat("0", 64)) },
-		"with a seal that is none":        func(s *site) []byte { return s.film(4, s.claim()+"; seal="+strings.Repeat("x", 64)) },
-		"the MP4 of an agent's other key": func(s *site) []byte { return s.made(seal.FromSecret("another")) },
-		"the MP4 of an agent without key": func(s *site) []byte { return s.made(seal.Key{}) },
-		"a sealed MP4, one byte changed": func(s *site) []byte {
+	for name, forge := range map[string]func(s *jumpServer) []byte{
+		"a green film":                    func(s *jumpServer) []byte { return s.film(4, s.claim()) },
+		"with a seal of zeros":            func(s *jumpServer) []byte { return s.film(4, s.claim()+"; seal="+strings.Repeat("0", 64)) },
+		"with a seal that is none":        func(s *jumpServer) []byte { return s.film(4, s.claim()+"; seal="+strings.Repeat("x", 64)) },
+		"the MP4 of an agent's other key": func(s *jumpServer) []byte { return s.made(seal.FromSecret("another")) },
+		"the MP4 of an agent without key": func(s *jumpServer) []byte { return s.made(seal.Key{}) },
+		"a sealed MP4, one byte changed": func(s *jumpServer) []byte {
 			data := s.made(testKey)
 			data[len(data)-100] ^= 1
 			return data
 		},
-		"a sealed MP4 with something behind": func(s *site) []byte { return append(s.made(testKey), 0, 0, 0, 8, 'f', 'r', 'e', 'e') },
-		"the sealed MP4 of another session": func(s *site) []byte {
+		"a sealed MP4 with something behind": func(s *jumpServer) []byte { return append(s.made(testKey), 0, 0, 0, 8, 'f', 'r', 'e', 'e') },
+		"the sealed MP4 of another session": func(s *jumpServer) []byte {
 			data := s.made(testKey)
 			return bytes.ReplaceAll(data, []byte("session="+session), []byte("session=11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			forged := forge(s)
 			s.write(mp4, forged)
 			v := s.work(cleanup.PolicyDelete)
@@ -235,7 +235,7 @@ func TestAMarkIsNotBelieved(t *testing.T) {
 	}
 	t.Run("a sealed MP4", func(t *testing.T) {
 		t.Parallel()
-		s := newSite(t, "4.10.13", false)
+		s := newJumpServer(t, "4.10.13", false)
 		made := s.made(testKey)
 		s.write(mp4, made)
 		if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.Converted() || s.content()[mp4] != string(made) {
@@ -245,7 +245,7 @@ func TestAMarkIsNotBelieved(t *testing.T) {
 }
 
 // plan is that of the site's recording.
-func (s *site) plan() *render.Plan {
+func (s *jumpServer) plan() *render.Plan {
 	s.t.Helper()
 	rec, err := recording.Open(filepath.Join(s.replay(), s.path))
 	if err != nil {
@@ -259,7 +259,7 @@ func (s *site) plan() *render.Plan {
 }
 
 // made is the MP4 that an agent with a key makes of the site's recording.
-func (s *site) made(key seal.Key) []byte {
+func (s *jumpServer) made(key seal.Key) []byte {
 	s.t.Helper()
 	tool, err := video.Find(s.t.Context(), "")
 	if err != nil {
@@ -304,7 +304,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 		for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete, cleanup.PolicyKeep} {
 			t.Run(name+", "+string(policy), func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, "4.10.13", false)
+				s := newJumpServer(t, "4.10.13", false)
 				s.write(s.path, gz(t, data))
 				v := s.work(policy)
 				if v.State != queue.StateDone || len(v.Incomplete) == 0 || !s.exists(mp4) {
@@ -328,7 +328,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 		}
 		t.Run(name+", uploaded", func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			s.gone()
 			a := s.uploadAgent(cleanup.PolicyDelete, nil)
 			var ends []task.UploadEnd
@@ -343,7 +343,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	}
 	t.Run("complete", func(t *testing.T) {
 		t.Parallel()
-		s := newSite(t, "4.10.13", false)
+		s := newJumpServer(t, "4.10.13", false)
 		one, _ := s.core.Session(session)
 		one.End = one.Start.Add(5 * time.Second)
 		s.core.AddSession(one)
@@ -353,7 +353,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	})
 	t.Run("much shorter than its session", func(t *testing.T) {
 		t.Parallel()
-		s := newSite(t, "4.10.13", false) // 4 s of a minute
+		s := newJumpServer(t, "4.10.13", false) // 4 s of a minute
 		if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone || len(v.Incomplete) != 1 || !strings.Contains(v.Incomplete[0], "1m0s") {
 			t.Errorf("%+v", v)
 		}
@@ -368,7 +368,7 @@ func TestAPartThatWasNotReadStays(t *testing.T) {
 	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete} {
 		t.Run("unlisted, "+string(policy), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", true)
+			s := newJumpServer(t, "4.10.13", true)
 			s.write(part+".2.part.gz", gz(t, dump(5, 9000, 3)))
 			s.write(part+".note", []byte("an administrator's"))
 			v := s.work(policy)
@@ -381,7 +381,7 @@ func TestAPartThatWasNotReadStays(t *testing.T) {
 		})
 		t.Run("without a time, "+string(policy), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", true)
+			s := newJumpServer(t, "4.10.13", true)
 			s.write(part+".1.part.gz", gz(t, []byte("4.size,1.0,3.320,3.240;"+strings.Repeat("4.rect,1.0,1.0,1.0,2.10,2.10;5.cfill,2.14,1.0,3.255,1.0,1.0,3.255;", 100))))
 			if v := s.work(policy); v.State != queue.StateDone || len(v.Incomplete) == 0 || len(s.inTrash(true)) != 3 {
 				t.Errorf("%+v, %v", v, s.files())
@@ -395,38 +395,38 @@ func TestAPartThatWasNotReadStays(t *testing.T) {
 func TestATaskTouchesItsOwnSessionsFilesOnly(t *testing.T) {
 	t.Parallel()
 	const victim = "2024-04-23/11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f.replay.gz"
-	for name, forge := range map[string]func(s *site, record *queue.Task){
-		"path": func(s *site, record *queue.Task) {
+	for name, forge := range map[string]func(s *jumpServer, record *queue.Task){
+		"path": func(s *jumpServer, record *queue.Task) {
 			st := s.stat(victim)
 			source := task.Source{Path: victim, Size: st.Size(), ModTime: st.ModTime()}
 			record.Source, record.Fingerprint = task.Encode(source), source.Fingerprint()
 		},
-		"path and journal": func(s *site, record *queue.Task) {
+		"path and journal": func(s *jumpServer, record *queue.Task) {
 			st := s.stat(victim)
 			source := task.Source{Path: victim, Size: st.Size(), ModTime: st.ModTime()}
 			j := task.JournalOf(record.Data)
 			j.Fingerprint, j.Reached = source.Fingerprint(), task.ReachedConfirmed
 			record.Source, record.Fingerprint, record.Data = task.Encode(source), source.Fingerprint(), task.Encode(j)
 		},
-		"files": func(s *site, record *queue.Task) {
+		"files": func(s *jumpServer, record *queue.Task) {
 			st := s.stat(victim)
 			j := task.JournalOf(record.Data)
 			j.Reached, j.Files = task.ReachedConfirmed, []task.File{{Path: victim, Size: st.Size(), ModTime: st.ModTime()}}
 			record.Data = task.Encode(j)
 		},
-		"date": func(_ *site, record *queue.Task) {
+		"date": func(_ *jumpServer, record *queue.Task) {
 			j := task.JournalOf(record.Data)
 			j.Reached, j.Date = task.ReachedConfirmed, "../../../etc"
 			record.Data = task.Encode(j)
 		},
-		"spool": func(_ *site, record *queue.Task) {
+		"spool": func(_ *jumpServer, record *queue.Task) {
 			source := task.Source{Spool: "../" + spooled + "/" + session + ".replay.gz", Size: 1}
 			record.Source, record.Fingerprint = task.Encode(source), source.Fingerprint()
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			s.write(victim, gz(t, dump(3, 1000, 4)))
 			before := s.content()
 			if v := s.work(cleanup.PolicyDelete); v.State != queue.StateDone {
@@ -468,7 +468,7 @@ func forgeRecord(t *testing.T, q *queue.Queue, change func(*queue.Task)) {
 	}
 }
 
-func (s *site) stat(rel string) os.FileInfo {
+func (s *jumpServer) stat(rel string) os.FileInfo {
 	s.t.Helper()
 	st, err := os.Stat(filepath.Join(s.replay(), rel))
 	if err != nil {
@@ -489,7 +489,7 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			if err := make(filepath.Join(s.replay(), mp4)); err != nil {
 				t.Fatal(err)
 			}
@@ -510,7 +510,7 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 func TestAReplacedFileIsNotTaken(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete} {
-		s := newSite(t, "4.10.13", false)
+		s := newJumpServer(t, "4.10.13", false)
 		newcomer := gz(t, dump(42, 1000, 4))
 		a := s.uploadAgent(policy, func(at string) {
 			if at == "retiring" {
@@ -534,7 +534,7 @@ func TestAReplacedFileIsNotTaken(t *testing.T) {
 // moves the MP4 away, and copies the original back for whoever watches it.
 func TestWhatCoreMovesElsewhereIsNotConvertedAgain(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.16", false)
+	s := newJumpServer(t, "4.10.16", false)
 	original, err := os.ReadFile(filepath.Join(s.replay(), s.path))
 	if err != nil {
 		t.Fatal(err)

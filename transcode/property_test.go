@@ -29,7 +29,7 @@ import (
 
 // life is a session's recording through crashes and whatever else happens.
 type life struct {
-	*site
+	*jumpServer
 	content   []byte   // of the file that is the recording, or its index
 	source    []byte   // what its MP4 says of it, once there was one
 	forgetful bool     // the queue was lost, and what it knew of core with it
@@ -213,10 +213,10 @@ func TestWhateverHappensNothingIsLost(t *testing.T) {
 	names := slices.Sorted(maps.Keys(happenings))
 	rapid.Check(t, func(rt *rapid.T) {
 		l := &life{release: make(chan struct{})}
-		l.site = newSite(t, rapid.SampledFrom([]string{"3.10.9", "4.8.0", "4.10.13"}).Draw(rt, "version"), rapid.Bool().Draw(rt, "in parts"))
+		l.jumpServer = newJumpServer(t, rapid.SampledFrom([]string{"3.10.9", "4.8.0", "4.10.13"}).Draw(rt, "version"), rapid.Bool().Draw(rt, "in parts"))
 		defer close(l.release)
 		l.content = l.read(l.path)
-		l.film = l.site.film(3, l.claim())
+		l.film = l.jumpServer.film(3, l.claim())
 		l.write(victim, victimContent)
 		for i := range rapid.IntRange(1, 4).Draw(rt, "crashes") {
 			at := rapid.IntRange(1, 18).Draw(rt, fmt.Sprint("boundary ", i))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -70,7 +69,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 					continue
 				}
 				ran++
-				l.shell(file, strings.ReplaceAll(m[2], "127.0.0.1:9000", fmt.Sprintf("127.0.0.1:%d", l.port)), session, recording)
+				l.shell(file, strings.ReplaceAll(m[2], "127.0.0.1:9000", l.agent.Addr()), session, recording)
 			}
 		}
 	}
@@ -93,7 +92,7 @@ func (l *lab) shell(file, script, session string, recording []byte) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = dir, append(l.environ(), "SESSION="+session)
+	cmd.Dir, cmd.Env = dir, append(l.agent.Environ(), "SESSION="+session)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s\n%s", file, err, script, out)
 	}

@@ -1,4 +1,4 @@
-package main
+package governor
 
 import (
 	"bufio"
@@ -12,6 +12,10 @@ import (
 	"syscall"
 	"time"
 )
+
+// competeCommand is the subcommand of a competitor, which this program runs of
+// itself.
+const competeCommand = "compete"
 
 // compete uses one processor fully and prints now and then how much it has
 // done.
@@ -43,7 +47,7 @@ func startRivals(n int) (*rivals, error) {
 	}
 	r := &rivals{done: make([]atomic.Int64, n)}
 	for i := range n {
-		cmd := exec.Command(self, "compete") //nolint:noctx // ended by stop
+		cmd := exec.Command(self, "governor", competeCommand) //nolint:noctx // ended by stop
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 		out, err := cmd.StdoutPipe()

@@ -1,4 +1,4 @@
-package main
+package convert
 
 import (
 	"context"
@@ -49,7 +49,7 @@ const (
 )
 
 // quality draws the recording again and compares with the decoded video.
-func (b *bench) quality(ctx context.Context, path string) (quality, error) {
+func (m *measurement) quality(ctx context.Context, path string) (quality, error) {
 	rec, err := recording.Open(path)
 	if err != nil {
 		return quality{}, err
@@ -58,11 +58,11 @@ func (b *bench) quality(ctx context.Context, path string) (quality, error) {
 	if err != nil {
 		return quality{}, err
 	}
-	info, err := b.tool.Probe(ctx, b.mp4(path))
+	info, err := m.tool.Probe(ctx, m.mp4(path))
 	if err != nil {
 		return quality{}, err
 	}
-	cmd := exec.CommandContext(ctx, b.tool.Path, "-v", "fatal", "-nostdin", "-threads", "1", "-i", b.mp4(path), "-map", "0:v:0", "-vf", "extractplanes=y",
+	cmd := exec.CommandContext(ctx, m.tool.Path, "-v", "fatal", "-nostdin", "-threads", "1", "-i", m.mp4(path), "-map", "0:v:0", "-vf", "extractplanes=y",
 		"-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -71,7 +71,7 @@ func (b *bench) quality(ctx context.Context, path string) (quality, error) {
 	if err := cmd.Start(); err != nil {
 		return quality{}, err
 	}
-	c := comparison{bench: b, ctx: ctx, decoded: out, every: max(info.Frames/ocrFrames, 1), quality: quality{worst: 1}}
+	c := comparison{measurement: m, ctx: ctx, decoded: out, every: max(info.Frames/ocrFrames, 1), quality: quality{worst: 1}}
 	err = plan.Play(ctx, 15, &c)
 	_, _ = io.Copy(io.Discard, out)
 	if werr := cmd.Wait(); err == nil {
@@ -86,7 +86,7 @@ func (b *bench) quality(ctx context.Context, path string) (quality, error) {
 
 // comparison is the sink of the second drawing.
 type comparison struct {
-	*bench
+	*measurement
 	ctx     context.Context //nolint:containedctx // of tesseract
 	decoded io.Reader
 	every   int

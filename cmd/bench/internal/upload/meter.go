@@ -1,4 +1,4 @@
-package main
+package upload
 
 import (
 	"context"
@@ -9,11 +9,13 @@ import (
 
 	"github.com/shirou/gopsutil/v3/cpu"
 	"github.com/shirou/gopsutil/v3/process"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
 // meter looks at the agent from outside.
 type meter struct {
-	site *site
+	agent *agenttest.Agent
 
 	mu      sync.Mutex
 	answers []time.Duration // of health
@@ -22,21 +24,21 @@ type meter struct {
 	load    []float64       // of the host, percent, a second each
 }
 
-func newMeter(s *site) *meter { return &meter{site: s, ill: map[string]int{}} }
+func newMeter(a *agenttest.Agent) *meter { return &meter{agent: a, ill: map[string]int{}} }
 
 // run measures until ctx ends.
 func (m *meter) run(ctx context.Context) {
 	var group sync.WaitGroup
 	group.Go(func() { m.health(ctx) })
 	group.Go(func() {
-		p := process.Process{Pid: int32(m.site.agent.Process.Pid)}
+		p := process.Process{Pid: int32(m.agent.PID())}
 		for ctx.Err() == nil {
 			if info, err := p.MemoryInfo(); err == nil {
 				m.mu.Lock()
 				m.memory = max(m.memory, info.RSS)
 				m.mu.Unlock()
 			}
-			pause(ctx, 50*time.Millisecond)
+			_ = agenttest.Pause(ctx, 50*time.Millisecond)
 		}
 	})
 	group.Go(func() {
@@ -53,37 +55,23 @@ func (m *meter) run(ctx context.Context) {
 
 // health asks ten times a second, each time on a connection of its own.
 func (m *meter) health(ctx context.Context) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	for ctx.Err() == nil {
-		began := time.Now()
-		what := m.ask(ctx, client)
+		status, took := m.agent.Health(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		m.mu.Lock()
-		m.answers = append(m.answers, time.Since(began))
-		if what != "" {
-			m.ill[what]++
+		m.answers = append(m.answers, took)
+		switch status {
+		case http.StatusOK:
+		case 0:
+			m.ill["no answer"]++
+		default:
+			m.ill[fmt.Sprintf("%d %s", status, http.StatusText(status))]++
 		}
 		m.mu.Unlock()
-		pause(ctx, 100*time.Millisecond)
+		_ = agenttest.Pause(ctx, 100*time.Millisecond)
 	}
-}
-
-func (m *meter) ask(ctx context.Context, client *http.Client) (trouble string) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, m.site.url()+"/video-worker/health/", nil)
-	if err != nil {
-		return err.Error()
-	}
-	resp, err := client.Do(r)
-	if err != nil {
-		return "no answer"
-	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return resp.Status
-	}
-	return ""
 }
 
 func (m *meter) print(began time.Time) {
@@ -92,7 +80,7 @@ func (m *meter) print(began time.Time) {
 	all := sorted(m.answers)
 	fmt.Printf("health               %d answers, median %s, p99 %s, longest %s; not 200: %v\n", len(all),
 		percentile(all, .5).Round(100*time.Microsecond), percentile(all, .99).Round(100*time.Microsecond), percentile(all, 1).Round(100*time.Microsecond), m.ill)
-	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.site.core.Silence(began).Seconds())
+	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.agent.Core.Silence(began).Seconds())
 	fmt.Printf("agent's memory       %d MB at most (RSS, without ffmpeg)\n", m.memory>>20)
 	fmt.Printf("host's CPU           %.0f %% on average\n", m.average())
 }
@@ -124,7 +112,7 @@ func (m *meter) verdict(began time.Time, target int) error {
 		return fmt.Errorf("health was not green all the time: %v", m.ill)
 	case percentile(sorted(m.answers), .99) > time.Second:
 		return fmt.Errorf("health took longer than a second")
-	case m.site.core.Silence(began) > 60*time.Second:
+	case m.agent.Core.Silence(began) > 60*time.Second:
 		return fmt.Errorf("no heartbeat for more than a minute")
 	case m.memory > mostMemory:
 		return fmt.Errorf("the agent took %d MB", m.memory>>20)
@@ -132,11 +120,4 @@ func (m *meter) verdict(began time.Time, target int) error {
 		fmt.Println("The host was above CPU_TARGET: the Lions and this program count, too.")
 	}
 	return nil
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
 }

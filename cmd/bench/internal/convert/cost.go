@@ -1,4 +1,4 @@
-package main
+package convert
 
 import (
 	"context"
@@ -36,8 +36,8 @@ func name(path string) string {
 }
 
 // unit is the CPU seconds of one unit.
-func (b *bench) unit(ctx context.Context) (float64, error) {
-	cmd := exec.CommandContext(ctx, b.tool.Path, "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25",
+func (m *measurement) unit(ctx context.Context) (float64, error) {
+	cmd := exec.CommandContext(ctx, m.tool.Path, "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25",
 		"-frames:v", "250", "-c:v", "libx264", "-preset", "medium", "-threads", "1", "-f", "null", "-")
 	if err := cmd.Run(); err != nil {
 		return 0, fmt.Errorf("measure a unit: %w", err)
@@ -47,8 +47,8 @@ func (b *bench) unit(ctx context.Context) (float64, error) {
 
 // convert runs the program as a user does. Looking at its memory, which is done
 // in a run of its own, takes time that would count as its wall time.
-func (b *bench) convert(ctx context.Context, path string, look bool) (converted, error) {
-	cmd := exec.CommandContext(ctx, b.binary, "convert", "--json", "-f", path, "-o", b.mp4(path))
+func (m *measurement) convert(ctx context.Context, path string, look bool) (converted, error) {
+	cmd := exec.CommandContext(ctx, m.binary, "convert", "--json", "-f", path, "-o", m.mp4(path))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return converted{}, err
@@ -75,7 +75,7 @@ func (b *bench) convert(ctx context.Context, path string, look bool) (converted,
 	return c, decoded
 }
 
-func (b *bench) mp4(path string) string { return filepath.Join(b.work, name(path)+".mp4") }
+func (m *measurement) mp4(path string) string { return filepath.Join(m.work, name(path)+".mp4") }
 
 // watch answers the most memory that a process and its children had at once.
 func watch(pid int, done <-chan struct{}) float64 {

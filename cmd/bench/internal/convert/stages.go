@@ -1,4 +1,4 @@
-package main
+package convert
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ type stages struct {
 }
 
 // stages converts in this process under the profiler.
-func (b *bench) stages(ctx context.Context, path string) (stages, error) {
+func (m *measurement) stages(ctx context.Context, path string) (stages, error) {
 	var s stages
 	rec, err := recording.Open(path)
 	if err != nil {
@@ -33,7 +33,7 @@ func (b *bench) stages(ctx context.Context, path string) (stages, error) {
 		return s, err
 	}
 	before := children()
-	made, err := b.make(ctx, rec, path)
+	made, err := m.make(ctx, rec, path)
 	if err == nil {
 		err = made.Verify(ctx)
 	}
@@ -55,14 +55,14 @@ func (b *bench) stages(ctx context.Context, path string) (stages, error) {
 	return s, nil
 }
 
-func (b *bench) make(ctx context.Context, rec *recording.Recording, path string) (*render.Video, error) {
+func (m *measurement) make(ctx context.Context, rec *recording.Recording, path string) (*render.Video, error) {
 	plan, err := render.Scan(ctx, rec, render.ScanOptions{})
 	if err != nil {
 		return nil, err
 	}
-	out := b.mp4(path) + ".again"
+	out := m.mp4(path) + ".again"
 	os.Remove(out)
-	return plan.Encode(ctx, out, render.Options{Tool: b.tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
+	return plan.Encode(ctx, out, render.Options{Tool: m.tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
 }
 
 // of is the stage that a sample belongs to, by what its stack is about.

@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 
 // meter is a measurement of the agent since it began.
 type meter struct {
-	site    *site
+	trial   *trial
 	process process.Process
 	began   time.Time
 	cpu     float64        // seconds before
@@ -18,9 +18,9 @@ type meter struct {
 	looks   int            // look-ups of those days from outside, likewise
 }
 
-func (s *site) measure() *meter {
-	s.volume.Counts()
-	m := &meter{site: s, process: process.Process{Pid: int32(s.agent.Process.Pid)}, began: time.Now()}
+func (t *trial) measure() *meter {
+	t.volume.Counts()
+	m := &meter{trial: t, process: process.Process{Pid: int32(t.agent.PID())}, began: time.Now()}
 	m.cpu = m.seconds()
 	return m
 }
@@ -34,7 +34,7 @@ func (m *meter) seconds() float64 {
 	return t.User + t.System
 }
 
-// print prints what it came to, and answers the percentage of one processor.
+// print prints what it came to, and returns the percentage of one processor.
 func (m *meter) print(what string) (percent float64) {
 	wall, used := time.Since(m.began).Seconds(), m.seconds()-m.cpu
 	percent = used / wall * 100
@@ -47,7 +47,7 @@ func (m *meter) print(what string) (percent float64) {
 		recent[m.began.UTC().AddDate(0, 0, 1-i).Format(time.DateOnly)] = true
 	}
 	m.volume, m.old, m.looks = map[string]int{}, 0, 0
-	for day, calls := range m.site.volume.Counts() {
+	for day, calls := range m.trial.volume.Counts() {
 		for op, n := range calls {
 			m.volume[op] += n
 			switch {

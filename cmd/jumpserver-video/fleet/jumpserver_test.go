@@ -29,8 +29,8 @@ import (
 
 const token = "fleet-bootstrap-token"
 
-// site is a JumpServer, its volume, and what is written down of them.
-type site struct {
+// jumpServer is one with its volume, and what is written down of them.
+type jumpServer struct {
 	t      *testing.T
 	dir    string
 	day    string // the folder of all recordings
@@ -44,10 +44,10 @@ type site struct {
 	forgetful bool
 }
 
-func newSite(t *testing.T, dir string) *site {
+func newJumpServer(t *testing.T, dir string) *jumpServer {
 	t.Helper()
 	start := time.Now().UTC().Add(-24 * time.Hour)
-	s := &site{t: t, dir: dir, day: start.Format(time.DateOnly), marks: map[string]string{}, log: newLogbook(t, filepath.Join(dir, "events.jsonl"))}
+	s := &jumpServer{t: t, dir: dir, day: start.Format(time.DateOnly), marks: map[string]string{}, log: newLogbook(t, filepath.Join(dir, "events.jsonl"))}
 	for _, sub := range []string{"media/replay/" + s.day, "mnt/replay"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
@@ -69,13 +69,13 @@ func newSite(t *testing.T, dir string) *site {
 }
 
 // below is where core writes: what agents see at the volume's point.
-func (s *site) below() string { return filepath.Join(s.dir, "media", "replay") }
+func (s *jumpServer) below() string { return filepath.Join(s.dir, "media", "replay") }
 
-func (s *site) original(id string) string { return s.day + "/" + id + ".replay.gz" }
-func (s *site) video(id string) string    { return s.day + "/" + id + ".replay.mp4" }
+func (s *jumpServer) original(id string) string { return s.day + "/" + id + ".replay.gz" }
+func (s *jumpServer) video(id string) string    { return s.day + "/" + id + ".replay.mp4" }
 
 // arrive puts a recording of a session that is over on the volume.
-func (s *site) arrive(id string, random *rand.Rand) {
+func (s *jumpServer) arrive(id string, random *rand.Rand) {
 	data := dump(random)
 	digest := sha256.Sum256(data)
 	whole := sha256.Sum256(digest[:])
@@ -120,7 +120,7 @@ func dump(random *rand.Rand) []byte {
 
 // videoOf reads an MP4: its digest, and whether it says that it was made from
 // the session's recording.
-func (s *site) videoOf(id string, data []byte) (sum string, source bool) {
+func (s *jumpServer) videoOf(id string, data []byte) (sum string, source bool) {
 	digest := sha256.Sum256(data)
 	return hex.EncodeToString(digest[:]), bytes.Contains(data, []byte("source=sha256:"+s.marks[id]))
 }
@@ -128,7 +128,7 @@ func (s *site) videoOf(id string, data []byte) (sum string, source bool) {
 var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 // touched writes down what is about to be done to originals and MP4s.
-func (s *site) touched(op, on string) {
+func (s *jumpServer) touched(op, on string) {
 	if op != "rename" && op != "remove" {
 		return
 	}
@@ -149,7 +149,7 @@ func (s *site) touched(op, on string) {
 }
 
 // front is an agent's way to core, which writes down what passes.
-func (s *site) front(agent string) string {
+func (s *jumpServer) front(agent string) string {
 	f := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := uuids.FindString(r.URL.Path)
 		if r.Method != http.MethodPost || id == "" || !strings.Contains(r.URL.Path, "/replay/") {
@@ -189,7 +189,7 @@ func file(kind string, body []byte) []byte {
 }
 
 // notebook puts what core was told into the log.
-func (s *site) notebook() {
+func (s *jumpServer) notebook() {
 	if s.forgetful {
 		return
 	}
@@ -201,7 +201,7 @@ func (s *site) notebook() {
 }
 
 // ends looks at what there is of each session.
-func (s *site) ends(ctx context.Context, tasks map[string]task.View) map[string]outcome {
+func (s *jumpServer) ends(ctx context.Context, tasks map[string]task.View) map[string]outcome {
 	all := map[string]outcome{}
 	for id := range s.marks {
 		session, _ := s.core.Session(id)

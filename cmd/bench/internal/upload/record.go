@@ -1,4 +1,4 @@
-package main
+package upload
 
 import (
 	"bufio"
@@ -11,25 +11,25 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// record gives the Lion its recordings and core their sessions. It answers
+// record gives the Lion its recordings and core their sessions. It returns
 // their ids and how many bytes they have in all.
-func (b *bench) record(s *site, lion *liontest.Lion) (ids []string, bytes int64, err error) {
-	from, n := "", b.sessions
-	if b.large > 0 {
-		n, from = 1, filepath.Join(s.dir, "large.gz")
-		if err := large(from, int64(b.large)*1e6); err != nil {
+func (t *trial) record(lion *liontest.Lion) (ids []string, bytes int64, err error) {
+	from, n := "", t.sessions
+	if t.large > 0 {
+		n, from = 1, filepath.Join(t.agent.Dir, "large.gz")
+		if err := large(from, int64(t.large)*1e6); err != nil {
 			return nil, 0, err
 		}
-	} else if from, err = folder(b.recording); err != nil {
+	} else if from, err = folder(t.recording); err != nil {
 		return nil, 0, err
 	}
 	for i := range n {
 		id := fmt.Sprintf("be7c4000-0000-4000-8000-%012d", i)
-		s.session(id)
+		t.session(id)
 		if err := lion.Record(id, from); err != nil {
 			return nil, 0, err
 		}
-		parts, err := filepath.Glob(filepath.Join(s.dir, "lion", id, "*.part.gz"))
+		parts, err := filepath.Glob(filepath.Join(t.agent.Dir, "lion", id, "*.part.gz"))
 		if err != nil {
 			return nil, 0, err
 		}

@@ -1,4 +1,4 @@
-package main
+package governor
 
 import (
 	"cmp"
@@ -48,10 +48,10 @@ func between(a, b phase) phase {
 
 // judge holds a phase against what is promised; was is one with the same
 // competitors alone.
-func (b *bench) judge(p, was phase) []demand {
+func (t *trial) judge(p, was phase) []demand {
 	s := p.settled
-	host := 100 / float64(b.meter.cores)
-	rest := float64(b.target) - s.others - s.rivals // what the target leaves us
+	host := 100 / float64(t.meter.cores)
+	rest := float64(t.target) - s.others - s.rivals // what the target leaves us
 	demands := []demand{}
 	add := func(held bool, what, how string, args ...any) {
 		demands = append(demands, demand{
@@ -62,14 +62,14 @@ func (b *bench) judge(p, was phase) []demand {
 	if trickle := 0.05 * host; rest < 2*trickle {
 		add(s.ours <= 2*trickle+tolerance, "only a trickle is ours", "%.1f %% of the host", s.ours)
 	} else {
-		add(s.ours+s.others+s.rivals <= float64(b.target)+tolerance, "the target holds", "%.1f %% in use of %d %%", s.ours+s.others+s.rivals, b.target)
+		add(s.ours+s.others+s.rivals <= float64(t.target)+tolerance, "the target holds", "%.1f %% in use of %d %%", s.ours+s.others+s.rivals, t.target)
 		add(s.ours >= 0.85*rest-tolerance, "what is left is used", "%.1f %% of %.1f %%", s.ours, rest)
 	}
 	if p.competitors > 0 {
 		// What others took of a full host more than when the competitors were
 		// measured alone was not taken by us.
 		expected := was.speed
-		if p.competitors == b.meter.cores {
+		if p.competitors == t.meter.cores {
 			expected *= min(1, (100-p.all.others)/(100-was.all.others))
 		}
 		slower := 100 * (1 - p.speed/expected)

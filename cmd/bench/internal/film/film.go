@@ -1,4 +1,6 @@
-package main
+// Package film writes recordings of films, which are what costs a conversion
+// most.
+package film
 
 import (
 	"bufio"
@@ -11,17 +13,51 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
 // film is the recording of one that fills a 1080p screen, as guacd sends it, a
 // WebP for each picture.
 type film struct {
-	path    string  // the .replay.gz to write; empty: no film is wanted
-	from    string  // the video it is of, again and again; empty: a computed one
+	path    string  // the .replay.gz to write
+	from    string  // the video that it shows again and again; empty: a computed one
 	seconds int     // its length
 	rate    float64 // pictures a second
 	quality int     // of WebP
 	grain   int     // strength of the noise that is added, 0 to 100
+}
+
+// Command is `bench film`.
+func Command() *cobra.Command {
+	var m film
+	cmd := &cobra.Command{
+		Use:   "film FILE",
+		Short: "Write a recording of a film, to be measured by convert",
+		Long: `Write a recording (FILE, a .replay.gz) of a film that fills a 1080p screen. Each
+picture is a WebP, and all of it changes from one to the next. Nothing is
+measured: that is what bench convert is for.`,
+		Example: `  go run ./cmd/bench film film.replay.gz
+  go run ./cmd/bench film --from trailer.mp4 --rate 7.5 --quality 89 --grain 3 film.replay.gz`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			m.path = args[0]
+			tool, err := video.Find(c.Context(), "")
+			if err != nil {
+				return err
+			}
+			return m.write(c.Context(), tool.Path)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&m.from, "from", "", "the video that the film shows (default: a computed one)")
+	f.IntVar(&m.seconds, "seconds", 121, "how long the film is")
+	f.Float64Var(&m.rate, "rate", 25, "pictures a second")
+	f.IntVar(&m.quality, "quality", 45, "of the WebP pictures, 0 to 100")
+	f.IntVar(&m.grain, "grain", 0, "strength of the noise that is laid over the film, 0 to 100")
+	return cmd
 }
 
 // write makes the recording. As it is by default, of a computed film at 25

@@ -1,4 +1,4 @@
-package main
+package scan
 
 import (
 	"bytes"
@@ -14,8 +14,8 @@ import (
 // fill puts files on the volume as a site has them that has been worked
 // through: videos, terminal recordings, core's downloads of them, and some
 // recordings in the old format of terminals, which look like ours from
-// outside. It answers how many of those there are.
-func (s *site) fill(files, days, every int) (originals int, err error) {
+// outside. It returns how many of those there are.
+func (t *trial) fill() (originals int, err error) {
 	var terminal bytes.Buffer
 	z := gzip.NewWriter(&terminal)
 	if _, err := fmt.Fprintf(z, "{%q:%q}", "0.1", fmt.Sprintf("%02048x", 1)); err != nil {
@@ -25,9 +25,9 @@ func (s *site) fill(files, days, every int) (originals int, err error) {
 		return 0, err
 	}
 	yesterday := time.Now().UTC().Add(-24 * time.Hour)
-	for d := range days {
+	for d := range t.days {
 		day := time.Now().UTC().AddDate(0, 0, -d)
-		folder := filepath.Join(s.below(), day.Format(time.DateOnly))
+		folder := filepath.Join(t.agent.Replay(), day.Format(time.DateOnly))
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return 0, err
 		}
@@ -35,14 +35,14 @@ func (s *site) fill(files, days, every int) (originals int, err error) {
 		if old.After(yesterday) {
 			old = yesterday
 		}
-		for n := d; n < files; n += days {
+		for n := d; n < t.files; n += t.days {
 			id := fmt.Sprintf("be7c5000-0000-4000-8000-%012d", n)
 			suffix, content := ".cast.gz", []byte("cast")
-			switch k := n / days; {
-			case k%every == 0:
+			switch k := n / t.days; {
+			case k%t.originals == 0:
 				suffix, content = ".replay.gz", terminal.Bytes()
 				originals++
-				s.core.AddSession(devcore.Session{
+				t.agent.Core.AddSession(devcore.Session{
 					ID: id, Protocol: "ssh", TerminalType: "koko", Start: day, End: day, Finished: true,
 				})
 			case k%2 == 0:
