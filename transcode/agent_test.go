@@ -163,6 +163,7 @@ type agentOptions struct {
 	boundary                    func(string)
 	log                         io.Writer
 	storage                     func() (storage.Storage, error)
+	playCache                   time.Duration
 }
 
 // testKey is the key that all agents in these tests share.
@@ -200,8 +201,8 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	return &agent{queue: q, path: o.path, pool: &transcode.Pool{
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		SpoolDir: filepath.Join(o.data, "spool"), Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
-		Storage: o.storage,
-		Render:  renderOptions(tool),
+		Storage: o.storage, PlayCache: o.playCache,
+		Render: renderOptions(tool),
 	}}, nil
 }
 

@@ -91,12 +91,13 @@ func (j *job) mustNotBeElsewhere(plan *render.Plan) error {
 		"Name that storage as this component's replay storage in JumpServer. If the MP4 was removed, retry", j.dest.Place())
 }
 
-// mustNotBeCached leaves a recording on the volume alone that comes again while
-// its MP4 is in the bucket: it is core's copy of an original in a storage that
-// this agent does not see, and core would fetch it for each viewer anew.
+// mustNotBeCached leaves a recording on the volume alone that comes again and
+// again while its MP4 is in the bucket. Once is a client that sends what it has
+// kept; more often it is core's copy of an original in a storage that this agent
+// does not see, which core would fetch for each viewer anew.
 func (j *job) mustNotBeCached(plan *render.Plan) error {
 	b := j.journal.Before
-	if j.bucket == nil || !j.source.OnVolume() || b == nil || b.Left || b.Source != plan.Source || b.Place != j.dest.Place() {
+	if j.bucket == nil || !j.source.OnVolume() || b == nil || b.Left || b.Again == 0 || b.Source != plan.Source || b.Place != j.dest.Place() {
 		return nil
 	}
 	j.journal.Before.Left = true

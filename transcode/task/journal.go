@@ -54,9 +54,10 @@ type File struct {
 
 // Replaced is a recording that was replaced by its MP4.
 type Replaced struct {
-	Source string `json:"source"`         // as in VideoFacts
-	Place  string `json:"place"`          // where the MP4 went
-	Left   bool   `json:"left,omitempty"` // the same recording came again, and was left alone
+	Source string `json:"source"`          // as in VideoFacts
+	Place  string `json:"place"`           // where the MP4 went
+	Again  int    `json:"again,omitempty"` // how often the same recording has come again, and was taken away
+	Left   bool   `json:"left,omitempty"`  // the same recording came again, and was left alone
 }
 
 // VideoFacts identify an MP4 that has been verified.
@@ -150,7 +151,7 @@ func (r *Replaced) next() *Replaced {
 	if r == nil {
 		return nil
 	}
-	return &Replaced{Source: r.Source, Place: r.Place}
+	return &Replaced{Source: r.Source, Place: r.Place, Again: r.Again}
 }
 
 // replaced is what the task has done, for the journal of the next recording of
@@ -159,7 +160,11 @@ func (j Journal) replaced() *Replaced {
 	if j.Reached != ReachedMarked || j.Video == nil {
 		return j.Before.next()
 	}
-	return &Replaced{Source: j.Video.Source, Place: j.Place}
+	r := &Replaced{Source: j.Video.Source, Place: j.Place}
+	if b := j.Before; b != nil && b.Source == r.Source && b.Place == r.Place {
+		r.Again = b.Again + 1
+	}
+	return r
 }
 
 // Encode returns v, plain data of this package, as a queue record keeps it.
