@@ -27,7 +27,6 @@ import (
 type replays struct {
 	cfg       config.Config
 	component *coreapi.Component
-	pool      *transcode.Pool
 	observe   func(call, outcome string, took time.Duration) // of calls to a bucket
 	log       *slog.Logger
 
@@ -107,8 +106,9 @@ func (r *replays) wait(ctx context.Context) error {
 	return nil
 }
 
-// run follows core's settings until ctx ends.
-func (r *replays) run(ctx context.Context) error {
+// run follows core's settings until ctx ends. The pool is handed what is found
+// in a bucket, and told when another storage is in use.
+func (r *replays) run(ctx context.Context, pool *transcode.Pool) error {
 	var now coreapi.TerminalConfig
 	stop := func() {}
 	defer func() { stop() }()
@@ -116,8 +116,8 @@ func (r *replays) run(ctx context.Context) error {
 		config, known, changed := r.component.Watch()
 		if known && (!r.isKnown() || !config.Equal(now)) {
 			stop()
-			now, stop = config, r.use(ctx, config)
-			if err := r.pool.StorageChanged(ctx); err != nil && ctx.Err() == nil {
+			now, stop = config, r.use(ctx, config, pool)
+			if err := pool.StorageChanged(ctx); err != nil && ctx.Err() == nil {
 				r.log.Warn("tasks that waited for the replay storage go on waiting", "error", err)
 			}
 		}
@@ -137,14 +137,14 @@ func (r *replays) isKnown() bool {
 
 // use takes up new settings. What it begins ends with the function that it
 // answers.
-func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig) (stop func()) {
+func (r *replays) use(ctx context.Context, c coreapi.TerminalConfig, pool *transcode.Pool) (stop func()) {
 	in, listing, err := r.open(c)
 	var w *bucket.Watcher
 	if in != nil {
 		w = &bucket.Watcher{
 			Storage: listing, Interval: time.Duration(r.cfg.StorageScan), Settle: time.Duration(r.cfg.SettleTime), Sweep: time.Duration(r.cfg.StorageSweep),
 			MaxRequests: int(r.cfg.StorageRequests), KeepDays: c.KeepDays, State: filepath.Join(r.cfg.DataDir, "bucket.json"),
-			Found: r.pool.InBucket, Log: r.log,
+			Found: pool.InBucket, Log: r.log,
 		}
 	}
 	r.mu.Lock()
@@ -199,9 +199,4 @@ func (r *replays) open(c coreapi.TerminalConfig) (in, listing storage.Storage, e
 		r.log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core goes on serving them")
 	}
 	return storage.Observed(in, r.observe), storage.Observed(listing, r.observe), nil
-}
-
-// storageOptions are what the settings add to core's settings of a storage.
-func storageOptions(cfg config.Config) storage.Options {
-	return storage.Options{Region: cfg.StorageRegion, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version}
 }

@@ -14,22 +14,16 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// uploadReserve is how many bytes of disk uploads leave free. Tests change it.
-var uploadReserve int64 = 1 << 30
-
-// expireEvery is the time between two looks for old uploads. Tests shorten it.
-var expireEvery = time.Hour
-
 const (
-	uploadKeep     = 24 * time.Hour // of uploads that are never completed
-	uploadInterval = 5 * time.Second
+	uploadKeep     = 24 * time.Hour  // of uploads that are never completed
+	uploadInterval = 5 * time.Second // between two looks for uploads that are complete
+	patience       = 5 * time.Second // how long the spool's disk is waited for
 )
 
 // uploads takes recordings over HTTP and hands them to the pool.
@@ -41,6 +35,7 @@ type uploads struct {
 	wake    chan struct{}
 	ffmpeg  string // its path
 	started time.Time
+	expire  time.Duration // between two looks for old uploads
 	asking  chan struct{} // holds one while the spool's disk is asked for its space
 }
 
@@ -55,9 +50,6 @@ func (u *uploads) trouble() []string {
 	}
 	return reasons
 }
-
-// patience is how long the spool's disk is waited for. Tests shorten it.
-var patience = 5 * time.Second
 
 // room tells whether there is room for uploads. The spool may be on a network,
 // and hang; whoever asks is not to hang with it.
@@ -82,28 +74,40 @@ func (u *uploads) room() error {
 	}
 }
 
-// newUploads makes the pool take uploads, too.
-func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, stored *replays, log *slog.Logger) (*uploads, error) {
-	if cfg.SecretKey == "" {
-		log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
+// newSpool is where uploads are kept.
+func (a *agent) newSpool() (*upload.Spool, error) {
+	s := &upload.Spool{Dir: a.cfg.Spool(), Reserve: a.opt.uploadReserve, Keep: uploadKeep, KeepOld: a.cfg.OriginalsKeep.Duration()}
+	if a.cfg.Originals == cleanup.PolicyKeep {
+		s.KeepOld = -1
 	}
-	auth, err := upload.NewAuth(checkAt(core), string(cfg.SecretKey))
+	if a.cfg.SpoolDir == "" {
+		return s, nil
+	}
+	var err error
+	s.Agent, err = agentID(a.cfg.DataDir)
+	return s, err
+}
+
+// newUploads takes uploads into the spool and hands them to the pool.
+func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*uploads, error) {
+	if a.cfg.SecretKey == "" {
+		a.log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
+	}
+	auth, err := upload.NewAuth(checkAt(core), string(a.cfg.SecretKey))
 	if err != nil {
 		return nil, err
 	}
 	u := &uploads{
-		spool: &upload.Spool{Dir: cfg.Spool(), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
-		pool:  pool, log: log, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
+		spool: spool, pool: a.pool, ffmpeg: a.pool.Render.Tool.Path, log: a.log, expire: a.opt.expireEvery,
+		wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
 	}
-	if cfg.SpoolDir != "" {
-		if u.spool.Agent, err = agentID(cfg.DataDir); err != nil {
+	if spool.Agent == "" {
+		if err := u.tidy(); err != nil {
 			return nil, err
 		}
-	} else if err := u.tidy(); err != nil {
-		return nil, err
 	}
 	u.server = &upload.Server{
-		Spool: u.spool, Auth: auth, Log: log,
+		Spool: spool, Auth: auth, Log: a.log,
 		Accepted: func(upload.Task) {
 			select {
 			case u.wake <- struct{}{}:
@@ -111,13 +115,13 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			}
 		},
 		Ready: func() error {
-			if !component.State().Registered {
+			if !a.component.State().Registered {
 				return errors.New("not registered with core")
 			}
-			if err := pool.Queue.Trouble(); err != nil {
+			if err := a.tasks.Trouble(); err != nil {
 				return err
 			}
-			if err := stored.takes(); err != nil {
+			if err := a.replays.takes(); err != nil {
 				return err
 			}
 			if reasons := u.trouble(); len(reasons) > 0 {
@@ -125,20 +129,6 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 			}
 			return nil
 		},
-	}
-	u.ffmpeg = pool.Render.Tool.Path
-	pool.SpoolDir = u.spool.Dir
-	if cfg.Originals == cleanup.PolicyKeep {
-		u.spool.KeepOld = -1
-	}
-	pool.Uploaded = func(id string, stored bool) {
-		end := u.spool.Finish
-		if stored && cfg.Originals == cleanup.PolicyDelete {
-			end = u.spool.Remove
-		}
-		if err := end(id); err != nil && !errors.Is(err, upload.ErrNoTask) {
-			log.Warn("an upload stays in the spool", "upload", id, "error", err)
-		}
 	}
 	return u, nil
 }
@@ -225,7 +215,7 @@ func (u *uploads) run(ctx context.Context) error {
 				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)
 			}
 		}
-		if time.Since(expired) > expireEvery {
+		if time.Since(expired) > u.expire {
 			expired = time.Now()
 			if n, err := u.spool.Expire(expired); err != nil {
 				u.log.Warn("old uploads could not be dropped", "error", err)

@@ -89,7 +89,7 @@ func (s *site) alone(t *testing.T, times int, misfortune func(n int, agent *proc
 
 // agent is the command of one, on a queue of its own unless there is a URL.
 func (s *site) agent(name, home, front string, port int, queue string) *exec.Cmd {
-	cmd := exec.Command(binary, "agent") //nolint:noctx // ended by kill or stop
+	cmd := exec.Command(binary, "agent", "--lease", lease.String()) //nolint:noctx // ended by kill or stop
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + filepath.Join(home, "tmp"), "NO_COLOR=1",
 		"NAME=" + name, "CORE_HOST=" + front, "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "HTTPD_PORT=" + strconv.Itoa(port),
