@@ -18,6 +18,10 @@ var (
 	date    = "unknown"
 )
 
+// userAgent is what core, storages and MP4s are told of who made the request
+// or the video.
+func userAgent() string { return "jumpserver-video/" + version }
+
 func main() { newApp(os.Stdout, os.Stderr).main() }
 
 // main runs the command line of the process, and ends the process.

@@ -28,9 +28,6 @@ import (
 // niceness of the agent: the host's other work goes first. ffmpeg goes last of all.
 const niceness = 10
 
-// userAgent is what core, storages and MP4s are told about who it is.
-func userAgent() string { return "github.com/jumpserver-video/jumpserver-video/" + version }
-
 // limitProcess disables core dumps, for the memory of the agent and of ffmpeg
 // may hold keys and what was on screens.
 func limitProcess(log *slog.Logger) {
