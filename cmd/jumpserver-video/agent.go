@@ -16,9 +16,11 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/systemd"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // options are what nobody but tests changes about the agent.
@@ -82,8 +84,9 @@ type agent struct {
 	tasks     *queue.Queue
 	governor  *throttle.Governor
 	pool      *transcode.Pool
-	replays   *replays
-	uploads   *uploads
+	follower  *destination.Follower
+	intake    *upload.Intake
+	uploads   *upload.Server
 	volume    *watcher.Watcher // nil = none
 	cleaner   *cleanup.Cleaner
 	view      *agentView
@@ -125,12 +128,15 @@ func newAgent(ctx context.Context, cfg config.Config, opt options, log *slog.Log
 		return nil, err
 	}
 	a.governor = newGovernor(cfg, log)
-	a.replays = &replays{cfg: cfg, component: a.component, observe: count.metrics.Storage, log: log}
+	a.follower = a.newFollower(count)
 	spool, err := a.newSpool()
 	if err != nil {
 		return nil, err
 	}
 	a.pool = a.newPool(core, spool, tool, count)
+	if a.intake, err = a.newIntake(spool); err != nil {
+		return nil, err
+	}
 	if a.uploads, err = a.newUploads(core, spool); err != nil {
 		return nil, err
 	}

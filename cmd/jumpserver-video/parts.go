@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
@@ -130,11 +130,21 @@ func newGovernor(cfg config.Config, log *slog.Logger) *throttle.Governor {
 	}, &throttle.Host{})
 }
 
+// newFollower is what knows where MP4s go.
+func (a *agent) newFollower(count *tally) *destination.Follower {
+	return destination.NewFollower(destination.FollowerOptions{
+		Settings: a.component.Watch, ReplayDir: a.cfg.ReplayDir, Storage: storageOptions(a.cfg),
+		Interval: time.Duration(a.cfg.StorageScan), Settle: time.Duration(a.cfg.SettleTime), Sweep: time.Duration(a.cfg.StorageSweep),
+		MaxRequests: int(a.cfg.StorageRequests), State: a.cfg.Dir("bucket.json"),
+		TrashKeep: a.cfg.OriginalsKeep.Duration(), Clock: a.cfg.Dir("bucket-cleaned-up-at"), Observe: count.metrics.Storage, Log: a.log,
+	})
+}
+
 // newPool is what converts recordings. What it is done with it gives back to
 // the spool.
 func (a *agent) newPool(core *coreapi.Client, spool *upload.Spool, tool *video.Tool, count *tally) *transcode.Pool {
 	return &transcode.Pool{
-		Queue: a.tasks, Core: core, Governor: a.governor, Observer: count, Storage: a.replays.storage, Log: a.log,
+		Queue: a.tasks, Core: core, Governor: a.governor, Observer: count, Storage: a.follower.Current, Log: a.log,
 		ReplayDir: a.cfg.ReplayDir, WorkDir: a.cfg.Dir("work"), TasksDir: a.cfg.Dir("tasks"), SpoolDir: spool.Dir,
 		Workers: a.cfg.WorkerCount(), Originals: a.cfg.Originals, Settle: time.Duration(a.cfg.SettleTime),
 		Render: render.Options{
@@ -142,11 +152,7 @@ func (a *agent) newPool(core *coreapi.Client, spool *upload.Spool, tool *video.T
 			Audio: bool(a.cfg.VideoAudio), Nice: niceness, Agent: userAgent(), Workers: 1,
 		},
 		Uploaded: func(id string, stored bool) {
-			end := spool.Finish
-			if stored && a.cfg.Originals == cleanup.PolicyDelete {
-				end = spool.Remove
-			}
-			if err := end(id); err != nil && !errors.Is(err, upload.ErrNoTask) {
+			if err := spool.Release(id, stored); err != nil {
 				a.log.Warn("an upload stays in the spool", "upload", id, "error", err)
 			}
 		},

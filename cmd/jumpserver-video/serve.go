@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
@@ -20,12 +21,12 @@ import (
 // newHandler is everything that the agent answers over HTTP.
 func (a *agent) newHandler() http.Handler {
 	mux := http.NewServeMux()
-	health := &health{component: a.component, tasks: a.tasks, volume: a.volume, replays: a.replays, uploads: a.uploads}
+	health := &health{component: a.component, tasks: a.tasks, volume: a.volume, follower: a.follower, unfit: a.unfit}
 	mux.Handle("GET /video-worker/health/{$}", health)
 	mux.Handle("GET /video-worker/health", health)
-	a.uploads.server.Register(mux)
+	a.uploads.Register(mux)
 	a.view.register(mux)
-	return a.uploads.server.Routes(mux)
+	return a.uploads.Routes(mux)
 }
 
 // health answers whether the agent can do its work: 200, or 503 with reasons.
@@ -33,8 +34,8 @@ type health struct {
 	component *coreapi.Component
 	tasks     *queue.Queue
 	volume    *watcher.Watcher
-	replays   *replays
-	uploads   *uploads
+	follower  *destination.Follower
+	unfit     func() []string // what on this machine makes uploads impossible
 }
 
 // healthReport is the body of a health answer.
@@ -58,10 +59,10 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
 		}
 	}
-	if reason := h.replays.trouble(); reason != "" {
-		report.Reasons = append(report.Reasons, "replay storage: "+reason)
+	if err := h.follower.Trouble(); err != nil {
+		report.Reasons = append(report.Reasons, "replay storage: "+err.Error())
 	}
-	report.Reasons = append(report.Reasons, h.uploads.trouble()...)
+	report.Reasons = append(report.Reasons, h.unfit()...)
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable

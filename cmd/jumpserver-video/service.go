@@ -109,8 +109,8 @@ func statusLine(v *agentView) string {
 			line += "; replay volume: " + volume.Reason
 		}
 	}
-	if reason := v.replays.trouble(); reason != "" {
-		line += "; replay storage: " + reason
+	if err := v.follower.Trouble(); err != nil {
+		line += "; replay storage: " + err.Error()
 	}
 	return line
 }

@@ -4,79 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
-	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-const (
-	uploadKeep     = 24 * time.Hour  // of uploads that are never completed
-	uploadInterval = 5 * time.Second // between two looks for uploads that are complete
-	patience       = 5 * time.Second // how long the spool's disk is waited for
-)
-
-// uploads takes recordings over HTTP and hands them to the pool.
-type uploads struct {
-	spool   *upload.Spool
-	server  *upload.Server
-	pool    *transcode.Pool
-	log     *slog.Logger
-	wake    chan struct{}
-	ffmpeg  string // its path
-	started time.Time
-	expire  time.Duration // between two looks for old uploads
-	asking  chan struct{} // holds one while the spool's disk is asked for its space
-}
-
-// trouble lists what on this machine makes uploads impossible.
-func (u *uploads) trouble() []string {
-	var reasons []string
-	if err := u.room(); err != nil {
-		reasons = append(reasons, err.Error())
-	}
-	if _, err := exec.LookPath(u.ffmpeg); err != nil {
-		reasons = append(reasons, "ffmpeg is not there any more: "+u.ffmpeg)
-	}
-	return reasons
-}
-
-// room tells whether there is room for uploads. The spool may be on a network,
-// and hang; whoever asks is not to hang with it.
-func (u *uploads) room() error {
-	hangs := fmt.Errorf("the spool of uploads does not answer: %s", u.spool.Dir)
-	timeout := time.After(patience)
-	select {
-	case u.asking <- struct{}{}:
-	case <-timeout:
-		return hangs
-	}
-	answer := make(chan error, 1)
-	go func() {
-		answer <- u.spool.Room(0)
-		<-u.asking
-	}()
-	select {
-	case err := <-answer:
-		return err
-	case <-timeout:
-		return hangs
-	}
-}
+// uploadKeep is how long uploads are kept that are never completed.
+const uploadKeep = 24 * time.Hour
 
 // newSpool is where uploads are kept.
 func (a *agent) newSpool() (*upload.Spool, error) {
-	s := &upload.Spool{Dir: a.cfg.Spool(), Reserve: a.opt.uploadReserve, Keep: uploadKeep, KeepOld: a.cfg.OriginalsKeep.Duration()}
+	s := &upload.Spool{
+		Dir: a.cfg.Spool(), Reserve: a.opt.uploadReserve, Keep: uploadKeep, KeepOld: a.cfg.OriginalsKeep.Duration(),
+		DropStored: a.cfg.Originals == cleanup.PolicyDelete,
+	}
 	if a.cfg.Originals == cleanup.PolicyKeep {
 		s.KeepOld = -1
 	}
@@ -84,12 +29,19 @@ func (a *agent) newSpool() (*upload.Spool, error) {
 		return s, nil
 	}
 	var err error
-	s.Agent, err = agentID(a.cfg.DataDir)
+	s.Agent, err = upload.AgentID(a.cfg.DataDir)
 	return s, err
 }
 
-// newUploads takes uploads into the spool and hands them to the pool.
-func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*uploads, error) {
+// newIntake is what hands over to the pool what is complete in the spool.
+func (a *agent) newIntake(spool *upload.Spool) (*upload.Intake, error) {
+	return upload.NewIntake(upload.IntakeOptions{
+		Spool: spool, Present: a.pool.Spooled, Hand: a.pool.Upload, Expire: a.opt.expireEvery, Log: a.log,
+	})
+}
+
+// newUploads is what takes uploads into the spool.
+func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.Server, error) {
 	if a.cfg.SecretKey == "" {
 		a.log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
 	}
@@ -97,68 +49,42 @@ func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*uploads,
 	if err != nil {
 		return nil, err
 	}
-	u := &uploads{
-		spool: spool, pool: a.pool, ffmpeg: a.pool.Render.Tool.Path, log: a.log, expire: a.opt.expireEvery,
-		wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
-	}
-	if spool.Agent == "" {
-		if err := u.tidy(); err != nil {
-			return nil, err
-		}
-	}
-	u.server = &upload.Server{
-		Spool: spool, Auth: auth, Log: a.log,
-		Accepted: func(upload.Task) {
-			select {
-			case u.wake <- struct{}{}:
-			default:
-			}
-		},
-		Ready: func() error {
-			if !a.component.State().Registered {
-				return errors.New("not registered with core")
-			}
-			if err := a.tasks.Trouble(); err != nil {
-				return err
-			}
-			if err := a.replays.takes(); err != nil {
-				return err
-			}
-			if reasons := u.trouble(); len(reasons) > 0 {
-				return errors.New(strings.Join(reasons, "; "))
-			}
-			return nil
-		},
-	}
-	return u, nil
+	return &upload.Server{Spool: spool, Auth: auth, Accepted: a.intake.Accepted, Ready: a.takesUploads, Log: a.log}, nil
 }
 
-// agentID names this agent for as long as it has its DATA_DIR, which is locked:
-// no two have one name at a time.
-func agentID(dir string) (string, error) {
-	file := filepath.Join(dir, "agent-id")
-	if data, err := os.ReadFile(file); err == nil && uuid.Validate(strings.TrimSpace(string(data))) == nil {
-		return strings.TrimSpace(string(data)), nil
+// takesUploads returns why uploads cannot be taken now.
+func (a *agent) takesUploads() error {
+	if !a.component.State().Registered {
+		return errors.New("not registered with core")
 	}
-	id := uuid.NewString()
-	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
+	if err := a.tasks.Trouble(); err != nil {
+		return err
 	}
-	return id, nil
-}
-
-// tidy makes the spool's folder, and drops from it what this agent had begun
-// before it started.
-func (u *uploads) tidy() error {
-	if err := os.MkdirAll(u.spool.Dir, 0o700); err != nil {
-		return fmt.Errorf("spool of uploads: %w", err)
+	if err := a.follower.Takes(); err != nil {
+		return err
 	}
-	if n, err := u.spool.Recover(u.started); err != nil {
-		u.log.Error("the spool of uploads cannot be tidied", "error", err)
-	} else if n > 0 {
-		u.log.Info("dropped uploads that broke off when the agent stopped", "count", n)
+	if reasons := a.unfit(); len(reasons) > 0 {
+		return errors.New(strings.Join(reasons, "; "))
 	}
 	return nil
+}
+
+// unfit lists what on this machine makes uploads impossible.
+func (a *agent) unfit() []string {
+	var reasons []string
+	if err := a.intake.Room(); err != nil {
+		reasons = append(reasons, err.Error())
+	}
+	if path := a.pool.Render.Tool.Path; !present(path) {
+		reasons = append(reasons, "ffmpeg is not there any more: "+path)
+	}
+	return reasons
+}
+
+// present reports whether a program is there and may be run.
+func present(path string) bool {
+	_, err := exec.LookPath(path)
+	return err == nil
 }
 
 // checkAt asks core whose signature it is.
@@ -174,60 +100,5 @@ func checkAt(core *coreapi.Client) upload.Check {
 			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrNoCore, err)
 		}
 		return upload.Account{ID: p.ID, Service: p.IsServiceAccount, Valid: p.IsValid}, nil
-	}
-}
-
-// run queues what is complete in the spool, also what was when the agent
-// stopped, and drops what is old.
-func (u *uploads) run(ctx context.Context) error {
-	expired := time.Time{}
-	if u.spool.Agent != "" { // on a network, perhaps: the agent's start does not wait for it
-		for {
-			err := u.tidy()
-			if err == nil {
-				break
-			}
-			u.log.Error("SPOOL_DIR cannot be used; uploads are refused until it can", "error", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(uploadInterval):
-			}
-		}
-	}
-	for {
-		tasks, err := u.spool.Complete()
-		if err != nil {
-			u.log.Error("the spool of uploads cannot be read", "error", err)
-		} else {
-			paths := make([]string, len(tasks))
-			for i, t := range tasks {
-				paths[i] = u.spool.Path(t)
-			}
-			u.pool.Spooled(paths)
-		}
-		for _, t := range tasks {
-			switch err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); {
-			case err == nil, ctx.Err() != nil:
-			case errors.Is(err, watcher.ErrInWork):
-				u.log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)
-			default:
-				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)
-			}
-		}
-		if time.Since(expired) > u.expire {
-			expired = time.Now()
-			if n, err := u.spool.Expire(expired); err != nil {
-				u.log.Warn("old uploads could not be dropped", "error", err)
-			} else if n > 0 {
-				u.log.Info("dropped old uploads", "count", n)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-u.wake:
-		case <-time.After(uploadInterval):
-		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -55,8 +56,8 @@ type agentView struct {
 	tasks    *queue.Queue
 	core     *coreapi.Component
 	volume   *watcher.Watcher // nil = none
-	replays  *replays
-	uploads  *uploads
+	follower *destination.Follower
+	takes    func() error // why uploads cannot be taken now
 	governor *throttle.Governor
 	disks    map[string]*monitor.Disk // by what is on them
 	log      *slog.Logger
@@ -68,7 +69,7 @@ func (a *agent) newView(count *tally) *agentView {
 		disks["replay"] = &monitor.Disk{Dir: a.cfg.ReplayDir}
 	}
 	return &agentView{
-		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, replays: a.replays, uploads: a.uploads,
+		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, follower: a.follower, takes: a.takesUploads,
 		governor: a.governor, disks: disks, log: a.log,
 	}
 }
@@ -96,7 +97,7 @@ func (v *agentView) register(mux *http.ServeMux) {
 	token := string(v.cfg.StatusToken)
 
 	v.count.metrics.Watch(metrics.Sources{
-		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.replays.status, CPU: v.governor.Status, Disks: disks,
+		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.follower.Status, CPU: v.governor.Status, Disks: disks,
 	})
 	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, v.count.metrics.Handler()))
 
@@ -105,10 +106,22 @@ func (v *agentView) register(mux *http.ServeMux) {
 
 	page := &statuspage.Server{
 		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: v.cfg.CoreURL(), Keep: keepText(v.cfg),
-		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.replays.shown, Uploads: v.uploads.server.Ready,
+		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Uploads: v.takes,
 		CPU: v.governor.Status, Disks: disks, Savings: v.count.savings, Log: v.log,
 	}
 	page.Register(mux)
+}
+
+// storage is what the status page shows of where MP4s go.
+func (v *agentView) storage() statuspage.Storage {
+	var s statuspage.Storage
+	if err := v.follower.Trouble(); err != nil {
+		s.Error = err.Error()
+	}
+	if b, ok := v.follower.Status(); ok {
+		s.Place, s.LastPoll, s.LastSweep, s.Waiting = b.Place, statuspage.Some(b.LastPoll), statuspage.Some(b.LastSweep), b.Waiting
+	}
+	return s
 }
 
 // keepText tells when the space saved is really free.

@@ -28,11 +28,11 @@ func (a *agent) work(ctx context.Context) error {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return a.replays.run(ctx, a.pool) })
-	if err := a.replays.wait(ctx); err != nil {
+	group.Go(func() error { return a.follower.Run(ctx, a.pool) })
+	if err := a.follower.Wait(ctx); err != nil {
 		return errors.Join(err, group.Wait())
 	}
-	parts := []func(context.Context) error{a.pool.Run, a.followCore, a.purge, a.uploads.run}
+	parts := []func(context.Context) error{a.pool.Run, a.followCore, a.purge, a.intake.Run}
 	if a.volume != nil {
 		parts = append(parts, a.watchVolume)
 	}

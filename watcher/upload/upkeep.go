@@ -38,6 +38,20 @@ func (s *Spool) Finish(id string) error {
 	return nil
 }
 
+// Release ends an upload that nobody needs any more: its session has a replay
+// in the storage (stored), or core does not know the session. One that has been
+// released before is none.
+func (s *Spool) Release(id string, stored bool) error {
+	end := s.Finish
+	if stored && s.DropStored {
+		end = s.Remove
+	}
+	if err := end(id); err != nil && !errors.Is(err, ErrNoTask) {
+		return err
+	}
+	return nil
+}
+
 // Remove is [Spool.Finish], and the upload goes at once.
 func (s *Spool) Remove(id string) error {
 	if err := s.Finish(id); err != nil {
