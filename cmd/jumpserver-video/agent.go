@@ -12,6 +12,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/systemd"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -89,6 +90,7 @@ type agent struct {
 	uploads   *upload.Server
 	volume    *watcher.Watcher // nil = none
 	cleaner   *cleanup.Cleaner
+	health    health.Sources
 	view      *agentView
 	handler   http.Handler
 	serving   chan struct{} // closed once handler is served
@@ -137,10 +139,11 @@ func newAgent(ctx context.Context, cfg config.Config, opt options, log *slog.Log
 	if a.intake, err = a.newIntake(spool); err != nil {
 		return nil, err
 	}
+	a.volume = a.newVolume()
+	a.health = a.newHealth(tool)
 	if a.uploads, err = a.newUploads(core, spool); err != nil {
 		return nil, err
 	}
-	a.volume = a.newVolume()
 	a.cleaner = a.newCleaner()
 	a.view = a.newView(count)
 	a.handler = a.newHandler()

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode"
@@ -179,6 +182,23 @@ func (a *agent) newCleaner() *cleanup.Cleaner {
 		c.Trash, c.TrashKeep = &cleanup.Trash{Root: a.cfg.ReplayDir}, a.cfg.OriginalsKeep.Duration()
 	}
 	return c
+}
+
+// newHealth is what is asked how everything stands.
+func (a *agent) newHealth(tool *video.Tool) health.Sources {
+	s := health.Sources{
+		Core: a.component.State, Queue: a.tasks.Trouble, Storage: a.follower.Trouble, Takes: a.follower.Takes, Spool: a.intake.Room,
+		FFmpeg: func() error {
+			if _, err := exec.LookPath(tool.Path); err != nil {
+				return errors.New("ffmpeg is not there any more: " + tool.Path)
+			}
+			return nil
+		},
+	}
+	if a.volume != nil {
+		s.Volume = a.volume.Status
+	}
+	return s
 }
 
 // storageOptions are what the settings add to core's settings of a storage.

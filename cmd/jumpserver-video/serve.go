@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,65 +10,14 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
-	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
-	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // newHandler is everything that the agent answers over HTTP.
 func (a *agent) newHandler() http.Handler {
 	mux := http.NewServeMux()
-	health := &health{component: a.component, tasks: a.tasks, volume: a.volume, follower: a.follower, unfit: a.unfit}
-	mux.Handle("GET /video-worker/health/{$}", health)
-	mux.Handle("GET /video-worker/health", health)
 	a.uploads.Register(mux)
 	a.view.register(mux)
 	return a.uploads.Routes(mux)
-}
-
-// health answers whether the agent can do its work: 200, or 503 with reasons.
-type health struct {
-	component *coreapi.Component
-	tasks     *queue.Queue
-	volume    *watcher.Watcher
-	follower  *destination.Follower
-	unfit     func() []string // what on this machine makes uploads impossible
-}
-
-// healthReport is the body of a health answer.
-type healthReport struct {
-	Status  string   `json:"status"` // ok or unhealthy
-	Name    string   `json:"name"`   // as registered with core
-	Reasons []string `json:"reasons,omitempty"`
-}
-
-func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
-	state := h.component.State()
-	report := healthReport{Status: "ok", Name: state.Name}
-	if !state.Registered {
-		report.Reasons = append(report.Reasons, "not registered with core")
-	}
-	if err := h.tasks.Trouble(); err != nil {
-		report.Reasons = append(report.Reasons, err.Error())
-	}
-	if h.volume != nil {
-		if s := h.volume.Status(); !s.Available && s.Reason != "" {
-			report.Reasons = append(report.Reasons, "replay volume: "+s.Reason)
-		}
-	}
-	if err := h.follower.Trouble(); err != nil {
-		report.Reasons = append(report.Reasons, "replay storage: "+err.Error())
-	}
-	report.Reasons = append(report.Reasons, h.unfit()...)
-	status := http.StatusOK
-	if len(report.Reasons) > 0 {
-		report.Status, status = "unhealthy", http.StatusServiceUnavailable
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(report)
 }
 
 // listen opens the agent's port, for HTTPS when there is a certificate.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/systemd"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -44,7 +45,8 @@ func (a *agent) newService() *systemd.Service {
 // pingSelf sends a request to the agent's own HTTP server. It leaves the health
 // endpoint alone, which reads the data folder and can block on a disk that
 // hangs. What the status line asks of the parts passes through their locks;
-// where that hangs, the watchdog is not fed either.
+// where that hangs, the watchdog is not fed either. A spool that hangs holds it
+// up for some seconds, once.
 func pingSelf(ctx context.Context, cfg config.Config) error {
 	host := cfg.BindHost
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
@@ -70,11 +72,34 @@ func pingSelf(ctx context.Context, cfg config.Config) error {
 	return resp.Body.Close()
 }
 
-// statusLine says in one line what the agent is doing.
+// statusLine says in one line what the agent is doing, and what is wrong.
 func statusLine(v *agentView) string {
+	line := v.doing()
+	if g := v.governor.Status(); !g.Inside {
+		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
+	}
+	conditions := v.conditions()
+	if core := conditions.Of(health.Core); !core.OK {
+		line = "waiting for core: " + cmp.Or(core.Detail, "not registered yet") + "; " + line
+	} else if core.Detail != "" {
+		line += "; core: " + core.Detail
+	}
+	for _, c := range conditions.Failing() {
+		if c.Part != health.Core {
+			line += "; " + c.String()
+		}
+	}
+	return line
+}
+
+// doing counts the tasks by what is done about them.
+func (v *agentView) doing() string {
 	tasks, err := v.tasks.List(context.Background())
-	if err != nil {
+	switch {
+	case errors.Is(err, queue.ErrClosed):
 		return "Stopping"
+	case err != nil:
+		return "waiting for the queue"
 	}
 	count := map[queue.State]int{}
 	for _, t := range tasks {
@@ -93,24 +118,7 @@ func statusLine(v *agentView) string {
 		parts = append(parts, fmt.Sprintf("%d settling", n))
 	}
 	if len(parts) == 0 {
-		parts = append(parts, "waiting for recordings")
+		return "waiting for recordings"
 	}
-	line := strings.Join(parts, ", ")
-	if g := v.governor.Status(); !g.Inside {
-		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
-	}
-	if core := v.core.State(); !core.Registered {
-		line = "waiting for core: " + cmp.Or(core.LastError, "not registered yet") + "; " + line
-	} else if core.LastError != "" {
-		line += "; core: " + core.LastError
-	}
-	if v.volume != nil {
-		if volume := v.volume.Status(); !volume.Available && volume.Reason != "" {
-			line += "; replay volume: " + volume.Reason
-		}
-	}
-	if err := v.follower.Trouble(); err != nil {
-		line += "; replay storage: " + err.Error()
-	}
-	return line
+	return strings.Join(parts, ", ")
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"strings"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
@@ -53,39 +52,7 @@ func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.S
 }
 
 // takesUploads returns why uploads cannot be taken now.
-func (a *agent) takesUploads() error {
-	if !a.component.State().Registered {
-		return errors.New("not registered with core")
-	}
-	if err := a.tasks.Trouble(); err != nil {
-		return err
-	}
-	if err := a.follower.Takes(); err != nil {
-		return err
-	}
-	if reasons := a.unfit(); len(reasons) > 0 {
-		return errors.New(strings.Join(reasons, "; "))
-	}
-	return nil
-}
-
-// unfit lists what on this machine makes uploads impossible.
-func (a *agent) unfit() []string {
-	var reasons []string
-	if err := a.intake.Room(); err != nil {
-		reasons = append(reasons, err.Error())
-	}
-	if path := a.pool.Render.Tool.Path; !present(path) {
-		reasons = append(reasons, "ffmpeg is not there any more: "+path)
-	}
-	return reasons
-}
-
-// present reports whether a program is there and may be run.
-func present(path string) bool {
-	_, err := exec.LookPath(path)
-	return err == nil
-}
+func (a *agent) takesUploads() error { return a.health.Conditions().Err(health.Uploads) }
 
 // checkAt asks core whose signature it is.
 func checkAt(core *coreapi.Client) upload.Check {

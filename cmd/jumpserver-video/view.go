@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,8 +12,8 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -57,19 +58,19 @@ type agentView struct {
 	core     *coreapi.Component
 	volume   *watcher.Watcher // nil = none
 	follower *destination.Follower
-	takes    func() error // why uploads cannot be taken now
+	health   health.Sources
 	governor *throttle.Governor
-	disks    map[string]*monitor.Disk // by what is on them
+	disks    map[string]*health.Disk // by what is on them
 	log      *slog.Logger
 }
 
 func (a *agent) newView(count *tally) *agentView {
-	disks := map[string]*monitor.Disk{"data": {Dir: a.cfg.DataDir}}
+	disks := map[string]*health.Disk{"data": {Dir: a.cfg.DataDir}}
 	if a.cfg.ReplayDir != "" {
-		disks["replay"] = &monitor.Disk{Dir: a.cfg.ReplayDir}
+		disks["replay"] = &health.Disk{Dir: a.cfg.ReplayDir}
 	}
 	return &agentView{
-		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, follower: a.follower, takes: a.takesUploads,
+		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, follower: a.follower, health: a.health,
 		governor: a.governor, disks: disks, log: a.log,
 	}
 }
@@ -83,21 +84,28 @@ func (v *agentView) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// register adds the status page, the task API and the metrics to the agent's
-// server.
+// conditions are how everything stands now.
+func (v *agentView) conditions() health.Conditions { return v.health.Conditions() }
+
+// register adds the health endpoint, the status page, the task API and the
+// metrics to the agent's server.
 func (v *agentView) register(mux *http.ServeMux) {
 	var volume func() watcher.Status
 	if v.volume != nil {
 		volume = v.volume.Status
 	}
-	disks := map[string]func() monitor.Space{}
+	disks := map[string]func() health.Space{}
 	for holds, disk := range v.disks {
 		disks[holds] = disk.Status
 	}
 	token := string(v.cfg.StatusToken)
 
+	mux.HandleFunc("GET /video-worker/health/{$}", v.serveHealth)
+	mux.HandleFunc("GET /video-worker/health", v.serveHealth)
+
 	v.count.metrics.Watch(metrics.Sources{
 		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.follower.Status, CPU: v.governor.Status, Disks: disks,
+		Health: v.conditions,
 	})
 	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, v.count.metrics.Handler()))
 
@@ -106,18 +114,28 @@ func (v *agentView) register(mux *http.ServeMux) {
 
 	page := &statuspage.Server{
 		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: v.cfg.CoreURL(), Keep: keepText(v.cfg),
-		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Uploads: v.takes,
+		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Health: v.conditions,
 		CPU: v.governor.Status, Disks: disks, Savings: v.count.savings, Log: v.log,
 	}
 	page.Register(mux)
 }
 
+// serveHealth answers whether the agent can do its work: 200, or 503 with
+// reasons.
+func (v *agentView) serveHealth(w http.ResponseWriter, _ *http.Request) {
+	report := health.NewReport(v.core.State().Name, v.conditions())
+	status := http.StatusOK
+	if len(report.Reasons) > 0 {
+		status = http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(report)
+}
+
 // storage is what the status page shows of where MP4s go.
 func (v *agentView) storage() statuspage.Storage {
 	var s statuspage.Storage
-	if err := v.follower.Trouble(); err != nil {
-		s.Error = err.Error()
-	}
 	if b, ok := v.follower.Status(); ok {
 		s.Place, s.LastPoll, s.LastSweep, s.Waiting = b.Place, statuspage.Some(b.LastPoll), statuspage.Some(b.LastSweep), b.Waiting
 	}
