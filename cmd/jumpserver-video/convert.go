@@ -231,7 +231,7 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 func (c *convert) options() render.Options {
 	return render.Options{
 		Tool: c.tool, FPS: int(c.config.VideoFPS), CRF: int(c.config.VideoCRF), Codec: string(c.config.VideoCodec),
-		Audio: bool(c.config.VideoAudio), Agent: "github.com/jumpserver-video/jumpserver-video/" + version,
+		Audio: bool(c.config.VideoAudio), Agent: userAgent(),
 	}
 }
 

@@ -40,7 +40,7 @@ func (a *app) examine(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	d := &doctor.Doctor{Config: cfg, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version}
+	d := &doctor.Doctor{Config: cfg, UserAgent: userAgent()}
 	found := d.Examine(ctx)
 	if ctx.Err() != nil {
 		return context.Canceled

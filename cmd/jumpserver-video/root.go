@@ -14,30 +14,34 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 )
 
-// installed is where packages put the settings. Commands about the agent of
-// this host look there when no --config is given. Tests change it.
-var installed = "/etc/jumpserver-video/config.txt"
-
 // app is what every subcommand shares.
 type app struct {
 	out, err io.Writer
 	file     string // --config
+	// installed is where packages put the settings. Commands about the agent
+	// of this host look there when no --config is given.
+	installed string
+	options   options // of the agent
+}
+
+// newApp is the program as it is shipped.
+func newApp(out, errOut io.Writer) *app {
+	return &app{out: out, err: errOut, installed: "/etc/jumpserver-video/config.txt", options: defaultOptions()}
 }
 
 // run executes one command line and returns its exit code.
-func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	a := &app{out: out, err: errOut}
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	command, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		var use *usageError
 		if errors.As(err, &use) {
 			use.command = command.CommandPath()
 		}
-		complain(errOut, err)
+		complain(a.err, err)
 	}
 	return exitCode(err)
 }
@@ -62,7 +66,7 @@ func (a *app) root() *cobra.Command {
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan and doctor: "+installed+", if there)")
+	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan and doctor: "+a.installed+", if there)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.manCommand())
 	root.AddCommand(a.demoCommands()...)
@@ -94,11 +98,11 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 // given or else of the package's, and of the environment.
 func (a *app) agentConfig() (config.Config, error) {
 	if a.file == "" {
-		f, err := os.Open(installed)
+		f, err := os.Open(a.installed)
 		switch {
 		case err == nil:
 			f.Close()
-			a.file = installed
+			a.file = a.installed
 		case !errors.Is(err, fs.ErrNotExist):
 			fmt.Fprintf(a.err, "%v: its settings are left out; run this as root or as the agent's user\n", err)
 		}

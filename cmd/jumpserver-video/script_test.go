@@ -22,20 +22,24 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
-	if d, err := time.ParseDuration(os.Getenv("TEST_REFRESH")); err == nil {
-		refresh = d
-	}
-	if d, err := time.ParseDuration(os.Getenv("TEST_BEAT")); err == nil {
-		beat = d
-	}
-	if d, err := time.ParseDuration(os.Getenv("TEST_EXPIRE")); err == nil {
-		expireEvery = d
+	testscript.Main(m, map[string]func(){"jumpserver-video": func() { testApp().main() }})
+}
+
+// testApp is the program with what tests change of it by the environment.
+func testApp() *app {
+	a := newApp(os.Stdout, os.Stderr)
+	a.installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
+	for name, d := range map[string]*time.Duration{
+		"TEST_REFRESH": &a.options.refresh, "TEST_BEAT": &a.options.beat, "TEST_EXPIRE": &a.options.expireEvery,
+	} {
+		if changed, err := time.ParseDuration(os.Getenv(name)); err == nil {
+			*d = changed
+		}
 	}
 	if n, err := strconv.ParseInt(os.Getenv("TEST_UPLOAD_RESERVE"), 10, 64); err == nil {
-		uploadReserve = n
+		a.options.uploadReserve = n
 	}
-	testscript.Main(m, map[string]func(){"jumpserver-video": main})
+	return a
 }
 
 // TestScripts runs the command lines in testdata/script.

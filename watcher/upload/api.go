@@ -28,6 +28,9 @@ type Server struct {
 	// Silence is how long a client may send nothing in the middle of an upload;
 	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
 	Silence time.Duration
+	// Unread is how long the body of a request may stay unread; 0 = 10 s.
+	// Those that are let in have longer as soon as somebody reads.
+	Unread time.Duration
 }
 
 // Bounds of requests.
@@ -37,6 +40,7 @@ const (
 	maxFields = 100      // of a form
 	maxFiles  = 10_000
 	silence   = 2 * time.Minute
+	unread    = 10 * time.Second
 )
 
 // refusal is an error with the status that it is answered with.

@@ -73,6 +73,8 @@ type Spool struct {
 	Keep    time.Duration // of uploads that are not completed
 	KeepOld time.Duration // of those that have done their duty; negative = for good
 	MaxOpen int           // unfinished uploads of one account; 0 = 1000
+	// DropStored: uploads that have become a replay in the storage go at once.
+	DropStored bool
 
 	mu   sync.Mutex
 	busy map[string]bool   // task/index being written; guarded by mu

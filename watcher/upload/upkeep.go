@@ -47,6 +47,32 @@ func (s *Spool) move(id, to string) error {
 	return nil
 }
 
+// Need is what an upload that is released is still good for.
+type Need int
+
+// Needs of uploads.
+const (
+	NeedNothing Need = iota // its session has a replay in the storage
+	NeedUnknown             // core does not know the session
+	NeedContent             // its session has a replay, which may not show all of it
+)
+
+// Release ends an upload that the agent needs no more. One that has been released
+// before is none.
+func (s *Spool) Release(id string, need Need) error {
+	end := s.Finish
+	switch {
+	case need == NeedContent:
+		end = s.KeepForGood
+	case need == NeedNothing && s.DropStored:
+		end = s.Remove
+	}
+	if err := end(id); err != nil && !errors.Is(err, ErrNoTask) {
+		return err
+	}
+	return nil
+}
+
 // Remove is [Spool.Finish], and the upload goes at once.
 func (s *Spool) Remove(id string) error {
 	if err := s.Finish(id); err != nil {

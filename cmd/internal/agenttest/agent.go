@@ -32,6 +32,8 @@ type Options struct {
 	// BootstrapToken "agenttest" unless set. nil = the caller has a core, and
 	// names it in Env.
 	Core *devcore.Options
+	// Flags are further arguments of `agent`.
+	Flags []string
 	// Env are settings, and other variables of the agent's environment. They win
 	// over those made here.
 	Env map[string]string
@@ -93,7 +95,7 @@ func New(opt Options) (_ *Agent, err error) {
 	a.API = taskapi.Local(a.address.Host, a.address.Ports[0], "", "")
 	a.Process = Process{
 		Name: cmp.Or(opt.Name, "the agent"), Output: filepath.Join(a.Dir, "agent.log"),
-		Prepare: func() *exec.Cmd { return a.Command("agent") },
+		Prepare: func() *exec.Cmd { return a.Command(append([]string{"agent"}, opt.Flags...)...) },
 	}
 	for _, name := range passed {
 		if value, set := os.LookupEnv(name); set {

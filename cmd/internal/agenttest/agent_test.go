@@ -10,7 +10,7 @@ import (
 // TestARealAgent is started, asked, killed, started again on the same address,
 // and stopped; the caller's settings are none of its own.
 func TestARealAgent(t *testing.T) {
-	binary, remove, err := Build("main.version=of-the-test")
+	binary, remove, err := Build()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -19,7 +19,7 @@ func TestARealAgent(t *testing.T) {
 	a := InTest(t, Options{Binary: binary, Core: &devcore.Options{Version: "4.10.13"}, Env: map[string]string{"SCAN_INTERVAL": "1s"}})
 	a.Check(t, a.Start())
 	a.Check(t, a.WaitHealthy(t.Context()))
-	if n, err := a.Metric(t.Context(), "jumpserver_video_build_info", `version="of-the-test"`); err != nil || n != 1 {
+	if n, err := a.Metric(t.Context(), "jumpserver_video_build_info", `version="dev"`); err != nil || n != 1 {
 		t.Errorf("version: %v, %v", n, err)
 	}
 	if tasks, err := a.Tasks(t.Context()); err != nil || len(tasks) != 0 {

@@ -39,19 +39,14 @@ func (a *Agent) Check(t testing.TB, err error) {
 	}
 }
 
-// Build builds the agent's program, with values for variables of its package
-// main in the form main.name=value. The caller calls remove in the end.
-func Build(variables ...string) (binary string, remove func(), err error) {
+// Build builds the agent's program. The caller calls remove in the end.
+func Build() (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "agenttest-binary-")
 	if err != nil {
 		return "", nil, err
 	}
-	flags := ""
-	for _, v := range variables {
-		flags += " -X " + v
-	}
 	binary, remove = filepath.Join(dir, "jumpserver-video"), func() { os.RemoveAll(dir) }
-	build := exec.Command("go", "build", "-ldflags", flags, "-o", binary, "github.com/jumpserver-video/jumpserver-video/cmd/jumpserver-video") //nolint:noctx // it ends
+	build := exec.Command("go", "build", "-o", binary, "github.com/jumpserver-video/jumpserver-video/cmd/jumpserver-video") //nolint:noctx // it ends
 	if out, err := build.CombinedOutput(); err != nil {
 		remove()
 		return "", nil, fmt.Errorf("build the agent: %w: %s", err, out)

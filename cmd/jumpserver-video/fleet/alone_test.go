@@ -77,7 +77,7 @@ func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent
 // agent is one that does not run yet, on a queue of its own unless there is a URL.
 func (s *jumpServer) agent(name, queue string) *agenttest.Agent {
 	s.t.Helper()
-	return agenttest.InTest(s.t, agenttest.Options{Binary: binary, Name: name, Dir: filepath.Join(s.dir, name), Env: map[string]string{
+	return agenttest.InTest(s.t, agenttest.Options{Binary: binary, Name: name, Dir: filepath.Join(s.dir, name), Flags: []string{"--lease", lease.String()}, Env: map[string]string{
 		"NAME": name, "CORE_HOST": s.front(name), "BOOTSTRAP_TOKEN": token, "REPLAY_DIR": s.volume.Point(), "QUEUE_URL": queue,
 		"SETTLE_TIME": "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "VIDEO_WORKER_COUNT": "2", "LOG_LEVEL": "DEBUG",
 	}})

@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		var remove func()
 		var err error
-		if binary, remove, err = agenttest.Build("main.lease=" + lease.String()); err != nil {
+		if binary, remove, err = agenttest.Build(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}

@@ -1,6 +1,4 @@
-// Package monitor measures at intervals what may hang too long to be measured
-// each time somebody asks: the space on file systems.
-package monitor
+package health
 
 import (
 	"context"
