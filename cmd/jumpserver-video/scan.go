@@ -155,7 +155,7 @@ func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Sto
 	if err != nil {
 		return nil, err
 	}
-	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version})
+	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: userAgent()})
 	if err != nil {
 		return nil, err
 	}

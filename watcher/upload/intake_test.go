@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
@@ -201,7 +202,8 @@ func TestAnIntakeTidiesUp(t *testing.T) {
 			if agent != "" {
 				runs(t, i)
 				time.Sleep(50 * time.Millisecond) // some looks
-				if err := errors.Join(os.Remove(s.Dir), os.Rename(away, s.Dir)); err != nil {
+				// In one step: the intake may look at any moment.
+				if err := unix.Renameat2(unix.AT_FDCWD, away, unix.AT_FDCWD, s.Dir, unix.RENAME_EXCHANGE); err != nil {
 					t.Fatal(err)
 				}
 				eventually(t, "dropped", func() bool { return !exists(s.folder(broken.ID)) })
