@@ -42,6 +42,11 @@ type Trash struct {
 	Root string           // core's replay folder as mounted here
 	Now  func() time.Time // nil = time.Now
 	Kept bool             // what is retired stays until an operator removes it
+
+	// Removing, when not nil, is told by Expire of each original that is about
+	// to be removed for good: its path in the trash. An error keeps the original
+	// until the next time.
+	Removing func(trashed string) error
 }
 
 // day is the folder of what is retired today.
@@ -240,13 +245,66 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 		if t.now().Sub(retired.Add(24*time.Hour)) < keep {
 			continue
 		}
-		if err := root.RemoveAll(path.Join(TrashName, day.Name())); err != nil {
+		if err := t.empty(root, path.Join(TrashName, day.Name())); err != nil {
 			errs = append(errs, fmt.Errorf("trash: %w", err))
 			continue
 		}
 		report.TrashDays++
 	}
 	return report, errors.Join(errs...)
+}
+
+// empty removes a day of the trash, one original after the other. What arrives
+// meanwhile stays.
+func (t Trash) empty(root *os.Root, day string) error {
+	originals, folders, err := originalsOf(root, day)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, trashed := range originals {
+		if t.Removing != nil {
+			if err := t.Removing(trashed); err != nil {
+				errs = append(errs, fmt.Errorf("%s stays: %w", trashed, err))
+				continue
+			}
+		}
+		errs = append(errs, root.RemoveAll(trashed))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, folder := range append(folders, day) {
+		if err := root.Remove(folder); !errors.Is(err, fs.ErrNotExist) { // another agent was faster
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// originalsOf lists what was retired on a day: files and folders, each in the
+// folder of its own date.
+func originalsOf(root *os.Root, day string) (originals, folders []string, err error) {
+	dates, err := fs.ReadDir(root.FS(), day)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, date := range dates {
+		in := path.Join(day, date.Name())
+		if !date.IsDir() {
+			originals = append(originals, in)
+			continue
+		}
+		entries, err := fs.ReadDir(root.FS(), in)
+		if err != nil {
+			return nil, nil, err
+		}
+		folders = append(folders, in)
+		for _, e := range entries {
+			originals = append(originals, path.Join(in, e.Name()))
+		}
+	}
+	return originals, folders, nil
 }
 
 func (t Trash) now() time.Time {

@@ -39,6 +39,9 @@ type Pool struct {
 	// and why.
 	Uploaded func(id string, end task.UploadEnd)
 
+	// Ledger, when not nil, notes replacements.
+	Ledger job.Ledger
+
 	// Storage returns where MP4s go now: a bucket, or nil for core's own
 	// storage. Errors: [destination.ErrNullStorage],
 	// [destination.ErrStorageUnknown], and those of settings that cannot be
@@ -116,7 +119,7 @@ func (p *Pool) jobs() job.Config {
 	cfg := job.Config{
 		Core: p.Core, ReplayDir: p.ReplayDir, WorkDir: p.WorkDir, TasksDir: p.TasksDir, SpoolDir: p.SpoolDir,
 		Render: p.Render, Originals: p.Originals, Settle: p.Settle, PlayCache: p.PlayCache, MaxTries: p.MaxTries, MaxTakeovers: p.MaxTakeovers,
-		Governor: p.Governor, Observer: p.Observer, Storage: p.Storage, Boundary: p.Boundary, Log: p.Log,
+		Governor: p.Governor, Observer: p.Observer, Storage: p.Storage, Ledger: p.Ledger, Boundary: p.Boundary, Log: p.Log,
 	}
 	if cfg.MaxTries == 0 {
 		cfg.MaxTries = defaultTries

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/ledger"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
@@ -87,6 +88,7 @@ type agent struct {
 	log       *slog.Logger
 	component *coreapi.Component
 	tasks     *queue.Queue
+	ledger    *ledger.Ledger
 	governor  *throttle.Governor
 	pool      *transcode.Pool
 	follower  *destination.Follower
@@ -131,6 +133,9 @@ func newAgent(ctx context.Context, cfg config.Config, opt options, log *slog.Log
 	}
 	a.component = a.newComponent(core)
 	if err := a.openQueue(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.openLedger(); err != nil {
 		return nil, err
 	}
 	a.governor = newGovernor(cfg, log)

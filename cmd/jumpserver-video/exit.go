@@ -27,6 +27,9 @@ const (
 	exitNoFFmpeg     = 8
 	exitVerification = 9
 	exitFiles        = 10
+	exitChanged      = 11
+	exitNotInLedger  = 12
+	exitLedger       = 13
 	exitInterrupted  = 130
 )
 
@@ -34,7 +37,11 @@ const exitCodeHelp = `Exit codes: 0 done, 1 failed (or several inputs failed for
 2 wrong usage or setting, 3 not a Guacamole recording, 4 a koko JSON recording,
 5 an asciicast, 6 empty, 7 nothing was drawn in it, 8 ffmpeg is missing,
 9 the MP4 was not proven good, 10 a file cannot be read or written,
-130 interrupted.`
+11 to 13 see verify --help, 130 interrupted.`
+
+const verifyCodeHelp = `Exit codes: 0 all are untouched, 2 wrong usage, 10 a file cannot be read,
+11 an MP4 was changed, forged or is missing, 12 an MP4 is not in the ledger,
+13 the ledger does not verify; of several 11 comes first, then 13, 12, 10.`
 
 // usageError is a mistake in the command line or in a setting.
 type usageError struct {
@@ -65,11 +72,14 @@ func exitCode(err error) int {
 	var verify *video.VerifyError
 	var path *fs.PathError
 	var several *severalError
+	var verified *verdictError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &several):
 		return several.code()
+	case errors.As(err, &verified):
+		return verified.code
 	case errors.As(err, &use):
 		return exitUsage
 	case errors.Is(err, context.Canceled):

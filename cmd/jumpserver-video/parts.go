@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/ledger"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -117,6 +118,23 @@ func (a *agent) openQueue(ctx context.Context) (err error) {
 	return nil
 }
 
+// openLedger opens the ledger of replacements. One that does not verify is told
+// by the doctor and in the log; it keeps nothing from being converted.
+func (a *agent) openLedger() (err error) {
+	if a.ledger, err = ledger.Open(a.cfg.DataDir, owner(a.cfg), a.log); err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func() {
+		if err := a.ledger.Close(); err != nil {
+			a.log.Warn("the ledger did not close cleanly", "error", err)
+		}
+	})
+	return nil
+}
+
+// noteDeleted notes in the ledger that something leaves a trash for good.
+func (a *agent) noteDeleted(trashed string) error { return a.ledger.Append(ledger.Deleted(trashed)) }
+
 // owner names this agent among those that share a queue.
 func owner(cfg config.Config) string {
 	host, err := os.Hostname()
@@ -141,7 +159,7 @@ func (a *agent) newFollower(count *tally) *destination.Follower {
 		Settings: a.component.Watch, ReplayDir: a.cfg.ReplayDir, Storage: storageOptions(a.cfg),
 		Interval: time.Duration(a.cfg.StorageScan), Settle: time.Duration(a.cfg.SettleTime), Sweep: time.Duration(a.cfg.StorageSweep),
 		MaxRequests: int(a.cfg.StorageRequests), State: a.cfg.Dir("bucket.json"),
-		TrashKeep: a.cfg.OriginalsKeep.Duration(), Clock: a.cfg.Dir("bucket-cleaned-up-at"), Observe: count.metrics.Storage, Log: a.log,
+		TrashKeep: a.cfg.OriginalsKeep.Duration(), Removing: a.noteDeleted, Clock: a.cfg.Dir("bucket-cleaned-up-at"), Observe: count.metrics.Storage, Log: a.log,
 	})
 }
 
@@ -149,7 +167,7 @@ func (a *agent) newFollower(count *tally) *destination.Follower {
 // the spool.
 func (a *agent) newPool(core *coreapi.Client, spool *upload.Spool, tool *video.Tool, count *tally, key seal.Key) *transcode.Pool {
 	return &transcode.Pool{
-		Queue: a.tasks, Core: core, Governor: a.governor, Observer: count, Storage: a.follower.Current, Log: a.log,
+		Queue: a.tasks, Core: core, Governor: a.governor, Observer: count, Storage: a.follower.Current, Ledger: a.ledger, Log: a.log,
 		ReplayDir: a.cfg.ReplayDir, WorkDir: a.cfg.Dir("work"), TasksDir: a.cfg.Dir("tasks"), SpoolDir: spool.Dir,
 		Workers: a.cfg.WorkerCount(), Originals: a.cfg.Originals, Settle: time.Duration(a.cfg.SettleTime), PlayCache: a.opt.playCache,
 		Render: render.Options{
@@ -202,7 +220,7 @@ func (a *agent) newCleaner() *cleanup.Cleaner {
 		WorkDir: a.cfg.Dir("work"), WorkInUse: a.pool.InUse, Clock: a.cfg.Dir("cleaned-up-at"), Log: a.log,
 	}
 	if a.cfg.ReplayDir != "" {
-		c.Trash, c.TrashKeep = &cleanup.Trash{Root: a.cfg.ReplayDir}, a.cfg.OriginalsKeep.Duration()
+		c.Trash, c.TrashKeep = &cleanup.Trash{Root: a.cfg.ReplayDir, Removing: a.noteDeleted}, a.cfg.OriginalsKeep.Duration()
 	}
 	return c
 }

@@ -56,6 +56,7 @@ func (a *app) root() *cobra.Command {
   jumpserver-video agent --config config.txt       the service: find, convert, replace
   jumpserver-video tasks                           what the agent is doing and did
   jumpserver-video scan                            what would be converted, and what never
+  jumpserver-video verify S.replay.mp4             what an MP4 was made from, and that it is untouched
   jumpserver-video doctor                          what is missing, and how to mend it
   source <(jumpserver-video completion bash)       completion; zsh and fish likewise
 
@@ -66,9 +67,9 @@ func (a *app) root() *cobra.Command {
 		Args:          usageArgs(cobra.NoArgs),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan and doctor: "+a.installed+", if there)")
+	root.PersistentFlags().StringVar(&a.file, "config", "", "config.txt in JumpServer's format; the environment wins over it\n(tasks, scan, verify and doctor: "+a.installed+", if there)")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
-	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.doctorCommand(), a.manCommand())
+	root.AddCommand(a.agentCommand(), a.convertCommand(), a.tasksCommand(), a.scanCommand(), a.verifyCommand(), a.doctorCommand(), a.manCommand())
 	root.AddCommand(a.demoCommands()...)
 	return root
 }

@@ -19,6 +19,10 @@ type Trash struct {
 	Storage Storage
 	Now     func() time.Time // nil = the clock
 	Kept    bool             // what is retired stays until an operator removes it
+
+	// Removing, when not nil, is told by Expire of each object that is about to be
+	// deleted for good: its key in the trash. An error keeps it until the next time.
+	Removing func(key string) error
 }
 
 // keptPrefix begins the keys of what does not expire.
@@ -80,6 +84,11 @@ func (t Trash) empty(ctx context.Context, folder string) (count int, bytes int64
 			return count, bytes, err
 		}
 		for _, o := range page.Objects {
+			if t.Removing != nil {
+				if err := t.Removing(o.Key); err != nil {
+					return count, bytes, err
+				}
+			}
 			if err := t.Storage.Delete(ctx, o.Key); err != nil {
 				return count, bytes, err
 			}

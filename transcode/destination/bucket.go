@@ -107,6 +107,10 @@ func (b Bucket) Put(ctx context.Context, d Delivery) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		sum, size, err := HashFile(ctx, file)
+		if err != nil {
+			return "", err
+		}
 		trash := b.trash()
 		trash.Kept = !d.Contained(ctx, file)
 		to, err := trash.Retire(ctx, key)
@@ -115,6 +119,9 @@ func (b Bucket) Put(ctx context.Context, d Delivery) (string, error) {
 		}
 		d.Log.Info("moved a stale MP4 to the trash", "to", to)
 		d.Boundary("stale moved")
+		if err := d.Aside(key, sum, size, b.Place()+"/"+to); err != nil {
+			return "", err
+		}
 	}
 	f, body, err := b.body(d)
 	if err != nil {

@@ -110,6 +110,10 @@ func (c Core) retireStale(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return err
 	}
+	sum, size, err := hashOpen(ctx, f)
+	if err != nil {
+		return err
+	}
 	trash := c.volume().trashFor(ctx, d, file)
 	if err := d.Fence(); err != nil {
 		return err
@@ -127,7 +131,7 @@ func (c Core) retireStale(ctx context.Context, d Delivery) error {
 	}
 	d.Log.Info("moved a stale MP4 to the trash", "to", to)
 	d.Boundary("stale moved")
-	return nil
+	return d.Aside(d.rel(), sum, size, to)
 }
 
 // Confirm implements [Destination]. It reads the MP4 back from where core

@@ -67,6 +67,9 @@ type Delivery struct {
 	// its key, of this very recording or of a part of it. Others are never left to
 	// a trash that expires.
 	Contained func(ctx context.Context, file string) bool
+	// Aside is told of an MP4 that has made way: its name, its SHA-256 and size in
+	// bytes, and where it is now.
+	Aside func(name, sum string, size int64, to string) error
 	// Progress is told how much of the MP4 was sent, in bytes.
 	Progress func(sent, total int64)
 	// Boundary is told what was just done, in words.

@@ -30,8 +30,9 @@ type FollowerOptions struct {
 	MaxRequests             int
 	State                   string
 
-	TrashKeep time.Duration // how long the trash of a bucket keeps originals
-	Clock     string        // file that keeps when that trash was last emptied; see [cleanup.Cleaner]
+	TrashKeep time.Duration           // how long the trash of a bucket keeps originals
+	Removing  func(path string) error // told of what is about to leave that trash for good; see [storage.Trash]
+	Clock     string                  // file that keeps when that trash was last emptied; see [cleanup.Cleaner]
 
 	Observe func(call, outcome string, took time.Duration) // told of each call to a bucket; see [storage.Observed]
 	Log     *slog.Logger
@@ -178,7 +179,7 @@ func (f *Follower) use(ctx context.Context, c coreapi.TerminalConfig, taker Take
 	cleaner := &cleanup.Cleaner{
 		TrashKeep: f.opt.TrashKeep, Clock: f.opt.Clock, Log: f.opt.Log,
 		Bucket: func(ctx context.Context, keep time.Duration) (int, error) {
-			count, _, err := storage.Trash{Storage: in}.Expire(ctx, int(keep/(24*time.Hour)))
+			count, _, err := storage.Trash{Storage: in, Removing: f.removing(in)}.Expire(ctx, int(keep/(24*time.Hour)))
 			return count, err
 		},
 	}
@@ -190,6 +191,15 @@ func (f *Follower) use(ctx context.Context, c coreapi.TerminalConfig, taker Take
 		cancel()
 		_ = group.Wait() // neither ends with an error
 	}
+}
+
+// removing is told of what leaves the trash of a bucket, by the name that Retire
+// has returned for it.
+func (f *Follower) removing(in storage.Storage) func(key string) error {
+	if f.opt.Removing == nil {
+		return nil
+	}
+	return func(key string) error { return f.opt.Removing(in.Place() + "/" + key) }
 }
 
 // open connects to the storage that core is set to. The second connection is

@@ -50,11 +50,18 @@ func (b Bucket) retireStale(ctx context.Context, d Delivery, found obstacles) er
 		if err := d.mustOwn(rel); err != nil {
 			return err
 		}
+		sum, size, err := HashFile(ctx, abs(b.ReplayDir, rel))
+		if err != nil {
+			return err
+		}
 		to, err := b.volume().trashFor(ctx, d, abs(b.ReplayDir, rel)).Retire(rel)
 		if err != nil {
 			return fmt.Errorf("move the stale MP4 away: %w", err)
 		}
 		d.Log.Info("moved a stale MP4 on the volume to the trash", "to", to)
+		if err := d.Aside(rel, sum, size, to); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -51,6 +51,8 @@ type Config struct {
 	Observer     task.Observer // nil = none
 	Log          *slog.Logger
 
+	// Ledger, when not nil, notes replacements.
+	Ledger Ledger
 	// Storage returns the bucket to which MP4s go now, or nil for core's own
 	// storage. A nil Storage stands for core's own.
 	Storage func() (storage.Storage, error)
@@ -211,7 +213,7 @@ func (j *job) delivery() destination.Delivery {
 	d := destination.Delivery{
 		Session: j.id, Date: j.journal.Date, File: j.mp4(), Work: j.work(), Fetched: j.fetched(),
 		Source: j.source, Files: j.journal.Files, Address: j.journal.Uploaded,
-		Fence: j.note, SameRecording: j.isTwin, Contained: j.contains, Boundary: j.boundary, Log: j.log,
+		Fence: j.note, SameRecording: j.isTwin, Contained: j.contains, Aside: j.noteAside, Boundary: j.boundary, Log: j.log,
 		Progress: func(sent, total int64) { j.lease.Progress(float64(sent) / float64(max(total, 1))) },
 	}
 	if j.journal.Video != nil {

@@ -91,6 +91,9 @@ func (j *job) retire(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := j.record(ctx); err != nil {
+		return err
+	}
 	return j.note()
 }
 
