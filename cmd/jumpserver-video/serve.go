@@ -16,6 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
@@ -23,7 +24,7 @@ import (
 // newHandler is everything that the agent answers over HTTP.
 func newHandler(component *coreapi.Component, volume *watcher.Watcher, stored *replays, shown *site, uploaded *uploads) http.Handler {
 	mux := http.NewServeMux()
-	well := &health{component: component, tasks: shown.tasks, volume: volume, stored: stored, uploaded: uploaded}
+	well := &health{component: component, tasks: shown.tasks, volume: volume, stored: stored, uploaded: uploaded, access: shown.access}
 	mux.Handle("GET /video-worker/health/{$}", well)
 	mux.Handle("GET /video-worker/health", well)
 	uploaded.server.Register(mux)
@@ -42,13 +43,15 @@ func settlingViews(volume *watcher.Watcher) []task.View {
 	return views
 }
 
-// health answers whether the agent can do its work: 200, or 503 with reasons.
+// health answers whether the agent can do its work: 200, or 503. Reasons name
+// hosts and folders, and are for those only who may see the rest as well.
 type health struct {
 	component *coreapi.Component
 	tasks     *queue.Queue
 	volume    *watcher.Watcher
 	stored    *replays
 	uploaded  *uploads
+	access    *taskapi.Access
 }
 
 // healthReport is the body of a health answer.
@@ -58,7 +61,7 @@ type healthReport struct {
 	Reasons []string `json:"reasons,omitempty"`
 }
 
-func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+func (h *health) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	state := h.component.State()
 	report := healthReport{Status: "ok", Name: state.Name}
 	if !state.Registered {
@@ -79,6 +82,9 @@ func (h *health) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		report.Status, status = "unhealthy", http.StatusServiceUnavailable
+	}
+	if !h.access.Trusted(r) {
+		report.Reasons = nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

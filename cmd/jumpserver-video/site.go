@@ -35,6 +35,7 @@ type site struct {
 	metrics  *metrics.Metrics
 	disks    map[string]*monitor.Disk // by what is on them
 	savings  *savings.Account
+	access   *taskapi.Access
 	log      *slog.Logger
 }
 
@@ -46,7 +47,7 @@ func newSite(cfg config.Config, log *slog.Logger) (*site, error) {
 		return nil, err
 	}
 	s := &site{
-		cfg: cfg, log: log, savings: account,
+		cfg: cfg, log: log, savings: account, access: taskapi.NewAccess(string(cfg.StatusToken), log),
 		metrics: metrics.New(metrics.Build{Version: version, Commit: commit, Date: date}),
 		disks:   map[string]*monitor.Disk{"data": {Dir: cfg.DataDir}},
 	}
@@ -87,18 +88,17 @@ func (s *site) register(mux *http.ServeMux) {
 	for holds, disk := range s.disks {
 		disks[holds] = disk.Status
 	}
-	token := string(s.cfg.StatusToken)
 
 	s.metrics.Watch(metrics.Sources{
 		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Bucket: s.stored.status, CPU: s.governor.Status, Disks: disks,
 	})
-	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, s.metrics.Handler()))
+	mux.Handle("GET "+metrics.Path, s.access.Guard(s.metrics.Handler()))
 
-	api := &taskapi.Server{Queue: s.tasks, TasksDir: s.cfg.Dir("tasks"), Settling: s.settling, Token: token, Log: s.log}
+	api := &taskapi.Server{Queue: s.tasks, TasksDir: s.cfg.Dir("tasks"), Settling: s.settling, Access: s.access, Log: s.log}
 	mux.Handle(taskapi.Prefix+"/", api.Handler())
 
 	page := &statuspage.Server{
-		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: s.cfg.CoreURL(), Keep: keepText(s.cfg),
+		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Access: s.access, CoreURL: s.cfg.CoreURL(), Keep: keepText(s.cfg),
 		Tasks: s.tasks.List, Settling: s.settling, Core: s.core.State, Volume: volume, Storage: s.stored.shown, Uploads: s.uploaded.server.Ready,
 		CPU: s.governor.Status, Disks: disks, Savings: s.savings, Log: s.log,
 	}
