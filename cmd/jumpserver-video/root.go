@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
 // installed is where packages put the settings. Commands about the agent of
@@ -19,20 +20,20 @@ var installed = "/etc/jumpserver-video/config.txt"
 
 // app is what every subcommand shares.
 type app struct {
-	out, err io.Writer
-	file     string // --config
+	out, err io.Writer // through package terminal: what is printed may be of others
+	file     string    // --config
 }
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
-	a := &app{out: out, err: errOut}
+	a := &app{out: terminal.Wrap(out), err: terminal.Wrap(errOut)}
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(errOut)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		complain(errOut, err)
+		complain(a.err, err)
 	}
 	return exitCode(err)
 }

@@ -3,8 +3,10 @@ package doctor
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -18,21 +20,25 @@ func (d *Doctor) agent(ctx context.Context) []Finding {
 	defer cancel()
 	c := d.Config
 	client := taskapi.Local(c.BindHost, int(c.Port), string(c.StatusToken), c.TLSCert)
+	_, address, _ := strings.Cut(client.Base, "://")
 	answer, err := client.Get(ctx, "/video-worker/health/")
-	if err != nil {
-		return []Finding{warn(check, "systemctl start jumpserver-video", "none answers: %v", err)}
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return []Finding{warn(check, "systemctl start jumpserver-video", "none answers at %s", address)}
+	case err != nil:
+		return []Finding{warn(check, "systemctl start jumpserver-video", "none answers at %s: %v", address, err)}
 	}
 	defer answer.Body.Close()
 	var report struct{ Reasons []string }
 	known := json.NewDecoder(answer.Body).Decode(&report) == nil
 	switch {
 	case answer.StatusCode == http.StatusOK && known:
-		return append([]Finding{good(check, "runs at %s and is well", client.Base)}, d.proxied(ctx, client)...)
+		return append([]Finding{good(check, "runs at %s and is well", address)}, d.proxied(ctx, client)...)
 	case answer.StatusCode == http.StatusServiceUnavailable && known:
-		unwell := warn(check, "mend the problems above; it goes on by itself", "runs at %s and is not well: %s", client.Base, strings.Join(report.Reasons, "; "))
+		unwell := warn(check, "mend the problems above; it goes on by itself", "runs at %s and is not well: %s", address, strings.Join(report.Reasons, "; "))
 		return append([]Finding{unwell}, d.proxied(ctx, client)...)
 	}
-	return []Finding{bad(check, "set another HTTPD_PORT, or stop what listens there (ss -ltnp)", "something else answers at %s: %s", client.Base, answer.Status)}
+	return []Finding{bad(check, "set another HTTPD_PORT, or stop what listens there (ss -ltnp)", "something else answers at %s: %s", address, answer.Status)}
 }
 
 // proxied warns of a proxy on this host while there is no token: what one such
