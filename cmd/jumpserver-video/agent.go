@@ -111,9 +111,7 @@ func runAgent(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := queue.Open(ctx, queue.Options{
-		Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: keep, Log: log,
-	})
+	tasks, err := queue.Open(ctx, queueOptions(cfg, keep, log))
 	if err != nil {
 		return err
 	}
@@ -249,7 +247,11 @@ func remembered(ctx context.Context, cfg config.Config, tasks *queue.Queue) (sta
 	if err != nil {
 		return "", ""
 	}
-	return filepath.Join(cfg.DataDir, "volume.json"), born.UTC().Format(time.RFC3339Nano)
+	state = filepath.Join(cfg.DataDir, "volume.json")
+	if distrusts(ctx, tasks) {
+		_ = os.Remove(state)
+	}
+	return state, born.UTC().Format(time.RFC3339Nano)
 }
 
 // purge forgets tasks that ended long ago, once a day.

@@ -48,6 +48,7 @@ const (
 	ClassStorageChanged  Class = "storage_changed"
 	ClassArchived        Class = "archived"
 	ClassNullStorage     Class = "null_storage"
+	ClassForged          Class = "record_forged" // [queue.Forged]
 	ClassCrash           Class = "crash"
 	ClassInternal        Class = "internal"
 )
@@ -101,6 +102,7 @@ var Reasons = []Reason{
 	{ClassStorageChanged, "In a storage that is not this component's any more", "Looked at again when core's replay storage for this component is that one again.", Skips},
 	{ClassArchived, "The recording is archived", "Restore the object in the storage's console, then retry.", Skips},
 	{ClassNullStorage, "The replay storage is null", "It keeps nothing: choose another one for this component in JumpServer. The recording stays where it is.", Skips},
+	{ClassForged, "The task's record is not of this fleet", "Somebody who reaches NATS has written it, or an agent with another VIDEO_WORKER_SECRET_KEY, or with none; see docs/fleet.md. Nothing was done to the recording, which becomes a task again when it is found again.", Fails},
 	{ClassCrash, "The agent died of it, again and again", "See the service's log for a crash or memory that ran out; retry when that is mended. The original is untouched.", Fails},
 	{ClassInternal, "Internal error", "See the task's log, and please report it.", Retries},
 }

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
 // TestEveryClassHasAReason: the classes are read from where they are declared,
@@ -40,6 +42,9 @@ func TestEveryClassHasAReason(t *testing.T) {
 		}
 		return true
 	})
+	if ClassForged != queue.Forged {
+		t.Errorf("the queue says %s", queue.Forged)
+	}
 	if n < 20 || n != len(Reasons) || n != len(reasons) {
 		t.Errorf("%d classes, %d reasons", n, len(Reasons))
 	}

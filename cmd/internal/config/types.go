@@ -108,8 +108,14 @@ func (u *HTTPURL) Decode(v string) error {
 	return nil
 }
 
-// QueueURL is empty or one or more nats:// or tls:// addresses, separated by commas.
+// QueueURL is empty or one or more nats:// or tls:// addresses, separated by
+// commas. They may have a password in them, so it is as secret as a [Secret].
 type QueueURL string
+
+func (QueueURL) String() string { return "(secret)" }
+
+// LogValue keeps the value out of logs.
+func (QueueURL) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
 // Decode accepts what the NATS client accepts.
 func (q *QueueURL) Decode(v string) error {

@@ -188,6 +188,15 @@ func TestWhatIsWrong(t *testing.T) {
 		{"a status page that others cannot see", "settings", "STATUS_TOKEN is empty", "long random word", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
 			d.Config.BindHost = "0.0.0.0"
 		}},
+		{"a queue that is open to all", "settings", "no user and password for nats-1:4222", "docs/fleet.md", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "tls://nats-1:4222"
+		}},
+		{"a queue that is reached in the clear", "settings", "without TLS for nats-1:4222", "tls://", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "nats://user:password@nats-1:4222"
+		}},
+		{"a queue whose records are not sealed", "settings", "VIDEO_WORKER_SECRET_KEY is not", "openssl rand -hex 16", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "tls://user:password@nats-1:4222"
+		}},
 		{"certificates that are not verified", "settings", "can pose as core", "IGNORE_VERIFY_CERTS=false", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
 			d.Config.IgnoreVerifyCerts = true
 		}},

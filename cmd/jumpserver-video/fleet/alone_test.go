@@ -95,6 +95,7 @@ func (s *site) agent(name, home, front string, port int, queue string) *exec.Cmd
 		"NAME=" + name, "CORE_HOST=" + front, "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "HTTPD_PORT=" + strconv.Itoa(port),
 		"REPLAY_DIR=" + s.volume.Point(), "DATA_DIR=" + filepath.Join(home, "data"), "SETTLE_TIME=1s", "SCAN_INTERVAL=1s",
 		"CPU_TARGET=100", "VIDEO_WORKER_COUNT=2", "LOG_LEVEL=DEBUG", "QUEUE_URL=" + queue,
+		"VIDEO_WORKER_SECRET_KEY=of-this-fleet-32-characters-long", // records are sealed
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	return cmd
