@@ -50,6 +50,7 @@ const (
 	ClassNullStorage     Class = "null_storage"
 	ClassElsewhere       Class = "elsewhere"
 	ClassWatched         Class = "watched"
+	ClassForged          Class = "record_forged" // [queue.Forged]
 	ClassCrash           Class = "crash"
 	ClassInternal        Class = "internal"
 )
@@ -124,6 +125,9 @@ var Reasons = []Reason{
 		"It keeps nothing. Choose another one for this component in JumpServer; the agent then goes on.", Skips},
 	{ClassElsewhere, "Core keeps the session's replay in another storage", "Give all components one replay storage in JumpServer, or name the storage of SERVER_REPLAY_STORAGE as this component's; then retry. The recording stays where it is.", Skips},
 	{ClassWatched, "Somebody may be watching the original", "Nothing to do: core hands out the original's address for ten minutes.", Settles},
+	{ClassForged, "The task's record is not of this fleet",
+		"Somebody who reaches NATS has written it, or an agent with another VIDEO_WORKER_SECRET_KEY or none (docs/fleet.md). " +
+			"Nothing was done to the recording, which becomes a task again when it is found again.", Fails},
 	{ClassCrash, "The agent died of it several times in a row",
 		"The original is untouched. Look into journalctl -u jumpserver-video for a crash, or for memory that ran out " +
 			"(lower VIDEO_WORKER_COUNT); then retry.", Fails},

@@ -19,7 +19,7 @@ async function look() {
   try {
     const status = await call('status');
     if (late()) return;
-    if (token() && !status.may_act) return askToken('The agent does not accept this token.');
+    if (!status.token_set) setToken(''); // there was one when it was typed in
     last = status;
     show(status);
   } catch (e) {
@@ -34,7 +34,7 @@ async function look() {
 function askToken(error) {
   asking = true;
   clearTimeout(timer);
-  $('cancel').hidden = !last;
+  last = null;
   setToken('');
   $('data').hidden = true;
   $('login').hidden = false;
@@ -61,7 +61,6 @@ function show(s) {
   notice(s.queue.error ? `The queue does not answer: ${s.queue.error}` : '');
   task.setMayAct(s.may_act);
   $('sign').hidden = !s.token_set;
-  text($('sign'), s.may_act ? 'Sign out' : 'Sign in');
   text($('name'), s.core.name || 'not registered yet');
   text($('version'), s.version);
   text($('updated'), `as of ${moment(s.now)}`);
@@ -265,17 +264,7 @@ $('login-form').addEventListener('submit', e => {
   look();
 });
 
-$('cancel').addEventListener('click', () => {
-  asking = false;
-  look();
-});
-
-$('sign').addEventListener('click', () => {
-  if (!last || !last.may_act) return askToken('');
-  last = null;
-  setToken('');
-  look();
-});
+$('sign').addEventListener('click', () => askToken(''));
 
 $('find').addEventListener('submit', e => {
   e.preventDefault();
