@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) tasksCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, incomplete bool
 	var state string
 	list := &cobra.Command{
 		Use:   "tasks",
@@ -29,6 +29,7 @@ func (a *app) tasksCommand() *cobra.Command {
 
   jumpserver-video tasks                         all tasks, the last change first
   jumpserver-video tasks --state failed          only those in one state
+  jumpserver-video tasks --incomplete            MP4s that may be less than what was recorded
   jumpserver-video tasks show SESSION            one task with its log
   jumpserver-video tasks retry SESSION           try it again now
   jumpserver-video tasks retry --reason encoder  try again all that failed for one reason`,
@@ -37,11 +38,12 @@ func (a *app) tasksCommand() *cobra.Command {
 			if state != "" && !slices.Contains(queue.States, queue.State(state)) {
 				return usage(fmt.Errorf("--state %q: there are %s", state, strings.Join(stateNames(), ", ")))
 			}
-			return a.listTasks(c.Context(), state, asJSON)
+			return a.listTasks(c.Context(), state, incomplete, asJSON)
 		},
 	}
 	list.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	list.Flags().StringVar(&state, "state", "", "only tasks in this state: "+strings.Join(stateNames(), ", "))
+	list.Flags().BoolVar(&incomplete, "incomplete", false, "only tasks whose MP4 may not show everything, or is much shorter than the session")
 	complete(list, "state", func(context.Context) []string { return stateNames() })
 
 	show := &cobra.Command{
@@ -86,7 +88,7 @@ func (a *app) agent() (*taskapi.Client, error) {
 	return taskapi.Local(c.BindHost, int(c.Port), string(c.StatusToken), c.TLSCert), nil
 }
 
-func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
+func (a *app) listTasks(ctx context.Context, state string, incomplete, asJSON bool) error {
 	agent, err := a.agent()
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 	}
 	views := []task.View{}
 	for _, v := range all {
-		if state == "" || string(v.State) == state {
+		if (state == "" || string(v.State) == state) && (!incomplete || len(v.Incomplete) > 0) {
 			views = append(views, v)
 		}
 	}

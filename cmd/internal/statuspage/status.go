@@ -207,7 +207,7 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 			waiting = append(waiting, t)
 			q.open(t, task.SourceOf(t).Size, 0)
 		}
-		if t.Reason != "" && t.State != queue.StateDone {
+		if t.Reason != "" {
 			group(reasons, t)
 		}
 	}

@@ -205,12 +205,12 @@ function reasons(s, now) {
   const failed = list.reduce((n, r) => n + r.failed, 0);
   text($('reasons-more'), failed ? `${plural(failed, 'recording')} failed; all originals are where they were` : 'nothing has failed');
   keep($('reasons'), list, r => r.class, r => el('li', {},
-    el('div', { class: 'title' }, el('span'), el('span', { class: 'tag failed' }), el('span', { class: 'tag retrying' }), el('span', { class: 'tag settling' }), el('span', { class: 'tag skipped' })),
+    el('div', { class: 'title' }, el('span'), el('span', { class: 'tag failed' }), el('span', { class: 'tag retrying' }), el('span', { class: 'tag settling' }), el('span', { class: 'tag skipped' }), el('span', { class: 'tag done' })),
     el('p', { class: 'hint' }), el('p', { class: 'error' }), el('p', { class: 'who' }),
     el('div', { class: 'act' }, el('button', { class: 'quiet', type: 'button', onclick: e => retry(e.currentTarget, r.class) }, 'Try all again')),
   ), (node, r) => {
     text(node.querySelector('.title span'), r.title);
-    for (const [name, n, word] of [['failed', r.failed, 'failed'], ['retrying', r.retrying, 'tried again later'], ['settling', r.waiting, 'waiting'], ['skipped', r.skipped, 'left alone']]) {
+    for (const [name, n, word] of [['failed', r.failed, 'failed'], ['retrying', r.retrying, 'tried again later'], ['settling', r.waiting, 'waiting'], ['skipped', r.skipped, 'left alone'], ['done', r.done, 'done']]) {
       const tag = node.querySelector(`.tag.${name}`);
       tag.hidden = !n;
       text(tag, `${count(n)} ${word}`);
@@ -221,7 +221,7 @@ function reasons(s, now) {
     keep(node.querySelector('.who'), r.sessions, id => id, id => task.link(id, short(id)), () => {});
     const button = node.querySelector('.act button');
     button.setAttribute('aria-label', `Try all again: ${r.title}`);
-    button.parentElement.hidden = !s.may_act;
+    button.parentElement.hidden = !s.may_act || r.done > 0 && !(r.failed || r.retrying || r.waiting || r.skipped);
   });
 }
 
