@@ -19,7 +19,7 @@ type Reason struct {
 	Retrying int         `json:"retrying"`
 	Waiting  int         `json:"waiting"` // too early
 	Skipped  int         `json:"skipped"`
-	Done     int         `json:"done"` // with a doubt about the MP4
+	Done     int         `json:"done"`  // with a doubt about the MP4
 	Error    string      `json:"error"` // of the task that changed last
 	Latest   time.Time   `json:"latest"`
 	Sessions []string    `json:"sessions"` // the first few
