@@ -3,6 +3,7 @@ package doctor
 import (
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -66,6 +67,38 @@ func of(all []Finding, check string) (found []Finding) {
 		}
 	}
 	return found
+}
+
+// TestSeveralBucketsAreToldOf: originals in one that is not this component's
+// cannot be seen from here.
+func TestSeveralBucketsAreToldOf(t *testing.T) {
+	t.Parallel()
+	for n, told := range []bool{false, false, true, true} {
+		dir := t.TempDir()
+		options := devcore.Options{Version: "4.10.13", MediaDir: dir, BootstrapToken: "boot"}
+		for i := range n {
+			options.External = append(options.External, devcore.Storage{Name: fmt.Sprint("bucket-", i), Config: map[string]any{"TYPE": []string{"s3", "oss", "azure"}[i]}})
+		}
+		core, err := devcore.Start(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = core.Close() })
+		client, err := coreapi.New(coreapi.Options{BaseURL: core.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		key, err := client.Register(t.Context(), "boot", "worker-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.SetKey(key)
+		found := (&Doctor{}).storages(t.Context(), client)
+		if (len(found) == 1) != told || told && (found[0].Level != Warn || !strings.Contains(found[0].Detail, "bucket-1 (oss)")) {
+			t.Errorf("%d buckets: %+v", n, found)
+		}
+	}
 }
 
 func TestAllIsWell(t *testing.T) {
