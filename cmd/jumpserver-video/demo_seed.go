@@ -20,6 +20,7 @@ import (
 type seed struct {
 	id      string
 	what    string // for the people who watch
+	seconds int    // that the session lasted
 	from    string // folder below the bundled recordings; empty for text made here
 	name    string // file name for text made here
 	text    string
@@ -35,16 +36,16 @@ func demoSeeds() []seed {
 	const day = "2026-11-22"
 	cast := `{"version": 2, "width": 80, "height": 24, "timestamp": 1795298400}` + "\n" + `[0.5, "o", "$ uptime\r\n"]` + "\n"
 	return []seed{
-		{id: "1e39f45f-465b-4dd5-937d-5b4e2891d143", what: "RDP, flat file", from: "tiny/v3", kind: "lion", proto: "rdp"},
-		{id: "3d2d98f7-857a-403b-b666-b45e9c48f9ae", what: "RDP, 3 parts", from: "multipart/v4", kind: "lion", proto: "rdp"},
-		{id: "5f946840-ca17-47b4-9b3a-67b7ba28ad0f", what: "RDP, 4 screen sizes", from: "resize/v3", kind: "lion", proto: "rdp"},
-		{id: "aec03eff-9413-4017-b690-a75929062ab6", what: "RDP, JPEG images", from: "tiny_jpeg/v3", kind: "razor", proto: "rdp"},
-		{id: "b4bb2f5e-7eaf-459d-a55c-0d4eaefa7277", what: "RDP, guacd 1.6, part", from: "tiny_main/v4", kind: "lion", proto: "rdp"},
-		{id: "7ed7d7f8-d16f-424b-9377-68d4b5c3ec9c", what: "RDP, idle desktop", from: "static_main/v4", kind: "lion", proto: "rdp"},
-		{id: "6998cb30-d973-4ac9-902c-bcdb877389f9", what: "VNC, 3 screen sizes", from: "vnc_resize/v4", kind: "lion", proto: "vnc"},
-		{id: "32419bfd-ece1-42d9-a406-9fbed0c2fd0d", what: "VNC, guacd's file", from: "guacd_rec/v3", kind: "lion", proto: "vnc"},
-		{id: "c0ffee00-0000-4000-8000-000000000001", what: "SSH, asciicast", name: ".cast.gz", text: cast, kind: "koko", proto: "ssh", foreign: true, date: day},
-		{id: "c0ffee00-0000-4000-8000-000000000002", what: "SSH, koko JSON", name: ".replay.gz", text: `{"0.0":"$ uptime\r\n","1.2":" 10:00 up 3 days\r\n"}`, kind: "koko", proto: "ssh", date: day},
+		{id: "1e39f45f-465b-4dd5-937d-5b4e2891d143", what: "RDP, flat file", seconds: 33, from: "tiny/v3", kind: "lion", proto: "rdp"},
+		{id: "3d2d98f7-857a-403b-b666-b45e9c48f9ae", what: "RDP, 3 parts", seconds: 18, from: "multipart/v4", kind: "lion", proto: "rdp"},
+		{id: "5f946840-ca17-47b4-9b3a-67b7ba28ad0f", what: "RDP, 4 screen sizes", seconds: 67, from: "resize/v3", kind: "lion", proto: "rdp"},
+		{id: "aec03eff-9413-4017-b690-a75929062ab6", what: "RDP, JPEG images", seconds: 32, from: "tiny_jpeg/v3", kind: "razor", proto: "rdp"},
+		{id: "b4bb2f5e-7eaf-459d-a55c-0d4eaefa7277", what: "RDP, guacd 1.6, part", seconds: 25, from: "tiny_main/v4", kind: "lion", proto: "rdp"},
+		{id: "7ed7d7f8-d16f-424b-9377-68d4b5c3ec9c", what: "RDP, idle desktop", seconds: 76, from: "static_main/v4", kind: "lion", proto: "rdp"},
+		{id: "6998cb30-d973-4ac9-902c-bcdb877389f9", what: "VNC, 3 screen sizes", seconds: 44, from: "vnc_resize/v4", kind: "lion", proto: "vnc"},
+		{id: "32419bfd-ece1-42d9-a406-9fbed0c2fd0d", what: "VNC, guacd's file", seconds: 52, from: "guacd_rec/v3", kind: "lion", proto: "vnc"},
+		{id: "c0ffee00-0000-4000-8000-000000000001", what: "SSH, asciicast", seconds: 5, name: ".cast.gz", text: cast, kind: "koko", proto: "ssh", foreign: true, date: day},
+		{id: "c0ffee00-0000-4000-8000-000000000002", what: "SSH, koko JSON", seconds: 5, name: ".replay.gz", text: `{"0.0":"$ uptime\r\n","1.2":" 10:00 up 3 days\r\n"}`, kind: "koko", proto: "ssh", date: day},
 	}
 }
 
@@ -68,7 +69,7 @@ func plant(recordings, replay string, core *devcore.Server) ([]seed, error) {
 		}
 		core.AddSession(devcore.Session{
 			ID: s.id, User: "Demo(demo)", Asset: s.what, Account: "demo(demo)", Protocol: s.proto, TerminalType: s.kind,
-			Start: start.Add(9 * time.Hour), End: start.Add(10 * time.Hour), Finished: true, HasReplay: true,
+			Start: start.Add(9 * time.Hour), End: start.Add(9*time.Hour + time.Duration(s.seconds)*time.Second), Finished: true, HasReplay: true,
 		})
 	}
 	return seeds, nil

@@ -238,7 +238,7 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	day, began := sessionDay, sessionStart
 	row := func(id string, change func(*devcore.Session)) {
 		s := devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
-			Start: began, End: began.Add(time.Hour), Finished: true}
+			Start: began, Finished: true}
 		change(&s)
 		b.core.AddSession(s)
 	}

@@ -63,6 +63,7 @@ func (w *Watcher) sweep(ctx context.Context) error {
 	count()
 	cost := w.at.Cost
 	w.at = position{Place: w.at.Place, Began: w.at.Began, Ended: w.Now(), Cost: cost}
+	w.keep() // before it is told: whoever hears of it may start the next agent
 	w.mu.Lock()
 	w.status.LastSweep, w.status.Sweeping, w.status.SweepCost = w.at.Ended, "", cost
 	w.mu.Unlock()

@@ -76,7 +76,7 @@ func (p *planner) plan(count int) (items []*item) {
 		start := p.now.Add(-2*time.Hour - time.Duration(n%2)*24*time.Hour).UTC().Truncate(time.Second)
 		i.session = devcore.Session{
 			ID: i.id, User: "Lee(lee)", Asset: i.kind, Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
-			Start: start, End: start.Add(time.Hour), Finished: true,
+			Start: start, Finished: true,
 		}
 		p.fill(i)
 		items = append(items, i)
