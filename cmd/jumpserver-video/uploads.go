@@ -91,6 +91,7 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 	if err != nil {
 		return nil, err
 	}
+	auth.MaxSkew = time.Duration(cfg.UploadSkew)
 	u := &uploads{
 		spool: &upload.Spool{Dir: cfg.Spool(), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
 		pool:  pool, log: log, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
