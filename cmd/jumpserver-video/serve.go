@@ -92,6 +92,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 	if err != nil {
 		return fmt.Errorf("listen on BIND_HOST:HTTPD_PORT: %w", err)
 	}
+	listener = upload.LimitListener(listener, log)
 	if cfg.TLSCert != "" {
 		c, err := newCertificate(cfg.TLSCert, cfg.TLSKey, log)
 		if err != nil {
@@ -107,7 +108,7 @@ func serve(ctx context.Context, cfg config.Config, log *slog.Logger, handler htt
 	channels, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	// There is no limit to a whole request: uploads may take hours.
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return channels },
 		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)

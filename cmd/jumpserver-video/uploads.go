@@ -213,12 +213,12 @@ func (u *uploads) run(ctx context.Context) error {
 		} else {
 			paths := make([]string, len(tasks))
 			for i, t := range tasks {
-				paths[i] = u.spool.Path(t)
+				paths[i] = t.Path
 			}
 			u.pool.Spooled(paths)
 		}
 		for _, t := range tasks {
-			switch err := u.pool.Upload(ctx, t.Session, u.spool.Path(t)); {
+			switch err := u.pool.Upload(ctx, t.Session, t.Path); {
 			case err == nil, ctx.Err() != nil:
 			case errors.Is(err, watcher.ErrInWork):
 				u.log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)

@@ -22,12 +22,12 @@ import (
 // Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrLength], [ErrFull], and
 // those of r, of check and of the disk; none leaves anything behind.
 func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, check func(name string, r io.Reader) error) (File, error) {
-	t, err := s.Get(id)
+	t, announced, err := s.entry(id, index)
 	if err != nil {
 		return File{}, err
 	}
-	if index < 0 || index >= len(t.Files) {
-		return File{}, fmt.Errorf("%w: it has %d files, not one at %d", ErrNoTask, len(t.Files), index)
+	if announced.Name == "" {
+		return File{}, fmt.Errorf("%w: it has no file at %d", ErrNoTask, index)
 	}
 	release, err := s.claim(id, index)
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 	if err != nil {
 		return File{}, spoolError(err)
 	}
-	file, err := s.copy(f, contextReader{ctx, r}, t.Files[index])
+	file, err := s.copy(f, contextReader{ctx, r}, announced)
 	switch {
 	case err != nil:
 	case t.Complete: // the answer was lost, and the client asks again
@@ -70,7 +70,7 @@ func (s *Spool) copy(to *os.File, from io.Reader, file File) (File, error) {
 	case announced == "":
 		return file, file.short()
 	case !strings.EqualFold(announced, file.Checksum):
-		return file, fmt.Errorf("%w: %s was announced and %s has come", ErrChecksum, announced, file.Checksum)
+		return file, fmt.Errorf("%w: %.100s was announced and %s has come", ErrChecksum, announced, file.Checksum)
 	}
 	return file, nil
 }
