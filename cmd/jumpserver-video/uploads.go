@@ -104,7 +104,7 @@ func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Comp
 		return nil, err
 	}
 	u.server = &upload.Server{
-		Spool: u.spool, Auth: auth, Log: log,
+		Spool: u.spool, Auth: auth, Log: log, Admit: admitAt(core),
 		Accepted: func(upload.Task) {
 			select {
 			case u.wake <- struct{}{}:
@@ -185,6 +185,22 @@ func checkAt(core *coreapi.Client) upload.Check {
 			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrNoCore, err)
 		}
 		return upload.Account{ID: p.ID, Service: p.IsServiceAccount, Valid: p.IsValid}, nil
+	}
+}
+
+// admitAt asks core whether a session is one that is recorded as pictures.
+func admitAt(core *coreapi.Client) upload.Admit {
+	return func(ctx context.Context, id string) error {
+		session, err := core.Session(ctx, id)
+		switch {
+		case errors.Is(err, coreapi.ErrNotFound):
+			return fmt.Errorf("%w (%w)", upload.ErrNoSession, err)
+		case err != nil:
+			return err
+		case session.TextOnly() || !session.Graphical():
+			return fmt.Errorf("%w: the component is %q, the protocol %q", upload.ErrNoPicture, session.Terminal.Type, session.Protocol)
+		}
+		return nil
 	}
 }
 

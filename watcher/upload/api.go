@@ -25,10 +25,13 @@ type Server struct {
 	Accepted func(Task)
 	// Ready, when not nil, says why nothing can be taken now.
 	Ready func() error
+	// Admit, when not nil, is asked before an upload begins.
+	Admit Admit
 	// Silence is how long a client may send nothing in the middle of an upload;
 	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
 	Silence time.Duration
 
+	admitting  questions[struct{}]
 	announcing slots
 	// announceWait is how long an announcement waits for its place; 0 = 5 seconds.
 	announceWait time.Duration
@@ -122,6 +125,9 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	session := r.PathValue("session")
 	if !validID(session) {
 		return Task{}, refuse(http.StatusBadRequest, "%.100q is no session id", session)
+	}
+	if err := s.admit(r.Context(), session); err != nil {
+		return Task{}, err
 	}
 	if err := s.Spool.Room(r.ContentLength); err != nil {
 		return Task{}, err
