@@ -27,9 +27,12 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
+.PHONY: help package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what is missing: ffmpeg, fuse, a Go toolchain
 	@.ci/setup
@@ -85,21 +88,21 @@ race: setup ## the test suite under the race detector, without what only runs mo
 	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$)
 
 bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
-	go run ./cmd/bench -binary bin/jumpserver-video -runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
+	go run ./cmd/bench convert --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
 
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
 bench-governor: build ## two and a half minutes of competitors coming and going beside the agent
-	go run ./cmd/bench-governor
+	go run ./cmd/bench governor
 
 bench-scan: build ## what looking after 200,000 files costs; ten minutes
-	go run ./cmd/bench-scan
+	go run ./cmd/bench scan
 
 load: build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
-	go run ./cmd/bench-upload $(if $(LOAD),-recording $(LOAD))
-	go run ./cmd/bench-upload -wait
-	go run ./cmd/bench-upload -large 5000
+	go run ./cmd/bench upload $(if $(LOAD),--recording $(LOAD))
+	go run ./cmd/bench upload --wait
+	go run ./cmd/bench upload --large 5000
 
 test-faults: setup ## the agent on a volume that fails in every way
 	go test -count=1 -run 'Fault|Hang|Vanish|VolumeFails' -v ./transcode ./watcher ./cmd/jumpserver-video

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // Report tells what a clean-up removed.
@@ -104,7 +106,7 @@ func (c *Cleaner) leapt(most time.Duration) error {
 		return fmt.Errorf("clean up: %w", err)
 	}
 	now := c.now().UTC()
-	if err := os.WriteFile(c.Clock, []byte(now.Format(time.RFC3339)), 0o600); err != nil {
+	if err := durable.WriteFile(c.Clock, []byte(now.Format(time.RFC3339)), 0o600); err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
 	// What cannot be read is of year 1.

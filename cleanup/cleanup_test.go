@@ -190,6 +190,41 @@ func TestExpiryCountsFromTheDayOfRetirement(t *testing.T) {
 	}
 }
 
+// TestExpiryTellsOfEachOriginalBeforeItGoes: of a file, of a folder with parts,
+// and of one in no folder. What cannot be told of stays, and is told of again.
+func TestExpiryTellsOfEachOriginalBeforeItGoes(t *testing.T) {
+	root := t.TempDir()
+	const day = TrashName + "/2026-11-10/"
+	put(t, root, day+"2026-11-09/a.replay.gz", day+"2026-11-09/b/b.replay.json", day+"2026-11-09/b/b.0.part.gz", day+"c.gz", TrashName+"/2026-11-22/d/new")
+	var told []string
+	full := errors.New("the disk is full")
+	trash := Trash{Root: root, Now: at("2026-11-23"), Removing: func(trashed string) error {
+		if _, err := os.Lstat(filepath.Join(root, trashed)); err != nil {
+			t.Errorf("told too late: %v", err)
+		}
+		told = append(told, trashed)
+		if strings.HasSuffix(trashed, "/b") && len(told) < 4 {
+			return full
+		}
+		return nil
+	}}
+	if report, err := trash.Expire(7 * 24 * time.Hour); !errors.Is(err, full) || report.TrashDays != 0 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if d := cmp.Diff([]string{day + "2026-11-09/b/b.0.part.gz", day + "2026-11-09/b/b.replay.json", TrashName + "/2026-11-22/d/new"}, list(t, root)); d != "" {
+		t.Error(d)
+	}
+	if report, err := trash.Expire(7 * 24 * time.Hour); err != nil || report.TrashDays != 1 {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if d := cmp.Diff([]string{day + "2026-11-09/a.replay.gz", day + "2026-11-09/b", day + "c.gz", day + "2026-11-09/b"}, told); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{TrashName + "/2026-11-22/d/new"}, list(t, root)); d != "" {
+		t.Error(d)
+	}
+}
+
 // TestATrashThatIsALinkIsRefused: it could lead to recordings that live.
 func TestATrashThatIsALinkIsRefused(t *testing.T) {
 	root := t.TempDir()

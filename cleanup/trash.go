@@ -23,17 +23,39 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // TrashName is the trash's folder below the replay folder.
 const TrashName = ".jumpserver-video-trash"
 
+// keptName is the folder of the trash that does not expire: it holds what is
+// more than the MP4 in its place, or may be.
+//
+//	ROOT/.jumpserver-video-trash/kept/2026-11-23/2026-11-22/S.replay.gz
+const keptName = "kept"
+
 // Trash keeps retired originals of one replay folder.
 type Trash struct {
 	Root string           // core's replay folder as mounted here
 	Now  func() time.Time // nil = time.Now
+	Kept bool             // what is retired stays until an operator removes it
+
+	// Removing, when not nil, is told by Expire of each original that is about
+	// to be removed for good: its path in the trash. An error keeps the original
+	// until the next time.
+	Removing func(trashed string) error
+}
+
+// day is the folder of what is retired today.
+func (t Trash) day() string {
+	today := t.now().UTC().Format(time.DateOnly)
+	if t.Kept {
+		return path.Join(TrashName, keptName, today)
+	}
+	return path.Join(TrashName, today)
 }
 
 // ErrPath is returned for a path that is not one below the replay folder.
@@ -93,8 +115,7 @@ func (t Trash) Retire(rel string) (string, error) {
 	} else if err != nil {
 		return "", fmt.Errorf("trash: %w", err)
 	}
-	day := path.Join(TrashName, t.now().UTC().Format(time.DateOnly))
-	target := path.Join(day, rel)
+	target := path.Join(t.day(), rel)
 	if err := root.MkdirAll(path.Dir(target), 0o700); err != nil {
 		return "", fmt.Errorf("trash: %w", err)
 	}
@@ -121,14 +142,16 @@ func (t Trash) Retire(rel string) (string, error) {
 
 // retired finds where an original that is gone was moved to.
 func (t Trash) retired(root *os.Root, rel string) (string, error) {
-	days, err := fs.ReadDir(root.FS(), TrashName)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("trash: %w", err)
-	}
-	for i := len(days) - 1; i >= 0; i-- {
-		target := path.Join(TrashName, days[i].Name(), rel)
-		if _, err := root.Lstat(target); err == nil {
-			return target, nil
+	for _, base := range []string{path.Join(TrashName, keptName), TrashName} {
+		days, err := fs.ReadDir(root.FS(), base)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("trash: %w", err)
+		}
+		for i := len(days) - 1; i >= 0; i-- {
+			target := path.Join(base, days[i].Name(), rel)
+			if _, err := root.Lstat(target); err == nil {
+				return target, nil
+			}
 		}
 	}
 	return "", fmt.Errorf("trash: %s: %w", rel, fs.ErrNotExist)
@@ -151,16 +174,16 @@ func free(root *os.Root, target string) (string, error) {
 // Restore moves an original back to where it was. trashed is what Retire
 // answered.
 func (t Trash) Restore(trashed string) error {
-	elements := strings.SplitN(trashed, "/", 3)
-	if len(elements) < 3 || elements[0] != TrashName || !isDay(elements[1]) || local(elements[2]) != nil {
-		return fmt.Errorf("%q: %w", trashed, ErrPath)
+	rel, err := retiredFrom(trashed)
+	if err != nil {
+		return err
 	}
 	root, err := os.OpenRoot(t.Root)
 	if err != nil {
 		return fmt.Errorf("trash: %w", err)
 	}
 	defer root.Close()
-	place := withoutNumber(elements[2])
+	place := withoutNumber(rel)
 	if _, err := root.Lstat(place); err == nil {
 		return fmt.Errorf("%s: %w", place, ErrExists)
 	}
@@ -171,6 +194,18 @@ func (t Trash) Restore(trashed string) error {
 		return fmt.Errorf("trash: %w", err)
 	}
 	return syncDir(root, path.Dir(place))
+}
+
+// retiredFrom returns where something in the trash was, with the number that it
+// may have got there.
+func retiredFrom(trashed string) (rel string, err error) {
+	inside, ok := strings.CutPrefix(trashed, TrashName+"/")
+	inside = strings.TrimPrefix(inside, keptName+"/")
+	day, rel, _ := strings.Cut(inside, "/")
+	if !ok || !isDay(day) || local(rel) != nil {
+		return "", fmt.Errorf("%q: %w", trashed, ErrPath)
+	}
+	return rel, nil
 }
 
 // withoutNumber undoes what free did to a name.
@@ -198,6 +233,9 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 	}
 	var errs []error
 	for _, day := range days {
+		if day.Name() == keptName {
+			continue
+		}
 		retired, err := time.Parse(time.DateOnly, day.Name())
 		if err != nil || !day.IsDir() {
 			report.Strange = append(report.Strange, path.Join(TrashName, day.Name()))
@@ -207,13 +245,66 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 		if t.now().Sub(retired.Add(24*time.Hour)) < keep {
 			continue
 		}
-		if err := root.RemoveAll(path.Join(TrashName, day.Name())); err != nil {
+		if err := t.empty(root, path.Join(TrashName, day.Name())); err != nil {
 			errs = append(errs, fmt.Errorf("trash: %w", err))
 			continue
 		}
 		report.TrashDays++
 	}
 	return report, errors.Join(errs...)
+}
+
+// empty removes a day of the trash, one original after the other. What arrives
+// meanwhile stays.
+func (t Trash) empty(root *os.Root, day string) error {
+	originals, folders, err := originalsOf(root, day)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, trashed := range originals {
+		if t.Removing != nil {
+			if err := t.Removing(trashed); err != nil {
+				errs = append(errs, fmt.Errorf("%s stays: %w", trashed, err))
+				continue
+			}
+		}
+		errs = append(errs, root.RemoveAll(trashed))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, folder := range append(folders, day) {
+		if err := root.Remove(folder); !errors.Is(err, fs.ErrNotExist) { // another agent was faster
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// originalsOf lists what was retired on a day: files and folders, each in the
+// folder of its own date.
+func originalsOf(root *os.Root, day string) (originals, folders []string, err error) {
+	dates, err := fs.ReadDir(root.FS(), day)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, date := range dates {
+		in := path.Join(day, date.Name())
+		if !date.IsDir() {
+			originals = append(originals, in)
+			continue
+		}
+		entries, err := fs.ReadDir(root.FS(), in)
+		if err != nil {
+			return nil, nil, err
+		}
+		folders = append(folders, in)
+		for _, e := range entries {
+			originals = append(originals, path.Join(in, e.Name()))
+		}
+	}
+	return originals, folders, nil
 }
 
 func (t Trash) now() time.Time {
@@ -239,21 +330,12 @@ func Delete(rootDir, rel string) error {
 	return syncDir(root, path.Dir(rel))
 }
 
-// syncDir makes a folder's entries durable, where the filesystem can.
+// syncDir makes a folder's entries durable. One that is gone has none.
 func syncDir(root *os.Root, dir string) error {
-	d, err := root.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err := durable.SyncDirIn(root, dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer d.Close()
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) || errors.Is(err, syscall.EBADF) {
-		return nil
-	}
-	return err
+	return nil
 }
 
 func isDay(s string) bool {

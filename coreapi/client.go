@@ -123,8 +123,6 @@ type call struct {
 	once bool
 	// retries, if not 0, caps Options.RetryMax; negative is never.
 	retries int
-	// attempts, if set, receives the number of requests made.
-	attempts *int
 	// refine corrects what the status alone says about a failure.
 	refine func(*Error, *answer)
 }
@@ -169,9 +167,6 @@ func (c *Client) try(ctx context.Context, l call) error {
 		return fail(Error{Err: err})
 	}
 	resp, err := a.run(req)
-	if l.attempts != nil {
-		*l.attempts = a.n
-	}
 	if err != nil {
 		return fail(a.lost(ctx, err))
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
 const profileJSON = `{"id":"u1","name":"w","username":"w","is_service_account":true,"is_valid":true}`
@@ -215,12 +217,12 @@ func TestCertificatesAreVerifiedUnlessToldOtherwise(t *testing.T) {
 }
 
 func TestAnUnreachableCoreIsUnavailable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at, err := loopback.Reserve(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	c := clientFor(t, "http://"+l.Addr().String())
+	defer at.Close()
+	c := clientFor(t, "http://"+at.HostPort(0))
 	c.SetKey(testKey)
 	_, err = c.Profile(t.Context())
 	var op *net.OpError

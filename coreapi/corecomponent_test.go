@@ -2,7 +2,6 @@ package coreapi_test
 
 import (
 	"errors"
-	"net"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
 func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
@@ -157,13 +157,12 @@ func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
 }
 
 func TestACoreThatStartsLaterIsFound(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	at, err := loopback.Reserve(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
-	w := newWorker(t, "http://"+addr, "")
+	defer at.Close()
+	w := newWorker(t, "http://"+at.HostPort(0), "")
 	var failures failures
 	w.Registrar.Failed = failures.add
 	w.run(t)
@@ -171,7 +170,7 @@ func TestACoreThatStartsLaterIsFound(t *testing.T) {
 	if !errors.Is(failures.last(), coreapi.ErrUnavailable) {
 		t.Errorf("got %v", failures.last())
 	}
-	core := start(t, devcore.Options{Version: "4.10.13", Addr: addr})
+	core := start(t, devcore.Options{Version: "4.10.13", Addr: at.HostPort(0)})
 	eventually(t, "online", func() bool { return len(online(core)) == 1 })
 }
 

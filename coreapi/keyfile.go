@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // ErrNoKey means that a [KeyFile] is absent or holds no key.
@@ -20,9 +22,6 @@ var ErrNoKey = errors.New("no access key")
 type KeyFile struct {
 	// Dir is the folder, DATA_DIR/keys; it is made when needed, mode 0700.
 	Dir string
-	// Seal and Unseal, if set, transform the content for storage and back.
-	// Unseal should pass through a plain key, as found on an upgrade.
-	Seal, Unseal func([]byte) ([]byte, error)
 }
 
 // Path is the file's.
@@ -34,9 +33,6 @@ func (f KeyFile) Load() (Key, error) {
 	b, err := os.ReadFile(f.Path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return Key{}, fmt.Errorf("%w: %w", ErrNoKey, err)
-	}
-	if err == nil && f.Unseal != nil {
-		b, err = f.Unseal(b)
 	}
 	if err != nil {
 		return Key{}, fmt.Errorf("read access key: %w", err)
@@ -53,66 +49,41 @@ func (f KeyFile) Prepare() error {
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return fmt.Errorf("make room for the access key: %w", err)
 	}
-	tmp, err := os.CreateTemp(f.Dir, ".access_key.*.tmp")
+	file, err := durable.Create(f.Path(), 0o600)
 	if err != nil {
 		return fmt.Errorf("make room for the access key: %w", err)
 	}
-	tmp.Close()
-	return os.Remove(tmp.Name())
+	file.Abort()
+	return nil
 }
 
 // Save writes the key durably. A file that is there already is kept under its
-// name and the time, .access_key_2006-01-02_15-04-05.
+// name and the time, .access_key_2006-01-02_15-04-05. At every moment there is
+// the former key or the new one.
 func (f KeyFile) Save(k Key) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("save access key: %w", err)
 		}
 	}()
-	b := []byte(k.ID + ":" + k.Secret)
-	if f.Seal != nil {
-		if b, err = f.Seal(b); err != nil {
-			return err
-		}
-	}
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(f.Dir, ".access_key.*.tmp") // mode 0600
-	if err != nil {
+	if err := f.keepFormer(); err != nil {
 		return err
 	}
-	defer func() {
-		tmp.Close()
-		if err != nil {
-			_ = os.Remove(tmp.Name()) // the first error counts
-		}
-	}()
-	if _, err := tmp.Write(b); err != nil {
-		return err
-	}
-	if err := tmp.Sync(); err != nil {
-		return err
-	}
-	old := f.Path() + time.Now().Format("_2006-01-02_15-04-05")
-	if err := os.Rename(f.Path(), old); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(tmp.Name(), f.Path()); err != nil {
-		return err
-	}
-	return syncDir(f.Dir)
+	return durable.WriteFile(f.Path(), []byte(k.ID+":"+k.Secret), 0o600)
 }
 
-// syncDir makes renames in dir durable, where the filesystem can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// keepFormer copies the file that is there: not every file system has hard
+// links, and renaming it would leave none for a moment.
+func (f KeyFile) keepFormer() error {
+	former, err := os.ReadFile(f.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, os.ErrInvalid) {
-		return err
-	}
-	return nil
+	return durable.WriteFile(f.Path()+time.Now().Format("_2006-01-02_15-04-05"), former, 0o600)
 }

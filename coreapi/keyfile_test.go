@@ -1,13 +1,17 @@
 package coreapi
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync/atomic"
+	"syscall"
 	"testing"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
+	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
 func TestKeyFileHoldsWhatOtherComponentsWouldWrite(t *testing.T) {
@@ -102,20 +106,94 @@ func TestPrepareFindsOutThatNothingCanBeSaved(t *testing.T) {
 	}
 }
 
-func TestKeyFileCanBeSealed(t *testing.T) {
-	swap := func(b []byte) ([]byte, error) {
-		b = bytes.Clone(b)
-		slices.Reverse(b)
-		return b, nil
+// faulty is a folder of keys on a file system that can be told to fail; below
+// is what is really there.
+func faulty(t *testing.T) (f KeyFile, below string, disk *volumetest.Volume) {
+	t.Helper()
+	below, point := t.TempDir(), t.TempDir()
+	disk, err := volumetest.Mount(below, point)
+	if err != nil {
+		t.Skipf("FUSE mounts are not permitted here: %v", err)
 	}
-	f := KeyFile{Dir: t.TempDir(), Seal: swap, Unseal: swap}
+	t.Cleanup(disk.Vanish)
+	return KeyFile{Dir: point}, below, disk
+}
+
+// TestThereIsAKeyAtEveryMoment: a crash before any call to the file system
+// leaves the former key or the new one, never none: the agent would register
+// as another component.
+func TestThereIsAKeyAtEveryMoment(t *testing.T) {
+	f, below, disk := faulty(t)
 	if err := f.Save(testKey); err != nil {
 		t.Fatal(err)
 	}
-	if b, _ := os.ReadFile(f.Path()); bytes.Contains(b, []byte(testKey.Secret)) {
-		t.Error("stored in the clear")
+	other := Key{ID: "11111111-2222-4333-8444-555555555555", Secret: "other"}
+	var renames atomic.Int32
+	disk.Watch(func(op, _ string) {
+		if op == "rename" {
+			renames.Add(1)
+		}
+		if k, err := (KeyFile{Dir: below}).Load(); err != nil || k != testKey && k != other {
+			t.Errorf("before %s: %#v, %v", op, k, err)
+		}
+	})
+	if err := f.Save(other); err != nil {
+		t.Fatal(err)
 	}
-	if k, err := f.Load(); err != nil || k != testKey {
+	disk.Watch(nil)
+	if renames.Load() == 0 {
+		t.Error("nothing was looked at")
+	}
+	if k, err := f.Load(); err != nil || k != other {
 		t.Errorf("%#v, %v", k, err)
+	}
+}
+
+// TestAKeyIsSavedWhereFoldersCannotBeSynced: some file systems have no such
+// thing.
+func TestAKeyIsSavedWhereFoldersCannotBeSynced(t *testing.T) {
+	f, _, disk := faulty(t)
+	for _, errno := range []syscall.Errno{syscall.EINVAL, syscall.ENOTSUP} {
+		disk.Set(volumetest.Fault{Op: "syncdir", Errno: errno})
+		if err := f.Save(testKey); err != nil || disk.Met() == 0 {
+			t.Errorf("%v: %v, met %d times", errno, err, disk.Met())
+		}
+		disk.Set()
+		if k, err := f.Load(); err != nil || k != testKey {
+			t.Errorf("%v: %#v, %v", errno, k, err)
+		}
+	}
+}
+
+// TestAKeyThatCannotBeSavedLeavesTheFormerOne, whichever call fails, and no
+// unfinished file, which would hold a secret.
+func TestAKeyThatCannotBeSavedLeavesTheFormerOne(t *testing.T) {
+	f, below, disk := faulty(t)
+	other := Key{ID: "11111111-2222-4333-8444-555555555555", Secret: "other"}
+	for _, fault := range []volumetest.Fault{
+		{Op: "create", Errno: syscall.EACCES}, {Op: "write", Errno: syscall.ENOSPC}, {Op: "sync", Errno: syscall.EIO}, {Op: "rename", Errno: syscall.EIO},
+	} {
+		for met := true; met; fault.Skip++ {
+			if err := f.Save(testKey); err != nil {
+				t.Fatal(err)
+			}
+			disk.Set(fault)
+			err := f.Save(other)
+			met = disk.Met() > 0
+			disk.Set()
+			want := other
+			if met {
+				want = testKey
+			}
+			if k, lerr := f.Load(); met != errors.Is(err, fault.Errno) || lerr != nil || k != want {
+				t.Errorf("%+v: %v; %#v, %v", fault, err, k, lerr)
+			}
+			if left, err := filepath.Glob(filepath.Join(below, durable.TempPattern)); err != nil || len(left) > 0 {
+				t.Errorf("%+v: left behind: %v, %v", fault, left, err)
+			}
+		}
+		if fault.Skip < 2 {
+			t.Errorf("%+v: nothing was tried", fault)
+		}
 	}
 }

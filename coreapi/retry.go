@@ -19,8 +19,6 @@ import (
 type attempts struct {
 	c    *Client
 	call call
-	// n counts the requests made so far.
-	n int
 	// left tells that the current request may have left us; set by the
 	// transport's goroutine.
 	left atomic.Bool
@@ -45,8 +43,8 @@ func (a *attempts) run(req *retryablehttp.Request) (*answer, error) {
 		CheckRetry:   a.again,
 		Backoff:      a.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
-		RequestLogHook: func(_ retryablehttp.Logger, _ *http.Request, i int) {
-			a.n, got = i+1, nil
+		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {
+			got = nil
 			a.left.Store(false)
 		},
 	}

@@ -1,7 +1,6 @@
 package coreapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,31 +16,20 @@ import (
 
 const sessionsPath = "/api/v1/terminal/sessions/"
 
-// Session is one recorded connection of a user to an asset, as core knows it.
+// Session is one recorded connection of a user to an asset: what the agent
+// needs of what core knows about it.
 type Session struct {
-	ID                 string // lower-case UUID
-	User, UserID       string // "Name(username)"
-	Asset, AssetID     string // "name(address)"
-	Account, AccountID string
-	Protocol           string // of the asset, which for remote applications is not rdp
-	RemoteAddr         string
-	Type               string // normal, tunnel, command, sftp
-	LoginFrom          string // WT, RT, ST, DT …
-	ErrorReason        string // "" or a code such as replay_convert_failed
-	IsSuccess          bool
-	IsFinished         bool
-	HasReplay          bool
-	DateStart          time.Time
-	DateEnd            time.Time // zero while the session lasts
-	ReplaySize         int64     // bytes; 0 on cores before v4.10.4
-	Terminal           Terminal  // the component that recorded it; zero if deleted
-	OrgID, OrgName     string
+	ID         string // lower-case UUID
+	Protocol   string // of the asset, which for remote applications is not rdp
+	IsFinished bool
+	HasReplay  bool // false also when core's answer is not understood
+	DateStart  time.Time
+	DateEnd    time.Time // zero while the session lasts, and when core's answer is not understood
+	Terminal   Terminal  // the component that recorded it; zero if deleted
 }
 
 // Terminal is a component of JumpServer.
 type Terminal struct {
-	ID   string `json:"id"`
-	Name string `json:"name"`
 	Type string `json:"type"` // lion, razor, koko …
 }
 
@@ -77,27 +65,13 @@ func (s Session) TextOnly() bool {
 // UnmarshalJSON reads core's form of a session.
 func (s *Session) UnmarshalJSON(b []byte) error {
 	var w struct {
-		ID          string    `json:"id"`
-		User        string    `json:"user"`
-		UserID      string    `json:"user_id"`
-		Asset       string    `json:"asset"`
-		AssetID     string    `json:"asset_id"`
-		Account     string    `json:"account"`
-		AccountID   string    `json:"account_id"`
-		Protocol    string    `json:"protocol"`
-		RemoteAddr  string    `json:"remote_addr"`
-		Type        choice    `json:"type"`
-		LoginFrom   choice    `json:"login_from"`
-		ErrorReason choice    `json:"error_reason"`
-		IsSuccess   bool      `json:"is_success"`
-		IsFinished  bool      `json:"is_finished"`
-		HasReplay   bool      `json:"has_replay"`
-		DateStart   date      `json:"date_start"`
-		DateEnd     date      `json:"date_end"`
-		ReplaySize  int64     `json:"replay_size"`
-		Terminal    *Terminal `json:"terminal"`
-		OrgID       string    `json:"org_id"`
-		OrgName     string    `json:"org_name"`
+		ID         string         `json:"id"`
+		Protocol   string         `json:"protocol"`
+		IsFinished bool           `json:"is_finished"`
+		HasReplay  optional[bool] `json:"has_replay"`
+		DateStart  date           `json:"date_start"`
+		DateEnd    optional[date] `json:"date_end"`
+		Terminal   Terminal       `json:"terminal"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
@@ -108,38 +82,21 @@ func (s *Session) UnmarshalJSON(b []byte) error {
 	case time.Time(w.DateStart).IsZero():
 		return fmt.Errorf("session %s without date_start", w.ID)
 	}
-	if w.Terminal == nil {
-		w.Terminal = &Terminal{}
-	}
 	*s = Session{
-		ID: w.ID, User: w.User, UserID: w.UserID, Asset: w.Asset, AssetID: w.AssetID,
-		Account: w.Account, AccountID: w.AccountID, Protocol: w.Protocol, RemoteAddr: w.RemoteAddr,
-		Type: string(w.Type), LoginFrom: string(w.LoginFrom), ErrorReason: string(w.ErrorReason),
-		IsSuccess: w.IsSuccess, IsFinished: w.IsFinished, HasReplay: w.HasReplay,
-		DateStart: time.Time(w.DateStart), DateEnd: time.Time(w.DateEnd),
-		ReplaySize: w.ReplaySize, Terminal: *w.Terminal, OrgID: w.OrgID, OrgName: w.OrgName,
+		ID: w.ID, Protocol: w.Protocol, IsFinished: w.IsFinished, HasReplay: w.HasReplay.value,
+		DateStart: time.Time(w.DateStart), DateEnd: time.Time(w.DateEnd.value), Terminal: w.Terminal,
 	}
 	return nil
 }
 
-// choice is an enumerated field: {"value":…,"label":…}, in places a plain
-// string, or null.
-type choice string
+// optional is a field that the agent can do without: a value of another form
+// than expected is the zero value.
+type optional[T any] struct{ value T }
 
-func (c *choice) UnmarshalJSON(b []byte) error {
-	var w struct {
-		Value *string `json:"value"`
-	}
-	if bytes.HasPrefix(b, []byte("{")) {
-		if err := json.Unmarshal(b, &w); err != nil {
-			return err
-		}
-	} else if err := json.Unmarshal(b, &w.Value); err != nil {
-		return err
-	}
-	*c = ""
-	if w.Value != nil {
-		*c = choice(*w.Value)
+func (o *optional[T]) UnmarshalJSON(b []byte) error {
+	var value T
+	if json.Unmarshal(b, &value) == nil {
+		o.value = value
 	}
 	return nil
 }
@@ -191,17 +148,10 @@ func (c *Client) session(ctx context.Context, id string, l call) error {
 	return c.do(ctx, l)
 }
 
-// SessionQuery selects sessions; zero fields do not restrict. Core has no
-// filter for has_replay.
+// SessionQuery selects sessions; zero fields do not restrict.
 type SessionQuery struct {
-	IDs          []string // these only; few enough for a request line
-	FinishedOnly bool
-	Terminal     string    // id or name of the recording component
-	Protocol     string    // exact
-	From, To     time.Time // bounds of DateStart, inclusive; set To while paging
-	Order        string    // a column, such as "date_start"; "-" before it descends; default newest first
-	Limit        int       // sessions a page; 0 stands for 100, at most 1000
-	Offset       int       // sessions to pass over
+	IDs   []string // these only; few enough for a request line
+	Limit int      // sessions a page; 0 stands for 100, at most 1000
 }
 
 // Core's limit is 1000 from v4.10.8 on and 10000 before; each row can cost it
@@ -235,28 +185,13 @@ func (p *SessionPage) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Sessions returns one page of sessions.
+// Sessions returns the first page of the sessions, the newest first.
 func (c *Client) Sessions(ctx context.Context, q SessionQuery) (SessionPage, error) {
-	v := url.Values{}
-	set := func(name, value string) {
-		if value != "" {
-			v.Set(name, value)
-		}
-	}
-	if q.FinishedOnly {
-		v.Set("is_finished", "1")
-	}
-	set("ids", strings.Join(q.IDs, ","))
-	set("terminal", q.Terminal)
-	set("protocol", q.Protocol)
-	set("order", q.Order)
-	for name, t := range map[string]time.Time{"date_from": q.From, "date_to": q.To} {
-		if !t.IsZero() {
-			v.Set(name, t.UTC().Format(time.RFC3339Nano))
-		}
+	v := url.Values{"offset": {"0"}}
+	if len(q.IDs) > 0 {
+		v.Set("ids", strings.Join(q.IDs, ","))
 	}
 	v.Set("limit", strconv.Itoa(max(1, min(or(q.Limit, defaultLimit), maxLimit))))
-	v.Set("offset", strconv.Itoa(max(0, q.Offset)))
 	var p SessionPage
 	err := c.do(ctx, call{op: "list sessions", method: http.MethodGet, path: sessionsPath, query: v, out: &p})
 	return p, err

@@ -10,7 +10,6 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
-	"path"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -28,57 +27,43 @@ const (
 // Upload is what became of an uploaded replay.
 type Upload struct {
 	// URL is where core stored it, a path such as
-	// /media/replay/2024-04-23/<id>.replay.mp4.
+	// /media/replay/2024-04-23/<id>.replay.mp4. A name other than the
+	// wanted one means that a file of that name was there and core (before
+	// v4.8) stored ours beside it, which nothing serves.
 	URL string
-	// Collided tells that a file of the wanted name existed and core (before
-	// v4.8) stored ours under a random name beside it, which nothing serves.
-	Collided bool
-	// Attempts counts the requests; after more than one, an earlier one may
-	// have stored the file and be what the last collided with.
-	Attempts int
 }
 
-// UploadOption changes an upload.
-type UploadOption func(*form)
-
-// Progress has fn called as an upload advances, with the bytes of the file sent
-// in this attempt and the file's size. It starts again at 0 with each attempt.
-func Progress(fn func(sent, total int64)) UploadOption {
-	return func(f *form) { f.progress = fn }
-}
+// Progress is called as an upload advances, with the bytes of the file sent in
+// this attempt and the file's size. It starts again at 0 with each attempt.
+type Progress func(sent, total int64)
 
 // UploadReplay sends the file at path to core as the session's replay of the
 // given version. The file is streamed from disk; a request that fails midway is
 // repeated from the start. There is no limit on the time it takes as long as it
-// advances. It does not mark the session: see [Client.MarkReplay].
+// advances, of which progress is told unless it is nil. It does not mark the
+// session: see [Client.MarkReplay].
 //
 // Errors of the file itself come back as they are (wrapped); [ErrTooLarge],
 // [ErrCoreStorage] and [ErrBadForm] are core's or a proxy's.
-func (c *Client) UploadReplay(ctx context.Context, id, file string, version int, opts ...UploadOption) (Upload, error) {
+func (c *Client) UploadReplay(ctx context.Context, id, file string, version int, progress Progress) (Upload, error) {
 	id = strings.ToLower(id)
-	name := uploadName(id, file, version)
-	f, err := newForm(file, name, version)
+	f, err := newForm(file, uploadName(id, file, version), version, progress)
 	if err != nil {
 		return Upload{}, fmt.Errorf("upload replay: %w", err)
-	}
-	for _, o := range opts {
-		o(f)
 	}
 	var out struct {
 		URL string `json:"url"`
 	}
-	attempts := 0
 	err = c.session(ctx, id, call{
-		op: "upload replay", method: http.MethodPost, path: "replay/", form: f, out: &out, attempts: &attempts,
-		refine: refineUpload,
+		op: "upload replay", method: http.MethodPost, path: "replay/", form: f, out: &out, refine: refineUpload,
 	})
 	if err == nil && out.URL == "" {
 		err = fmt.Errorf("upload replay: %w: no url in it", ErrProtocol)
 	}
 	if err != nil {
-		return Upload{Attempts: attempts}, err
+		return Upload{}, err
 	}
-	return Upload{URL: out.URL, Collided: path.Base(out.URL) != name, Attempts: attempts}, nil
+	return Upload{URL: out.URL}, nil
 }
 
 // refineUpload knows the upload's own answers: {"msg":…} with 401 for a bad
@@ -121,13 +106,13 @@ type form struct {
 	size        int64
 	head, tail  []byte
 	contentType string
-	progress    func(sent, total int64)
+	progress    Progress
 
 	mu  sync.Mutex // guards err
 	err error      // first failure to read the file
 }
 
-func newForm(file, name string, version int) (*form, error) {
+func newForm(file, name string, version int, progress Progress) (*form, error) {
 	if version < VersionGuacamole || version > VersionPart {
 		return nil, fmt.Errorf("%w: version %d", ErrBadForm, version)
 	}
@@ -148,7 +133,7 @@ func newForm(file, name string, version int) (*form, error) {
 	_ = w.Close()
 	return &form{
 		file: file, size: st.Size(), head: head, tail: bytes.Clone(b.Bytes()),
-		contentType: w.FormDataContentType(),
+		contentType: w.FormDataContentType(), progress: progress,
 	}, nil
 }
 
@@ -206,8 +191,10 @@ func (r *formFile) Read(p []byte) (int, error) {
 	case err != nil && err != io.EOF && !errors.Is(err, os.ErrClosed):
 		return n, r.form.fail(err)
 	}
-	if n > 0 && r.form.progress != nil {
-		r.form.progress(r.sent, r.form.size)
+	if n > 0 {
+		if r.form.progress != nil {
+			r.form.progress(r.sent, r.form.size)
+		}
 	}
 	return n, err
 }

@@ -48,7 +48,9 @@ func TestUploadIsTheFormThatCoreTakes(t *testing.T) {
 	} {
 		var got []part
 		var length int64
+		requests := 0
 		c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			requests++
 			length = r.ContentLength
 			mr, err := r.MultipartReader()
 			if err != nil {
@@ -69,7 +71,7 @@ func TestUploadIsTheFormThatCoreTakes(t *testing.T) {
 			reply(w, 201, `{"url":"`+uploadedURL+`"}`)
 		})
 		var sent, total int64
-		up, err := c.UploadReplay(t.Context(), testSession, file, tt.version, Progress(func(s, n int64) { sent, total = s, n }))
+		up, err := c.UploadReplay(t.Context(), testSession, file, tt.version, func(s, n int64) { sent, total = s, n })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,8 +84,8 @@ func TestUploadIsTheFormThatCoreTakes(t *testing.T) {
 		if length <= int64(len(want)) {
 			t.Errorf("Content-Length %d", length)
 		}
-		if up.URL != uploadedURL || up.Attempts != 1 {
-			t.Errorf("%+v", up)
+		if up.URL != uploadedURL || requests != 1 {
+			t.Errorf("%+v after %d requests", up, requests)
 		}
 		if sent != int64(len(want)) || total != sent {
 			t.Errorf("progress ended at %d of %d", sent, total)
@@ -91,13 +93,14 @@ func TestUploadIsTheFormThatCoreTakes(t *testing.T) {
 	}
 }
 
-func TestUploadTellsOfACollision(t *testing.T) {
+func TestUploadReturnsTheNameThatCoreGave(t *testing.T) {
 	file, _ := video(t, 10)
+	beside := "/media/replay/2024-04-23/" + testSession + ".replay_a1B2c3D.mp4"
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
-		reply(w, 201, `{"url":"/media/replay/2024-04-23/`+testSession+`.replay_a1B2c3D.mp4"}`)
+		reply(w, 201, `{"url":"`+beside+`"}`)
 	})
-	if up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4); err != nil || !up.Collided {
+	if up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, nil); err != nil || up.URL != beside {
 		t.Errorf("%+v, %v", up, err)
 	}
 }
@@ -122,12 +125,12 @@ func TestAnUploadCutMidwayIsRepeatedWhole(t *testing.T) {
 		bodies = append(bodies, b)
 		reply(w, 201, `{"url":"`+uploadedURL+`"}`)
 	})
-	up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4)
+	up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if up.Attempts != 3 || up.Collided {
-		t.Errorf("%+v", up)
+	if len(bodies) != 3 || up.URL != uploadedURL {
+		t.Fatalf("%d requests, %+v", len(bodies), up)
 	}
 	if !bytes.Contains(bodies[2], want) {
 		t.Error("the body is not the file's")
@@ -150,14 +153,17 @@ func TestARefusedUploadIsNotSent(t *testing.T) {
 		{"unknown session", 404, `{"detail":"x","code":"object_does_not_exist"}`, ErrNotFound, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := serve(t, func(w http.ResponseWriter, _ *http.Request) { reply(w, tt.status, tt.body) })
-			var sent atomic.Int64
-			up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, Progress(func(n, _ int64) { sent.Store(n) }))
+			var requests, sent atomic.Int64
+			c := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+				requests.Add(1)
+				reply(w, tt.status, tt.body)
+			})
+			_, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, func(n, _ int64) { sent.Store(n) })
 			if !errors.Is(err, tt.want) || tt.not != nil && errors.Is(err, tt.not) {
 				t.Errorf("got %v", err)
 			}
-			if up.Attempts != 1 || sent.Load() != 0 {
-				t.Errorf("%d attempts, %d bytes sent", up.Attempts, sent.Load())
+			if requests.Load() != 1 || sent.Load() != 0 {
+				t.Errorf("%d requests, %d bytes sent", requests.Load(), sent.Load())
 			}
 			if lost := len(c.rejected) != 0; lost != errors.Is(tt.want, ErrUnauthorized) {
 				t.Errorf("key taken for lost: %v", lost)
@@ -169,16 +175,16 @@ func TestARefusedUploadIsNotSent(t *testing.T) {
 func TestUploadNeedsNoFileToFail(t *testing.T) {
 	c := serve(t, func(w http.ResponseWriter, _ *http.Request) { t.Error("request made") })
 	file, _ := video(t, 10)
-	if _, err := c.UploadReplay(t.Context(), testSession, file+"x", VersionMP4); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := c.UploadReplay(t.Context(), testSession, file+"x", VersionMP4, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing file: %v", err)
 	}
-	if _, err := c.UploadReplay(t.Context(), testSession, filepath.Dir(file), VersionMP4); err == nil {
+	if _, err := c.UploadReplay(t.Context(), testSession, filepath.Dir(file), VersionMP4, nil); err == nil {
 		t.Error("folder accepted")
 	}
-	if _, err := c.UploadReplay(t.Context(), testSession, file, 6); !errors.Is(err, ErrBadForm) {
+	if _, err := c.UploadReplay(t.Context(), testSession, file, 6, nil); !errors.Is(err, ErrBadForm) {
 		t.Errorf("version 6: %v", err)
 	}
-	if _, err := c.UploadReplay(t.Context(), "../../etc", file, VersionMP4); !errors.Is(err, ErrNotFound) {
+	if _, err := c.UploadReplay(t.Context(), "../../etc", file, VersionMP4, nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("bad id: %v", err)
 	}
 }
@@ -191,7 +197,9 @@ func TestAFileThatChangesUnderwayIsNotCoresFault(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file, _ := video(t, 8<<20)
 			var once sync.Once
+			var requests atomic.Int64
 			c := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				requests.Add(1)
 				io.CopyN(io.Discard, r.Body, 1000)
 				once.Do(func() {
 					if err := change(file); err != nil {
@@ -200,9 +208,9 @@ func TestAFileThatChangesUnderwayIsNotCoresFault(t *testing.T) {
 				})
 				io.Copy(io.Discard, r.Body)
 			})
-			up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4)
-			if err == nil || errors.Is(err, ErrUnavailable) || up.Attempts != 1 {
-				t.Errorf("%v after %d attempts", err, up.Attempts)
+			_, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, nil)
+			if err == nil || errors.Is(err, ErrUnavailable) || requests.Load() != 1 {
+				t.Errorf("%v after %d requests", err, requests.Load())
 			}
 		})
 	}
@@ -231,9 +239,9 @@ func TestAnUploadThatStandsStillIsRepeated(t *testing.T) {
 		reply(w, 201, `{"url":"`+uploadedURL+`"}`)
 	}, func(o *Options) { o.UploadIdle = 500 * time.Millisecond })
 	defer close(release)
-	up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4)
-	if err != nil || up.Attempts < 2 {
-		t.Errorf("%+v, %v", up, err)
+	up, err := c.UploadReplay(t.Context(), testSession, file, VersionMP4, nil)
+	if err != nil || up.URL != uploadedURL || n.Load() < 2 {
+		t.Errorf("%+v, %v, after %d requests", up, err, n.Load())
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -31,8 +32,8 @@ const (
 	token   = "bootstrap"
 )
 
-// site is a fake JumpServer with one finished session and its replay volume.
-type site struct {
+// jumpServer is a development core with one finished session and its replay volume.
+type jumpServer struct {
 	t    *testing.T
 	core *devcore.Server
 	dir  string
@@ -44,9 +45,9 @@ type site struct {
 // start is 2024-04-24 01:15 in Shanghai: the folder is the day before.
 var start = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 
-func newSite(t *testing.T, version string, parts bool, external ...devcore.Storage) *site {
+func newJumpServer(t *testing.T, version string, parts bool, external ...devcore.Storage) *jumpServer {
 	t.Helper()
-	s := &site{t: t, dir: t.TempDir()}
+	s := &jumpServer{t: t, dir: t.TempDir()}
 	if err := os.MkdirAll(s.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +74,14 @@ func newSite(t *testing.T, version string, parts bool, external ...devcore.Stora
 	return s
 }
 
-func (s *site) media() string  { return filepath.Join(s.dir, "media") }
-func (s *site) replay() string { return filepath.Join(s.dir, "media", "replay") }
-func (s *site) data() string   { return filepath.Join(s.dir, "data") }
+func (s *jumpServer) media() string  { return filepath.Join(s.dir, "media") }
+func (s *jumpServer) replay() string { return filepath.Join(s.dir, "media", "replay") }
+func (s *jumpServer) data() string   { return filepath.Join(s.dir, "data") }
 
 // recorded is when the recording's files were last written.
 var recorded = time.Date(2024, 4, 23, 18, 0, 0, 0, time.UTC)
 
-func (s *site) write(rel string, data []byte) {
+func (s *jumpServer) write(rel string, data []byte) {
 	s.t.Helper()
 	path := filepath.Join(s.replay(), rel)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -95,7 +96,7 @@ func (s *site) write(rel string, data []byte) {
 }
 
 // files lists the volume, sorted, without the folders.
-func (s *site) files() []string {
+func (s *jumpServer) files() []string {
 	var names []string
 	err := filepath.WalkDir(s.replay(), func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -162,6 +163,15 @@ type agentOptions struct {
 	boundary                    func(string)
 	log                         io.Writer
 	storage                     func() (storage.Storage, error)
+	playCache                   time.Duration
+}
+
+// testKey is the key that all agents in these tests share.
+var testKey = seal.FromSecret("of all agents in these tests")
+
+// renderOptions are how they make videos.
+func renderOptions(tool *video.Tool) render.Options {
+	return render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test", Seal: testKey}
 }
 
 func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
@@ -191,8 +201,8 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	return &agent{queue: q, path: o.path, pool: &transcode.Pool{
 		Queue: q, Core: core, ReplayDir: o.replay, WorkDir: filepath.Join(o.data, "work"), TasksDir: filepath.Join(o.data, "tasks"),
 		SpoolDir: filepath.Join(o.data, "spool"), Workers: 1, Originals: o.originals, Settle: time.Second, Log: log, Boundary: o.boundary,
-		Storage: o.storage,
-		Render:  render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test"},
+		Storage: o.storage, PlayCache: o.playCache,
+		Render: renderOptions(tool),
 	}}, nil
 }
 

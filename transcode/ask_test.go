@@ -18,7 +18,7 @@ import (
 // many are recordings of sessions of all sorts, none of which is to be
 // converted now.
 type many struct {
-	*site
+	*jumpServer
 	*agent
 	want map[string]queue.Class
 }
@@ -45,7 +45,7 @@ func (m *many) sort(n int) (devcore.Session, queue.Class) {
 
 func newMany(t *testing.T, n int) *many {
 	t.Helper()
-	m := &many{site: newSite(t, "4.10.16", false), want: map[string]queue.Class{}}
+	m := &many{jumpServer: newJumpServer(t, "4.10.16", false), want: map[string]queue.Class{}}
 	var err error
 	m.agent, err = newAgent(t.Context(), agentOptions{coreURL: m.core.URL, replay: m.replay(), data: m.data(), log: t.Output()})
 	if err != nil {

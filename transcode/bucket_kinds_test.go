@@ -14,7 +14,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// maker makes a site whose core keeps replays in a bucket of some kind.
+// maker makes a JumpServer whose core keeps replays in a bucket of some kind.
 type maker func(t *testing.T, version string, parts bool) *bucketSite
 
 // dialect has the recording in a bucket that we reach over another protocol
@@ -48,7 +48,7 @@ func inAzure(t *testing.T) maker {
 		server := *all
 		server.Bucket = fmt.Sprintf("site-%04d", buckets.Add(1))
 		client := server.Container(t)
-		b := &bucketSite{site: newSite(t, version, parts, devcore.Storage{Name: "azure", External: devcore.AzureContainer{Client: client}})}
+		b := &bucketSite{jumpServer: newJumpServer(t, version, parts, devcore.Storage{Name: "azure", External: devcore.AzureContainer{Client: client}})}
 		var err error
 		b.in, err = azure.OpenAt(storage.Config{
 			Kind: storage.KindAzure, Account: server.Access, AccountKey: storage.Secret(server.Secret), Container: server.Bucket,

@@ -51,9 +51,9 @@ func openBucket(server, name string) (storage.Storage, error) {
 		AccessKey: u.User.Username(), SecretKey: storage.Secret(password)}, storage.Options{})
 }
 
-// bucketSite is a site whose core keeps replays in a bucket.
+// bucketSite is a JumpServer whose core keeps replays in a bucket.
 type bucketSite struct {
-	*site
+	*jumpServer
 	in     storage.Storage
 	server string // with keys, for openBucket
 	name   string
@@ -74,7 +74,7 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.site = newSite(t, version, parts, devcore.Storage{Name: "s3", External: devcore.S3Bucket{Client: client, Name: b.name}})
+	b.jumpServer = newJumpServer(t, version, parts, devcore.Storage{Name: "s3", External: devcore.S3Bucket{Client: client, Name: b.name}})
 	if b.in, err = openBucket(b.server, b.name); err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func (b *bucketSite) intoBucket(viewed bool) {
 // spooled is the upload's folder in the spool.
 const spooled = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
-func (s *site) spool() string { return filepath.Join(s.data(), "spool", spooled) }
+func (s *jumpServer) spool() string { return filepath.Join(s.data(), "spool", spooled) }
 
 // offerBucket does what the bucket's watcher does when the recording has
 // settled.

@@ -94,7 +94,7 @@ func agentProcess() error {
 }
 
 // runProcess starts an agent process and answers the boundaries it crossed.
-func (s *site) runProcess(killAt string, env ...string) (boundaries []string, killed bool) {
+func (s *jumpServer) runProcess(killAt string, env ...string) (boundaries []string, killed bool) {
 	s.t.Helper()
 	var out, log bytes.Buffer
 	cmd := s.process(append(env, "TEST_AGENT_KILL_AT="+killAt)...)
@@ -116,7 +116,7 @@ func (s *site) runProcess(killAt string, env ...string) (boundaries []string, ki
 }
 
 // process is an agent process that has not been started.
-func (s *site) process(env ...string) *exec.Cmd {
+func (s *jumpServer) process(env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
 		"TEST_AGENT_PATH="+s.path)
@@ -125,7 +125,7 @@ func (s *site) process(env ...string) *exec.Cmd {
 }
 
 // checkReplaced asserts the one right final state.
-func (s *site) checkReplaced() {
+func (s *jumpServer) checkReplaced() {
 	s.t.Helper()
 	replay, err := s.core.Served(s.t.Context(), session)
 	if err != nil || replay.Type != "mp4" || filepath.Base(replay.Path) != session+".replay.mp4" {
@@ -161,7 +161,7 @@ func (s *site) checkReplaced() {
 }
 
 // checkMarked asserts what core was told.
-func (s *site) checkMarked() {
+func (s *jumpServer) checkMarked() {
 	s.t.Helper()
 	got, _ := s.core.Session(session)
 	if !got.HasReplay || got.ErrorReason != "" {
@@ -183,7 +183,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 	}{{"3.10.9", false}, {"4.10.13", true}} {
 		t.Run(tc.version, func(t *testing.T) {
 			t.Parallel()
-			whole := newSite(t, tc.version, tc.parts)
+			whole := newJumpServer(t, tc.version, tc.parts)
 			boundaries, _ := whole.runProcess("")
 			whole.checkReplaced()
 			if len(boundaries) < 12 {
@@ -195,7 +195,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 			for _, at := range boundaries {
 				t.Run(strings.ReplaceAll(at, " ", "-"), func(t *testing.T) {
 					t.Parallel()
-					s := newSite(t, tc.version, tc.parts)
+					s := newJumpServer(t, tc.version, tc.parts)
 					if _, killed := s.runProcess(at); !killed {
 						t.Fatalf("the agent was not killed at %q", at)
 					}
@@ -209,7 +209,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 
 // TestARecordingThatKillsTheAgentIsGivenUp: and stays as it is.
 func TestARecordingThatKillsTheAgentIsGivenUp(t *testing.T) {
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	for range 2 {
 		if _, killed := s.runProcess("rendering"); !killed {
 			t.Fatal("the agent was not killed")

@@ -23,7 +23,7 @@ type fault = volumetest.Fault
 
 // ward is an agent at work on a faulty volume.
 type ward struct {
-	*site
+	*jumpServer
 	volume  *volumetest.Volume
 	agent   *agent
 	stopped chan struct{}
@@ -49,7 +49,7 @@ func mountFaulty(t *testing.T, below string) *volumetest.Volume {
 // at, when not nil, is called at every step boundary.
 func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), faults ...fault) *ward {
 	t.Helper()
-	w := &ward{site: newSite(t, "4.10.13", parts), stopped: make(chan struct{})}
+	w := &ward{jumpServer: newJumpServer(t, "4.10.13", parts), stopped: make(chan struct{})}
 	w.volume = mountFaulty(t, w.replay())
 	var err error
 	w.agent, err = newAgent(t.Context(), agentOptions{

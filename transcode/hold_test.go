@@ -84,7 +84,7 @@ func TestCoreIsUpgradedInMidTask(t *testing.T) {
 		for _, step := range []queue.State{queue.StateRendering, queue.StateVerifying, queue.StateUploading, queue.StateConfirming, queue.StateRetiring} {
 			t.Run(string(step)+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, "3.10.9", parts)
+				s := newJumpServer(t, "3.10.9", parts)
 				v := s.workWith(func(boundary string) {
 					if boundary == string(step) {
 						if err := s.core.SetVersion("4.10.13"); err != nil {
@@ -109,7 +109,7 @@ func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 	} {
 		t.Run(step, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			reached := false
 			v := s.workWith(func(boundary string) {
 				if boundary == step {
@@ -131,7 +131,7 @@ func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 }
 
 // workWith is work with something that happens at step boundaries.
-func (s *site) workWith(at func(boundary string)) task.View {
+func (s *jumpServer) workWith(at func(boundary string)) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()
 	a, err := newAgent(ctx, agentOptions{

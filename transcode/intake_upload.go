@@ -33,7 +33,7 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 		switch other := task.SourceOf(t); {
 		case other.Spool == path:
 			if t.State == queue.StateDone || task.JournalOf(t.Data).Reached.AsIs() && t.State.Final() {
-				p.uploadDone(path, true) // the agent died before it could say so
+				p.uploadDone(path, endOf(t)) // the agent died before it could say so
 			}
 			return nil
 		case t.State.Final() || t.State == queue.StateSettling && other.Spool == "":
@@ -48,15 +48,23 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	return p.submit(ctx, session, task.Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
 }
 
+// endOf is what becomes of the upload of a task that is done.
+func endOf(t queue.Task) task.UploadEnd {
+	if v := task.JournalOf(t.Data).Video; v != nil && len(v.Missing) > 0 {
+		return task.UploadKept
+	}
+	return task.UploadStored
+}
+
 // Spooled says which uploads are in the spool: no others can be worked on
 // here. Agents that share a queue do what each finds in its own spool.
 func (p *Pool) Spooled(paths []string) { p.spool.set(paths) }
 
 // uploadDone tells that an upload is done with.
-func (p *Pool) uploadDone(path string, stored bool) {
+func (p *Pool) uploadDone(path string, end task.UploadEnd) {
 	if p.Uploaded != nil {
 		id, _, _ := strings.Cut(path, "/")
-		p.Uploaded(id, stored)
+		p.Uploaded(id, end)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // same.
 func TestATaskTellsWhatMayBeMissing(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	odd := "8.hologram,1.1;3.img,1.1,2.14,1.0,10.image/avif,1.0,1.0;4.blob,1.1,4.AAAA;3.end,1.1;8.hologram,1.2;"
 	s.write(s.path, gz(t, append([]byte(odd), dump(1, 1000, 4)...)))
 	v := s.work(cleanup.PolicyTrash)

@@ -31,7 +31,7 @@ func (c *crowd) Read(context.Context) (throttle.Reading, error) {
 // for longer than the lease lasts, and go.
 func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	s.write(s.path, gz(t, dump(1, 1000, 120)))
 	a, err := newAgent(t.Context(), agentOptions{
 		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),

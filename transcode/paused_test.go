@@ -43,7 +43,7 @@ func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 	} {
 		t.Run(tc.version+" "+tc.asleep, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, tc.version, false)
+			s := newJumpServer(t, tc.version, false)
 			if tc.stale {
 				s.write(mp4, []byte("half an MP4 of an earlier attempt"))
 			}
@@ -84,7 +84,7 @@ func TestAnUploadThatEndsTooLateLeavesNothingBehind(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.10.13"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, version, false)
+			s := newJumpServer(t, version, false)
 			uploading, store, stored := make(chan struct{}), make(chan struct{}), make(chan struct{})
 			front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Method != http.MethodPost || !strings.Contains(r.URL.Path, "/replay/") {

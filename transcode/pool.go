@@ -30,13 +30,17 @@ type Pool struct {
 	SpoolDir     string         // of uploads, a folder each; empty = none are taken
 	Originals    cleanup.Policy // what becomes of originals
 	Settle       time.Duration  // how long a changed recording is left to rest
+	PlayCache    time.Duration  // how long core hands out the address of a replay that somebody has begun to watch
 	MaxTries     int            // failures that may be the recording's fault; 0 = 5
 	MaxTakeovers int            // agents that die in a row in one state of a task before it is held to be why; 0 = 8
 	Log          *slog.Logger
 
-	// Uploaded, when not nil, is told when an upload needs its spool no more:
-	// its session has a replay in the storage, or else core does not know it.
-	Uploaded func(id string, stored bool)
+	// Uploaded, when not nil, is told when an upload needs its spool no more,
+	// and why.
+	Uploaded func(id string, end task.UploadEnd)
+
+	// Ledger, when not nil, notes replacements.
+	Ledger job.Ledger
 
 	// Storage returns where MP4s go now: a bucket, or nil for core's own
 	// storage. Errors: [destination.ErrNullStorage],
@@ -114,8 +118,8 @@ func (p *Pool) work(ctx context.Context, host *host) {
 func (p *Pool) jobs() job.Config {
 	cfg := job.Config{
 		Core: p.Core, ReplayDir: p.ReplayDir, WorkDir: p.WorkDir, TasksDir: p.TasksDir, SpoolDir: p.SpoolDir,
-		Render: p.Render, Originals: p.Originals, Settle: p.Settle, MaxTries: p.MaxTries, MaxTakeovers: p.MaxTakeovers,
-		Governor: p.Governor, Observer: p.Observer, Storage: p.Storage, Boundary: p.Boundary, Log: p.Log,
+		Render: p.Render, Originals: p.Originals, Settle: p.Settle, PlayCache: p.PlayCache, MaxTries: p.MaxTries, MaxTakeovers: p.MaxTakeovers,
+		Governor: p.Governor, Observer: p.Observer, Storage: p.Storage, Ledger: p.Ledger, Boundary: p.Boundary, Log: p.Log,
 	}
 	if cfg.MaxTries == 0 {
 		cfg.MaxTries = defaultTries
@@ -170,7 +174,7 @@ func (h *host) CoreAnswered() { h.p.breaker.reset() }
 func (h *host) Waits(class task.Class, err error) { h.p.breaker.trip(class, err, h.p.Log) }
 
 // UploadDone implements [job.Host].
-func (h *host) UploadDone(path string, stored bool) { h.p.uploadDone(path, stored) }
+func (h *host) UploadDone(path string, end task.UploadEnd) { h.p.uploadDone(path, end) }
 
 // UploadEnded implements [job.Host].
 func (h *host) UploadEnded(path string) { h.p.spool.end(path) }

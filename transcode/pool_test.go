@@ -18,9 +18,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// work offers the site's recording to an agent and runs it until the task
+// work offers the session's recording to an agent and runs it until the task
 // has ended.
-func (s *site) work(policy cleanup.Policy) task.View {
+func (s *jumpServer) work(policy cleanup.Policy) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()
 	a, err := newAgent(ctx, agentOptions{
@@ -41,7 +41,7 @@ func (s *site) work(policy cleanup.Policy) task.View {
 	return v
 }
 
-func (s *site) served() string {
+func (s *jumpServer) served() string {
 	s.t.Helper()
 	replay, err := s.core.Served(s.t.Context(), session)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *site) served() string {
 	return replay.Type
 }
 
-func (s *site) events() []string {
+func (s *jumpServer) events() []string {
 	var names []string
 	for _, e := range s.core.Events(session) {
 		names = append(names, e.Name)
@@ -58,7 +58,7 @@ func (s *site) events() []string {
 	return names
 }
 
-func (s *site) exists(rel string) bool {
+func (s *jumpServer) exists(rel string) bool {
 	_, err := os.Stat(filepath.Join(s.replay(), filepath.FromSlash(rel)))
 	return err == nil
 }
@@ -85,7 +85,7 @@ func TestPoliciesOfOriginals(t *testing.T) {
 	} {
 		t.Run(tc.version+" "+string(tc.policy), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, tc.version, tc.parts)
+			s := newJumpServer(t, tc.version, tc.parts)
 			stale := "2024-04-23/" + session + ".tar" // made by core when someone downloaded
 			s.write(stale, []byte("old download"))
 			v := s.work(tc.policy)
@@ -129,7 +129,7 @@ func TestAStaleVideoIsReplaced(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.10.13"} {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, version, false)
+			s := newJumpServer(t, version, false)
 			s.write(mp4, []byte("half an MP4 of an earlier attempt"))
 			if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 				t.Fatalf("%+v", v)
@@ -162,7 +162,7 @@ func TestALateOriginalIsNotConvertedAgain(t *testing.T) {
 }
 
 func lateOriginal(t *testing.T, policy cleanup.Policy) {
-	s := newSite(t, "3.10.9", false)
+	s := newJumpServer(t, "3.10.9", false)
 	original, err := os.ReadFile(filepath.Join(s.replay(), s.path))
 	if err != nil {
 		t.Fatal(err)
@@ -210,7 +210,7 @@ func lateOriginal(t *testing.T, policy cleanup.Policy) {
 // under one session cannot both be the replay.
 func TestAnotherRecordingOfTheSessionIsLeftToHumans(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "3.10.9", false)
+	s := newJumpServer(t, "3.10.9", false)
 	if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 		t.Fatalf("%+v", v)
 	}
@@ -261,7 +261,7 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			if tc.data != nil {
 				s.write(s.path, tc.data)
 			}

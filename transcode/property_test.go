@@ -20,17 +20,22 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
 // life is a session's recording through crashes and whatever else happens.
 type life struct {
-	*site
-	content   []byte // of the file that is the recording, or its index
-	source    []byte // what its MP4 says of it, once there was one
-	forgetful bool   // the queue was lost, and what it knew of core with it
-	broken    error  // the first promise that was broken
+	*jumpServer
+	content   []byte   // of the file that is the recording, or its index
+	source    []byte   // what its MP4 says of it, once there was one
+	forgetful bool     // the queue was lost, and what it knew of core with it
+	broken    error    // the first promise that was broken
+	uploads   []string // places in the spool of what was uploaded for the session: other recordings
+	film      []byte   // a video that claims to be made of the recording
 
 	release chan struct{} // closed in the end: what has crashed goes on then, and ends
 }
@@ -43,6 +48,10 @@ func (l *life) always(at string) {
 	inPlace := bytes.Equal(l.read(l.path), l.content)
 	video := l.read(mp4)
 	_, mark, made := bytes.Cut(video, []byte("source=sha256:"))
+	made = made && render.Sealed(l.t.Context(), filepath.Join(l.replay(), mp4), testKey) == nil
+	if !bytes.Equal(l.read(victim), victimContent) {
+		l.broken = fmt.Errorf("at %q another session's recording has changed", at)
+	}
 	switch {
 	case made && len(mark) >= 64 && l.source == nil:
 		l.source = bytes.Clone(mark[:64])
@@ -96,6 +105,11 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, watcher.ErrInWork) {
 		return "", err
 	}
+	for _, place := range l.uploads {
+		if err := a.pool.Upload(ctx, session, place); err != nil && !errors.Is(err, watcher.ErrInWork) {
+			return "", err
+		}
+	}
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := a.queue.Retry(ctx, session); err != nil && !errors.Is(err, queue.ErrNotFound) && !errors.Is(err, queue.ErrActive) {
@@ -110,6 +124,10 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 			state = queue.StateDone
 		case err != nil:
 			return "", err
+		case !item.Held() && item.Reason == task.ClassDiffers && task.SourceOf(item).Spooled():
+			state = queue.StateDone // it stays in the spool, and the other recording is what counts
+		case !item.Held() && strings.Contains(item.Error, destination.ErrForeign.Error()) && !l.exists(l.path):
+			state = queue.StateDone // it had retired the original before its record was forged: as when the queue is lost
 		case !item.Held() && (item.State.Final() || item.State == queue.StateRetrying):
 			state = item.State
 		case time.Now().After(deadline):
@@ -145,6 +163,35 @@ var happenings = map[string]func(l *life) error{
 		l.forgetful = true
 		return os.RemoveAll(filepath.Join(l.data(), "queue"))
 	},
+	"another recording is uploaded": func(l *life) error {
+		id := fmt.Sprintf("6ba7b81%x-9dad-41d1-80b4-00c04fd430ff", len(l.uploads)%16)
+		l.uploads = append(l.uploads, l.upload(id, gz(l.t, dump(77, 1000, 2+5*len(l.uploads)))))
+		return nil
+	},
+	"a forged MP4 turns up": func(l *life) error {
+		if bytes.Equal(l.read(l.path), l.content) { // else core itself would have to refuse it
+			l.write(mp4, l.film)
+		}
+		return nil
+	},
+	"a record of the queue is forged": func(l *life) error {
+		q, err := queue.Open(l.t.Context(), queue.Options{Dir: filepath.Join(l.data(), "queue"), Owner: "somebody", Lease: 5 * time.Second})
+		if err != nil {
+			return err
+		}
+		st, err := os.Stat(filepath.Join(l.replay(), victim))
+		if err != nil {
+			return err
+		}
+		if _, err := q.Get(l.t.Context(), session); err == nil {
+			l.forgetful = true // the record said what core was told
+			forgeRecord(l.t, q, func(record *queue.Task) {
+				source := task.Source{Path: victim, Size: st.Size(), ModTime: st.ModTime()}
+				record.Source, record.Fingerprint = task.Encode(source), source.Fingerprint()
+			})
+		}
+		return q.Close()
+	},
 	"half an MP4 turns up": func(l *life) error {
 		if !l.exists(mp4) {
 			l.write(mp4, []byte("half an MP4 of somebody's"))
@@ -152,6 +199,11 @@ var happenings = map[string]func(l *life) error{
 		return nil
 	},
 }
+
+// victim is another session's recording, which is nobody's business.
+const victim = "2024-04-23/11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f.replay.gz"
+
+var victimContent = []byte("another session's recording")
 
 // TestWhateverHappensNothingIsLost: the agent crashes at any boundaries, and any
 // things happen in between; at every moment the session has its recording or
@@ -161,9 +213,11 @@ func TestWhateverHappensNothingIsLost(t *testing.T) {
 	names := slices.Sorted(maps.Keys(happenings))
 	rapid.Check(t, func(rt *rapid.T) {
 		l := &life{release: make(chan struct{})}
-		l.site = newSite(t, rapid.SampledFrom([]string{"3.10.9", "4.8.0", "4.10.13"}).Draw(rt, "version"), rapid.Bool().Draw(rt, "in parts"))
+		l.jumpServer = newJumpServer(t, rapid.SampledFrom([]string{"3.10.9", "4.8.0", "4.10.13"}).Draw(rt, "version"), rapid.Bool().Draw(rt, "in parts"))
 		defer close(l.release)
 		l.content = l.read(l.path)
+		l.film = l.jumpServer.film(3, l.claim())
+		l.write(victim, victimContent)
 		for i := range rapid.IntRange(1, 4).Draw(rt, "crashes") {
 			at := rapid.IntRange(1, 18).Draw(rt, fmt.Sprint("boundary ", i))
 			if _, err := l.run(t.Context(), at); err != nil {
@@ -197,7 +251,7 @@ func TestWhateverHappensNothingIsLost(t *testing.T) {
 			rt.Fatal("core does not know that the session has a replay")
 		}
 		for _, name := range l.files() {
-			if name != mp4 && !strings.HasPrefix(name, ".") {
+			if name != mp4 && name != victim && !strings.HasPrefix(name, ".") {
 				rt.Fatalf("left over: %s", name)
 			}
 		}

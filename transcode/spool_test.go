@@ -33,7 +33,7 @@ func spoolUpload(t *testing.T, spool, session string, seed uint64) string {
 // TestAHangingSpoolBlocksItsOwnWorkerOnly: not the queue, and not the others.
 func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	below := t.TempDir()
 	const uploaded = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 	path := spoolUpload(t, below, uploaded, 7)
@@ -91,7 +91,7 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		t.Run(fmt.Sprintf("shared spool %v", shared), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, "4.10.13", false)
+			s := newJumpServer(t, "4.10.13", false)
 			if err := os.Remove(filepath.Join(s.replay(), s.path)); err != nil {
 				t.Fatal(err)
 			}

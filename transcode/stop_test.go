@@ -55,7 +55,7 @@ func (t trickle) Read(p []byte) (int, error) {
 // TestStoppingEndsADownload: an agent that stops does not wait for a recording
 // of gigabytes to arrive, and its task is put back.
 func TestStoppingEndsADownload(t *testing.T) {
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	object := storage.Object{Key: "2024-04-23/" + session + ".replay.gz", Size: 5 << 20, ETag: "e", ModTime: recorded}
 	from := trickling{object: object, begun: make(chan struct{}, 1)}
 	a, err := newAgent(t.Context(), agentOptions{

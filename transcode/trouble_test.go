@@ -35,7 +35,7 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 		for _, version := range []string{"3.10.9", "4.10.13"} {
 			t.Run(name+" "+version, func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, version, false)
+				s := newJumpServer(t, version, false)
 				s.core.Fail(fault)
 				if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 					t.Fatalf("%+v", v)
@@ -49,7 +49,7 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 // TestHowFarAnUploadIsCanBeSeen while core takes its time for it.
 func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	s.core.Fail(devcore.Fault{Method: "POST", Path: regexp.MustCompile("/replay/$"), Times: 1, Delay: 3 * time.Second})
 	a, err := newAgent(t.Context(), agentOptions{
 		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: cleanup.PolicyTrash, log: t.Output(),
@@ -74,7 +74,7 @@ func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 
 func TestAShutdownPutsTheTaskBack(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	s.write(s.path, gz(t, dump(1, 1000, 120)))
 	ctx, cancel := context.WithCancel(t.Context())
 	a, err := newAgent(t.Context(), agentOptions{
@@ -108,7 +108,7 @@ func TestAShutdownPutsTheTaskBack(t *testing.T) {
 // whose decoder finds every video broken.
 func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	fake := filepath.Join(t.TempDir(), "ffmpeg")
 	script := "#!/bin/sh\ncase \" $* \" in *\" -xerror \"*) echo 'broken picture' >&2; exit 1;; esac\nexec ffmpeg \"$@\"\n"
 	if err := os.WriteFile(fake, []byte(script), 0o755); err != nil {
@@ -179,7 +179,7 @@ func waitUntil(t *testing.T, ok func() bool) {
 // is too small.
 func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	small := t.TempDir()
 	if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=1m"); err != nil {
 		t.Skipf("mounts are not permitted here: %v", err)

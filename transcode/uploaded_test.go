@@ -29,7 +29,7 @@ const (
 
 // upload puts a complete upload of the session into the spool and answers its
 // place there.
-func (s *site) upload(id string, data []byte) string {
+func (s *jumpServer) upload(id string, data []byte) string {
 	s.t.Helper()
 	place := id + "/" + session + ".replay.gz"
 	file := filepath.Join(s.data(), "spool", place)
@@ -44,7 +44,7 @@ func (s *site) upload(id string, data []byte) string {
 
 // uploadAgent is an agent with uploads of the session, and none of it on the
 // volume.
-func (s *site) uploadAgent(policy cleanup.Policy, boundary func(string)) *agent {
+func (s *jumpServer) uploadAgent(policy cleanup.Policy, boundary func(string)) *agent {
 	s.t.Helper()
 	a, err := newAgent(s.t.Context(), agentOptions{
 		coreURL: s.core.URL, replay: s.replay(), data: s.data(), path: s.path, originals: policy, log: s.t.Output(), boundary: boundary,
@@ -69,8 +69,8 @@ func (a *agent) uploaded(t *testing.T, place string) task.View {
 	return v
 }
 
-// gone takes the site's recording off the volume and answers it.
-func (s *site) gone() []byte {
+// gone takes the session's recording off the volume and answers it.
+func (s *jumpServer) gone() []byte {
 	s.t.Helper()
 	file := filepath.Join(s.replay(), s.path)
 	data, err := os.ReadFile(file)
@@ -86,7 +86,7 @@ func (s *site) gone() []byte {
 // TestAnUploadThatKillsTheAgentIsUploadedAsItIs: it is given up before it is
 // touched again, and its session has a replay.
 func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	place := s.upload(spooled, s.gone())
 	for range 2 {
 		if _, killed := s.runProcess("rendering"); !killed {
@@ -96,8 +96,8 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	a.pool.MaxTakeovers = 2
 	var done []string
-	a.pool.Uploaded = func(id string, stored bool) {
-		if stored {
+	a.pool.Uploaded = func(id string, end task.UploadEnd) {
+		if end == task.UploadStored {
 			done = append(done, id)
 		}
 	}
@@ -114,7 +114,7 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 // TestACutUploadIsUploadedAsItIs, and at once: nothing more of it will come.
 func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "3.10.9", false)
+	s := newJumpServer(t, "3.10.9", false)
 	whole := s.gone()
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	if v := a.uploaded(t, s.upload(spooled, whole[:len(whole)-20])); v.State != queue.StateFailed || v.Reason != task.ClassIncomplete {
@@ -126,7 +126,7 @@ func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 // TestWhatIsUploadedAsItIsIsStoredOnce, also when core fails in between.
 func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "3.10.9", false)
+	s := newJumpServer(t, "3.10.9", false)
 	whole := s.gone()
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	s.core.Fail(devcore.Fault{Method: http.MethodPatch, Path: regexp.MustCompile("/sessions/" + session + "/$"), Status: http.StatusBadGateway, Times: 5})
@@ -140,7 +140,7 @@ func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
 }
 
 // checkAsItIs asserts that core has the recording itself, and was told why.
-func (s *site) checkAsItIs(reason string) {
+func (s *jumpServer) checkAsItIs(reason string) {
 	s.t.Helper()
 	if got, _ := s.core.Session(session); s.served() != "guacamole" || !got.HasReplay || got.ErrorReason != "replay_convert_failed" {
 		s.t.Errorf("core serves %s; %+v", s.served(), got)
@@ -157,7 +157,7 @@ func (s *site) checkAsItIs(reason string) {
 // once, however many there are and however often they are offered.
 func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	tries := 0
 	a := s.uploadAgent(cleanup.PolicyTrash, func(name string) {
 		if name == "rendering" {
@@ -188,7 +188,7 @@ func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 // on the volume. What died before it could be told done is told later.
 func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	data, err := os.ReadFile(filepath.Join(s.replay(), s.path))
 	if err != nil {
 		t.Fatal(err)
@@ -208,9 +208,9 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	told := 0
-	a.pool.Uploaded = func(id string, stored bool) {
-		if told++; id != spooled || !stored {
-			t.Error(id, stored)
+	a.pool.Uploaded = func(id string, end task.UploadEnd) {
+		if told++; id != spooled || end != task.UploadStored {
+			t.Error(id, end)
 		}
 	}
 	if err := a.pool.Upload(t.Context(), session, first); err != nil || told != 1 {
@@ -246,7 +246,7 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 // may never come.
 func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	data := s.gone()
 	s.write(s.path, data[:len(data)-20])
 	now := time.Now()
@@ -263,8 +263,8 @@ func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 	if err := a.pool.Upload(t.Context(), session, s.upload(spooled, data)); err != nil {
 		t.Fatal(err)
 	}
-	// What is on the volume shadows the MP4 and is another recording: a human's.
-	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassShadowed {
+	// What is on the volume is another recording: a human's.
+	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassDiffers {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
@@ -286,7 +286,7 @@ func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
 		{cleanup.PolicyKeep, false, true, false},
 		{cleanup.PolicyKeep, true, true, false},
 	} {
-		s := newSite(t, "4.10.13", tc.parts)
+		s := newJumpServer(t, "4.10.13", tc.parts)
 		place := spooled + "/" + path.Base(s.path)
 		if err := os.MkdirAll(s.spool(), 0o750); err != nil {
 			t.Fatal(err)
@@ -316,7 +316,7 @@ func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
 // been wrong.
 func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, "4.10.13", false)
+	s := newJumpServer(t, "4.10.13", false)
 	data := s.gone()
 	const unknown = "1b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 	place := second + "/" + unknown + ".replay.gz"
@@ -326,7 +326,7 @@ func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	}
 	a := s.uploadAgent(cleanup.PolicyDelete, nil)
 	told := make(chan bool, 10)
-	a.pool.Uploaded = func(_ string, stored bool) { told <- stored }
+	a.pool.Uploaded = func(_ string, end task.UploadEnd) { told <- end == task.UploadStored }
 	if err := a.pool.Upload(t.Context(), unknown, place); err != nil {
 		t.Fatal(err)
 	}

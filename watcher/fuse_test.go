@@ -80,24 +80,24 @@ func TestRecordingsAreFoundWhereNothingTellsOfThem(t *testing.T) {
 	below := t.TempDir()
 	put(t, below, today()+"/"+other+".cast.gz", "x", time.Hour)
 	point, _, _ := mount(t, below)
-	b := watch(t, point)
-	b.until("first poll", func() bool { return !b.w.Status().LastPoll.IsZero() })
-	if m := b.w.Status().Mode; m != ModePoll {
+	r := watch(t, point)
+	r.Until("first poll", func() bool { return !r.w.Status().LastPoll.IsZero() })
+	if m := r.w.Status().Mode; m != ModePoll {
 		t.Errorf("mode %s on FUSE", m)
 	}
 	put(t, below, today()+"/"+sid+".replay.gz", "new", 0)
-	if got := b.wait(1); got[0].Session != sid || got[0].Size != 3 {
+	if got := r.wait(1); got[0].Session != sid || got[0].Size != 3 {
 		t.Errorf("%+v", got[0])
 	}
-	b.stop()
+	r.Stop()
 }
 
 func TestModeFollowsTheFileSystem(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	b := watch(t, root)
-	b.until("first poll", func() bool { return b.w.Status().Available })
-	if m := b.w.Status().Mode; m != ModeNotify {
+	r := watch(t, root)
+	r.Until("first poll", func() bool { return r.w.Status().Available })
+	if m := r.w.Status().Mode; m != ModeNotify {
 		t.Errorf("mode %s on a local disk", m)
 	}
 }
@@ -107,18 +107,18 @@ func TestErrorsOfTheVolumeMakeItUnavailableForAWhile(t *testing.T) {
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, tr, _ := mount(t, below)
-	b := watch(t, point)
-	b.wait(1)
+	r := watch(t, point)
+	r.wait(1)
 	for _, errno := range []syscall.Errno{syscall.ESTALE, syscall.EIO} {
 		tr.errno.Store(int32(errno))
-		b.until("unavailable", func() bool { s := b.w.Status(); return !s.Available && s.Reason != "" })
+		r.Until("unavailable", func() bool { s := r.w.Status(); return !s.Available && s.Reason != "" })
 		tr.errno.Store(0)
-		b.until("available", func() bool { return b.w.Status().Available })
+		r.Until("available", func() bool { return r.w.Status().Available })
 	}
 	put(t, below, today()+"/"+other+".replay.gz", "x", time.Hour)
-	b.wait(2)
-	b.quiet(2)
-	b.stop()
+	r.wait(2)
+	r.quiet(2)
+	r.Stop()
 }
 
 func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
@@ -126,21 +126,21 @@ func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, tr, _ := mount(t, below)
-	b := watch(t, point, func(w *Watcher) { w.Patience = 300 * time.Millisecond })
-	b.wait(1)
+	r := watch(t, point, func(w *Watcher) { w.Patience = 300 * time.Millisecond })
+	r.wait(1)
 	gate := make(chan struct{})
 	tr.hang.Store(&gate)
-	b.until("unavailable", func() bool { return !b.w.Status().Available })
+	r.Until("unavailable", func() bool { return !r.w.Status().Available })
 	tr.hang.Store(nil)
 	close(gate)
-	b.until("available", func() bool { return b.w.Status().Available })
+	r.Until("available", func() bool { return r.w.Status().Available })
 	put(t, below, today()+"/"+other+".replay.gz", "x", time.Hour)
-	b.wait(2)
+	r.wait(2)
 
 	second := make(chan struct{})
 	tr.hang.Store(&second)
-	b.until("unavailable", func() bool { return !b.w.Status().Available })
-	b.stop() // ends although the volume hangs
+	r.Until("unavailable", func() bool { return !r.w.Status().Available })
+	r.Stop() // ends although the volume hangs
 	tr.hang.Store(nil)
 	close(second)
 }
@@ -150,18 +150,18 @@ func TestTheMountVanishesAndComesBack(t *testing.T) {
 	below := t.TempDir()
 	put(t, below, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	point, _, server := mount(t, below)
-	b := watch(t, point)
-	b.wait(1)
+	r := watch(t, point)
+	r.wait(1)
 	// Unmounting waits until the watcher's directory handles are closed.
-	b.until("unmount", func() bool { return server.Unmount() == nil })
-	b.until("unavailable", func() bool { s := b.w.Status(); return !s.Available && s.Reason != "" })
+	r.Until("unmount", func() bool { return server.Unmount() == nil })
+	r.Until("unavailable", func() bool { s := r.w.Status(); return !s.Available && s.Reason != "" })
 	put(t, below, today()+"/"+other+".replay.gz", "x", time.Hour)
-	b.quiet(1)
+	r.quiet(1)
 	if err := syscall.Mount(below, point, "", syscall.MS_BIND, ""); err != nil {
 		t.Skipf("bind mounts are not permitted here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(point, 0) })
-	b.wait(2)
-	b.quiet(2)
-	b.stop()
+	r.wait(2)
+	r.quiet(2)
+	r.Stop()
 }

@@ -27,23 +27,23 @@ func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
 		put(t, root, day+"/"+sid+".replay.mp4", "video", 100*time.Hour)
 		longAgo(t, root, day)
 	}
-	b := watch(t, root)
-	b.until("swept", func() bool { return !b.w.Status().LastSweep.IsZero() })
-	b.quiet(0)
+	r := watch(t, root)
+	r.Until("swept", func() bool { return !r.w.Status().LastSweep.IsZero() })
+	r.quiet(0)
 
 	put(t, root, old+"/"+sid+".replay.gz", "late", 0)
-	if got := b.wait(1); got[0].Path != old+"/"+sid+".replay.gz" || !got[0].HasVideo {
+	if got := r.wait(1); got[0].Path != old+"/"+sid+".replay.gz" || !got[0].HasVideo {
 		t.Errorf("%+v", got)
 	}
 	put(t, root, new+"/"+sid+".replay.gz", "of a day that was not there", 0)
-	b.wait(2)
+	r.wait(2)
 
 	// A recording in parts: nothing to wait for until the index is there.
 	folder := older + "/" + other + "/" + other
 	put(t, root, folder+".0.part.gz", "part 0", 0)
-	b.quiet(2)
+	r.quiet(2)
 	put(t, root, folder+".replay.json", `{"files":[{"name":"`+other+`.0.part.gz"}]}`, 0)
-	if got := b.wait(3); got[2].Path != folder+".replay.json" {
+	if got := r.wait(3); got[2].Path != folder+".replay.json" {
 		t.Errorf("%+v", got)
 	}
 }

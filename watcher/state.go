@@ -2,11 +2,10 @@ package watcher
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -84,23 +83,9 @@ func (w *Watcher) remember() {
 	w.mu.Unlock()
 	b, err := json.Marshal(s)
 	if err == nil {
-		err = replace(w.State, b)
+		err = durable.WriteFile(w.State, b, 0o600)
 	}
 	if err != nil {
 		w.Log.Warn("which days are done with could not be kept; a restart reads them again", "error", err)
 	}
-}
-
-// replace writes a file in one step.
-func replace(file string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(content)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
 }

@@ -58,8 +58,8 @@ func years(t *testing.T, root string, n int) {
 }
 
 // swept tells whether a sweep has been completed since a moment.
-func (b *bench) swept(since time.Time) func() bool {
-	return func() bool { return b.w.Status().LastSweep.After(since) }
+func (r *running) swept(since time.Time) func() bool {
+	return func() bool { return r.w.Status().LastSweep.After(since) }
 }
 
 func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
@@ -69,49 +69,49 @@ func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
 	years(t, below, n)
 	v := counted(t, below)
 	use := func(w *Watcher) { w.State, w.Sweep = state, 500*time.Millisecond }
-	b := watch(t, v.Point(), use)
-	b.wait(n)
-	b.until("rest", b.swept(time.Now()))
+	r := watch(t, v.Point(), use)
+	r.wait(n)
+	r.Until("rest", r.swept(time.Now()))
 	v.Counts()
-	b.until("another sweep", b.swept(time.Now()))
-	b.until("another sweep", b.swept(time.Now()))
-	b.stop()
+	r.Until("another sweep", r.swept(time.Now()))
+	r.Until("another sweep", r.swept(time.Now()))
+	r.Stop()
 	if got := lists(v); got > 0 {
 		t.Errorf("read %d folders in sweeps of %d days that are done with", got, n)
 	}
-	b.quiet(n)
+	r.quiet(n)
 
 	// Nor does a restart, which still knows what is there …
-	b = watch(t, v.Point(), use)
+	r = watch(t, v.Point(), use)
 	began := time.Now()
-	b.until("sweep", b.swept(began))
+	r.Until("sweep", r.swept(began))
 	if got := lists(v); got > 0 {
 		t.Errorf("a restart read %d folders", got)
 	}
 	want := map[recording.Class]int{recording.ClassOriginal: n, recording.ClassVideo: n}
-	if d := cmp.Diff(want, b.w.Status().Names); d != "" {
+	if d := cmp.Diff(want, r.w.Status().Names); d != "" {
 		t.Error(d)
 	}
 	// … and what comes to an old day is found all the same.
 	put(t, below, "2023-01-03/"+other+".replay.gz", "new", time.Hour)
-	b.until("the new one", func() bool { return strings.Contains(strings.Join(b.paths(), " "), other) })
-	b.stop()
+	r.Until("the new one", func() bool { return strings.Contains(strings.Join(r.Names(), " "), other) })
+	r.Stop()
 
 	// Another queue knows of nothing that was taken.
-	b = watch(t, v.Point(), use, func(w *Watcher) { w.Epoch = "another" })
-	b.wait(n + 1)
-	b.stop()
+	r = watch(t, v.Point(), use, func(w *Watcher) { w.Epoch = "another" })
+	r.wait(n + 1)
+	r.Stop()
 }
 
 func TestAFolderIsReadAgainNowAndThenWhateverItSays(t *testing.T) {
 	t.Parallel()
 	root, state := t.TempDir(), filepath.Join(t.TempDir(), "volume.json")
 	years(t, root, 1)
-	b := watch(t, root, func(w *Watcher) {
+	r := watch(t, root, func(w *Watcher) {
 		w.State, w.Sweep, w.Reread = state, 300*time.Millisecond, 600*time.Millisecond
 	})
-	b.wait(2) // it is offered again
-	b.stop()
+	r.wait(2) // it is offered again
+	r.Stop()
 }
 
 func TestASweepGoesOnAfterARestart(t *testing.T) {
@@ -121,18 +121,18 @@ func TestASweepGoesOnAfterARestart(t *testing.T) {
 	years(t, below, n)
 	v := counted(t, below)
 	slow := func(w *Watcher) { w.State, w.Pace = state, 50*time.Millisecond }
-	b := watch(t, v.Point(), slow, func(w *Watcher) { w.Pace = 300 * time.Millisecond })
-	b.wait(n / 4)
-	b.stop()
-	first := len(b.paths())
+	r := watch(t, v.Point(), slow, func(w *Watcher) { w.Pace = 300 * time.Millisecond })
+	r.wait(n / 4)
+	r.Stop()
+	first := len(r.Names())
 	if first == n {
 		t.Skip("this machine was too slow to interrupt the sweep")
 	}
-	b = watch(t, v.Point(), slow)
-	b.wait(n - first)
-	b.until("sweep", b.swept(time.Time{}))
-	b.quiet(n - first) // the others are not offered again
-	b.stop()
+	r = watch(t, v.Point(), slow)
+	r.wait(n - first)
+	r.Until("sweep", r.swept(time.Time{}))
+	r.quiet(n - first) // the others are not offered again
+	r.Stop()
 }
 
 func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
@@ -148,7 +148,7 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 	var busy atomic.Bool
 	var asked atomic.Int64
 	busy.Store(true)
-	b := watch(t, root, func(w *Watcher) {
+	r := watch(t, root, func(w *Watcher) {
 		take := w.Found
 		w.Found = func(ctx context.Context, c Candidate) error {
 			if !c.Recent && busy.Load() {
@@ -158,31 +158,31 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 			return take(ctx, c)
 		}
 	})
-	b.until("a refusal", func() bool { return asked.Load() > 0 })
+	r.Until("a refusal", func() bool { return asked.Load() > 0 })
 	put(t, root, today()+"/"+sid+".replay.gz", "new", time.Hour)
-	if got := b.wait(1); got[0].Session != sid {
+	if got := r.wait(1); got[0].Session != sid {
 		t.Errorf("%+v", got[0])
 	}
-	b.quiet(1)
-	b.w.mu.Lock()
+	r.quiet(1)
+	r.w.mu.Lock()
 	known := 0
-	for range b.w.waiting() {
+	for range r.w.waiting() {
 		known++
 	}
-	b.w.mu.Unlock()
+	r.w.mu.Unlock()
 	if known > most+60 { // a day has 25
 		t.Errorf("the sweep went on to %d recordings", known)
 	}
-	if s := b.w.Status(); s.Settling != 0 || !s.LastSweep.IsZero() {
+	if s := r.w.Status(); s.Settling != 0 || !s.LastSweep.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	if polls := int64(3 * rest / b.w.Interval); asked.Load() > 4*polls+40 {
+	if polls := int64(3 * rest / r.w.Interval); asked.Load() > 4*polls+40 {
 		t.Errorf("asked %d times: once for each poll is enough", asked.Load())
 	}
 	busy.Store(false)
-	b.wait(n + 1)
-	b.quiet(n + 1)
-	b.stop()
+	r.wait(n + 1)
+	r.quiet(n + 1)
+	r.Stop()
 }
 
 func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
@@ -192,8 +192,8 @@ func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
 	put(t, below, folder+".replay.json", `{"files":[{"name":"`+sid+`.0.part.gz"}]}`, 100*time.Hour)
 	longAgo(t, below, "2023-01-05")
 	v := counted(t, below)
-	b := watch(t, v.Point(), func(w *Watcher) { w.Interval = 20 * time.Millisecond })
-	b.until("settling", func() bool { return b.w.Status().Settling == 1 })
+	r := watch(t, v.Point(), func(w *Watcher) { w.Interval = 20 * time.Millisecond })
+	r.Until("settling", func() bool { return r.w.Status().Settling == 1 })
 	time.Sleep(3 * time.Second)
 	v.Counts()
 	time.Sleep(time.Second)
@@ -201,6 +201,6 @@ func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
 		t.Errorf("it was read %d times in a second", n)
 	}
 	put(t, below, folder+".0.part.gz", "part 0", time.Hour)
-	b.wait(1)
-	b.stop()
+	r.wait(1)
+	r.Stop()
 }

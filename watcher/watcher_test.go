@@ -1,14 +1,12 @@
 package watcher
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/watchertest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -29,87 +28,39 @@ const (
 // today is a day that is polled at every interval.
 func today() string { return time.Now().UTC().Format(time.DateOnly) }
 
-// bench is a watcher at work in a test.
-type bench struct {
-	t    *testing.T
-	w    *Watcher
-	mu   sync.Mutex
-	got  []Candidate
-	err  error // what Found answers
-	stop func()
+// running is a watcher at work in a test.
+type running struct {
+	*watchertest.Offers[Candidate]
+	t *testing.T
+	w *Watcher
 }
 
-func watch(t *testing.T, root string, change ...func(*Watcher)) *bench {
+func watch(t *testing.T, root string, change ...func(*Watcher)) *running {
 	t.Helper()
-	b := &bench{t: t}
-	b.w = &Watcher{Root: root, Interval: 50 * time.Millisecond, Settle: rest, Pace: time.Millisecond, Patience: 5 * time.Second,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Found: b.found}
+	r := &running{t: t}
+	r.Offers = watchertest.New(t, func(c Candidate) string { return c.Path }, func() any { return r.w.Status() })
+	r.w = &Watcher{Root: root, Interval: 50 * time.Millisecond, Settle: rest, Pace: time.Millisecond, Patience: 5 * time.Second,
+		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Found: r.Found}
 	for _, c := range change {
-		c(b.w)
+		c(r.w)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- b.w.Run(ctx) }()
-	b.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(b.stop)
-	return b
-}
-
-func (b *bench) found(_ context.Context, c Candidate) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.err != nil {
-		return b.err
-	}
-	b.got = append(b.got, c)
-	return nil
-}
-
-func (b *bench) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.err = err
-}
-
-func (b *bench) paths() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	paths := []string{}
-	for _, c := range b.got {
-		paths = append(paths, c.Path)
-	}
-	return paths
+	r.Run(r.w.Run)
+	return r
 }
 
 // wait waits until so many recordings have been offered.
-func (b *bench) wait(n int) []Candidate {
-	b.t.Helper()
-	b.until("offers", func() bool { b.mu.Lock(); defer b.mu.Unlock(); return len(b.got) >= n })
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return append([]Candidate(nil), b.got...)
-}
-
-func (b *bench) until(what string, ok func() bool) {
-	b.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s: not in time; offered %v, status %+v", what, b.paths(), b.w.Status())
-		}
-	}
+func (r *running) wait(n int) []Candidate {
+	r.t.Helper()
+	r.Until("offers", func() bool { return len(r.All()) >= n })
+	return r.All()
 }
 
 // quiet asserts that nothing more is offered for a while.
-func (b *bench) quiet(n int) {
-	b.t.Helper()
+func (r *running) quiet(n int) {
+	r.t.Helper()
 	time.Sleep(3 * rest)
-	if got := b.paths(); len(got) != n {
-		b.t.Fatalf("offered %v, want %d", got, n)
+	if got := r.Names(); len(got) != n {
+		r.t.Fatalf("offered %v, want %d", got, n)
 	}
 }
 
@@ -136,8 +87,8 @@ func TestCatchesUpWithEverythingNewestFirst(t *testing.T) {
 		put(t, root, day+"/"+sid+".replay.gz", "x", time.Hour)
 	}
 	put(t, root, days[1]+"/"+sid+".replay.mp4", "video", time.Hour)
-	b := watch(t, root, func(w *Watcher) { w.Settle = time.Minute }) // they have rested: no minute is waited
-	got := b.wait(3)
+	r := watch(t, root, func(w *Watcher) { w.Settle = time.Minute }) // they have rested: no minute is waited
+	got := r.wait(3)
 	var order []string
 	for _, c := range got {
 		order = append(order, c.Date)
@@ -148,15 +99,15 @@ func TestCatchesUpWithEverythingNewestFirst(t *testing.T) {
 	if d := cmp.Diff([]string{days[2], days[1], days[0]}, order); d != "" {
 		t.Error(d)
 	}
-	b.quiet(3)
-	if s := b.w.Status(); !s.Available || s.LastSweep.IsZero() || s.Names[recording.ClassOriginal] != 3 || s.Names[recording.ClassVideo] != 1 {
+	r.quiet(3)
+	if s := r.w.Status(); !s.Available || s.LastSweep.IsZero() || s.Names[recording.ClassOriginal] != 3 || s.Names[recording.ClassVideo] != 1 {
 		t.Errorf("%+v", s)
 	}
 }
 
 func TestAFileThatGrowsSlowlyIsNotTakenEarly(t *testing.T) {
 	root := t.TempDir()
-	b := watch(t, root)
+	r := watch(t, root)
 	path := filepath.Join(root, today(), sid+".replay.gz")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -173,20 +124,20 @@ func TestAFileThatGrowsSlowlyIsNotTakenEarly(t *testing.T) {
 		}
 		time.Sleep(rest / 3)
 	}
-	got := b.wait(1)
+	got := r.wait(1)
 	if got[0].Size != pieces*10 {
 		t.Errorf("taken with %d of %d bytes", got[0].Size, pieces*10)
 	}
-	b.quiet(1)
+	r.quiet(1)
 }
 
 func TestAFutureModificationTimeNeitherHurriesNorBlocks(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	b := watch(t, root)
+	r := watch(t, root)
 	put(t, root, today()+"/"+sid+".replay.gz", "x", -100*time.Hour)
 	began := time.Now()
-	b.wait(1)
+	r.wait(1)
 	if took := time.Since(began); took < rest {
 		t.Errorf("taken after %s, before it had rested", took)
 	}
@@ -197,44 +148,44 @@ func TestAChangedRecordingIsOfferedAgain(t *testing.T) {
 	root := t.TempDir()
 	rel := today() + "/" + sid + ".replay.gz"
 	put(t, root, rel, "one", time.Hour)
-	b := watch(t, root)
-	b.wait(1)
+	r := watch(t, root)
+	r.wait(1)
 	put(t, root, rel, "longer", 0)
-	if got := b.wait(2); got[1].Size != 6 {
+	if got := r.wait(2); got[1].Size != 6 {
 		t.Errorf("%+v", got[1])
 	}
-	b.quiet(2)
+	r.quiet(2)
 }
 
 func TestARefusedRecordingIsOfferedAgain(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
-	b := watch(t, root)
-	b.fail(errors.New("no room"))
+	r := watch(t, root)
+	r.Refuse(errors.New("no room"))
 	time.Sleep(2 * rest)
-	if got := b.paths(); len(got) != 0 {
+	if got := r.Names(); len(got) != 0 {
 		t.Fatalf("%v", got)
 	}
-	b.fail(nil)
-	b.wait(1)
+	r.Refuse(nil)
+	r.wait(1)
 }
 
 func TestPartsAreTakenWhenAllAreThere(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	folder := today() + "/" + sid + "/" + sid
-	b := watch(t, root)
+	r := watch(t, root)
 	put(t, root, folder+".0.part.gz", "part 0", 0)
-	b.quiet(0) // without an index
+	r.quiet(0) // without an index
 	put(t, root, folder+".replay.json", `{"files":[{"name":"`, 0)
-	b.quiet(0) // the index is being written
+	r.quiet(0) // the index is being written
 	index := `{"files":[{"name":"` + sid + `.0.part.gz"},{"name":"` + sid + `.1.part.gz"}]}`
 	put(t, root, folder+".replay.json", index, 0)
 	put(t, root, folder+".1.part.gz.tmp1713890000", "half", 0)
-	b.quiet(0) // a part is missing
+	r.quiet(0) // a part is missing
 	put(t, root, folder+".1.part.gz", "part 1", 0)
-	got := b.wait(1)
+	got := r.wait(1)
 	if got[0].Path != folder+".replay.json" || got[0].Size != int64(12+len(index)) {
 		t.Errorf("%+v", got[0])
 	}
@@ -279,10 +230,10 @@ func TestForeignFilesAreNeitherOfferedNorTouched(t *testing.T) {
 	}
 	before := tree(t, root)
 	put(t, root, today()+"/"+sid+".replay.gz", "mine", time.Hour)
-	b := watch(t, root)
-	b.wait(1)
-	b.quiet(1)
-	b.stop()
+	r := watch(t, root)
+	r.wait(1)
+	r.quiet(1)
+	r.Stop()
 	if err := os.Remove(filepath.Join(root, today(), sid+".replay.gz")); err != nil {
 		t.Fatal(err)
 	}
@@ -315,17 +266,17 @@ func TestAnEmptiedVolumeIsUnavailableNotDeleted(t *testing.T) {
 	t.Parallel()
 	base := t.TempDir()
 	root, aside := filepath.Join(base, "replay"), filepath.Join(base, "aside")
-	b := watch(t, root)
-	b.until("missing root", func() bool { return strings.Contains(b.w.Status().Reason, "no such file") })
+	r := watch(t, root)
+	r.Until("missing root", func() bool { return strings.Contains(r.w.Status().Reason, "no such file") })
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
-	b.wait(1)
+	r.wait(1)
 	if err := os.Rename(root, aside); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(root, 0o755); err != nil { // the bare mount point
 		t.Fatal(err)
 	}
-	b.until("empty root", func() bool { return strings.Contains(b.w.Status().Reason, "mounted") })
+	r.Until("empty root", func() bool { return strings.Contains(r.w.Status().Reason, "mounted") })
 	if err := os.Remove(root); err != nil {
 		t.Fatal(err)
 	}
@@ -333,19 +284,19 @@ func TestAnEmptiedVolumeIsUnavailableNotDeleted(t *testing.T) {
 	if err := os.Rename(aside, root); err != nil {
 		t.Fatal(err)
 	}
-	b.wait(2)
-	b.quiet(2) // the first one is not offered again
+	r.wait(2)
+	r.quiet(2) // the first one is not offered again
 }
 
 func TestEventsMakeTheNextPollComeSooner(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	put(t, root, today()+"/"+other+".cast.gz", "x", time.Hour)
-	b := watch(t, root, func(w *Watcher) { w.Interval, w.Mode = time.Hour, ModeNotify })
-	b.until("first poll", func() bool { return !b.w.Status().LastPoll.IsZero() })
+	r := watch(t, root, func(w *Watcher) { w.Interval, w.Mode = time.Hour, ModeNotify })
+	r.Until("first poll", func() bool { return !r.w.Status().LastPoll.IsZero() })
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
-	b.wait(1)
-	if m := b.w.Status().Mode; m != ModeNotify {
+	r.wait(1)
+	if m := r.w.Status().Mode; m != ModeNotify {
 		t.Errorf("mode %s", m)
 	}
 }
@@ -355,9 +306,9 @@ func TestEventsMakeTheNextPollComeSooner(t *testing.T) {
 func TestARecordingFromTheFutureIsFound(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, today()+"/"+sid+".replay.gz", "x", -400*24*time.Hour)
-	b := watch(t, root)
-	if got := b.wait(1); got[0].Session != sid {
+	r := watch(t, root)
+	if got := r.wait(1); got[0].Session != sid {
 		t.Errorf("%+v", got[0])
 	}
-	b.stop()
+	r.Stop()
 }

@@ -166,7 +166,7 @@ func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 		left, err := os.ReadDir(filepath.Join(l.dir, "data", "spool"))
 		return err == nil && len(left) == 1 && left[0].Name() == "done" // that of the Lion that hands over again
 	})
-	if said := l.log.String(); strings.Count(said, "upload refused") != 2*len(liontest.Eras) {
+	if said := l.agent.Log(); strings.Count(said, "upload refused") != 2*len(liontest.Eras) {
 		t.Error("the log does not have each refusal")
 	}
 }
@@ -199,7 +199,7 @@ func TestALongHeadIsRefused(t *testing.T) {
 	l := newLab(t, "4.10.13")
 	l.startHealthy()
 	for size, want := range map[int]string{16 << 10: "HTTP/1.1 200 OK", 100 << 10: "HTTP/1.1 431 "} {
-		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", l.port))
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.agent.Addr())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -10,113 +9,48 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// lab is a fake JumpServer and an agent beside it, run through the command
+// lab is a development core and an agent beside it, run through the command
 // line as a user would: each in a process of its own, so that labs do not meet.
 type lab struct {
-	t    *testing.T
-	core *devcore.Server
-	dir  string
-	port int
-	env  map[string]string // of the agent and of commands
-	log  lockedBuffer
-	stop func() int
-}
-
-// lockedBuffer is a log that is read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	t     *testing.T
+	agent *agenttest.Agent
+	core  *devcore.Server
+	dir   string            // of both
+	env   map[string]string // of the agent and of commands
 }
 
 func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab {
 	t.Helper()
-	l := &lab{t: t, dir: t.TempDir()}
-	t.Cleanup(func() {
-		if strings.Contains(l.log.String(), "WARNING: DATA RACE") {
-			t.Errorf("the agent has a data race\n%s", l.log.String())
-		}
-	})
-	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	options := devcore.Options{Version: version, MediaDir: l.media(), BootstrapToken: "boot-secret"}
+	options := devcore.Options{Version: version, BootstrapToken: "boot-secret"}
 	for _, f := range change {
 		f(&options)
 	}
-	core, err := devcore.Start(options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = core.Close() })
-	l.core = core
-	if l.port, err = freePort(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	l.env = map[string]string{
-		"NAME": "", "CORE_HOST": core.URL, "BOOTSTRAP_TOKEN": "boot-secret", "BIND_HOST": "127.0.0.1", "HTTPD_PORT": strconv.Itoa(l.port),
-		"REPLAY_DIR": l.replay(), "DATA_DIR": filepath.Join(l.dir, "data"), "SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms",
-		"LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
-	}
-	return l
+	a := agenttest.InTest(t, agenttest.Options{
+		Binary: "jumpserver-video", // which is this test binary: see TestMain
+		Core:   &options,
+		Env: map[string]string{
+			"SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms", "LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
+		},
+	})
+	return &lab{t: t, agent: a, core: a.Core, dir: a.Dir, env: a.Env}
 }
 
-// environ is the environment of the agent and of commands.
-func (l *lab) environ() []string {
-	env := withoutSettings(os.Environ())
-	for name, value := range l.env {
-		env = append(env, name+"="+value)
-	}
-	return env
-}
+func (l *lab) replay() string { return l.agent.Replay() }
 
-// process prepares a command line, which this test binary runs (see TestMain).
-func (l *lab) process(args ...string) *exec.Cmd {
-	cmd := exec.Command("jumpserver-video", args...)
-	cmd.Env = l.environ()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd
-}
-
-func (l *lab) media() string  { return filepath.Join(l.dir, "media") }
-func (l *lab) replay() string { return filepath.Join(l.dir, "media", "replay") }
-
-// start runs the agent until stop, which answers its exit code.
+// start runs the agent until stop or kill.
 func (l *lab) start() {
 	l.t.Helper()
-	agent := l.process("agent")
-	agent.Stderr = &l.log
-	if err := agent.Start(); err != nil {
-		l.t.Fatal(err)
-	}
-	l.stop = sync.OnceValue(func() int {
-		_ = agent.Process.Signal(syscall.SIGTERM)
-		_ = agent.Wait()
-		return agent.ProcessState.ExitCode()
-	})
+	l.agent.Check(l.t, l.agent.Start())
 	l.t.Cleanup(func() { l.stop() })
 }
 
@@ -124,12 +58,27 @@ func (l *lab) start() {
 func (l *lab) startHealthy() {
 	l.t.Helper()
 	l.start()
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.agent.Check(l.t, l.agent.WaitHealthy(l.t.Context()))
+}
+
+// stop ends the agent as a service manager does, and returns its exit code.
+func (l *lab) stop() int {
+	l.t.Helper()
+	if err := l.agent.Stop(); err != nil && l.agent.ExitCode() < 0 {
+		l.t.Error(err)
+	}
+	return l.agent.ExitCode()
+}
+
+// kill ends it as nobody should.
+func (l *lab) kill() {
+	l.t.Helper()
+	l.agent.Check(l.t, l.agent.Kill())
 }
 
 // command runs a command line beside the agent.
 func (l *lab) command(args ...string) (out string, code int) {
-	cmd := l.process(args...)
+	cmd := l.agent.Command(args...)
 	text, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		l.t.Fatal(err)
@@ -137,13 +86,10 @@ func (l *lab) command(args ...string) (out string, code int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
+// until waits for what is bound to happen.
 func (l *lab) until(what string, ok func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(6 * time.Minute); !ok(); time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			l.t.Fatalf("%s: not in time\n%s", what, l.log.String())
-		}
-	}
+	l.agent.Check(l.t, l.agent.Until(l.t.Context(), what, ok))
 }
 
 func (l *lab) served(id string) string {
@@ -154,13 +100,10 @@ func (l *lab) served(id string) string {
 	return replay.Type
 }
 
+// health is the status of the agent's answer; 0 = none.
 func (l *lab) health() int {
-	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/video-worker/health/", l.port))
-	if err != nil {
-		return 0
-	}
-	resp.Body.Close()
-	return resp.StatusCode
+	status, _ := l.agent.Health(l.t.Context())
+	return status
 }
 
 // releases of core that the agent is tested against: the eldest and a recent
@@ -233,7 +176,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 				t.Errorf("the agent ended with %d", code)
 			}
 			for _, secret := range []string{"boot-secret", keySecret(t, l)} {
-				if strings.Contains(l.log.String(), secret) {
+				if strings.Contains(l.agent.Log(), secret) {
 					t.Error("a secret is in the log")
 				}
 			}
@@ -274,7 +217,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 	l.core.SetRegistration(devcore.RegistrationOff)
 	l.start()
 	l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
-	l.until("told", func() bool { return strings.Contains(l.log.String(), "SECURITY_SERVICE_ACCOUNT_REGISTRATION") })
+	l.until("told", func() bool { return strings.Contains(l.agent.Log(), "SECURITY_SERVICE_ACCOUNT_REGISTRATION") })
 	l.core.SetRegistration(devcore.RegistrationOn)
 }
 
@@ -302,26 +245,19 @@ func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 	}
 }
 
-// get asks the agent for a page, with one header.
+// get asks the agent for a page, with one header. The status is 0, and the body
+// says why, if there is no answer.
 func (l *lab) get(path, header, value string) (status int, body string) {
 	l.t.Helper()
-	req, err := http.NewRequestWithContext(l.t.Context(), http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", l.port, path), nil)
-	if err != nil {
-		l.t.Fatal(err)
-	}
+	headers := http.Header{}
 	if header != "" {
-		req.Header.Set(header, value)
+		headers.Set(header, value)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	status, body, err := l.agent.Get(l.t.Context(), path, headers)
 	if err != nil {
 		return 0, err.Error()
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		l.t.Fatal(err)
-	}
-	return resp.StatusCode, string(text)
+	return status, body
 }
 
 // TestRazorsRecordingsOnTheVolume: whatever recorded them, and under which of

@@ -50,14 +50,8 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 	} {
 		b.env[name] = value
 	}
-	t.Cleanup(b.stopAgent)
+	t.Cleanup(func() { b.stop() })
 	return b
-}
-
-func (b *bucketLab) stopAgent() {
-	if b.stop != nil {
-		b.stop()
-	}
 }
 
 // settings are what core hands out.

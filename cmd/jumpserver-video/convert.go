@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
@@ -59,7 +60,7 @@ and below; those that have their MP4 already are left out.
 VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
 
 ` + exitCodeHelp,
-		Args: usageArgs(cobra.MinimumNArgs(1)),
+		Args: named(cobra.MinimumNArgs(1), "at least one recording"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	f := cmd.Flags()
@@ -153,7 +154,7 @@ func (c *convert) sum(inputs []input, errs []error) error {
 	return all
 }
 
-// converted is what --json prints for each input (design §1).
+// converted is what --json prints for each input that was converted. Scripts depend on it.
 type converted struct {
 	Input    string   `json:"input"`
 	Output   string   `json:"output"`
@@ -213,7 +214,11 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 	if err := made.Verify(ctx); err != nil {
 		return err
 	}
-	if err := publish(temp, out, c.force); err != nil {
+	if err := os.Chmod(temp, 0o644); err != nil {
+		return err
+	}
+	// Without --force, a file that has appeared there meanwhile stays.
+	if err := durable.Publish(temp, out, c.force); err != nil {
 		return err
 	}
 	return c.report(converted{
@@ -226,41 +231,8 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 func (c *convert) options() render.Options {
 	return render.Options{
 		Tool: c.tool, FPS: int(c.config.VideoFPS), CRF: int(c.config.VideoCRF), Codec: string(c.config.VideoCodec),
-		Audio: bool(c.config.VideoAudio), Agent: "github.com/jumpserver-video/jumpserver-video/" + version,
+		Audio: bool(c.config.VideoAudio), Agent: userAgent(),
 	}
-}
-
-// publish makes the verified file durable and gives it its name. Without
-// force a file that has appeared there meanwhile is not replaced.
-func publish(temp, out string, force bool) error {
-	f, err := os.Open(temp)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("write to disk: %w", err)
-	}
-	if err := os.Chmod(temp, 0o644); err != nil {
-		return err
-	}
-	if force {
-		err = os.Rename(temp, out)
-	} else if err = os.Link(temp, out); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.ENOTSUP) {
-		err = os.Rename(temp, out) // a filesystem without hard links
-	}
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(out))
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	if err := dir.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return fmt.Errorf("write to disk: %w", err)
-	}
-	return nil
 }
 
 // cpuSeconds is the CPU time of this process and of its ended children.

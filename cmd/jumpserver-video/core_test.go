@@ -61,7 +61,7 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 	throttled.Path = regexp.MustCompile("/sessions/|/status/$")
 	remove := l.core.Fail(throttled)
 	l.start()
-	l.until("given up for a while", func() bool { return strings.Contains(l.log.String(), "core answers nobody now") })
+	l.until("given up for a while", func() bool { return strings.Contains(l.agent.Log(), "core answers nobody now") })
 	time.Sleep(5 * time.Second)
 	asked := 0
 	for _, r := range l.core.Requests() {
@@ -77,7 +77,7 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 	}
 	remove()
 	l.allReplaced(seeds)
-	if !strings.Contains(l.log.String(), "core is back") {
+	if !strings.Contains(l.agent.Log(), "core is back") {
 		t.Error("the agent has not noticed")
 	}
 	l.toldOnce(seeds)

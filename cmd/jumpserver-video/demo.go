@@ -1,3 +1,5 @@
+//go:build !nodemo
+
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -34,7 +37,8 @@ type demo struct {
 	seeds []seed
 }
 
-func (a *app) demoCommand() *cobra.Command {
+// demoCommands is the demo, which builds with the tag nodemo leave out.
+func (a *app) demoCommands() []*cobra.Command {
 	d := &demo{app: a}
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -55,7 +59,7 @@ shows what becomes of them. Nothing outside the demo's folder is touched.
 	f.StringVar(&d.dir, "dir", "demo-out", "folder of the demo; what an earlier demo left there is removed")
 	f.StringVar(&d.version, "core", "4.10.13", "version of JumpServer to imitate")
 	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "give up after this time")
-	return cmd
+	return []*cobra.Command{cmd}
 }
 
 func (d *demo) run(ctx context.Context) error {
@@ -122,17 +126,17 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	port, err := freePort(ctx)
+	at, err := loopback.Reserve(1)
 	if err != nil {
 		return nil, nil, err
 	}
 	log, err := os.Create(d.logFile())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, at.Close())
 	}
 	cmd := exec.CommandContext(ctx, self, "agent")
 	cmd.Env = append(withoutSettings(os.Environ()),
-		"NAME=demo", "CPU_TARGET=100", "CORE_HOST="+d.core.URL, "BOOTSTRAP_TOKEN=demo", "BIND_HOST=127.0.0.1", "HTTPD_PORT="+strconv.Itoa(port),
+		"NAME=demo", "CPU_TARGET=100", "CORE_HOST="+d.core.URL, "BOOTSTRAP_TOKEN=demo", "BIND_HOST="+at.Host, "HTTPD_PORT="+strconv.Itoa(at.Ports[0]),
 		"REPLAY_DIR="+filepath.Join(d.media(), "replay"), "DATA_DIR="+filepath.Join(d.dir, "data"),
 		"SETTLE_TIME=2s", "SCAN_INTERVAL=1s", "LOG_LEVEL=DEBUG", "NO_COLOR=1")
 	cmd.Stdout, cmd.Stderr = log, log
@@ -140,7 +144,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 	cmd.WaitDelay = 20 * time.Second
 	if err := cmd.Start(); err != nil {
 		log.Close()
-		return nil, nil, fmt.Errorf("start the agent: %w", err)
+		return nil, nil, errors.Join(fmt.Errorf("start the agent: %w", err), at.Close())
 	}
 	stopped := false
 	stop := func() {
@@ -151,8 +155,9 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		log.Close()
+		_ = at.Close() // the demo ends
 	}
-	return taskapi.Local("127.0.0.1", port, "", ""), stop, nil
+	return taskapi.Local(at.Host, at.Ports[0], "", ""), stop, nil
 }
 
 // watch shows the tasks' progress until all that can end has ended.

@@ -1,11 +1,11 @@
+//go:build !nodemo
+
 package main
 
 import (
 	"compress/gzip"
-	"context"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -126,16 +126,6 @@ func (o onlySession) ReadDir(name string) ([]fs.DirEntry, error) {
 	return slices.DeleteFunc(all, func(e fs.DirEntry) bool {
 		return !e.IsDir() && !strings.HasPrefix(e.Name(), o.id)
 	}), err
-}
-
-// freePort asks the system for a TCP port that nothing listens on.
-func freePort(ctx context.Context) (int, error) {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 // withoutSettings is an environment without the agent's own variables.

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"io/fs"
 	"net/http"
 	"os"
@@ -11,8 +11,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
 )
 
 // block is a marked piece of shell in the documentation:
@@ -66,7 +69,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 					continue
 				}
 				ran++
-				l.shell(file, strings.ReplaceAll(m[2], "127.0.0.1:9000", fmt.Sprintf("127.0.0.1:%d", l.port)), session, recording)
+				l.shell(file, strings.ReplaceAll(m[2], "127.0.0.1:9000", l.agent.Addr()), session, recording)
 			}
 		}
 	}
@@ -89,9 +92,95 @@ func (l *lab) shell(file, script, session string, recording []byte) {
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", script)
-	cmd.Dir, cmd.Env = dir, append(l.environ(), "SESSION="+session)
+	cmd.Dir, cmd.Env = dir, append(l.agent.Environ(), "SESSION="+session)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s: %v\n%s\n%s", file, err, script, out)
+	}
+}
+
+// TestOriginalsArePutBack runs what docs/uninstall.md says about the trash:
+// each original gets its place back unless that is taken, whatever number the
+// trash has put behind its name, and recordings do not mix.
+func TestOriginalsArePutBack(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/uninstall.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := block.FindAllStringSubmatch(string(text), -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d pieces of shell", len(blocks))
+	}
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	put := func(file, content string) {
+		t.Helper()
+		if err := errors.Join(root.MkdirAll(filepath.Dir(file), 0o750), root.WriteFile(file, []byte(content), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	trash := cleanup.Trash{Root: root.Name(), Now: func() time.Time { return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC) }}
+	retire := func(rel, want string) string {
+		t.Helper()
+		to, err := trash.Retire(rel)
+		if err != nil || to != cleanup.TrashName+"/2026-11-28/"+want {
+			t.Fatalf("%s, %v, want %s", to, err, want)
+		}
+		return to
+	}
+	const day = "2026-11-22/"
+	put(day+"twice.replay.gz", "first")
+	retire(day+"twice.replay.gz", day+"twice.replay.gz")
+	put(day+"twice.replay.gz", "second")
+	retire(day+"twice.replay.gz", day+"twice.replay.gz~2")
+
+	put(day+"again.replay.gz", "first")
+	first := retire(day+"again.replay.gz", day+"again.replay.gz")
+	put(day+"again.replay.gz", "second")
+	retire(day+"again.replay.gz", day+"again.replay.gz~2")
+	if err := errors.Join(trash.Restore(first), root.Remove(day+"again.replay.gz")); err != nil {
+		t.Fatal(err)
+	}
+
+	put(day+"parts/parts.0.part.gz", "first")
+	retire(day+"parts", day+"parts")
+	put(day+"parts/parts.0.part.gz", "second")
+	put(day+"parts/parts.1.part.gz", "second")
+	retire(day+"parts", day+"parts~2")
+
+	put(day+"taken.replay.gz", "old")
+	retire(day+"taken.replay.gz", day+"taken.replay.gz")
+	put(day+"taken.replay.gz", "new")
+
+	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", blocks[0][2])
+	cmd.Env = append(os.Environ(), "REPLAY_DIR="+root.Name(), "SESSION=twice")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	got := map[string]string{}
+	err = fs.WalkDir(root.FS(), ".", func(file string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := root.ReadFile(file)
+		got[file] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := cleanup.TrashName + "/2026-11-28/" + day
+	want := map[string]string{
+		day + "twice.replay.gz": "first", kept + "twice.replay.gz~2": "second",
+		day + "again.replay.gz":       "second",
+		day + "parts/parts.0.part.gz": "first", kept + "parts~2/parts.0.part.gz": "second", kept + "parts~2/parts.1.part.gz": "second",
+		day + "taken.replay.gz": "new", kept + "taken.replay.gz": "old",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
 	}
 }
 

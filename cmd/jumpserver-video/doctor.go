@@ -22,8 +22,9 @@ func (a *app) doctorCommand() *cobra.Command {
   jumpserver-video doctor --json                       for scripts
 
 It looks at settings, ffmpeg and its encoder, the data folder, the replay
-volume, the way to core and its clock, the registration, the replay storage
-and the agent on this host. It changes nothing and does not register.
+volume, the way to core and its clock, the registration, the replay storage,
+the agent on this host and why tasks of it failed or wait. It changes nothing
+and does not register.
 
 Exit codes: 0 no problem (there may be warnings), 1 a problem, 2 wrong usage
 or setting.`,
@@ -34,15 +35,12 @@ or setting.`,
 	return cmd
 }
 
-// errUnwell is the doctor's verdict; the findings have been printed.
-var errUnwell = errors.New("there are problems")
-
 func (a *app) examine(ctx context.Context, asJSON bool) error {
 	cfg, err := a.agentConfig()
 	if err != nil {
 		return err
 	}
-	d := &doctor.Doctor{Config: cfg, UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version}
+	d := &doctor.Doctor{Config: cfg, UserAgent: userAgent()}
 	found := d.Examine(ctx)
 	if ctx.Err() != nil {
 		return context.Canceled
@@ -54,10 +52,24 @@ func (a *app) examine(ctx context.Context, asJSON bool) error {
 	} else {
 		a.printFindings(found)
 	}
-	if !doctor.Healthy(found) {
-		return errUnwell
+	return verdict(found)
+}
+
+// verdict counts the findings that have been printed, when there is a problem
+// among them.
+func verdict(found []doctor.Finding) error {
+	if doctor.Healthy(found) {
+		return nil
 	}
-	return nil
+	count := map[doctor.Level]int{}
+	for _, f := range found {
+		count[f.Level]++
+	}
+	text := plural(count[doctor.Bad], "problem", "problems")
+	if n := count[doctor.Warn]; n > 0 {
+		text += ", " + plural(n, "warning", "warnings")
+	}
+	return errors.New(text)
 }
 
 func (a *app) printFindings(found []doctor.Finding) {

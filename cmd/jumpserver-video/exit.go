@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ const (
 	exitNoFFmpeg     = 8
 	exitVerification = 9
 	exitFiles        = 10
+	exitChanged      = 11
+	exitNotInLedger  = 12
+	exitLedger       = 13
 	exitInterrupted  = 130
 )
 
@@ -33,14 +37,31 @@ const exitCodeHelp = `Exit codes: 0 done, 1 failed (or several inputs failed for
 2 wrong usage or setting, 3 not a Guacamole recording, 4 a koko JSON recording,
 5 an asciicast, 6 empty, 7 nothing was drawn in it, 8 ffmpeg is missing,
 9 the MP4 was not proven good, 10 a file cannot be read or written,
-130 interrupted.`
+11 to 13 see verify --help, 130 interrupted.`
+
+const verifyCodeHelp = `Exit codes: 0 all are untouched, 2 wrong usage, 10 a file cannot be read,
+11 an MP4 was changed, forged or is missing, 12 an MP4 is not in the ledger,
+13 the ledger does not verify; of several 11 comes first, then 13, 12, 10.`
 
 // usageError is a mistake in the command line or in a setting.
-type usageError struct{ err error }
+type usageError struct {
+	err     error
+	command string // whose --help may help; set once the command line has been run
+}
 
-func usage(err error) error         { return &usageError{err} }
+func usage(err error) error         { return &usageError{err: err} }
 func (e *usageError) Error() string { return e.err.Error() }
 func (e *usageError) Unwrap() error { return e.err }
+
+// advisedError is an error that brings its own hint.
+type advisedError struct {
+	err  error
+	hint string
+}
+
+func advise(err error, hint string) error { return &advisedError{err, hint} }
+func (e *advisedError) Error() string     { return e.err.Error() }
+func (e *advisedError) Unwrap() error     { return e.err }
 
 // exitCode maps an error to the code that the process ends with.
 func exitCode(err error) int {
@@ -51,11 +72,14 @@ func exitCode(err error) int {
 	var verify *video.VerifyError
 	var path *fs.PathError
 	var several *severalError
+	var verified *verdictError
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.As(err, &several):
 		return several.code()
+	case errors.As(err, &verified):
+		return verified.code
 	case errors.As(err, &use):
 		return exitUsage
 	case errors.Is(err, context.Canceled):
@@ -122,10 +146,14 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// hint returns what to do about an error; empty when there is nothing to add.
 func hint(err error) string {
+	var advised *advisedError
 	var use *usageError
 	var kind *recording.KindError
 	switch {
+	case errors.As(err, &advised):
+		return advised.hint
 	case errors.As(err, &kind) && kind.Kind == recording.KindKokoJSON:
 		return "koko's text sessions play in JumpServer itself; only graphical sessions become videos"
 	case errors.As(err, &kind) && kind.Kind == recording.KindAsciicast:
@@ -137,7 +165,7 @@ func hint(err error) string {
 	case errors.Is(err, taskapi.ErrNoAgent):
 		return "systemctl status jumpserver-video tells whether it runs; --config names its settings when they are not the package's"
 	case errors.As(err, &use):
-		return "see jumpserver-video --help"
+		return "see " + cmp.Or(use.command, "jumpserver-video") + " --help"
 	}
 	return ""
 }

@@ -18,20 +18,6 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// killable runs an agent that is killed rather than stopped.
-func (l *lab) killable() (kill func()) {
-	l.t.Helper()
-	cmd := l.process("agent")
-	cmd.Stderr = &l.log
-	if err := cmd.Start(); err != nil {
-		l.t.Fatal(err)
-	}
-	return sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-}
-
 // slow is a network that takes its time for what is sent, so that there is a
 // middle of everything.
 type slow struct{ http.RoundTripper }
@@ -56,15 +42,13 @@ func (s *slowBody) Read(p []byte) (int, error) {
 func TestKilledWhileUploading(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	kill := l.killable()
-	t.Cleanup(func() { kill() })
-	l.until("healthy", func() bool { return l.health() == http.StatusOK })
+	l.startHealthy()
 
 	transport := &http.Transport{DisableKeepAlives: true}
 	lions := map[liontest.Era]*liontest.Lion{}
 	for _, era := range []liontest.Era{liontest.Signed, liontest.Parts} {
 		lion, err := liontest.Start(t.Context(), era, liontest.Options{
-			Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: era.String(),
+			Core: l.core.URL, Worker: l.agent.URL(), Token: "boot-secret", Name: era.String(),
 			Dir: filepath.Join(l.dir, era.String()), Transport: slow{transport},
 		})
 		if err != nil {
@@ -116,9 +100,9 @@ func TestKilledWhileUploading(t *testing.T) {
 		select {
 		case <-over.Done():
 		case <-time.After(time.Duration(100+rand.IntN(900)) * time.Millisecond):
-			kill()
+			l.kill()
 			kills++
-			kill = l.killable()
+			l.start()
 		}
 	}
 	t.Logf("%d kills, %d recordings taken, %d refused", kills, taken, refused)
@@ -130,7 +114,7 @@ func TestKilledWhileUploading(t *testing.T) {
 	}
 	spool := &upload.Spool{Dir: filepath.Join(l.dir, "data", "spool")}
 	l.until("all uploads done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
-	kill()
+	l.kill()
 	l.left(spool.Dir)
 }
 
@@ -178,7 +162,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 			l.startHealthy()
 			transport := &http.Transport{DisableKeepAlives: true}
 			lion, err := liontest.Start(t.Context(), era, liontest.Options{
-				Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: "lossy",
+				Core: l.core.URL, Worker: l.agent.URL(), Token: "boot-secret", Name: "lossy",
 				Dir: filepath.Join(l.dir, "lion"), Transport: lost{transport, end},
 			})
 			if err != nil {

@@ -38,14 +38,14 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 		l.recorded(lion, id, from)
 	}
 	l.ended(lion, before)
-	logins := strings.Count(l.log.String(), "a component has logged in")
+	logins := strings.Count(l.agent.Log(), "a component has logged in")
 	l.stop()
 	if out, err := lion.End(t.Context(), meanwhile, sessionDay); err != nil || out.Refused == nil {
 		t.Fatalf("%+v %v", out, err)
 	}
 	l.start()
 	l.until("healthy again", func() bool { return l.health() == http.StatusOK })
-	l.until("logged in again", func() bool { return strings.Count(l.log.String(), "a component has logged in") > logins })
+	l.until("logged in again", func() bool { return strings.Count(l.agent.Log(), "a component has logged in") > logins })
 	l.ended(lion, after)
 	for _, id := range []string{before, meanwhile, after} {
 		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
@@ -185,7 +185,7 @@ func TestRazorHandsOver(t *testing.T) {
 	if err != nil || out.Refused == nil || !strings.Contains(out.Refused.Error(), "415") || !strings.Contains(out.Refused.Error(), "image/png") {
 		t.Fatalf("%+v %v", out, err)
 	}
-	if said := l.log.String(); !strings.Contains(said, "from Razor") || !strings.Contains(said, "image/png") {
+	if said := l.agent.Log(); !strings.Contains(said, "from Razor") || !strings.Contains(said, "image/png") {
 		t.Error("nothing of it is in the log")
 	}
 	// What it could not hand over and is a dump is found in its storage.
@@ -226,7 +226,7 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	l.env["CORE_HOST"] = front.URL
 	l.start()
 	l.until("the certificate refused", func() bool {
-		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.log.String(), "IGNORE_VERIFY_CERTS")
+		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.agent.Log(), "IGNORE_VERIFY_CERTS")
 	})
 	l.stop()
 	l.env["IGNORE_VERIFY_CERTS"] = "true"

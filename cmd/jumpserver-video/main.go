@@ -18,14 +18,21 @@ var (
 	date    = "unknown"
 )
 
-func main() {
+// userAgent is what core, storages and MP4s are told of who made the request
+// or the video.
+func userAgent() string { return "jumpserver-video/" + version }
+
+func main() { newApp(os.Stdout, os.Stderr).main() }
+
+// main runs the command line of the process, and ends the process.
+func (a *app) main() {
 	// Memory goes to a few large pictures that live long: collecting more
 	// often costs little and keeps the heap near what is in use.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
 	ctx, stop := untilSignal()
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := a.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

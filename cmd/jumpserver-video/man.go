@@ -14,7 +14,7 @@ func (a *app) manCommand() *cobra.Command {
 		Use:    "man FOLDER",
 		Short:  "Write the manual pages to a folder",
 		Hidden: true,
-		Args:   usageArgs(cobra.ExactArgs(1)),
+		Args:   named(cobra.ExactArgs(1), "one folder"),
 		RunE: func(c *cobra.Command, args []string) error {
 			header := &doc.GenManHeader{Section: "1", Source: "jumpserver-video " + version, Manual: "jumpserver-video"}
 			// Not the time of the build: pages are the same whenever they are made.

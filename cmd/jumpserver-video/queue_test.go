@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
 // put plants a small recording of a session that has ended.
@@ -33,11 +34,12 @@ func (l *lab) put(id string) {
 func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
-	port, err := freePort(t.Context())
+	at, err := loopback.Reserve(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.env["QUEUE_URL"] = fmt.Sprintf("nats://127.0.0.1:%d", port)
+	t.Cleanup(func() { at.Close() })
+	l.env["QUEUE_URL"] = "nats://" + at.HostPort(0)
 	l.start()
 	l.until("online", func() bool { c := l.core.Components(); return len(c) == 1 && c[0].Online })
 	l.until("told", func() bool {
@@ -47,7 +49,7 @@ func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 	const id = "eeeeeeee-1111-4111-8111-111111111111"
 	l.put(id)
 
-	nats, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
+	nats, err := server.NewServer(&server.Options{Host: at.Host, Port: at.Ports[0], NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +75,7 @@ func TestTheQueueIsDeletedWhileTheAgentRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.put(after)
-	l.until("ended", func() bool { return strings.Contains(l.log.String(), "the queue was removed") })
+	l.until("ended", func() bool { return strings.Contains(l.agent.Log(), "the queue was removed") })
 	if code := l.stop(); code != exitFailure {
 		t.Errorf("the agent ended with %d", code)
 	}

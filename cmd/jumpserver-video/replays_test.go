@@ -107,7 +107,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 			if code := b.stop(); code != 0 {
 				t.Errorf("the agent ended with %d", code)
 			}
-			if strings.Contains(b.log.String(), server.Secret) {
+			if strings.Contains(b.agent.Log(), server.Secret) {
 				t.Error("the storage's secret is in the log")
 			}
 		})
@@ -215,11 +215,11 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	b.send(lion, first)
 	b.until("on the volume", func() bool { return b.served(first) == "mp4" && b.marked(first) })
 	b.set(b.settings())
-	b.until("told", func() bool { return strings.Contains(b.log.String(), "MP4s go to the replay storage") })
+	b.until("told", func() bool { return strings.Contains(b.agent.Log(), "MP4s go to the replay storage") })
 	b.send(lion, second)
 	b.published("into the bucket", second, sessionDay)
 	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
-	b.until("told", func() bool { return strings.Count(b.log.String(), "MP4s go to core's own storage") == 2 })
+	b.until("told", func() bool { return strings.Count(b.agent.Log(), "MP4s go to core's own storage") == 2 })
 	b.send(lion, third)
 	b.until("on the volume again", func() bool { return b.served(third) == "mp4" && b.marked(third) })
 	for id, in := range map[string]bool{first: false, second: true, third: false} {

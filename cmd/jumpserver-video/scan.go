@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -107,10 +108,17 @@ func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
 	settle := time.Duration(cfg.SettleTime)
 	if cfg.ReplayDir != "" {
 		s := &surveyed{Storage: cfg.ReplayDir, Days: []surveyedDay{}}
-		look(s, watcher.Survey(ctx, cfg.ReplayDir, since, settle, s.visit))
+		err := watcher.Survey(ctx, cfg.ReplayDir, since, settle, s.visit)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = advise(err, "REPLAY_DIR names core's replay folder as mounted on this host; jumpserver-video doctor checks it")
+		}
+		look(s, err)
 	}
 	remote, err := a.remoteStorage(ctx, cfg)
-	if err != nil {
+	switch {
+	case errors.Is(err, coreapi.ErrNoKey) && failed == nil:
+		fmt.Fprintln(a.err, "object storage is not looked at: the agent has not registered with core yet")
+	case err != nil && !errors.Is(err, coreapi.ErrNoKey):
 		failed = errors.Join(failed, err)
 	}
 	if remote != nil {
@@ -126,6 +134,8 @@ func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
 		}
 		return errors.Join(a.printJSON(all), failed)
 	}
+	// Of a place that could not be looked at the error says all there is to say.
+	all = slices.DeleteFunc(all, func(s *surveyed) bool { return s.Error != "" && len(s.Days) == 0 })
 	for i, s := range all {
 		if i > 0 {
 			fmt.Fprintln(a.out)
@@ -138,17 +148,14 @@ func (a *app) scan(ctx context.Context, since string, asJSON bool) error {
 }
 
 // remoteStorage opens the object storage that core is set to for this
-// component; nil when there is none, or when core does not know us yet.
+// component; nil when there is none. It returns [coreapi.ErrNoKey] when core
+// does not know us yet.
 func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Storage, error) {
 	key, err := coreapi.KeyFile{Dir: cfg.Dir("keys")}.Load()
-	if errors.Is(err, coreapi.ErrNoKey) {
-		fmt.Fprintln(a.err, "object storage is not looked at: the agent has not registered with core yet")
-		return nil, nil
-	}
 	if err != nil {
 		return nil, err
 	}
-	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: "github.com/jumpserver-video/jumpserver-video/" + version})
+	core, err := coreapi.New(coreapi.Options{BaseURL: cfg.CoreURL(), Insecure: bool(cfg.IgnoreVerifyCerts), UserAgent: userAgent()})
 	if err != nil {
 		return nil, err
 	}

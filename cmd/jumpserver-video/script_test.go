@@ -22,20 +22,24 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
-	if d, err := time.ParseDuration(os.Getenv("TEST_REFRESH")); err == nil {
-		refresh = d
-	}
-	if d, err := time.ParseDuration(os.Getenv("TEST_BEAT")); err == nil {
-		beat = d
-	}
-	if d, err := time.ParseDuration(os.Getenv("TEST_EXPIRE")); err == nil {
-		expireEvery = d
+	testscript.Main(m, map[string]func(){"jumpserver-video": func() { testApp().main() }})
+}
+
+// testApp is the program with what tests change of it by the environment.
+func testApp() *app {
+	a := newApp(os.Stdout, os.Stderr)
+	a.installed = cmp.Or(os.Getenv("INSTALLED"), "/nonexistent/config.txt") // not what this machine has installed
+	for name, d := range map[string]*time.Duration{
+		"TEST_REFRESH": &a.options.refresh, "TEST_BEAT": &a.options.beat, "TEST_EXPIRE": &a.options.expireEvery,
+	} {
+		if changed, err := time.ParseDuration(os.Getenv(name)); err == nil {
+			*d = changed
+		}
 	}
 	if n, err := strconv.ParseInt(os.Getenv("TEST_UPLOAD_RESERVE"), 10, 64); err == nil {
-		uploadReserve = n
+		a.options.uploadReserve = n
 	}
-	testscript.Main(m, map[string]func(){"jumpserver-video": main})
+	return a
 }
 
 // TestScripts runs the command lines in testdata/script.
@@ -115,6 +119,9 @@ func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	})
 	end(log, 9e6, failed)
 	end("6a057951-db28-48c5-8c4b-78c8cb39be1a", 8e6, failed)
+	end("7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", 8e6, func(t *queue.Task) {
+		t.State, t.Reason, t.Error, t.Attempt, t.Next = queue.StateRetrying, task.ClassDiskFull, "no space left on device", 3, time.Now().Add(time.Hour)
+	})
 	end("aec03eff-9413-4017-b690-a75929062ab6", 31e6, func(t *queue.Task) {
 		t.State = queue.StateDone
 		t.Data, err = json.Marshal(task.Journal{RenderSeconds: 41, Video: &task.VideoFacts{Size: 3e6, Frames: 2210, DurationMS: 273000}})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
@@ -29,7 +30,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	seeds := planted(t, l)
 	l.core.Fail(devcore.Fault{Method: http.MethodPost, Times: 3, Status: 500})
 	l.start()
-	agent := l.agents()
+	l.until("an answer", func() bool { return l.health() != 0 })
 	for _, s := range seeds {
 		l.until(s.what, func() bool {
 			l.leaks(secrets)
@@ -44,7 +45,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	l.until("trouble with the bucket", func() bool { return strings.Contains(l.log.String(), "127.0.0.1:1") })
+	l.until("trouble with the bucket", func() bool { return strings.Contains(l.agent.Log(), "127.0.0.1:1") })
 
 	key, err := os.ReadFile(filepath.Join(l.dir, "data", "keys", ".access_key"))
 	if err != nil {
@@ -54,7 +55,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 		secrets["the access key"] = plain
 	}
 	bearer := "Bearer " + secrets["STATUS_TOKEN"]
-	shown := map[string]string{"log": l.log.String()}
+	shown := map[string]string{"log": l.agent.Log()}
 	for _, path := range []string{"/video-worker/health/", "/video-worker/", taskapi.Prefix + "/tasks", taskapi.Prefix + "/tasks/" + seeds[0].id, taskapi.Prefix + "/tasks/" + seeds[0].id + "/log", metrics.Path} {
 		status, body := l.get(path, "Authorization", bearer)
 		if status == 0 || status == http.StatusUnauthorized || body == "" {
@@ -79,7 +80,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 			}
 		}
 	}
-	limits, err := os.ReadFile(filepath.Join("/proc", agent, "limits"))
+	limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", l.agent.PID()))
 	if err != nil || !strings.Contains(string(limits), "Max core file size        0                    0 ") {
 		t.Errorf("the agent may dump core: %v\n%s", err, limits)
 	}
@@ -100,21 +101,6 @@ func (l *lab) leaks(secrets map[string]string) {
 			}
 		}
 	})
-}
-
-// agents waits for the agent and answers its process.
-func (l *lab) agents() (agent string) {
-	l.t.Helper()
-	l.until("the agent's process", func() bool {
-		each(func(pid string, args []byte) {
-			env, _ := os.ReadFile(filepath.Join("/proc", pid, "environ"))
-			if bytes.HasSuffix(args, []byte("\x00agent\x00")) && bytes.Contains(env, []byte("DATA_DIR="+l.env["DATA_DIR"]+"\x00")) {
-				agent = pid
-			}
-		})
-		return agent != "" && l.health() != 0
-	})
-	return agent
 }
 
 // each visits all processes.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/systemd"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -24,28 +25,29 @@ const stillFor = 20 * time.Second
 // newService is the agent as systemd sees it. It is ready when it serves: a
 // core that is down, or a volume that is not there yet, must not keep the
 // host from starting, and the agent waits for them by itself.
-func newService(cfg config.Config, shown *site, serving <-chan struct{}) *systemd.Service {
+func (a *agent) newService() *systemd.Service {
 	return &systemd.Service{
-		Ready: serving, Log: shown.log,
-		Status: func() string { return statusLine(shown) },
+		Ready: a.serving, Log: a.log,
+		Status: func() string { return statusLine(a.view) },
 		Check: systemd.All(
-			systemd.Moving("governor", stillFor, shown.governor.Turned),
+			systemd.Moving("governor", stillFor, a.governor.Turned),
 			func(ctx context.Context) error {
-				if _, err := shown.tasks.List(ctx); !errors.Is(err, queue.ErrUnreached) { // a restart would not bring it
+				if _, err := a.tasks.List(ctx); !errors.Is(err, queue.ErrUnreached) { // a restart would not bring it
 					return err
 				}
 				return nil
 			},
-			func(ctx context.Context) error { return answers(ctx, cfg) },
+			func(ctx context.Context) error { return pingSelf(ctx, a.cfg) },
 		),
 	}
 }
 
-// answers asks the agent's own server for anything. Not for its health: that
-// looks at the data folder, which may be on a disk that hangs. What the
-// status line asks of the parts passes through their locks; where that hangs,
-// the watchdog is not fed either.
-func answers(ctx context.Context, cfg config.Config) error {
+// pingSelf sends a request to the agent's own HTTP server. It leaves the health
+// endpoint alone, which reads the data folder and can block on a disk that
+// hangs. What the status line asks of the parts passes through their locks;
+// where that hangs, the watchdog is not fed either. A spool that hangs holds it
+// up for some seconds, once.
+func pingSelf(ctx context.Context, cfg config.Config) error {
 	host := cfg.BindHost
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
@@ -70,11 +72,34 @@ func answers(ctx context.Context, cfg config.Config) error {
 	return resp.Body.Close()
 }
 
-// statusLine says in one line what the agent is doing.
-func statusLine(s *site) string {
-	tasks, err := s.tasks.List(context.Background())
-	if err != nil {
+// statusLine says in one line what the agent is doing, and what is wrong.
+func statusLine(v *agentView) string {
+	line := v.doing()
+	if g := v.governor.Status(); !g.Inside {
+		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
+	}
+	conditions := v.conditions()
+	if core := conditions.Of(health.Core); !core.OK {
+		line = "waiting for core: " + cmp.Or(core.Detail, "not registered yet") + "; " + line
+	} else if core.Detail != "" {
+		line += "; core: " + core.Detail
+	}
+	for _, c := range conditions.Failing() {
+		if c.Part != health.Core {
+			line += "; " + c.String()
+		}
+	}
+	return line
+}
+
+// doing counts the tasks by what is done about them.
+func (v *agentView) doing() string {
+	tasks, err := v.tasks.List(context.Background())
+	switch {
+	case errors.Is(err, queue.ErrClosed):
 		return "Stopping"
+	case err != nil:
+		return "waiting for the queue"
 	}
 	count := map[queue.State]int{}
 	for _, t := range tasks {
@@ -89,28 +114,11 @@ func statusLine(s *site) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))
 		}
 	}
-	if n := len(s.settling()) + count[queue.StateSettling]; n > 0 {
+	if n := len(v.settling()) + count[queue.StateSettling]; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d settling", n))
 	}
 	if len(parts) == 0 {
-		parts = append(parts, "waiting for recordings")
+		return "waiting for recordings"
 	}
-	line := strings.Join(parts, ", ")
-	if g := s.governor.Status(); !g.Inside {
-		line += fmt.Sprintf("; outside of WORK_HOURS=%s: %s", g.Hours, g.Outside)
-	}
-	if core := s.core.State(); !core.Registered {
-		line = "waiting for core: " + cmp.Or(core.LastError, "not registered yet") + "; " + line
-	} else if core.LastError != "" {
-		line += "; core: " + core.LastError
-	}
-	if s.volume != nil {
-		if volume := s.volume.Status(); !volume.Available && volume.Reason != "" {
-			line += "; replay volume: " + volume.Reason
-		}
-	}
-	if reason := s.stored.trouble(); reason != "" {
-		line += "; replay storage: " + reason
-	}
-	return line
+	return strings.Join(parts, ", ")
 }

@@ -11,11 +11,11 @@ import (
 // unit's TimeoutStopSec is longer.
 const stopWithin = 30 * time.Second
 
-// ended waits for the agent's parts, and once ctx has ended only so long: a
+// waitStopped waits for the agent's parts, and once ctx has ended only so long: a
 // read of a volume that hangs cannot be interrupted, and must not keep the
 // agent from stopping. What is left behind ends with the process; its task
 // goes on at the next start.
-func ended(ctx context.Context, wait func() error, within time.Duration, log *slog.Logger) error {
+func waitStopped(ctx context.Context, wait func() error, within time.Duration, log *slog.Logger) error {
 	done := make(chan error, 1)
 	go func() { done <- wait() }()
 	select {

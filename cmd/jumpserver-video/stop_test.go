@@ -36,7 +36,7 @@ func TestStoppingDoesNotWaitForAVolumeThatHangs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := make(chan error, 1)
-			go func() { result <- ended(tc.ctx, tc.wait, 50*time.Millisecond, log) }()
+			go func() { result <- waitStopped(tc.ctx, tc.wait, 50*time.Millisecond, log) }()
 			select {
 			case err := <-result:
 				if !errors.Is(err, tc.want) || tc.want == nil && err != nil {

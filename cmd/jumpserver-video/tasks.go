@@ -44,7 +44,7 @@ func (a *app) tasksCommand() *cobra.Command {
 	complete(list, "state", func(context.Context) []string { return stateNames() })
 
 	show := &cobra.Command{
-		Use: "show SESSION", Short: "One task with its log", Args: usageArgs(cobra.ExactArgs(1)), ValidArgsFunction: a.completeSessions,
+		Use: "show SESSION", Short: "One task with its log", Args: named(cobra.ExactArgs(1), "one session"), ValidArgsFunction: a.completeSessions,
 		Long: `One task with its log.
 
   jumpserver-video tasks show 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70
@@ -66,7 +66,12 @@ func (a *app) tasksCommand() *cobra.Command {
 	}
 	retry.Flags().StringVar(&reason, "reason", "", "all that failed for this reason")
 	retry.Flags().BoolVarP(&dryRun, "dry-run", "n", false, "only tell which tasks would be tried again")
-	complete(retry, "reason", a.reasons)
+	complete(retry, "reason", func(ctx context.Context) (words []string) {
+		for _, class := range a.reasons(ctx) {
+			words = append(words, class+"\t"+task.ReasonOf(task.Class(class)).Title)
+		}
+		return words
+	})
 	list.AddCommand(show, retry)
 	return list
 }
@@ -127,11 +132,29 @@ func detail(v task.View) string {
 	if v.Reason == "" {
 		return ""
 	}
-	text := shorten(string(v.Reason)+": "+v.Error, 100)
+	text := shorten(reasonText(v.Reason)+"; "+v.Error, 100)
 	if v.Next != nil {
 		text += fmt.Sprintf(" (attempt %d, next %s)", v.Attempt, v.Next.Local().Format(time.TimeOnly))
 	}
 	return text
+}
+
+// reasonText is a reason by the name that --reason takes, and in words.
+func reasonText(class task.Class) string {
+	return fmt.Sprintf("%s: %s", class, task.ReasonOf(class).Title)
+}
+
+// retriedText says whether a task is tried again without help; empty while it
+// waits for its turn or is in progress.
+func retriedText(state queue.State) string {
+	switch state {
+	case queue.StateRetrying, queue.StateSettling:
+		return "without help"
+	case queue.StateFailed, queue.StateSkipped:
+		return "not without help"
+	default:
+		return ""
+	}
 }
 
 func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
@@ -156,7 +179,13 @@ func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
 		fmt.Fprintf(w, "speed\t%.1f× real time\n", v.Speed)
 	}
 	if v.Reason != "" {
-		fmt.Fprintf(w, "reason\t%s: %s\n", v.Reason, v.Error)
+		fmt.Fprintf(w, "reason\t%s\nerror\t%s\n", reasonText(v.Reason), v.Error)
+		if hint := task.ReasonOf(v.Reason).Hint; hint != "" {
+			fmt.Fprintf(w, "hint\t%s\n", hint)
+		}
+	}
+	if retried := retriedText(v.State); retried != "" {
+		fmt.Fprintf(w, "retried\t%s\n", retried)
 	}
 	if v.Attempt > 0 {
 		fmt.Fprintf(w, "attempts\t%d\n", v.Attempt)

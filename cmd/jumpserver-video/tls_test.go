@@ -8,7 +8,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"fmt"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -64,7 +63,7 @@ func TestTheAgentSpeaksHTTPS(t *testing.T) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "video.example.test"}}
 	client := &http.Client{Transport: transport}
 	defer client.CloseIdleConnections()
-	url := fmt.Sprintf("https://127.0.0.1:%d", l.port)
+	url := "https://" + l.agent.Addr()
 	l.until("healthy", func() bool {
 		resp, err := client.Get(url + "/video-worker/health/")
 		if err != nil {

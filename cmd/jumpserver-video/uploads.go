@@ -4,173 +4,56 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
-	"github.com/jumpserver-video/jumpserver-video/transcode"
-	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// uploadReserve is how many bytes of disk uploads leave free. Tests change it.
-var uploadReserve int64 = 1 << 30
+// uploadKeep is how long uploads are kept that are never completed.
+const uploadKeep = 24 * time.Hour
 
-// expireEvery is the time between two looks for old uploads. Tests shorten it.
-var expireEvery = time.Hour
-
-const (
-	uploadKeep     = 24 * time.Hour // of uploads that are never completed
-	uploadInterval = 5 * time.Second
-)
-
-// uploads takes recordings over HTTP and hands them to the pool.
-type uploads struct {
-	spool   *upload.Spool
-	server  *upload.Server
-	pool    *transcode.Pool
-	log     *slog.Logger
-	wake    chan struct{}
-	ffmpeg  string // its path
-	started time.Time
-	asking  chan struct{} // holds one while the spool's disk is asked for its space
+// newSpool is where uploads are kept.
+func (a *agent) newSpool() (*upload.Spool, error) {
+	s := &upload.Spool{
+		Dir: a.cfg.Spool(), Reserve: a.opt.uploadReserve, Keep: uploadKeep, KeepOld: a.cfg.OriginalsKeep.Duration(),
+		DropStored: a.cfg.Originals == cleanup.PolicyDelete,
+	}
+	if a.cfg.Originals == cleanup.PolicyKeep {
+		s.KeepOld = -1
+	}
+	if a.cfg.SpoolDir == "" {
+		return s, nil
+	}
+	var err error
+	s.Agent, err = upload.AgentID(a.cfg.DataDir)
+	return s, err
 }
 
-// trouble lists what on this machine makes uploads impossible.
-func (u *uploads) trouble() []string {
-	var reasons []string
-	if err := u.room(); err != nil {
-		reasons = append(reasons, err.Error())
-	}
-	if _, err := exec.LookPath(u.ffmpeg); err != nil {
-		reasons = append(reasons, "ffmpeg is not there any more: "+u.ffmpeg)
-	}
-	return reasons
+// newIntake is what hands over to the pool what is complete in the spool.
+func (a *agent) newIntake(spool *upload.Spool) (*upload.Intake, error) {
+	return upload.NewIntake(upload.IntakeOptions{
+		Spool: spool, Present: a.pool.Spooled, Hand: a.pool.Upload, Expire: a.opt.expireEvery, Log: a.log,
+	})
 }
 
-// patience is how long the spool's disk is waited for. Tests shorten it.
-var patience = 5 * time.Second
-
-// room tells whether there is room for uploads. The spool may be on a network,
-// and hang; whoever asks is not to hang with it.
-func (u *uploads) room() error {
-	hangs := fmt.Errorf("the spool of uploads does not answer: %s", u.spool.Dir)
-	timeout := time.After(patience)
-	select {
-	case u.asking <- struct{}{}:
-	case <-timeout:
-		return hangs
+// newUploads is what takes uploads into the spool.
+func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.Server, error) {
+	if a.cfg.SecretKey == "" {
+		a.log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
 	}
-	answer := make(chan error, 1)
-	go func() {
-		answer <- u.spool.Room(0)
-		<-u.asking
-	}()
-	select {
-	case err := <-answer:
-		return err
-	case <-timeout:
-		return hangs
-	}
-}
-
-// newUploads makes the pool take uploads, too.
-func newUploads(cfg config.Config, core *coreapi.Client, component *coreapi.Component, pool *transcode.Pool, stored *replays, log *slog.Logger) (*uploads, error) {
-	if cfg.SecretKey == "" {
-		log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
-	}
-	auth, err := upload.NewAuth(checkAt(core), string(cfg.SecretKey))
+	auth, err := upload.NewAuth(checkAt(core), string(a.cfg.SecretKey))
 	if err != nil {
 		return nil, err
 	}
-	auth.MaxSkew = time.Duration(cfg.UploadSkew)
-	u := &uploads{
-		spool: &upload.Spool{Dir: cfg.Spool(), Reserve: uploadReserve, Keep: uploadKeep, KeepOld: cfg.OriginalsKeep.Duration()},
-		pool:  pool, log: log, wake: make(chan struct{}, 1), asking: make(chan struct{}, 1), started: time.Now(),
-	}
-	if cfg.SpoolDir != "" {
-		if u.spool.Agent, err = agentID(cfg.DataDir); err != nil {
-			return nil, err
-		}
-	} else if err := u.tidy(); err != nil {
-		return nil, err
-	}
-	u.server = &upload.Server{
-		Spool: u.spool, Auth: auth, Log: log, Admit: admitAt(core),
-		Accepted: func(upload.Task) {
-			select {
-			case u.wake <- struct{}{}:
-			default:
-			}
-		},
-		Ready: func() error {
-			if !component.State().Registered {
-				return errors.New("not registered with core")
-			}
-			if err := pool.Queue.Trouble(); err != nil {
-				return err
-			}
-			if err := stored.takes(); err != nil {
-				return err
-			}
-			if reasons := u.trouble(); len(reasons) > 0 {
-				return errors.New(strings.Join(reasons, "; "))
-			}
-			return nil
-		},
-	}
-	u.ffmpeg = pool.Render.Tool.Path
-	pool.SpoolDir = u.spool.Dir
-	if cfg.Originals == cleanup.PolicyKeep {
-		u.spool.KeepOld = -1
-	}
-	pool.Uploaded = func(id string, stored bool) {
-		end := u.spool.Finish
-		if stored && cfg.Originals == cleanup.PolicyDelete {
-			end = u.spool.Remove
-		}
-		if err := end(id); err != nil && !errors.Is(err, upload.ErrNoTask) {
-			log.Warn("an upload stays in the spool", "upload", id, "error", err)
-		}
-	}
-	return u, nil
+	auth.MaxSkew = time.Duration(a.cfg.UploadSkew)
+	return &upload.Server{Spool: spool, Auth: auth, Accepted: a.intake.Accepted, Ready: a.takesUploads, Admit: admitAt(core), Log: a.log}, nil
 }
 
-// agentID names this agent for as long as it has its DATA_DIR, which is locked:
-// no two have one name at a time.
-func agentID(dir string) (string, error) {
-	file := filepath.Join(dir, "agent-id")
-	if data, err := os.ReadFile(file); err == nil && uuid.Validate(strings.TrimSpace(string(data))) == nil {
-		return strings.TrimSpace(string(data)), nil
-	}
-	id := uuid.NewString()
-	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("data folder: %w", err)
-	}
-	return id, nil
-}
-
-// tidy makes the spool's folder, and drops from it what this agent had begun
-// before it started.
-func (u *uploads) tidy() error {
-	if err := os.MkdirAll(u.spool.Dir, 0o700); err != nil {
-		return fmt.Errorf("spool of uploads: %w", err)
-	}
-	if n, err := u.spool.Recover(u.started); err != nil {
-		u.log.Error("the spool of uploads cannot be tidied", "error", err)
-	} else if n > 0 {
-		u.log.Info("dropped uploads that broke off when the agent stopped", "count", n)
-	}
-	return nil
-}
+// takesUploads returns why uploads cannot be taken now.
+func (a *agent) takesUploads() error { return a.health.Conditions().Err(health.Uploads) }
 
 // checkAt asks core whose signature it is.
 func checkAt(core *coreapi.Client) upload.Check {
@@ -201,60 +84,5 @@ func admitAt(core *coreapi.Client) upload.Admit {
 			return fmt.Errorf("%w: the component is %q, the protocol %q", upload.ErrNoPicture, session.Terminal.Type, session.Protocol)
 		}
 		return nil
-	}
-}
-
-// run queues what is complete in the spool, also what was when the agent
-// stopped, and drops what is old.
-func (u *uploads) run(ctx context.Context) error {
-	expired := time.Time{}
-	if u.spool.Agent != "" { // on a network, perhaps: the agent's start does not wait for it
-		for {
-			err := u.tidy()
-			if err == nil {
-				break
-			}
-			u.log.Error("SPOOL_DIR cannot be used; uploads are refused until it can", "error", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(uploadInterval):
-			}
-		}
-	}
-	for {
-		tasks, err := u.spool.Complete()
-		if err != nil {
-			u.log.Error("the spool of uploads cannot be read", "error", err)
-		} else {
-			paths := make([]string, len(tasks))
-			for i, t := range tasks {
-				paths[i] = t.Path
-			}
-			u.pool.Spooled(paths)
-		}
-		for _, t := range tasks {
-			switch err := u.pool.Upload(ctx, t.Session, t.Path); {
-			case err == nil, ctx.Err() != nil:
-			case errors.Is(err, watcher.ErrInWork):
-				u.log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)
-			default:
-				u.log.Warn("an upload waits in the spool", "session", t.Session, "upload", t.ID, "error", err)
-			}
-		}
-		if time.Since(expired) > expireEvery {
-			expired = time.Now()
-			if n, err := u.spool.Expire(expired); err != nil {
-				u.log.Warn("old uploads could not be dropped", "error", err)
-			} else if n > 0 {
-				u.log.Info("dropped old uploads", "count", n)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-u.wake:
-		case <-time.After(uploadInterval):
-		}
 	}
 }

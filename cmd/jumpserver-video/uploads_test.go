@@ -38,7 +38,7 @@ func (l *lab) marked(id string) bool {
 func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontest.Lion {
 	l.t.Helper()
 	opt := liontest.Options{
-		Core: l.core.URL, Worker: fmt.Sprintf("http://127.0.0.1:%d", l.port), Token: "boot-secret", Name: era.String(),
+		Core: l.core.URL, Worker: l.agent.URL(), Token: "boot-secret", Name: era.String(),
 		Dir: filepath.Join(l.dir, "lion", era.String()),
 	}
 	for _, f := range change {
@@ -66,7 +66,7 @@ func (l *lab) ended(lion *liontest.Lion, id string) {
 	l.t.Helper()
 	out, err := lion.End(l.t.Context(), id, sessionDay)
 	if err != nil || out.Task == "" {
-		l.t.Fatalf("%+v %v\n%s", out, err, l.log.String())
+		l.t.Fatalf("%+v %v\n%s", out, err, l.agent.Log())
 	}
 }
 
@@ -204,7 +204,7 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	// The watcher finds on the volume what was uploaded, and leaves it there;
 	// core is not told a second time.
 	l.until("all found on the volume, and left there", func() bool {
-		return strings.Count(l.log.String(), "failed; the original stays") == 6
+		return strings.Count(l.agent.Log(), "failed; the original stays") == 6
 	})
 	want := []string{"replay_convert_start", "replay_upload_start", "replay_upload_success", "replay_convert_failure"}
 	for _, id := range []string{flat, parts, raw} {

@@ -45,7 +45,7 @@ func TestCredentials(t *testing.T) {
 		return func(r *http.Request) { r.Header.Set("Authorization", value) }
 	}
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		sign := func(id, secret string) func(*http.Request) {
 			return func(r *http.Request) { Sign(r, id, secret, vectorDate) }
 		}
@@ -98,7 +98,7 @@ func TestCredentials(t *testing.T) {
 
 // Item 2.
 func TestSignatureCoversMethodPathAndQuery(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	list := "/api/v1/terminal/sessions/?limit=10&offset=0"
 	signed := func(parts, algorithm string) func(*http.Request) {
 		return func(r *http.Request) {
@@ -160,7 +160,7 @@ func TestDateIsNotComparedUnlessStrict(t *testing.T) {
 		{"strict and ahead", time.Minute, 2 * time.Minute, 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSite(t, "4.10.13", func(o *Options) { o.MaxSkew = tt.skew })
+			s := newTestCore(t, "4.10.13", func(o *Options) { o.MaxSkew = tt.skew })
 			r := s.request("GET", profilePath, nil)
 			Sign(r, s.key.id, s.key.secret, s.clock.Now().Add(tt.date).UTC().Format(time.RFC1123))
 			if a := s.do(r); a.status != tt.want {
@@ -168,7 +168,7 @@ func TestDateIsNotComparedUnlessStrict(t *testing.T) {
 			}
 		})
 	}
-	s := newSite(t, "3.10.9")
+	s := newTestCore(t, "3.10.9")
 	for _, algorithm := range []string{"hmac-sha1", "hmac-sha256", "hmac-sha512", "HMAC-SHA512"} {
 		r := s.request("GET", profilePath, nil)
 		r.Header.Set("Date", "any words")
@@ -188,7 +188,7 @@ func TestDateIsNotComparedUnlessStrict(t *testing.T) {
 func TestKeysAndUsersAreSwitchedOffAtRunTime(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			everything := func(want int) {
 				t.Helper()
 				for _, path := range []string{profilePath, sessionPath, "/api/v1/terminal/sessions/", "/api/v1/terminal/terminals/config/"} {
@@ -222,7 +222,7 @@ func TestKeysAndUsersAreSwitchedOffAtRunTime(t *testing.T) {
 }
 
 func TestKeysCanBeBoundToAddresses(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	for name, tt := range map[string]struct {
 		group []string
 		want  int
@@ -245,7 +245,7 @@ func TestKeysCanBeBoundToAddresses(t *testing.T) {
 func TestRateOfServiceAccounts(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			limited := v == "4.10.16"
 			for range 300 {
 				if a := s.call("GET", profilePath, ""); a.status != 200 {
@@ -285,7 +285,7 @@ func TestRateOfServiceAccounts(t *testing.T) {
 		}
 	})
 	t.Run("as told", func(t *testing.T) {
-		s := newSite(t, "3.10.9", func(o *Options) { o.RatePerMinute = 2 })
+		s := newTestCore(t, "3.10.9", func(o *Options) { o.RatePerMinute = 2 })
 		var got []string
 		for range 3 {
 			got = append(got, strconv.Itoa(s.call("GET", profilePath, "").status))
@@ -300,7 +300,7 @@ func TestRateOfServiceAccounts(t *testing.T) {
 func TestOrganizations(t *testing.T) {
 	const other = "7a1f4a3e-0000-4000-8000-000000000001"
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		const foreign = "11111111-1111-4111-8111-111111111111"
 		s.AddSession(Session{ID: foreign, Org: other, OrgName: "Finance", Start: began, Protocol: "rdp", TerminalType: "lion"})
 		detail := "/api/v1/terminal/sessions/" + foreign + "/"
@@ -340,7 +340,7 @@ func TestOrganizations(t *testing.T) {
 }
 
 func TestPermissions(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	keys := map[string]key{}
 	for _, u := range []User{{Username: "person"}, {Username: "admin", Admin: true}, {Username: "service", Service: true}, {Username: "expired", Service: true, Expired: true}} {
 		id, secret, err := s.AddUser(u)

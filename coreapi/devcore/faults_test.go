@@ -16,7 +16,7 @@ import (
 var lifecycleURL = regexp.MustCompile(`/lifecycle_log/$`)
 
 // event sends a lifecycle event and returns the status, 0 without an answer.
-func (s *site) event(ctx context.Context) int {
+func (s *testCore) event(ctx context.Context) int {
 	s.t.Helper()
 	r := s.request("POST", lifecyclePath, strings.NewReader(`{"event":"replay_convert_start"}`)).WithContext(ctx)
 	r.Header.Set("Content-Type", "application/json")
@@ -49,7 +49,7 @@ func TestFaults(t *testing.T) {
 		{"cut within the body", Fault{Times: 1, Read: 5, Cut: true}, []int{0, 200, 200}, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := newSite(t, "4.10.13")
+			s := newTestCore(t, "4.10.13")
 			remove := s.Fail(tt.fault)
 			var got []int
 			for range 3 {
@@ -67,7 +67,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestFaultHasHeadersAndBody(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	s.Fail(Fault{Times: 1, Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: `{"detail":"soon"}`})
 	s.Fail(Fault{Times: 1, Status: 302, Header: map[string]string{"Location": "https://elsewhere/"}}) // the latest hits first
 	if a := s.call("GET", profilePath, ""); a.status != 302 || a.header.Get("Location") != "https://elsewhere/" {
@@ -79,7 +79,7 @@ func TestFaultHasHeadersAndBody(t *testing.T) {
 }
 
 func TestDelayEndsWithTheCaller(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	s.Fail(Fault{Path: lifecycleURL, Delay: time.Hour})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
@@ -95,7 +95,7 @@ func TestDelayEndsWithTheCaller(t *testing.T) {
 }
 
 func TestRequestsAreLoggedWithoutSecrets(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	s.ForgetRequests()
 	s.call("PATCH", sessionPath, `{"has_replay":true}`)
 	s.call("POST", statusPath, `{"sessions":[]}`)
@@ -158,7 +158,7 @@ func TestOptions(t *testing.T) {
 	if _, err := Start(Options{Version: "4.10.13", MediaDir: t.TempDir(), Addr: "nowhere:x"}); err == nil {
 		t.Error("a core at no address")
 	}
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	if err := s.SetVersion("9.9.9"); err == nil || s.Version() != "4.10.13" {
 		t.Errorf("version %s, %v", s.Version(), err)
 	}

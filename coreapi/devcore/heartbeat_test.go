@@ -16,7 +16,7 @@ const statusPath = "/api/v1/terminal/terminals/status/"
 // Item 9: REST.
 func TestHeartbeat(t *testing.T) {
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		for _, tt := range []struct {
 			name, body string
 			status     int
@@ -51,7 +51,7 @@ func TestHeartbeat(t *testing.T) {
 }
 
 func TestComponentIsOnlineFor180Seconds(t *testing.T) {
-	s := newSite(t, "3.10.9")
+	s := newTestCore(t, "3.10.9")
 	state := func() Component { return s.Components()[0] }
 	if state().Online || state().Load != "offline" {
 		t.Error("online before the first beat")
@@ -70,7 +70,7 @@ func TestComponentIsOnlineFor180Seconds(t *testing.T) {
 }
 
 func TestLoadIsTheWorstGauge(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	for _, tt := range []struct{ body, want string }{
 		{`{"sessions":[],"cpu_load":5,"memory_used":85,"disk_used":80}`, "normal"},
 		{`{"sessions":[],"cpu_load":5.04}`, "normal"}, // rounded
@@ -97,7 +97,7 @@ func TestLoadIsTheWorstGauge(t *testing.T) {
 }
 
 // dial opens the worker's socket.
-func (s *site) dial(ctx context.Context, k key) (*websocket.Conn, *http.Response, error) {
+func (s *testCore) dial(ctx context.Context, k key) (*websocket.Conn, *http.Response, error) {
 	r := s.request("GET", "/ws/terminal-task/", nil)
 	Sign(r, k.id, k.secret, vectorDate)
 	conn, resp, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(s.URL, "http")+"/ws/terminal-task/",
@@ -109,7 +109,7 @@ func (s *site) dial(ctx context.Context, k key) (*websocket.Conn, *http.Response
 func TestSocket(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			conn, _, err := s.dial(ctx, s.key)
@@ -154,7 +154,7 @@ func TestSocket(t *testing.T) {
 }
 
 func TestSocketRefusesStrangers(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	person, secret, err := s.AddUser(User{Username: "lee"})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func TestSocketRefusesStrangers(t *testing.T) {
 }
 
 func TestTasksAreHandedOutUntilAcknowledged(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	id, err := s.AddTask("[VideoWorker]-test", Task{Name: "lock_session", Args: sid})
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestTerminalConfig(t *testing.T) {
 	bucket := map[string]any{"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "ak", "SECRET_KEY": "sk", "ENDPOINT": "http://minio:9000"}
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v, func(o *Options) {
+			s := newTestCore(t, v, func(o *Options) {
 				o.KeepDays = 30
 				o.External = []Storage{{Name: "minio", Config: bucket}}
 			})

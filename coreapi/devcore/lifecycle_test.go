@@ -14,7 +14,7 @@ const lifecyclePath = sessionPath + "lifecycle_log/"
 func TestLifecycleLog(t *testing.T) {
 	for _, v := range append([]string{"3.10.4"}, versions...) {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			for _, tt := range []struct {
 				body   string
 				status int
@@ -61,7 +61,7 @@ func TestLifecycleLog(t *testing.T) {
 			}
 		})
 	}
-	s := newSite(t, "3.10.3")
+	s := newTestCore(t, "3.10.3")
 	if a := s.call("POST", lifecyclePath, `{"event":"replay_convert_start"}`); a.status != 404 || a.code() != "" {
 		t.Errorf("before v3.10.4: %d %s", a.status, a.body)
 	}

@@ -135,7 +135,7 @@ func TestLookup(t *testing.T) {
 	} {
 		for _, v := range tt.versions {
 			t.Run(v+" "+tt.name, func(t *testing.T) {
-				s := newSite(t, v, func(o *Options) {
+				s := newTestCore(t, v, func(o *Options) {
 					for _, keys := range tt.external {
 						o.External = append(o.External, Storage{Name: "s", External: newDir(t, keys...)})
 					}
@@ -214,7 +214,7 @@ func TestExternalStorages(t *testing.T) {
 	} {
 		for _, v := range tt.versions {
 			t.Run(v+" "+tt.name, func(t *testing.T) {
-				s := newSite(t, v, func(o *Options) { o.External = tt.external(t) })
+				s := newTestCore(t, v, func(o *Options) { o.External = tt.external(t) })
 				s.AddSession(Session{ID: sid, Protocol: "rdp", TerminalType: "lion", Storage: tt.storage, Start: began, Finished: true})
 				got, err := s.Served(t.Context(), sid)
 				if tt.want == "error" {
@@ -233,7 +233,7 @@ func TestExternalStorages(t *testing.T) {
 
 // A download makes the original come back to the volume.
 func TestViewingAnExternalOriginalBringsItBack(t *testing.T) {
-	s := newSite(t, "4.10.13", func(o *Options) { o.External = []Storage{{Name: "a", External: newDir(t, xGz)}} })
+	s := newTestCore(t, "4.10.13", func(o *Options) { o.External = []Storage{{Name: "a", External: newDir(t, xGz)}} })
 	for i, downloaded := range []bool{true, false} {
 		got, err := s.Served(t.Context(), sid)
 		if err != nil || got.Downloaded != downloaded {

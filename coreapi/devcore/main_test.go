@@ -48,8 +48,8 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// site is a core with one session and a plain HTTP client.
-type site struct {
+// testCore is a core with one session, and a component that calls it.
+type testCore struct {
 	*Server
 	t     *testing.T
 	clock *clock
@@ -60,10 +60,10 @@ type site struct {
 
 type key struct{ id, secret string }
 
-// newSite starts a core with a registered worker, whose key signs requests.
-func newSite(t *testing.T, version string, change ...func(*Options)) *site {
+// newTestCore starts a core with a registered worker, whose key signs requests.
+func newTestCore(t *testing.T, version string, change ...func(*Options)) *testCore {
 	t.Helper()
-	s := &site{t: t, clock: &clock{now: began.Add(24 * time.Hour)}, media: t.TempDir()}
+	s := &testCore{t: t, clock: &clock{now: began.Add(24 * time.Hour)}, media: t.TempDir()}
 	opt := Options{Version: version, MediaDir: s.media, BootstrapToken: token, Now: s.clock.Now, MoveDelay: time.Millisecond}
 	for _, f := range change {
 		f(&opt)
@@ -93,8 +93,8 @@ func newSite(t *testing.T, version string, change ...func(*Options)) *site {
 	return s
 }
 
-// in is the site for a subtest.
-func (s *site) in(t *testing.T) *site {
+// in is the core for a subtest.
+func (s *testCore) in(t *testing.T) *testCore {
 	sub := *s
 	sub.t = t
 	return &sub
@@ -124,7 +124,7 @@ func (a answer) code() string {
 }
 
 // request makes a request for the path, changed by edits, without signature.
-func (s *site) request(method, path string, body io.Reader, edits ...func(*http.Request)) *http.Request {
+func (s *testCore) request(method, path string, body io.Reader, edits ...func(*http.Request)) *http.Request {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+path, body)
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *site) request(method, path string, body io.Reader, edits ...func(*http.
 	return r
 }
 
-func (s *site) do(r *http.Request) answer {
+func (s *testCore) do(r *http.Request) answer {
 	s.t.Helper()
 	resp, err := s.http.Do(r)
 	if err != nil {
@@ -152,7 +152,7 @@ func (s *site) do(r *http.Request) answer {
 
 // call signs a request as the worker, in the ROOT organization, with JSON if
 // there is a body.
-func (s *site) call(method, path, body string, edits ...func(*http.Request)) answer {
+func (s *testCore) call(method, path, body string, edits ...func(*http.Request)) answer {
 	s.t.Helper()
 	var r io.Reader
 	if body != "" {
@@ -171,7 +171,7 @@ func (s *site) call(method, path, body string, edits ...func(*http.Request)) ans
 }
 
 // register makes a component.
-func (s *site) register(name string) key {
+func (s *testCore) register(name string) key {
 	s.t.Helper()
 	a := s.registration(`{"name":` + quote(name) + `,"type":"video_worker","comment":"video_worker"}`)
 	if a.status != http.StatusCreated {
@@ -181,7 +181,7 @@ func (s *site) register(name string) key {
 	return key{k["id"].(string), k["secret"].(string)}
 }
 
-func (s *site) registration(body string, edits ...func(*http.Request)) answer {
+func (s *testCore) registration(body string, edits ...func(*http.Request)) answer {
 	s.t.Helper()
 	r := s.request(http.MethodPost, "/api/v1/terminal/terminal-registrations/", strings.NewReader(body))
 	r.Header.Set("Authorization", "BootstrapToken "+token)
@@ -200,7 +200,7 @@ func quote(text string) string {
 const sessionPath = "/api/v1/terminal/sessions/" + sid + "/"
 
 // upload sends a file as components do: text fields first, the file last.
-func (s *site) upload(version, name, content string) answer {
+func (s *testCore) upload(version, name, content string) answer {
 	s.t.Helper()
 	var b bytes.Buffer
 	w := multipart.NewWriter(&b)
@@ -216,7 +216,7 @@ func (s *site) upload(version, name, content string) answer {
 }
 
 // put writes a file below the media folder.
-func (s *site) put(rel, content string) {
+func (s *testCore) put(rel, content string) {
 	s.t.Helper()
 	name := filepath.Join(s.media, rel)
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -228,7 +228,7 @@ func (s *site) put(rel, content string) {
 }
 
 // content reads a file below the media folder, "" when there is none.
-func (s *site) content(rel string) string {
+func (s *testCore) content(rel string) string {
 	b, err := os.ReadFile(filepath.Join(s.media, rel))
 	if err != nil && !os.IsNotExist(err) {
 		s.t.Fatal(err)
@@ -237,7 +237,7 @@ func (s *site) content(rel string) string {
 }
 
 // files lists what lies below the media folder.
-func (s *site) files() []string {
+func (s *testCore) files() []string {
 	s.t.Helper()
 	list := []string{}
 	err := filepath.WalkDir(s.media, func(name string, d os.DirEntry, err error) error {

@@ -14,7 +14,7 @@ import (
 // Item 7: the answer.
 func TestRegistrationAnswers(t *testing.T) {
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		long := strings.Repeat("a", 70) + strings.Repeat("b", 70)
 		longer := strings.Repeat("x", 70) + strings.Repeat("y", 70)
 		for _, tt := range []struct {
@@ -65,7 +65,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		return func(r *http.Request) { r.Header.Set("Authorization", value) }
 	}
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		if _, _, err := s.AddUser(User{Username: "human", Email: "mail@local.domain"}); err != nil {
 			t.Fatal(err)
 		}
@@ -117,12 +117,12 @@ func TestRegistrationRefuses(t *testing.T) {
 
 // Item 7: the window.
 func TestRegistrationWindow(t *testing.T) {
-	late := func(s *site) { s.clock.pass(301 * time.Second) }
+	late := func(s *testCore) { s.clock.pass(301 * time.Second) }
 	for _, tt := range []struct {
 		name    string
 		version string
 		mode    RegistrationMode
-		before  func(*site)
+		before  func(*testCore)
 		status  int
 		body    string
 	}{
@@ -132,18 +132,18 @@ func TestRegistrationWindow(t *testing.T) {
 		{"default after long", "3.10.9", RegistrationDefault, late, 201, ""},
 		{"default after long", "4.8.0", RegistrationDefault, late, 201, ""},
 		{"default at first", "4.9.0", RegistrationDefault, nil, 201, ""},
-		{"default after 300 s", "4.9.0", RegistrationDefault, func(s *site) { s.clock.pass(300 * time.Second) }, 201, ""},
+		{"default after 300 s", "4.9.0", RegistrationDefault, func(s *testCore) { s.clock.pass(300 * time.Second) }, 201, ""},
 		{"default after long", "4.9.0", RegistrationDefault, late, 401, "not_authenticated"},
 		{"default after long", "4.10.17", RegistrationDefault, late, 401, "not_authenticated"},
 		{"auto after long", "4.10.13", RegistrationAuto, late, 401, "not_authenticated"},
 		{"auto before it existed", "4.8.0", RegistrationAuto, late, 201, ""},
 		{"on after long", "4.10.13", RegistrationOn, late, 201, ""},
-		{"restarted", "4.10.13", RegistrationAuto, func(s *site) { late(s); s.Restart() }, 201, ""},
-		{"switched on", "4.10.13", RegistrationAuto, func(s *site) { late(s); s.SetRegistration(RegistrationOn) }, 201, ""},
-		{"switched off", "4.10.13", RegistrationOn, func(s *site) { s.SetRegistration(RegistrationOff) }, 401, ""},
+		{"restarted", "4.10.13", RegistrationAuto, func(s *testCore) { late(s); s.Restart() }, 201, ""},
+		{"switched on", "4.10.13", RegistrationAuto, func(s *testCore) { late(s); s.SetRegistration(RegistrationOn) }, 201, ""},
+		{"switched off", "4.10.13", RegistrationOn, func(s *testCore) { s.SetRegistration(RegistrationOff) }, 401, ""},
 	} {
 		t.Run(fmt.Sprintf("%s %s", tt.version, tt.name), func(t *testing.T) {
-			s := newSite(t, tt.version, func(o *Options) { o.Registration = tt.mode })
+			s := newTestCore(t, tt.version, func(o *Options) { o.Registration = tt.mode })
 			if tt.before != nil {
 				tt.before(s)
 			}
@@ -159,7 +159,7 @@ func TestRegistrationWindow(t *testing.T) {
 func TestProfileVouchesForOthers(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			lion := s.register("[Lion]-a")
 			id, secret, err := s.AddUser(User{Username: "lee", Name: "Lee"})
 			if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // play asks for the replay until the lookup is over.
-func (s *site) play(query string) answer {
+func (s *testCore) play(query string) answer {
 	s.t.Helper()
 	first := s.call("GET", sessionPath+"replay/"+query, "")
 	if first.status != 200 || first.json(s.t)["status"] != "running" {
@@ -36,7 +36,7 @@ func (s *site) play(query string) answer {
 func TestReplayAnswerIsCached(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			another := s.register("another")
 			first := s.call("GET", sessionPath+"replay/", "").json(t)
 			if first["status"] != "running" || first["start_time"] == nil || first["key"] == "" {
@@ -90,7 +90,7 @@ func TestReplayParts(t *testing.T) {
 	folder := day + "/" + sid + "/"
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v, func(o *Options) {
+			s := newTestCore(t, v, func(o *Options) {
 				o.External = []Storage{{Name: "a", External: newDir(t, folder+part)}}
 			})
 			s.put(index, "{}")
@@ -117,7 +117,7 @@ func TestReplayParts(t *testing.T) {
 }
 
 func TestOneBrokenStorageIsAnErrorInV3(t *testing.T) {
-	s := newSite(t, "3.10.9", func(o *Options) { o.External = []Storage{{Name: "bad", Broken: true}} })
+	s := newTestCore(t, "3.10.9", func(o *Options) { o.External = []Storage{{Name: "bad", Broken: true}} })
 	if got := s.play("").json(t); got["status"] != "error" || !strings.Contains(got["error"].(string), "bad") {
 		t.Error(got)
 	}
@@ -143,7 +143,7 @@ func names(t *testing.T, archive []byte) (list []string) {
 func TestDownloadOfFlatReplayIsMadeAnew(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			if a := s.call("GET", sessionPath+"replay/download/", ""); a.status != 404 || a.json(t)["error"] == "" {
 				t.Errorf("%d %s", a.status, a.body)
 			}
@@ -175,7 +175,7 @@ func TestDownloadOfPartsIsReused(t *testing.T) {
 	folder := "replay/" + day + "/" + sid + "/"
 	for _, v := range versions[1:] {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			s.put(index, `{"files":[{"name":"`+sid+`.0.part.gz"},{"name":"`+sid+`.1.part.gz"}]}`)
 			s.put(folder+sid+".0.part.gz", "0")
 			if a := s.call("GET", sessionPath+"replay/download/", ""); a.status != 404 {
@@ -200,7 +200,7 @@ func TestDownloadOfPartsIsReused(t *testing.T) {
 
 func TestDownloadsAreLimitedFromV41017(t *testing.T) {
 	for _, v := range versions[4:] {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		s.put(mp4, "video")
 		var refused int
 		for range tarsPerHour + 1 {
@@ -218,7 +218,7 @@ func TestDownloadsAreLimitedFromV41017(t *testing.T) {
 func TestBrowserGetsMedia(t *testing.T) {
 	for _, v := range append([]string{"3.10.1"}, versions...) {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			s.put(mp4, "0123456789")
 			s.put(gz+".trash", "original")
 			login := s.Login()
@@ -278,7 +278,7 @@ func TestBrowserGetsMedia(t *testing.T) {
 func TestExpireGoesByModificationTime(t *testing.T) {
 	for _, v := range append([]string{"3.10.22", "3.10.23", "4.0.0"}, versions...) {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v, func(o *Options) { o.KeepDays = 10 })
+			s := newTestCore(t, v, func(o *Options) { o.KeepDays = 10 })
 			videos := v != "3.10.9" && v != "3.10.22"
 			age := func(rel string, days float64) {
 				t.Helper()
@@ -324,7 +324,7 @@ func TestExpireGoesByModificationTime(t *testing.T) {
 
 // An empty volume loses its root: the folder is not there until an upload.
 func TestExpireRemovesTheEmptyReplayFolder(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	if _, err := s.Expire(); err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 func TestSessionDetail(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			s.AddSession(Session{
 				ID: strings.ToUpper(sid), User: "Lee(lee)", UserID: "u", Asset: "win-07(10.3.4.7)", AssetID: "a",
 				Account: "ops(ops)", AccountID: "c", Protocol: "rdp", RemoteAddr: "10.9.9.9", TerminalType: "lion",
@@ -57,7 +57,7 @@ func TestSessionDetail(t *testing.T) {
 
 func TestSessionIDs(t *testing.T) {
 	for _, v := range versions {
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		bad := 500
 		if v == "3.10.9" {
 			bad = 404
@@ -80,7 +80,7 @@ func TestSessionIDs(t *testing.T) {
 }
 
 func TestDatesFollowZones(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	start := func(zone string) any {
 		return s.call("GET", sessionPath, "", func(r *http.Request) { r.Header.Set("X-TZ", zone) }).json(t)["date_start"]
 	}
@@ -91,7 +91,7 @@ func TestDatesFollowZones(t *testing.T) {
 			t.Errorf("%q: %v", zone, got)
 		}
 	}
-	s = newSite(t, "4.10.13", func(o *Options) { o.TimeZone = time.UTC })
+	s = newTestCore(t, "4.10.13", func(o *Options) { o.TimeZone = time.UTC })
 	if got := start(""); got != "2024/04/23 17:15:07 +0000" {
 		t.Error(got)
 	}
@@ -105,7 +105,7 @@ func TestDatesFollowZones(t *testing.T) {
 func TestPatchSession(t *testing.T) {
 	for _, v := range versions {
 		sized := slices.Contains([]string{"4.10.13", "4.10.16", "4.10.17"}, v)
-		s := newSite(t, v)
+		s := newTestCore(t, v)
 		for _, tt := range []struct {
 			name, body string
 			status     int
@@ -158,14 +158,14 @@ func TestPatchSession(t *testing.T) {
 			t.Errorf("%s unknown: %d", v, a.status)
 		}
 	}
-	old := newSite(t, "3.7.0")
+	old := newTestCore(t, "3.7.0")
 	if a := old.call("PATCH", sessionPath, `{"error_reason":"replay_convert_failed"}`); a.status != 400 {
 		t.Errorf("3.7.0 knows replay_convert_failed: %d", a.status)
 	}
 }
 
 func TestComponentsCreateSessions(t *testing.T) {
-	s := newSite(t, "3.10.9")
+	s := newTestCore(t, "3.10.9")
 	s.key = s.register("[Lion]-a")
 	const id = "22222222-2222-4222-8222-222222222222"
 	body := `{"id":"` + id + `","user":"Lee(lee)","asset":"a","account":"ops","protocol":"http","login_from":"WT",` +
@@ -203,7 +203,7 @@ func TestListSessions(t *testing.T) {
 	id := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			s.RemoveSession(sid)
 			for i := range 6 {
 				s.AddSession(Session{
@@ -268,7 +268,7 @@ func TestListSessions(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	for range 4 {
 		s.AddSession(Session{Start: began})
 	}
@@ -305,7 +305,7 @@ func TestListsAreCapped(t *testing.T) {
 		{"4.10.8", 200, 1000}, {"4.10.13", 200, 1000}, {"4.10.16", 200, 1000}, {"4.10.17", 200, 1000},
 	} {
 		t.Run(tt.version, func(t *testing.T) {
-			s := newSite(t, tt.version)
+			s := newTestCore(t, tt.version)
 			s.RemoveSession(sid)
 			for range 1100 {
 				s.AddSession(Session{Start: began})

@@ -55,7 +55,7 @@ func TestUploadFindsItsPlace(t *testing.T) {
 				want = ""
 			}
 			t.Run(v+" "+tt.name, func(t *testing.T) {
-				s := newSite(t, v)
+				s := newTestCore(t, v)
 				a := s.upload(tt.version, tt.file, "content")
 				if want == "" {
 					msg, isObject := a.json(t)["msg"].(map[string]any)
@@ -86,8 +86,8 @@ func TestUploadFindsItsPlace(t *testing.T) {
 // Item 14: the form.
 func TestUploadForms(t *testing.T) {
 	for _, v := range versions {
-		s := newSite(t, v)
-		post := func(s *site, fill func(*multipart.Writer)) answer {
+		s := newTestCore(t, v)
+		post := func(s *testCore, fill func(*multipart.Writer)) answer {
 			var b bytes.Buffer
 			w := multipart.NewWriter(&b)
 			fill(w)
@@ -149,7 +149,7 @@ func TestUploadOfTakenName(t *testing.T) {
 	for _, v := range versions {
 		replaces := v != "3.10.9" && v != "4.2.0"
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			uploads := map[string]string{"4": mp4}
 			if parted(v) {
 				uploads["5"] = "replay/" + day + "/" + sid + "/" + sid + ".0.part.gz"
@@ -189,7 +189,7 @@ type zeroReader struct{}
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 // streamed posts a file of n bytes without holding it.
-func (s *site) streamed(n int64, chunked bool) answer {
+func (s *testCore) streamed(n int64, chunked bool) answer {
 	const boundary = "abc"
 	head := fmt.Sprintf("--%s\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n4\r\n--%s\r\n"+
 		"Content-Disposition: form-data; name=\"file\"; filename=\"x.mp4\"\r\nContent-Type: application/octet-stream\r\n\r\n", boundary, boundary)
@@ -207,7 +207,7 @@ func (s *site) streamed(n int64, chunked bool) answer {
 
 // Item 17.
 func TestLargeUploadsAreStreamed(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	const size = 256 << 20
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -224,7 +224,7 @@ func TestLargeUploadsAreStreamed(t *testing.T) {
 }
 
 func TestProxyRefusesLargeBodies(t *testing.T) {
-	s := newSite(t, "4.10.13", func(o *Options) { o.MaxUpload = 1 << 20 })
+	s := newTestCore(t, "4.10.13", func(o *Options) { o.MaxUpload = 1 << 20 })
 	for _, chunked := range []bool{false, true} {
 		a := s.streamed(2<<20, chunked)
 		if a.status != 413 || !strings.Contains(a.body, "<html>") || len(s.files()) != 0 {
@@ -240,7 +240,7 @@ func TestProxyRefusesLargeBodies(t *testing.T) {
 }
 
 func TestUploadThatBreaksOffStoresNothing(t *testing.T) {
-	s := newSite(t, "4.10.13")
+	s := newTestCore(t, "4.10.13")
 	r, w := io.Pipe()
 	req := s.request("POST", sessionPath+"replay/", r)
 	req.Header.Set("X-JMS-ORG", "ROOT")
@@ -266,7 +266,7 @@ func TestUploadThatBreaksOffStoresNothing(t *testing.T) {
 }
 
 func TestUploadOntoBadVolumeIs400(t *testing.T) {
-	s := newSite(t, "3.10.9")
+	s := newTestCore(t, "3.10.9")
 	s.put("replay/"+day, "a file where the folder should be")
 	a := s.upload("4", "x", "video")
 	if text, isText := a.json(t)["msg"].(string); a.status != 400 || !isText || text == "" {
@@ -279,7 +279,7 @@ func TestServerReplayStorageTakesUploads(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			bucket := newDir(t)
-			s := newSite(t, v, func(o *Options) { o.ServerStorage = bucket })
+			s := newTestCore(t, v, func(o *Options) { o.ServerStorage = bucket })
 			if v == "3.10.9" {
 				// Up to v4.1 the lookup decides what is moved, and nobody finds it again.
 				s.put(gz, "original")
@@ -307,7 +307,7 @@ func TestServerReplayStorageTakesUploads(t *testing.T) {
 
 func TestMoveWaits(t *testing.T) {
 	bucket := newDir(t)
-	s := newSite(t, "4.10.13", func(o *Options) { o.ServerStorage, o.MoveDelay = bucket, time.Hour })
+	s := newTestCore(t, "4.10.13", func(o *Options) { o.ServerStorage, o.MoveDelay = bucket, time.Hour })
 	s.upload("4", "x", "video")
 	if s.content(mp4) != "video" || len(bucket.keys(t)) != 0 {
 		t.Errorf("%v and %v", s.files(), bucket.keys(t))

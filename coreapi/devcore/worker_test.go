@@ -9,7 +9,7 @@ import (
 func TestWorkerMakesItsWay(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
-			s := newSite(t, v)
+			s := newTestCore(t, v)
 			for _, step := range []struct {
 				method, path, body string
 				want               int

@@ -213,7 +213,7 @@ func (l *Lion) toStorage(ctx context.Context, session, date string, files []stri
 // put stores one file of a recording.
 func (l *Lion) put(ctx context.Context, session, date, file string, version int) error {
 	if l.store == nil {
-		_, err := l.core.UploadReplay(ctx, session, file, version)
+		_, err := l.core.UploadReplay(ctx, session, file, version, nil)
 		return err
 	}
 	key := date + "/" + session + ".replay.gz"

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // Download writes an object to the file at path, under a temporary name in
@@ -27,12 +29,11 @@ func Download(ctx context.Context, s Storage, key, path string, keep int64) (Obj
 	if err := NeedSpace(filepath.Dir(path), o.Size+keep); err != nil {
 		return o, fmt.Errorf("download %s: %w", key, err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := durable.Create(path, 0o600)
 	if err != nil {
 		return o, err
 	}
-	defer os.Remove(f.Name())
-	defer f.Close()
+	defer f.Abort()
 	n, err := read(ctx, s, key, f, 0)
 	if err != nil {
 		return o, err
@@ -44,13 +45,10 @@ func Download(ctx context.Context, s Storage, key, path string, keep int64) (Obj
 	if n != o.Size || now.Size != o.Size || now.ETag != o.ETag {
 		return o, &Error{Op: "get", Place: s.Place(), Key: key, Kind: ErrUnavailable, Err: errors.New("it changed while it was read")}
 	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return o, err
-	}
 	if err := os.Chtimes(f.Name(), o.ModTime, o.ModTime); err != nil {
 		return o, err
 	}
-	return o, os.Rename(f.Name(), path)
+	return o, f.Commit()
 }
 
 // NeedSpace answers ENOSPC when the filesystem of dir has less than bytes free.

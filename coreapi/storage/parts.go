@@ -7,6 +7,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"io"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 )
 
 // Sizes of multipart uploads, in bytes. Core's own clients send parts of 64
@@ -57,21 +59,8 @@ func (s Sums) HexSHA256() string { return hex.EncodeToString(s.SHA256) }
 // Sum reads a part and digests it.
 func (b Body) Sum(ctx context.Context, p Part) (Sums, error) {
 	m, s := md5.New(), sha256.New() //nolint:gosec // see above
-	if _, err := io.Copy(io.MultiWriter(m, s), ctxReader{ctx, b.Open(p)}); err != nil {
+	if _, err := io.Copy(io.MultiWriter(m, s), ctxio.NewReader(ctx, b.Open(p))); err != nil {
 		return Sums{}, err
 	}
 	return Sums{MD5: m.Sum(nil), SHA256: s.Sum(nil)}, nil
-}
-
-// ctxReader stops reading when its context ends.
-type ctxReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c ctxReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

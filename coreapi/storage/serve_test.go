@@ -24,9 +24,9 @@ const (
 	sid = storagetest.SID
 )
 
-// site is a core with a volume and two external storages, the first of which
-// is where videos go.
-type site struct {
+// coreWithStorages is a core with a volume and two external storages, the first
+// of which is where videos go.
+type coreWithStorages struct {
 	t           *testing.T
 	core        *devcore.Core
 	media       string
@@ -42,9 +42,9 @@ type place struct {
 	core devcore.Bucket
 }
 
-func newSite(t *testing.T, version string, home, other place) *site {
+func newCoreWithStorages(t *testing.T, version string, home, other place) *coreWithStorages {
 	t.Helper()
-	s := &site{t: t, media: t.TempDir(), home: home.Storage, other: other.Storage}
+	s := &coreWithStorages{t: t, media: t.TempDir(), home: home.Storage, other: other.Storage}
 	for _, p := range []place{home, other} {
 		page, err := p.List(t.Context(), storage.Query{})
 		if err != nil {
@@ -75,7 +75,7 @@ func newSite(t *testing.T, version string, home, other place) *site {
 var video = storagetest.Body("the video")
 
 // plays tells whether the UI would play the video, and what it plays.
-func (s *site) plays() (bool, string) {
+func (s *coreWithStorages) plays() (bool, string) {
 	s.t.Helper()
 	r, err := s.core.Served(s.t.Context(), sid)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *site) plays() (bool, string) {
 
 // put puts a file on the volume ("media:…") or into a storage ("home:…",
 // "other:…").
-func (s *site) put(at string) {
+func (s *coreWithStorages) put(at string) {
 	s.t.Helper()
 	where, key, _ := strings.Cut(at, ":")
 	var err error
@@ -108,7 +108,7 @@ func (s *site) put(at string) {
 	}
 }
 
-func (s *site) retire(shadows []storage.Shadow) {
+func (s *coreWithStorages) retire(shadows []storage.Shadow) {
 	s.t.Helper()
 	for _, x := range shadows {
 		var err error
@@ -175,7 +175,7 @@ func serve(t *testing.T, home, other place) {
 	for _, version := range []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"} {
 		for _, scenario := range scenarios {
 			t.Run(version+" "+strings.Join(scenario, " "), func(t *testing.T) {
-				s := newSite(t, version, home, other)
+				s := newCoreWithStorages(t, version, home, other)
 				for _, at := range scenario {
 					s.put(at)
 				}

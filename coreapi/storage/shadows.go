@@ -82,7 +82,7 @@ type Search struct {
 // Shadows lists what keeps core from serving the video in Home, once it is
 // there. Each storage costs one request.
 func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
-	found, err := s.local(r)
+	found, err := s.Local(r)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +96,9 @@ func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
 	return found, nil
 }
 
-// local finds what lies on the volume: anything there comes before storages.
-func (s Search) local(r Replay) ([]Shadow, error) {
+// Local lists what core would serve from the volume: anything there comes before
+// storages.
+func (s Search) Local(r Replay) ([]Shadow, error) {
 	if s.Replay == "" {
 		return nil, nil
 	}
@@ -130,10 +131,34 @@ func (s Search) local(r Replay) ([]Shadow, error) {
 	return found, nil
 }
 
+// Served lists what core would serve from a storage, the video and the index of
+// a recording in parts among it.
+func (s Search) Served(ctx context.Context, storage Storage, r Replay) ([]Shadow, error) {
+	return s.list(ctx, storage, r, func(o Object) bool {
+		return o.Key == r.Video() || o.Key == r.Index() || slices.ContainsFunc(r.before(s.Rules), matches(storage, o))
+	})
+}
+
 // external finds what lies in a storage. Whatever component recorded the
 // session may have been set to any storage but Home.
 func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shadow, error) {
-	before := r.before(s.Rules)
+	return s.list(ctx, storage, r, func(o Object) bool {
+		match := matches(storage, o)
+		index := s.Rules.Parts && s.Rules.RecorderFirst && storage != s.Home && match(r.Index())
+		return index || slices.ContainsFunc(r.before(s.Rules), match)
+	})
+}
+
+// matches returns a function that reports whether core takes an object for the
+// one with a key.
+func matches(storage Storage, o Object) func(key string) bool {
+	return func(key string) bool {
+		return o.Key == key || storage.MatchesPrefixes() && strings.HasPrefix(o.Key, key)
+	}
+}
+
+// list returns the objects of a session that are wanted.
+func (s Search) list(ctx context.Context, storage Storage, r Replay, wanted func(Object) bool) ([]Shadow, error) {
 	var found []Shadow
 	for after := ""; ; {
 		// Both D/S.… and D/S/…: a handful of keys.
@@ -142,13 +167,10 @@ func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shad
 			return nil, err
 		}
 		for _, o := range page.Objects {
-			shadow := Shadow{Storage: storage, Key: o.Key, Size: o.Size, Cast: strings.HasPrefix(o.Key, r.flat(".cast.gz"))}
-			match := func(key string) bool {
-				return o.Key == key || storage.MatchesPrefixes() && strings.HasPrefix(o.Key, key)
-			}
-			index := s.Rules.Parts && s.Rules.RecorderFirst && storage != s.Home && match(r.Index())
-			if index || slices.ContainsFunc(before, match) {
-				found = append(found, shadow)
+			if wanted(o) {
+				found = append(found, Shadow{
+					Storage: storage, Key: o.Key, Size: o.Size, Cast: strings.HasPrefix(o.Key, r.flat(".cast.gz")), Video: o.Key == r.Video(),
+				})
 			}
 		}
 		if after = page.Next; after == "" {

@@ -18,7 +18,15 @@ func InTrash(key string) bool { return strings.HasPrefix(key, trashPrefix) }
 type Trash struct {
 	Storage Storage
 	Now     func() time.Time // nil = the clock
+	Kept    bool             // what is retired stays until an operator removes it
+
+	// Removing, when not nil, is told by Expire of each object that is about to be
+	// deleted for good: its key in the trash. An error keeps it until the next time.
+	Removing func(key string) error
 }
+
+// keptPrefix begins the keys of what does not expire.
+const keptPrefix = trashPrefix + "kept/"
 
 func (t Trash) now() time.Time {
 	if t.Now != nil {
@@ -30,7 +38,11 @@ func (t Trash) now() time.Time {
 // Retire moves an original to the trash and returns its new key; "" when it
 // is not there, because it has been retired before.
 func (t Trash) Retire(ctx context.Context, key string) (to string, err error) {
-	to = trashPrefix + t.now().Format(time.DateOnly) + "/" + key
+	prefix := trashPrefix
+	if t.Kept {
+		prefix = keptPrefix
+	}
+	to = prefix + t.now().Format(time.DateOnly) + "/" + key
 	err = t.Storage.Move(ctx, key, to)
 	if errors.Is(err, ErrNotFound) {
 		return "", nil
@@ -72,6 +84,11 @@ func (t Trash) empty(ctx context.Context, folder string) (count int, bytes int64
 			return count, bytes, err
 		}
 		for _, o := range page.Objects {
+			if t.Removing != nil {
+				if err := t.Removing(o.Key); err != nil {
+					return count, bytes, err
+				}
+			}
 			if err := t.Storage.Delete(ctx, o.Key); err != nil {
 				return count, bytes, err
 			}

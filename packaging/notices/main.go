@@ -1,7 +1,7 @@
 // Command notices prints the licences of everything that is linked into
-// jumpserver-video. It fails when one is missing or is not of a kind that the
-// project takes: permissive ones, and the Mozilla Public License, which asks
-// nothing of those who use its files unchanged.
+// jumpserver-video as it is packaged. It fails when one is missing or is not
+// of a kind that the project takes: permissive ones, and the Mozilla Public
+// License, which asks nothing of those who use its files unchanged.
 package main
 
 import (
@@ -63,6 +63,9 @@ func run(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
+// tags are the build tags of packages: see packaging/build.
+const tags = "nodemo"
+
 // These are linked statically into packages; Debian keeps their licences here.
 const (
 	libwebp    = "/usr/share/doc/libwebp-dev/copyright"
@@ -72,7 +75,7 @@ const (
 // linked lists the modules of a program's packages, by name, and what else is
 // linked.
 func linked(ctx context.Context, program string) ([]component, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-json=ImportPath,Dir,Module", program)
+	cmd := exec.CommandContext(ctx, "go", "list", "-tags", tags, "-deps", "-json=ImportPath,Dir,Module", program)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

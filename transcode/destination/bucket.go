@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
@@ -26,9 +27,13 @@ type Bucket struct {
 	Storage   storage.Storage
 	ReplayDir string         // core's replay folder as mounted here; "" = none
 	Originals cleanup.Policy // what becomes of originals
+	// PlayCache is how long core hands out the address of a replay to somebody
+	// who has once begun to watch it: copies that core has made of originals
+	// stay on the volume for so long.
+	PlayCache time.Duration
 }
 
-func (b Bucket) volume() volume { return volume{b.ReplayDir, b.Originals} }
+func (b Bucket) volume() volume { return volume{b.ReplayDir, b.Originals, b.PlayCache} }
 
 // trash is where originals and stale videos in the bucket go.
 func (b Bucket) trash() storage.Trash { return storage.Trash{Storage: b.Storage} }
@@ -39,7 +44,8 @@ func (d Delivery) replay() storage.Replay { return storage.Replay{Date: d.Date, 
 // Place implements [Destination].
 func (b Bucket) Place() string { return b.Storage.Place() }
 
-// Ready implements [Destination]. It lists, since that is the request whose refusal says most.
+// Ready implements [Destination]. It lists, since that is the request whose
+// refusal says most.
 func (b Bucket) Ready(ctx context.Context, d Delivery) error {
 	_, err := b.Storage.List(ctx, storage.Query{Prefix: d.replay().Video(), Max: 1})
 	return err
@@ -97,12 +103,25 @@ func (b Bucket) Put(ctx context.Context, d Delivery) (string, error) {
 	if state, err := b.Holds(ctx, d); err != nil {
 		return "", err
 	} else if state == HoldsOther {
-		to, err := b.trash().Retire(ctx, key)
+		file, err := b.Current(ctx, d)
+		if err != nil {
+			return "", err
+		}
+		sum, size, err := HashFile(ctx, file)
+		if err != nil {
+			return "", err
+		}
+		trash := b.trash()
+		trash.Kept = !d.Contained(ctx, file)
+		to, err := trash.Retire(ctx, key)
 		if err != nil {
 			return "", fmt.Errorf("move the stale MP4 away: %w", err)
 		}
 		d.Log.Info("moved a stale MP4 to the trash", "to", to)
 		d.Boundary("stale moved")
+		if err := d.Aside(key, sum, size, b.Place()+"/"+to); err != nil {
+			return "", err
+		}
 	}
 	f, body, err := b.body(d)
 	if err != nil {

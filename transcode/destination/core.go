@@ -28,7 +28,7 @@ type Core struct {
 	Originals cleanup.Policy // what becomes of originals
 }
 
-func (c Core) volume() volume { return volume{c.ReplayDir, c.Originals} }
+func (c Core) volume() volume { return volume{root: c.ReplayDir, originals: c.Originals} }
 
 // Place implements [Destination].
 func (c Core) Place() string { return PlaceCore }
@@ -43,32 +43,49 @@ func (c Core) Ready(context.Context, Delivery) error {
 
 // Current implements [Destination].
 func (c Core) Current(_ context.Context, d Delivery) (string, error) {
-	file := abs(c.ReplayDir, d.rel())
-	_, err := os.Stat(file)
-	return file, err
+	f, err := openFile(abs(c.ReplayDir, d.rel()))
+	if err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
 }
 
 // Holds implements [Destination].
 func (c Core) Holds(ctx context.Context, d Delivery) (Holding, error) {
-	sum, _, err := HashFile(ctx, abs(c.ReplayDir, d.rel()))
+	f, holding, err := c.look(ctx, d)
+	if f != nil {
+		f.Close()
+	}
+	return holding, err
+}
+
+// look returns what is at the MP4's name, open, and what that is. The file is
+// nil if there is none.
+func (c Core) look(ctx context.Context, d Delivery) (*os.File, Holding, error) {
+	f, err := openFile(abs(c.ReplayDir, d.rel()))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !d.Source.OnVolume() && d.Address == "":
-		return HoldsNothing, nil // a new JumpServer's replay folder is empty until this upload
+		return nil, HoldsNothing, nil // a new JumpServer's replay folder is empty until this upload
 	case errors.Is(err, fs.ErrNotExist):
-		return HoldsNothing, MustMount(c.ReplayDir)
+		return nil, HoldsNothing, MustMount(c.ReplayDir)
 	case err != nil:
-		return HoldsNothing, err
-	case sum == d.Video.SHA256:
-		return HoldsOurs, nil
-	default:
-		return HoldsOther, nil
+		return nil, HoldsNothing, err
 	}
+	sum, _, err := hashOpen(ctx, f)
+	if err != nil {
+		f.Close()
+		return nil, HoldsNothing, err
+	}
+	if sum == d.Video.SHA256 {
+		return f, HoldsOurs, nil
+	}
+	return f, HoldsOther, nil
 }
 
 // Put implements [Destination].
 func (c Core) Put(ctx context.Context, d Delivery) (string, error) {
 	// Core up to 4.7 would store ours under a random name beside a stale one.
-	if err := c.retireStale(d); err != nil {
+	if err := c.retireStale(ctx, d); err != nil {
 		return "", err
 	}
 	answer, err := c.Client.UploadReplay(ctx, d.Session, d.File, coreapi.VersionMP4, coreapi.Progress(d.Progress))
@@ -79,39 +96,56 @@ func (c Core) Put(ctx context.Context, d Delivery) (string, error) {
 // An agent that slept through its lease, or whose volume did, may find there
 // what another has published meanwhile: the lease is asked for right before,
 // and again afterwards, for the move itself may have taken its time.
-func (c Core) retireStale(d Delivery) error {
-	there, err := Exists(abs(c.ReplayDir, d.rel()))
-	if err != nil || !there {
+func (c Core) retireStale(ctx context.Context, d Delivery) error {
+	file := abs(c.ReplayDir, d.rel())
+	f, err := openFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	sum, size, err := hashOpen(ctx, f)
+	if err != nil {
+		return err
+	}
+	trash := c.volume().trashFor(ctx, d, file)
 	if err := d.Fence(); err != nil {
 		return err
 	}
 	d.Boundary("stale found")
-	to, err := c.volume().trash().Retire(d.rel())
+	to, err := trash.RetireFile(d.rel(), st)
 	if err != nil {
 		return fmt.Errorf("move the stale MP4 away: %w", err)
 	}
 	if err := d.Fence(); err != nil {
-		if back := c.volume().trash().Restore(to); back != nil && !errors.Is(back, cleanup.ErrExists) {
+		if back := trash.Restore(to); back != nil && !errors.Is(back, cleanup.ErrExists) {
 			d.Log.Error("an MP4 that may be another agent's could not be put back from the trash", "path", d.rel(), "trash", to, "error", back)
 		}
 		return err
 	}
 	d.Log.Info("moved a stale MP4 to the trash", "to", to)
 	d.Boundary("stale moved")
-	return nil
+	return d.Aside(d.rel(), sum, size, to)
 }
 
 // Confirm implements [Destination]. It reads the MP4 back from where core
-// serves it and makes it look as core's web server and retention need it.
+// serves it and makes it look as core's web server and retention need it. What
+// is read is what is changed, whatever has its name meanwhile.
 func (c Core) Confirm(ctx context.Context, d Delivery) error {
 	if err := c.claimCollision(ctx, d); err != nil {
 		return err
 	}
-	if err := c.waitVisible(ctx, d); err != nil {
+	f, err := c.waitVisible(ctx, d)
+	if err != nil {
 		return err
 	}
+	defer f.Close()
 	shadows, err := c.shadows(ctx, d)
 	if err != nil {
 		return err
@@ -119,19 +153,18 @@ func (c Core) Confirm(ctx context.Context, d Delivery) error {
 	if len(shadows) > 0 {
 		return shadowed(shadows)
 	}
-	file := abs(c.ReplayDir, d.rel())
-	like := withTime{time: d.Source.ModTime}
+	like := likeness{time: d.Source.ModTime}
 	if d.Source.OnVolume() {
-		if like.FileInfo, err = os.Stat(abs(c.ReplayDir, d.Source.Path)); err != nil {
+		if like.owner, err = os.Lstat(abs(c.ReplayDir, d.Source.Path)); err != nil {
 			return fmt.Errorf("the original: %w", err)
 		}
 	} else { // core's own owner and time are right
-		if like.FileInfo, err = os.Stat(file); err != nil {
+		if like.owner, err = f.Stat(); err != nil {
 			return err
 		}
-		like.time = like.FileInfo.ModTime()
+		like.time = like.owner.ModTime()
 	}
-	warning, err := takeOver(file, like)
+	warning, err := takeOver(f, like)
 	if err != nil {
 		return err
 	}
@@ -147,14 +180,6 @@ func shadowed(by []string) error {
 		strings.Join(by, " and "))
 }
 
-// withTime is a file's owner with the recording's newest modification time.
-type withTime struct {
-	fs.FileInfo
-	time time.Time
-}
-
-func (w withTime) ModTime() time.Time { return w.time }
-
 // claimCollision puts our upload at the name that core serves when core
 // stored it under a random name, because something stood there at the time.
 func (c Core) claimCollision(ctx context.Context, d Delivery) error {
@@ -164,6 +189,9 @@ func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 		return nil
 	}
 	from := path.Join(d.Date, base)
+	if err := d.mustOwn(from); err != nil {
+		return err
+	}
 	sum, _, err := HashFile(ctx, abs(c.ReplayDir, from))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // claimed by an earlier attempt, or not visible yet
@@ -177,7 +205,7 @@ func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 	if state, err := c.Holds(ctx, d); err != nil {
 		return err
 	} else if state == HoldsOther {
-		if err := c.retireStale(d); err != nil {
+		if err := c.retireStale(ctx, d); err != nil {
 			return err
 		}
 	}
@@ -188,24 +216,28 @@ func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 	return os.Rename(abs(c.ReplayDir, from), abs(c.ReplayDir, d.rel()))
 }
 
-// waitVisible waits until the MP4, byte for byte, is on the volume.
-func (c Core) waitVisible(ctx context.Context, d Delivery) error {
+// waitVisible waits until the MP4, byte for byte, is on the volume, and returns
+// it open.
+func (c Core) waitVisible(ctx context.Context, d Delivery) (*os.File, error) {
 	deadline := time.Now().Add(visibleWithin)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		state, err := c.Holds(ctx, d)
+		f, state, err := c.look(ctx, d)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if state == HoldsOurs {
-			return nil
+			return f, nil
+		}
+		if f != nil {
+			f.Close()
 		}
 		if time.Now().After(deadline) {
-			return task.Failf(task.ClassNotVisible, "core took the upload as %s, and it does not appear as %s on the volume: is REPLAY_DIR the replay folder of this core? does SERVER_REPLAY_STORAGE move it away?",
+			return nil, task.Failf(task.ClassNotVisible, "core took the upload as %s, and it does not appear as %s on the volume: is REPLAY_DIR the replay folder of this core? does SERVER_REPLAY_STORAGE move it away?",
 				d.Address, d.rel())
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-time.After(pause):
 		}
 	}
@@ -241,24 +273,29 @@ func (c Core) Retire(ctx context.Context, d Delivery) (moved []string, err error
 	if d.Source.OnVolume() {
 		return v.retireOriginal(d)
 	}
-	flat, index := path.Join(d.Date, d.Session+".replay.gz"), path.Join(d.Date, d.Session, d.Session+".replay.json")
-	for entry, rel := range map[string]string{flat: flat, index: path.Dir(index)} {
-		there, err := Exists(abs(c.ReplayDir, entry))
-		switch {
-		case err != nil:
+	for _, rel := range []string{path.Join(d.Date, d.Session+".replay.gz"), path.Join(d.Date, d.Session, d.Session+".replay.json")} {
+		there, err := Exists(abs(c.ReplayDir, rel))
+		if err != nil {
 			return moved, err
-		case !there || !c.lateTwin(ctx, d, entry):
+		}
+		if !there || !c.lateTwin(ctx, d, rel) {
 			if err := context.Cause(ctx); err != nil {
 				return moved, err
 			}
-		case c.Originals == cleanup.PolicyKeep:
+			continue
+		}
+		if c.Originals == cleanup.PolicyKeep {
 			d.Log.Info("the upload is on the volume, too, and stays there, as ORIGINALS=keep says; core may go on serving it", "path", rel)
-		default:
-			to, err := v.retireOne(d, rel)
-			moved = append(moved, to...)
-			if err != nil {
-				return moved, err
-			}
+			continue
+		}
+		files, err := sameFiles(c.ReplayDir, rel)
+		if err != nil {
+			return moved, err
+		}
+		to, err := v.retireCopies(d, files)
+		moved = append(moved, to...)
+		if err != nil {
+			return moved, err
 		}
 	}
 	return moved, nil
@@ -270,6 +307,6 @@ func (c Core) PutOriginal(ctx context.Context, d Delivery, file string, part boo
 	if part {
 		version = coreapi.VersionPart
 	}
-	_, err := c.Client.UploadReplay(ctx, d.Session, file, version)
+	_, err := c.Client.UploadReplay(ctx, d.Session, file, version, nil)
 	return err
 }

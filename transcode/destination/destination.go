@@ -35,6 +35,9 @@ type Destination interface {
 	// whatever else core would serve in place of the MP4. It returns where
 	// these went, also beside an error.
 	Retire(ctx context.Context, d Delivery) (moved []string, err error)
+	// Present returns all that core would serve for the session, as far as it
+	// can be seen from here, readable in the work folder or where it lies.
+	Present(ctx context.Context, d Delivery) ([]Replay, error)
 	// PutOriginal stores a file of the recording itself for JumpServer's own
 	// player: a part or the index of a recording in parts under its name, or
 	// else the whole recording.
@@ -52,6 +55,7 @@ type Delivery struct {
 	Fetched string          // the folder below which a Source in a bucket was downloaded
 	Video   task.VideoFacts // what must arrive
 	Source  task.Source     // the recording
+	Files   []task.File     // of it on the volume, as they were read
 	Address string          // what an earlier Put returned; "" = none
 
 	// Fence fails once the lease of the task is lost.
@@ -59,11 +63,26 @@ type Delivery struct {
 	// SameRecording reports whether a file holds the very recording that the
 	// MP4 was made from.
 	SameRecording func(ctx context.Context, file string) bool
+	// Contained reports whether an MP4 was made by this agent, or one that shares
+	// its key, of this very recording or of a part of it. Others are never left to
+	// a trash that expires.
+	Contained func(ctx context.Context, file string) bool
+	// Aside is told of an MP4 that has made way: its name, its SHA-256 and size in
+	// bytes, and where it is now.
+	Aside func(name, sum string, size int64, to string) error
 	// Progress is told how much of the MP4 was sent, in bytes.
 	Progress func(sent, total int64)
 	// Boundary is told what was just done, in words.
 	Boundary func(name string)
 	Log      *slog.Logger
+}
+
+// Replay is something that core would serve for a session.
+type Replay struct {
+	Name  string // where it is, for people
+	Video bool   // an MP4
+	Cast  bool   // a terminal recording
+	File  string // where it can be read
 }
 
 // rel is the name from which core serves the MP4, relative to its replay

@@ -29,28 +29,50 @@ func (c Core) CleanUpLate(d Delivery) {
 // cleanUpLate does nothing unless what core serves is byte for byte what this
 // agent has uploaded; then there is nothing that another agent could miss.
 func (c Core) cleanUpLate(d Delivery) {
-	final := abs(c.ReplayDir, d.rel())
-	if !isVideo(d, final) {
+	f := openVideo(d, abs(c.ReplayDir, d.rel()))
+	if f == nil {
 		return
 	}
-	if st, err := os.Stat(final); err == nil && !st.ModTime().Equal(d.Source.ModTime) {
-		err := os.Chtimes(final, d.Source.ModTime, d.Source.ModTime)
+	defer f.Close()
+	if st, err := f.Stat(); err == nil && !st.ModTime().Equal(d.Source.ModTime) {
+		err := setTime(f, d.Source.ModTime)
 		d.Log.Info("a late upload had changed the MP4's time", "error", err)
 	}
 	found, _ := filepath.Glob(abs(c.ReplayDir, path.Join(d.Date, d.Session+".replay_*.mp4"))) // the pattern is good
 	for _, file := range found {
-		rel := path.Join(d.Date, filepath.Base(file))
-		if name := recording.ParseName(rel); name.Class != recording.ClassCollision || name.Session != d.Session || !isVideo(d, file) {
-			continue
-		}
-		to, err := c.volume().trash().Retire(rel)
-		d.Log.Info("moved a late upload, which core had stored beside the same MP4, to the trash", "to", to, "error", err)
+		c.retireLate(d, file)
 	}
 }
 
-// isVideo reports whether a file is the delivery's MP4. The task's context has
-// ended with its lease.
-func isVideo(d Delivery, file string) bool {
-	sum, _, err := HashFile(context.Background(), file)
-	return err == nil && sum == d.Video.SHA256
+// retireLate moves a late upload to the trash.
+func (c Core) retireLate(d Delivery, file string) {
+	rel := path.Join(d.Date, filepath.Base(file))
+	if name := recording.ParseName(rel); name.Class != recording.ClassCollision || !d.owns(rel) {
+		return
+	}
+	f := openVideo(d, file)
+	if f == nil {
+		return
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return
+	}
+	to, err := c.volume().trash().RetireFile(rel, st)
+	d.Log.Info("moved a late upload, which core had stored beside the same MP4, to the trash", "to", to, "error", err)
+}
+
+// openVideo opens a file if it is the delivery's MP4; nil if not. The task's
+// context has ended with its lease.
+func openVideo(d Delivery, file string) *os.File {
+	f, err := openFile(file)
+	if err != nil {
+		return nil
+	}
+	if sum, _, err := hashOpen(context.Background(), f); err != nil || sum != d.Video.SHA256 {
+		f.Close()
+		return nil
+	}
+	return f
 }

@@ -22,9 +22,12 @@ type obstacles struct {
 	files []string // on the volume likewise, relative to the replay folder
 	stale []string // MP4s on the volume that are not this one, likewise
 	other []string // what is not ours to take away
+	found bool     // the original itself is on the volume
 }
 
-func (o obstacles) none() bool { return len(o.keys)+len(o.files)+len(o.stale)+len(o.other) == 0 }
+func (o obstacles) none() bool {
+	return !o.found && len(o.keys)+len(o.files)+len(o.stale)+len(o.other) == 0
+}
 
 // unknown is the failure that the other obstacles mean, if there are any.
 func (o obstacles) unknown() error {
@@ -38,10 +41,8 @@ func (o obstacles) unknown() error {
 // volume whatever somebody watches of a bucket, so that a recording may be in
 // both: what holds the same recording as the original is treated like it.
 func (b Bucket) obstacles(ctx context.Context, d Delivery) (found obstacles, err error) {
-	search := storage.Search{Rules: storage.RulesOf(""), Home: b.Storage, Replay: b.ReplayDir}
-	if filepath.Base(b.ReplayDir) == "replay" {
-		search.Media = filepath.Dir(b.ReplayDir)
-	}
+	search := b.volume().search()
+	search.Home = b.Storage
 	shadows, err := search.Shadows(ctx, d.replay())
 	var inBucket *storage.Error
 	if err != nil && !errors.As(err, &inBucket) {
@@ -101,15 +102,56 @@ func (b Bucket) judgeFile(ctx context.Context, d Delivery, s storage.Shadow, fou
 		if sum != d.Video.SHA256 {
 			found.stale = append(found.stale, rel)
 		}
-	case rel == d.Source.Path || d.SameRecording(ctx, s.Path) || index && b.isCached(ctx, d, s.Path):
-		if index {
-			rel = path.Dir(rel)
+	case rel == d.Source.Path:
+		found.found = true
+	case d.SameRecording(ctx, s.Path):
+		copies, err := sameFiles(b.ReplayDir, rel)
+		if err != nil {
+			return err
 		}
-		found.files = append(found.files, rel)
+		found.files = append(found.files, copies...)
+	case index && b.isCached(ctx, d, s.Path):
+		copies, err := filesIn(path.Dir(rel), filepath.Dir(s.Path))
+		if err != nil {
+			return err
+		}
+		found.files = append(found.files, copies...)
 	default:
 		found.other = append(found.other, s.Path)
 	}
 	return nil
+}
+
+// sameFiles returns the files of the recording at rel, relative to root.
+func sameFiles(root, rel string) (rels []string, err error) {
+	rec, err := recording.Open(abs(root, rel))
+	if err != nil {
+		return nil, err
+	}
+	files, err := FilesOf(root, rel, rec)
+	for _, f := range files {
+		rels = append(rels, f.Path)
+	}
+	return rels, err
+}
+
+// filesIn returns the files of a recording in parts in its folder, of which
+// some may not be there, and core's download of it.
+func filesIn(rel, folder string) (rels []string, err error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name := path.Join(rel, e.Name())
+		switch recording.ParseName(name).Class {
+		case recording.ClassIndex:
+			rels = append([]string{name}, rels...)
+		case recording.ClassPart, recording.ClassDownload:
+			rels = append(rels, name)
+		}
+	}
+	return rels, nil
 }
 
 // isCached reports whether the index on the volume is what core leaves there

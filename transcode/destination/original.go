@@ -1,9 +1,14 @@
 package destination
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"slices"
+	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
@@ -15,60 +20,196 @@ import (
 type volume struct {
 	root      string
 	originals cleanup.Policy
+	playCache time.Duration // a copy that core has just made may be being played for so long
 }
 
-// trash is where originals and stale videos on the volume go.
+// trash is where originals and what this agent has made itself go. What is in
+// it expires.
 func (v volume) trash() cleanup.Trash { return cleanup.Trash{Root: v.root} }
 
+// kept is the part of the trash that does not expire: for originals that hold
+// more than their MP4 shows, and for MP4s that this agent has not made.
+func (v volume) kept() cleanup.Trash { return cleanup.Trash{Root: v.root, Kept: true} }
+
+// trashFor is the trash to which an MP4 on the volume goes that makes way for
+// another.
+func (v volume) trashFor(ctx context.Context, d Delivery, file string) cleanup.Trash {
+	if d.Contained(ctx, file) {
+		return v.trash()
+	}
+	return v.kept()
+}
+
 // retireOriginal takes away the recording on the volume that the MP4 was made
-// from, as the policy says, and returns where it went.
+// from, as the policy says, and returns where it went. Files that were not read
+// stay.
 func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 	if v.originals == cleanup.PolicyKeep {
 		d.Log.Info("the original stays, as ORIGINALS=keep says; core may go on serving it", "path", d.Source.Path)
 		return nil, nil
 	}
-	if err := v.unchanged(d); err != nil {
+	files, err := v.files(d)
+	if err != nil {
 		return nil, err
 	}
-	for _, rel := range retirees(d) {
-		to, err := v.retireOne(d, rel)
-		moved = append(moved, to...)
+	folder := path.Join(d.Date, d.Session)
+	whole, err := v.onlyThese(d, folder, files)
+	if err != nil {
+		return nil, err
+	}
+	if whole {
+		moved, err = v.retireFolder(d, folder, files)
+	} else {
+		moved, err = v.retireFiles(d, files)
+	}
+	if err != nil {
+		return moved, err
+	}
+	for _, tar := range []string{path.Join(folder, d.Session+".tar"), folder + ".tar"} { // downloads that core has made of it
+		to, err := v.retireCopy(d, tar)
+		moved = appendNew(moved, to...)
 		if err != nil {
 			return moved, err
 		}
-		d.Boundary("retired " + path.Base(rel))
+	}
+	if path.Dir(d.Source.Path) != folder {
+		return moved, nil
+	}
+	return moved, cleanup.RemoveEmpty(v.root, folder)
+}
+
+// onlyThese reports whether a folder is that of the recording, and holds nothing
+// but the files that were read and core's download of them.
+func (v volume) onlyThese(d Delivery, folder string, files []task.File) (bool, error) {
+	if path.Dir(d.Source.Path) != folder {
+		return false, nil
+	}
+	entries, err := os.ReadDir(abs(v.root, folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil // retired by an earlier attempt
+	}
+	if err != nil {
+		return false, err
+	}
+	for _, e := range entries {
+		rel := path.Join(folder, e.Name())
+		read := slices.ContainsFunc(files, func(f task.File) bool { return f.Path == rel })
+		if !read && recording.ParseName(rel).Class != recording.ClassDownload {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// retireFiles takes away files that were read, one by one.
+func (v volume) retireFiles(d Delivery, files []task.File) (moved []string, err error) {
+	for _, f := range files {
+		to, err := v.retireFile(d, f)
+		moved = appendNew(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+		d.Boundary("retired " + path.Base(f.Path))
 	}
 	return moved, nil
 }
 
-// unchanged makes sure that the recording on the volume is the one that was
-// converted, or has gone.
-func (v volume) unchanged(d Delivery) error {
-	rec, err := recording.Open(abs(v.root, d.Source.Path))
-	if errors.Is(err, fs.ErrNotExist) { // retired by an earlier attempt, unless the volume is away
+// retireFolder takes away the folder of a recording in parts in one step, so that
+// none of it is left behind whatever happens.
+func (v volume) retireFolder(d Delivery, folder string, files []task.File) (moved []string, err error) {
+	if err := d.mustOwn(folder); err != nil {
+		return nil, err
+	}
+	if gone, err := v.gone(d, folder); err != nil || gone {
+		return nil, err
+	}
+	seen := map[string]fs.FileInfo{}
+	for _, was := range append(files, task.File{Path: path.Join(folder, d.Session+".tar"), Size: -1}) {
+		f, err := openFile(abs(v.root, was.Path))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		st, err := f.Stat()
+		f.Close() // there may be thousands
+		if err != nil {
+			return nil, err
+		}
+		if was.Size >= 0 && (st.Size() != was.Size || !st.ModTime().Equal(was.ModTime)) {
+			return nil, changed(v.seen(d))
+		}
+		seen[path.Base(was.Path)] = st
+	}
+	to, err := v.trashOf(d).RetireFolder(folder, seen)
+	if err != nil {
+		return nil, d.replaced(err)
+	}
+	d.Boundary("retired " + path.Base(folder))
+	return v.took(d, folder, to)
+}
+
+// files returns what goes, the file first by which core finds the recording:
+// what was read when the MP4 was made.
+func (v volume) files(d Delivery) ([]task.File, error) {
+	if len(d.Files) > 0 {
+		return d.Files, nil
+	}
+	rec, err := recording.Open(abs(v.root, d.Source.Path)) // a task of an agent that did not note them
+	if errors.Is(err, fs.ErrNotExist) {
 		gone, err := v.gone(d, d.Source.Path)
 		if err == nil && !gone {
 			err = task.Failf(task.ClassVolume, "the replay volume was away for a moment")
 		}
-		return err
+		return nil, err
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if now := d.Source.Seen(rec.Size, rec.ModTime); now.Fingerprint() != d.Source.Fingerprint() {
-		return &task.ChangedError{Now: now, What: "the recording changed while it was converted; it stays and is converted again"}
+		return nil, changed(now)
 	}
-	return nil
+	return FilesOf(v.root, d.Source.Path, rec)
 }
 
-// retirees lists what goes: the recording, and the downloads that core made
-// from it and would hand out again.
-func retirees(d Delivery) []string {
-	tar := path.Join(d.Date, d.Session+".tar")
-	if recording.ParseName(d.Source.Path).Class == recording.ClassIndex {
-		return []string{path.Dir(d.Source.Path), tar}
+// FilesOf returns the files of a recording that was opened at rel, relative to
+// root, the one first by which core finds it.
+func FilesOf(root, rel string, rec *recording.Recording) ([]task.File, error) {
+	names := []string{rel}
+	if rec.Index != nil {
+		names = names[:0]
+		for _, name := range rec.Files {
+			names = append(names, path.Join(path.Dir(rel), name))
+		}
 	}
-	return []string{d.Source.Path, tar}
+	files := make([]task.File, len(names))
+	for i, name := range names {
+		f, err := openFile(abs(root, name))
+		if err != nil {
+			return nil, err
+		}
+		st, err := f.Stat()
+		f.Close()
+		if err != nil {
+			return nil, err
+		}
+		files[i] = task.File{Path: name, Size: st.Size(), ModTime: st.ModTime()}
+	}
+	return files, nil
+}
+
+// seen returns the source as it is now.
+func (v volume) seen(d Delivery) task.Source {
+	rec, err := recording.Open(abs(v.root, d.Source.Path))
+	if err != nil {
+		return d.Source // the next attempt looks again
+	}
+	return d.Source.Seen(rec.Size, rec.ModTime)
+}
+
+func changed(now task.Source) error {
+	return &task.ChangedError{Now: now, What: "the recording changed while it was converted; it stays and is converted again"}
 }
 
 // gone reports whether something has gone from the volume. On a mount point
@@ -87,23 +228,126 @@ func (v volume) gone(d Delivery, rel string) (bool, error) {
 	return !there && err == nil, err
 }
 
-// retireOne takes a file or folder of the volume away, if it is there, and
-// returns where it is now in the trash: nothing for what was deleted.
-func (v volume) retireOne(d Delivery, rel string) (moved []string, err error) {
-	if gone, err := v.gone(d, rel); err != nil || gone {
+// retireFile takes away one file that was read, if it is there and still the
+// same, and returns where it is now in the trash: nothing for what was deleted.
+func (v volume) retireFile(d Delivery, was task.File) (moved []string, err error) {
+	if err := d.mustOwn(was.Path); err != nil {
 		return nil, err
 	}
-	if v.originals == cleanup.PolicyDelete {
-		if err := cleanup.Delete(v.root, rel); err != nil {
-			return nil, err
-		}
-		d.Log.Info("deleted the original", "path", rel)
-		return nil, nil
+	if gone, err := v.gone(d, was.Path); err != nil || gone {
+		return nil, err
 	}
-	to, err := v.trash().Retire(rel)
+	f, err := openFile(abs(v.root, was.Path))
 	if err != nil {
 		return nil, err
 	}
-	d.Log.Info("moved the original to the trash", "path", rel, "to", to)
-	return []string{to}, nil
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() != was.Size || !st.ModTime().Equal(was.ModTime) {
+		return nil, changed(v.seen(d))
+	}
+	return v.take(d, was.Path, st)
+}
+
+// retireCopies takes away files that hold the very same recording, the index of
+// one in parts first.
+func (v volume) retireCopies(d Delivery, rels []string) (moved []string, err error) {
+	for _, rel := range rels {
+		to, err := v.retireCopy(d, rel)
+		moved = appendNew(moved, to...)
+		if err != nil {
+			return moved, err
+		}
+		d.Boundary("retired copy " + path.Base(rel))
+	}
+	if len(rels) == 0 {
+		return nil, nil
+	}
+	return moved, cleanup.RemoveEmpty(v.root, path.Join(d.Date, d.Session))
+}
+
+// retireCopy takes away a file that was made of the recording, or is the same,
+// if it is there.
+func (v volume) retireCopy(d Delivery, rel string) (moved []string, err error) {
+	if err := d.mustOwn(rel); err != nil {
+		return nil, err
+	}
+	if gone, err := v.gone(d, rel); err != nil || gone {
+		return nil, err
+	}
+	f, err := openFile(abs(v.root, rel))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return v.take(d, rel, st)
+}
+
+// take moves or deletes a file that is open.
+func (v volume) take(d Delivery, rel string, is fs.FileInfo) (moved []string, err error) {
+	if age := time.Since(is.ModTime()); age >= 0 && age < v.playCache {
+		return nil, task.Failf(task.ClassWatched, "core may have fetched %s just now for somebody who watches it; it goes in %s", rel, (v.playCache - age).Round(time.Second))
+	}
+	to, err := v.trashOf(d).RetireFile(rel, is)
+	if err != nil {
+		return nil, d.replaced(err)
+	}
+	return v.took(d, rel, to)
+}
+
+// trashOf is the trash for the original of a delivery.
+func (v volume) trashOf(d Delivery) cleanup.Trash {
+	if len(d.Video.Missing) > 0 {
+		return v.kept()
+	}
+	return v.trash()
+}
+
+// took ends what was moved to the trash, and returns where it is: nowhere, if the
+// policy is to delete it, and nothing of it may be missing in the MP4.
+func (v volume) took(d Delivery, rel, to string) (moved []string, err error) {
+	if v.originals != cleanup.PolicyDelete || len(d.Video.Missing) > 0 {
+		d.Log.Info("moved the original to the trash", "path", rel, "to", to)
+		return []string{to}, nil
+	}
+	if err := v.trash().Drop(to); err != nil {
+		return []string{to}, err
+	}
+	d.Log.Info("deleted the original", "path", rel)
+	return nil, nil
+}
+
+// replaced makes of a file that was replaced while it was retired one that has
+// changed.
+func (d Delivery) replaced(err error) error {
+	if errors.Is(err, cleanup.ErrReplaced) {
+		return fmt.Errorf("%w: %w", &task.ChangedError{Now: d.Source, What: "a file of the recording was replaced while it was retired"}, err)
+	}
+	return err
+}
+
+// appendNew appends places in the trash; files of one folder count as the folder.
+func appendNew(moved []string, places ...string) []string {
+	for _, to := range places {
+		if dir := path.Dir(to); recordingFolder(dir) {
+			to = dir
+		}
+		if len(moved) == 0 || moved[len(moved)-1] != to {
+			moved = append(moved, to)
+		}
+	}
+	return moved
+}
+
+// recordingFolder reports whether a folder in the trash is that of a recording
+// in parts: the last element but one is its day.
+func recordingFolder(dir string) bool {
+	return recording.ParseName(path.Join(path.Base(path.Dir(dir)), path.Base(dir), path.Base(dir)+".replay.json")).Class == recording.ClassIndex
 }

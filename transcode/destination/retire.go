@@ -26,7 +26,7 @@ func (b Bucket) Retire(ctx context.Context, d Delivery) (moved []string, err err
 			err = found.unknown()
 		}
 		if err == nil {
-			err = b.retireStale(d, found)
+			err = b.retireStale(ctx, d, found)
 		}
 		if err != nil {
 			return moved, err
@@ -45,13 +45,23 @@ func (b Bucket) Retire(ctx context.Context, d Delivery) (moved []string, err err
 }
 
 // retireStale moves MP4s on the volume that are not this one to the trash.
-func (b Bucket) retireStale(d Delivery, found obstacles) error {
+func (b Bucket) retireStale(ctx context.Context, d Delivery, found obstacles) error {
 	for _, rel := range found.stale {
-		to, err := b.volume().trash().Retire(rel)
+		if err := d.mustOwn(rel); err != nil {
+			return err
+		}
+		sum, size, err := HashFile(ctx, abs(b.ReplayDir, rel))
+		if err != nil {
+			return err
+		}
+		to, err := b.volume().trashFor(ctx, d, abs(b.ReplayDir, rel)).Retire(rel)
 		if err != nil {
 			return fmt.Errorf("move the stale MP4 away: %w", err)
 		}
 		d.Log.Info("moved a stale MP4 on the volume to the trash", "to", to)
+		if err := d.Aside(rel, sum, size, to); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -71,15 +81,8 @@ func (b Bucket) retireAll(ctx context.Context, d Delivery, found obstacles) (mov
 	if err := d.Fence(); err != nil || b.ReplayDir == "" {
 		return moved, err
 	}
-	for _, rel := range append(found.files, path.Join(d.Date, d.Session+".tar")) {
-		to, err := b.volume().retireOne(d, rel)
-		moved = append(moved, to...)
-		if err != nil {
-			return moved, err
-		}
-		d.Boundary("retired copy " + path.Base(rel))
-	}
-	return moved, nil
+	to, err := b.volume().retireCopies(d, append(found.files, path.Join(d.Date, d.Session+".tar")))
+	return append(moved, to...), err
 }
 
 // retireKeys takes away what is in the bucket.
@@ -126,14 +129,19 @@ func (b Bucket) unchanged(ctx context.Context, d Delivery) error {
 
 // retireKey takes one object away, and returns where it is now in the trash.
 func (b Bucket) retireKey(ctx context.Context, d Delivery, key string) (moved []string, err error) {
-	if b.Originals == cleanup.PolicyDelete {
+	if err := d.mustOwn(key); err != nil {
+		return nil, err
+	}
+	trash := b.trash()
+	trash.Kept = len(d.Video.Missing) > 0
+	if !trash.Kept && b.Originals == cleanup.PolicyDelete {
 		if err := b.Storage.Delete(ctx, key); err != nil {
 			return nil, err
 		}
 		d.Log.Info("deleted the original", "path", b.Place()+"/"+key)
 		return nil, nil
 	}
-	to, err := b.trash().Retire(ctx, key)
+	to, err := trash.Retire(ctx, key)
 	if err != nil || to == "" {
 		return nil, err
 	}

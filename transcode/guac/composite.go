@@ -2,7 +2,7 @@ package guac
 
 import "image"
 
-// Mask is a composite mask (contract §11.4): bits S where the destination is
+// Mask is a composite mask: bits S where the destination is
 // transparent or opaque, D where the source is.
 type Mask uint8
 

@@ -52,7 +52,8 @@ type Sink interface {
 type Stats struct {
 	Frames   int
 	Duration time.Duration
-	Warnings []string // what an auditor should know: drawing that may be missing
+	Warnings []string // what could not be obeyed, one line of each kind
+	Missing  []string // those of Warnings for which something of the recording may not be shown or heard
 }
 
 // Play draws a recording and hands frames and sound to sink. progress, when
@@ -75,7 +76,7 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 	decoders := newPool(opt.Workers, opt.Limits)
 	read := &reader{
 		opt: opt, parts: parts, timeline: timeline, decoders: decoders,
-		out: make(chan *batch, 4), bad: map[string]int{}, slot: time.Second / time.Duration(opt.FPS),
+		out: make(chan *batch, 4), bad: map[string]int{}, noise: map[string]int{}, slot: time.Second / time.Duration(opt.FPS),
 	}
 	draw := &painter{
 		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: timeline.Duration(),
@@ -88,7 +89,8 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 	})
 	group.Go(func() error { return draw.run(ctx, read.out) })
 	err := group.Wait()
-	stats := Stats{Frames: draw.frames, Duration: draw.total, Warnings: warnings(read.bad, draw.bad)}
+	missing := warnings(read.bad, draw.bad)
+	stats := Stats{Frames: draw.frames, Duration: draw.total, Warnings: append(warnings(read.noise), missing...), Missing: missing}
 	if err == nil && !draw.drawn {
 		err = ErrNothingDrawn
 	}

@@ -49,6 +49,7 @@ type reader struct {
 	out      chan *batch
 	slot     time.Duration
 	bad      map[string]int
+	noise    map[string]int
 
 	ctx    context.Context
 	failed error
@@ -103,6 +104,9 @@ func (r *reader) part(i int, part Part) error {
 	err = r.all(t)
 	for what, n := range t.unknown {
 		r.bad[what] += n
+	}
+	for what, n := range t.noise {
+		r.noise[what] += n
 	}
 	for what, n := range t.bad {
 		r.bad[what] += n

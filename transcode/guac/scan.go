@@ -25,7 +25,7 @@ type Summary struct {
 	Duration      time.Duration // from the first to the last sync; steps back of the clock do not count
 	Syncs         int64
 	Instructions  int64
-	Bytes         int64
+	Bytes         int64          // all that were read
 	Draws         int64          // instructions that put pixels somewhere
 	Truncated     bool           // it ends inside an instruction
 	Audio         []AudioTrack   // kinds of sound in it, without silent streams
@@ -39,12 +39,13 @@ type Summary struct {
 // is no error but Truncated.
 func Scan(r io.Reader, lim Limits) (Summary, error) {
 	hash := sha256.New()
-	p := NewParser(io.TeeReader(r, hash))
+	var read byteCount
+	p := NewParser(io.TeeReader(r, io.MultiWriter(hash, &read)))
 	s := &scanner{lim: lim.orDefault(), audible: map[AudioTrack]bool{}}
 	t := newInterpreter(s.lim, s)
 	t.blind = true
 	err := s.all(p, t)
-	s.sum.Bytes = p.Offset()
+	s.sum.Bytes = int64(read)
 	s.sum.Duration = s.clock.now
 	s.sum.Draws = t.draws
 	s.sum.Unknown = t.unknown
@@ -60,6 +61,14 @@ func Scan(r io.Reader, lim Limits) (Summary, error) {
 		return s.sum, ErrEmpty
 	}
 	return s.sum, nil
+}
+
+// byteCount counts what is written to it.
+type byteCount int64
+
+func (n *byteCount) Write(b []byte) (int, error) {
+	*n += byteCount(len(b))
+	return len(b), nil
 }
 
 // scanner is the handler that only counts.

@@ -34,6 +34,7 @@ type interpreter struct {
 	held    int // bytes of all open streams
 	nests   map[int]*Parser
 	unknown map[string]int // opcodes and mimetypes nobody knows
+	noise   map[string]int // what is no opcode of any version
 	bad     map[string]int // instructions that cannot be obeyed
 	draws   int64
 }
@@ -50,7 +51,7 @@ type stream struct {
 
 func newInterpreter(lim Limits, to handler) *interpreter {
 	return &interpreter{lim: lim, to: to, streams: map[int]*stream{}, nests: map[int]*Parser{},
-		unknown: map[string]int{}, bad: map[string]int{}}
+		unknown: map[string]int{}, noise: map[string]int{}, bad: map[string]int{}}
 }
 
 // maxKinds bounds the kinds of trouble that are told apart.
@@ -101,7 +102,11 @@ func (t *interpreter) interpret(in *Instruction, depth int) {
 	default:
 		o, s, ok := readOp(in)
 		if !ok {
-			if !silent[string(in.Opcode)] {
+			switch {
+			case silent[string(in.Opcode)]:
+			case isNoise(in.Opcode):
+				count(t.noise, "opcode "+shortText(in.Opcode))
+			default:
 				count(t.unknown, "opcode "+shortText(in.Opcode))
 			}
 			return
@@ -111,6 +116,18 @@ func (t *interpreter) interpret(in *Instruction, depth int) {
 		}
 		t.to.op(o)
 	}
+}
+
+// isNoise reports whether an opcode is none of any version of the protocol. A
+// guacd that writes for somebody who joins leaves the end of a sync behind,
+// whose opcode is a timestamp.
+func isNoise(opcode []byte) bool {
+	for _, c := range opcode {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return len(opcode) > 0
 }
 
 func shortText(b []byte) string {

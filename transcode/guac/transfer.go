@@ -2,7 +2,7 @@ package guac
 
 import "image"
 
-// transferPixel applies a transfer function (contract §11.5) to a pixel: a
+// transferPixel applies a transfer function to a pixel: a
 // bitwise operation on the colours. It works on straight, not premultiplied,
 // colours, as a canvas's ImageData holds them.
 func transferPixel(d, s []byte, function int) {

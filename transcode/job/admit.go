@@ -30,7 +30,10 @@ func (j *job) admit(ctx context.Context) error {
 	if !session.Graphical() {
 		return task.Failf(task.ClassNotGraphical, "%s sessions recorded by %s have no Guacamole recording", session.Protocol, session.Terminal.Type)
 	}
-	j.journal.Date, j.started = session.DateDir(), session.DateStart
+	j.journal.Date, j.started, j.marked = session.DateDir(), session.DateStart, session.HasReplay
+	if !session.DateEnd.IsZero() {
+		j.lasted = session.DateEnd.Sub(session.DateStart)
+	}
 	place := j.source.Path
 	if j.source.Bucket != nil {
 		place = j.source.Bucket.Key

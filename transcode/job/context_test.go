@@ -15,7 +15,7 @@ import (
 func TestStepsUseTheContextThatEndsWithTheAgent(t *testing.T) {
 	// These ask only whether the lease has ended, derive the steps' context, or
 	// work when it is over.
-	allowed := []string{"Do", "leaseLost", "tooLate", "isVideo"}
+	allowed := []string{"Do", "leaseLost", "tooLate", "openVideo"}
 	var seen []string
 	for _, dir := range []string{".", "..", "../destination"} {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

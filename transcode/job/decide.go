@@ -20,6 +20,7 @@ type facts struct {
 	maxTries int           // how many of them fail the task
 	spooled  bool          // the recording is an upload, of which the spool has the only copy
 	bucket   bool          // the recording is in a bucket
+	taken    bool          // core has taken an MP4 of it, wherever that is now
 	age      time.Duration // since the recording's last change
 	settle   time.Duration // the shortest rest of a recording that is not ready
 }
@@ -67,7 +68,7 @@ func decide(class task.Class, verdict task.Verdict, f facts) outcome {
 	}
 	if f.spooled && o.state.Final() {
 		o.uploadEnd = true
-		o.asIs = needsReplay(class)
+		o.asIs = needsReplay(class) && !f.taken
 	}
 	return o
 }

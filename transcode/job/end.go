@@ -41,16 +41,21 @@ func (j *job) fail(ctx context.Context, err error) {
 		j.host.Waits(class, err)
 	}
 	if o.unwanted {
-		j.host.UploadDone(j.source.Spool, false)
+		j.host.UploadDone(j.source.Spool, task.UploadUnknown)
 	}
 	if o.asIs {
 		if failed := j.fallback(ctx, string(class)+": "+oneLine(err)); failed != nil {
 			j.log.Error("the recording cannot be converted", "reason", class, "error", err)
 			err = failed
-			if class, verdict = classify(err); verdict != task.Waits { // core or the storage refuses: some day it may not
+			switch class, verdict = classify(err); {
+			case class == task.ClassDiffers: // the session has a replay after all
+				o = decide(class, verdict, f)
+			case verdict != task.Waits: // core or the storage refuses: some day it may not
 				class = task.ClassCore
+				o = decide(class, task.Waits, f)
+			default:
+				o = decide(class, task.Waits, f)
 			}
-			o = decide(class, task.Waits, f)
 		}
 	}
 	if o.report {
@@ -68,7 +73,8 @@ func (j *job) fail(ctx context.Context, err error) {
 func (j *job) facts() facts {
 	return facts{
 		tries: j.journal.Tries, maxTries: j.cfg.MaxTries, spooled: j.source.Spooled(), bucket: j.source.Bucket != nil,
-		age: time.Since(j.source.ModTime), settle: j.cfg.Settle,
+		taken: j.journal.Uploaded != "",
+		age:   time.Since(j.source.ModTime), settle: j.cfg.Settle,
 	}
 }
 

@@ -18,9 +18,14 @@ import (
 
 // endSpool tells that the session has a replay and the upload is done with.
 func (j *job) endSpool() {
-	if j.source.Spooled() {
-		j.host.UploadDone(j.source.Spool, true)
+	if !j.source.Spooled() {
+		return
 	}
+	end := task.UploadStored
+	if v := j.journal.Video; v != nil && len(v.Missing) > 0 {
+		end = task.UploadKept
+	}
+	j.host.UploadDone(j.source.Spool, end)
 }
 
 // isTwin reports whether a file holds the very recording that the MP4 was made
@@ -33,8 +38,8 @@ func (j *job) isTwin(ctx context.Context, file string) bool {
 	if err != nil {
 		return false
 	}
-	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true})
-	return err == nil && plan.Source == j.journal.Video.Source
+	content, err := render.Content(ctx, rec)
+	return err == nil && content == j.journal.Video.Source
 }
 
 // fallback uploads the recording itself in the layout that it came in, so that
@@ -49,6 +54,48 @@ func (j *job) fallback(ctx context.Context, why string) error {
 		j.log.Error("the upload cannot be read; it stays in the spool", "error", err)
 		return nil //nolint:nilerr // there is nothing to upload
 	}
+	content, err := render.Content(ctx, rec)
+	if err != nil {
+		return err
+	}
+	is, what, err := j.present(ctx, content, nil)
+	if err != nil {
+		return fmt.Errorf("look for other replays of the session: %w", err)
+	}
+	if is == hasOther {
+		return differs(what)
+	}
+	told := j.journal.Events[coreapi.UploadStart] != ""
+	size := rec.Size
+	if is == hasNothing {
+		if err := j.tellUpload(ctx, why); err != nil {
+			return err
+		}
+		told = true
+		if size, err = j.putAll(ctx, rec); err != nil {
+			return err
+		}
+	}
+	if err := j.cfg.Core.MarkReplay(ctx, j.id, size); err != nil {
+		return fmt.Errorf("mark the session: %w", err)
+	}
+	j.journal.Reached = task.ReachedAsIs
+	j.log.Warn("core has the recording itself, as no MP4 can be made of it")
+	if err := j.note(); err != nil {
+		return err
+	}
+	if told {
+		if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
+			j.log.Warn("core does not know that the recording was uploaded", "error", err)
+		}
+	}
+	j.endSpool()
+	return nil
+}
+
+// tellUpload tells core that the recording itself is uploaded: in place of an
+// MP4 whose upload it was told of, if there was one.
+func (j *job) tellUpload(ctx context.Context, why string) error {
 	event, reason := coreapi.UploadStart, ""
 	if j.journal.Video != nil && j.journal.Events[coreapi.UploadStart] != "" { // begun, in vain
 		event, reason = coreapi.UploadFailure, why
@@ -56,17 +103,21 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	if err := j.event(ctx, event, reason); err != nil {
 		return fmt.Errorf("upload the recording itself: %w", err)
 	}
+	return nil
+}
+
+// putAll uploads all files of a recording, and returns their bytes.
+func (j *job) putAll(ctx context.Context, rec *recording.Recording) (size int64, err error) {
 	index := strings.HasSuffix(j.source.Spool, ".replay.json")
-	size := int64(0)
 	for _, part := range rec.Parts {
 		file := filepath.Join(filepath.Dir(j.original()), filepath.Base(part.Name))
 		if !index {
 			if file, err = j.compressed(file); err != nil {
-				return err
+				return 0, err
 			}
 		}
 		if err := j.putOriginal(ctx, file, index); err != nil {
-			return fmt.Errorf("upload the recording itself: %w", err)
+			return 0, fmt.Errorf("upload the recording itself: %w", err)
 		}
 		if info, err := os.Stat(file); err == nil {
 			size += info.Size()
@@ -74,22 +125,10 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	}
 	if index { // last: it names the parts
 		if err := j.putOriginal(ctx, j.original(), true); err != nil {
-			return fmt.Errorf("upload the recording's index: %w", err)
+			return 0, fmt.Errorf("upload the recording's index: %w", err)
 		}
 	}
-	if err := j.cfg.Core.MarkReplay(ctx, j.id, size); err != nil {
-		return fmt.Errorf("mark the session: %w", err)
-	}
-	j.journal.Reached = task.ReachedAsIs
-	j.log.Warn("uploaded the recording itself, as no MP4 can be made of it")
-	if err := j.note(); err != nil {
-		return err
-	}
-	if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
-		j.log.Warn("core does not know that the recording was uploaded", "error", err)
-	}
-	j.endSpool()
-	return nil
+	return size, nil
 }
 
 // putOriginal stores a file of the recording itself, once: core up to 4.7 would

@@ -20,6 +20,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/lmittmann/tint"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
@@ -30,6 +31,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // Config is what the jobs of a pool have in common. They do not change it.
@@ -42,12 +44,15 @@ type Config struct {
 	Render       render.Options
 	Originals    cleanup.Policy
 	Settle       time.Duration // how long a recording that is not ready is left alone at least
+	PlayCache    time.Duration // how long core hands out the address of a replay that somebody has begun to watch
 	MaxTries     int           // failures that may be the recording's fault before the task fails
 	MaxTakeovers int           // agents that may vanish in a row in one state before the task fails
 	Governor     *throttle.Governor
 	Observer     task.Observer // nil = none
 	Log          *slog.Logger
 
+	// Ledger, when not nil, notes replacements.
+	Ledger Ledger
 	// Storage returns the bucket to which MP4s go now, or nil for core's own
 	// storage. A nil Storage stands for core's own.
 	Storage func() (storage.Storage, error)
@@ -64,8 +69,8 @@ type Host interface {
 	// Waits is told why a task waits: the others may share the reason.
 	Waits(class task.Class, err error)
 	// UploadDone is told that an upload, by its place in the spool, is done
-	// with, and whether its session has a replay.
-	UploadDone(path string, stored bool)
+	// with.
+	UploadDone(path string, end task.UploadEnd)
 	// UploadEnded is told of an upload that came to nothing.
 	UploadEnded(path string)
 }
@@ -80,8 +85,11 @@ type job struct {
 	bucket  storage.Storage         // to which MP4s go; nil = core's own storage
 	dest    destination.Destination // the same; nil until located
 	moved   bool                    // the MP4 is somewhere else, and the original has gone
+	plan    *render.Plan            // of the recording; nil if this job has not read it
 	journal task.Journal
-	started time.Time // of the session, once core has been asked
+	started time.Time     // of the session, once core has been asked
+	lasted  time.Duration // of the session, likewise; 0 = not known
+	marked  bool          // core said that the session has a replay
 	log     *slog.Logger
 	logFile *os.File
 
@@ -116,6 +124,9 @@ func newJob(cfg Config, host Host, lease *queue.Lease) (*job, error) {
 		return j, task.FailAs(task.ClassInternal, task.Fails, "the task does not say where its recording is: %w", err)
 	}
 	j.journal = task.JournalOf(t.Data).For(t.Fingerprint)
+	if err := j.mustOwn(); err != nil {
+		return j, err
+	}
 	if err := os.MkdirAll(j.folder(), 0o750); err != nil {
 		return j, fmt.Errorf("task folder: %w", err)
 	}
@@ -127,6 +138,45 @@ func newJob(cfg Config, host Host, lease *queue.Lease) (*job, error) {
 	own := tint.NewTextHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
 	j.log = slog.New(slog.NewMultiHandler(own, j.log.Handler()))
 	return j, nil
+}
+
+// mustOwn makes sure that the task is about its own session's files: whoever
+// reaches the queue can write anything into a record.
+func (j *job) mustOwn() error {
+	foreign := func(name string) error {
+		return task.FailAs(task.ClassInternal, task.Fails, "%w: %s", destination.ErrForeign, name)
+	}
+	if id, err := uuid.Parse(j.id); err != nil || id.String() != j.id {
+		return foreign(j.id)
+	}
+	if _, err := time.Parse(time.DateOnly, j.journal.Date); j.journal.Date != "" && err != nil {
+		return foreign(j.journal.Date)
+	}
+	names := []string{}
+	switch {
+	case j.source.Spooled():
+		dir, base := path.Split(j.source.Spool)
+		if uuid.Validate(path.Clean(dir)) != nil || !filepath.IsLocal(j.source.Spool) || recording.SessionOf(base) != "" && recording.SessionOf(base) != j.id {
+			return foreign(j.source.Spool)
+		}
+	case j.source.Bucket != nil:
+		names = append(names, j.source.Bucket.Key)
+		for _, o := range j.source.Bucket.Objects {
+			names = append(names, o.Key)
+		}
+	default:
+		names = append(names, j.source.Path)
+	}
+	for _, f := range j.journal.Files {
+		names = append(names, f.Path)
+	}
+	for _, name := range names {
+		n := recording.ParseName(name)
+		if n.Session != j.id || j.journal.Date != "" && n.Date != j.journal.Date {
+			return foreign(name)
+		}
+	}
+	return nil
 }
 
 func (j *job) close() {
@@ -162,8 +212,8 @@ func (j *job) original() string {
 func (j *job) delivery() destination.Delivery {
 	d := destination.Delivery{
 		Session: j.id, Date: j.journal.Date, File: j.mp4(), Work: j.work(), Fetched: j.fetched(),
-		Source: j.source, Address: j.journal.Uploaded,
-		Fence: j.note, SameRecording: j.isTwin, Boundary: j.boundary, Log: j.log,
+		Source: j.source, Files: j.journal.Files, Address: j.journal.Uploaded,
+		Fence: j.note, SameRecording: j.isTwin, Contained: j.contains, Aside: j.noteAside, Boundary: j.boundary, Log: j.log,
 		Progress: func(sent, total int64) { j.lease.Progress(float64(sent) / float64(max(total, 1))) },
 	}
 	if j.journal.Video != nil {

@@ -19,7 +19,7 @@ func (j *job) locate(context.Context) error {
 	if j.bucket == nil {
 		j.dest = destination.Core{Client: j.cfg.Core, ReplayDir: j.cfg.ReplayDir, Originals: j.cfg.Originals}
 	} else {
-		j.dest = destination.Bucket{Storage: j.bucket, ReplayDir: j.cfg.ReplayDir, Originals: j.cfg.Originals}
+		j.dest = destination.Bucket{Storage: j.bucket, ReplayDir: j.cfg.ReplayDir, Originals: j.cfg.Originals, PlayCache: j.cfg.PlayCache}
 	}
 	if b := j.source.Bucket; b != nil && b.Place != j.dest.Place() {
 		return task.Failf(task.ClassStorageChanged, "the recording is in %s, and core's replay storage is now %s", b.Place, j.dest.Place())

@@ -16,7 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
-	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
 // makeVideo leaves a verified MP4 of the recording in the work folder, or
@@ -45,6 +45,13 @@ func (j *job) makeVideo(ctx context.Context) error {
 	}
 	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true, Pace: j.pacer()})
 	if err != nil {
+		return err
+	}
+	j.plan = plan
+	if err := j.noteFiles(rec); err != nil {
+		return err
+	}
+	if err := j.mustHideNothing(ctx, plan.Source, plan); err != nil {
 		return err
 	}
 	if done, err := j.reconcile(ctx, plan); done || err != nil {
@@ -94,7 +101,7 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 		"length", plan.Duration().Round(time.Millisecond))
 	start := time.Now()
 	options := j.cfg.Render
-	options.Pace = j.pacer()
+	options.Pace, options.Session = j.pacer(), j.id
 	made, err := plan.Encode(ctx, j.mp4(), options, func(p render.Progress) {
 		j.lease.Progress(p.Fraction())
 	})
@@ -113,9 +120,10 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	}
 	j.journal.Video = &task.VideoFacts{
 		SHA256: sum, Size: size, Frames: made.Frames, DurationMS: made.Duration.Milliseconds(),
-		Width: made.Width, Height: made.Height, Source: plan.Source,
+		Width: made.Width, Height: made.Height, Source: plan.Source, Missing: made.Missing,
 	}
 	j.journal.Warnings = made.Warnings
+	j.tellShort(made.Duration)
 	j.journal.RenderSeconds = time.Since(start).Seconds()
 	for _, warning := range made.Warnings {
 		j.log.Warn("the video may not show everything", "detail", warning)
@@ -151,51 +159,23 @@ func (j *job) pacer() throttle.Pacer {
 	return j.cfg.Governor.Pacer(j.lease.Task().Date)
 }
 
-// reconcile looks at an MP4 that is in place already. One that was made from
-// this very recording is verified and kept; one that is not ours, or holds
-// less, is replaced; one that holds as much of something else makes the task
-// fail, because nobody but a human can tell which is right.
-func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err error) {
-	path, err := j.dest.Current(ctx, j.delivery())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+// noteFiles notes which files of the volume were read: these and no others go
+// when the MP4 is in place.
+func (j *job) noteFiles(rec *recording.Recording) error {
+	if !j.source.OnVolume() {
+		return nil
 	}
-	if err != nil {
-		return false, err
+	files, err := destination.FilesOf(j.cfg.ReplayDir, j.source.Path, rec)
+	j.journal.Files = files
+	return err
+}
+
+// tellShort notes a video that is much shorter than its session: the recording
+// may have been cut. Connecting takes some seconds, in which nothing is drawn.
+func (j *job) tellShort(length time.Duration) {
+	j.journal.Short = ""
+	if missing := j.lasted - length; missing > 10*time.Second+j.lasted/5 {
+		j.journal.Short = fmt.Sprintf("the video lasts %s, and the session lasted %s", length.Round(time.Second), j.lasted.Round(time.Second))
+		j.log.Warn("the video is much shorter than the session", "video", length.Round(time.Second), "session", j.lasted.Round(time.Second))
 	}
-	info, err := j.cfg.Render.Tool.Probe(ctx, path)
-	if err != nil {
-		j.log.Warn("the MP4 in place cannot be read; it is replaced", "path", j.served(), "error", err)
-		return false, nil
-	}
-	mark, err := render.ParseMark(info.Metadata["comment"])
-	if err != nil || mark.Session != j.id {
-		j.log.Warn("the MP4 in place was made by something else; it is replaced", "path", j.served())
-		return false, nil //nolint:nilerr // replaced, not failed
-	}
-	if mark.Source != plan.Source {
-		if plan.Duration() > info.Duration+time.Second {
-			j.log.Warn("the MP4 in place holds less than this recording; it is replaced", "mp4", info.Duration, "recording", plan.Duration())
-			return false, nil
-		}
-		return false, task.Failf(task.ClassDiffers, "an MP4 of %s is in place, made from another recording of this session than %s (%s); compare them and remove one",
-			info.Duration.Round(time.Second), j.source.Name(), plan.Duration().Round(time.Second))
-	}
-	if err := j.cfg.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
-		if ctx.Err() != nil {
-			return false, err
-		}
-		j.log.Warn("the MP4 in place is damaged; it is made again", "path", j.served(), "error", err)
-		return false, nil //nolint:nilerr // replaced, not failed
-	}
-	sum, size, err := destination.HashFile(ctx, path)
-	if err != nil {
-		return false, err
-	}
-	j.log.Info("a good MP4 of this recording is in place", "path", j.served())
-	j.journal.Video = &task.VideoFacts{
-		SHA256: sum, Size: size, Frames: info.Frames, DurationMS: info.Duration.Milliseconds(),
-		Width: info.Width, Height: info.Height, Source: mark.Source, InPlace: true,
-	}
-	return true, j.note()
 }

@@ -31,6 +31,9 @@ func (j *job) upload(ctx context.Context) error {
 		j.log.Info("the MP4 is there already", "storage", j.dest.Place())
 		return nil
 	}
+	if err := j.mustHideNothing(ctx, j.journal.Video.Source, nil); err != nil { // rendering may have taken hours
+		return err
+	}
 	url, err := j.dest.Put(ctx, j.delivery())
 	if err != nil {
 		return j.tooLate(fmt.Errorf("upload: %w", err))
@@ -86,6 +89,9 @@ func (j *job) retire(ctx context.Context) error {
 	moved, err := j.dest.Retire(ctx, j.delivery())
 	j.journal.Retired = append(j.journal.Retired, moved...)
 	if err != nil {
+		return err
+	}
+	if err := j.record(ctx); err != nil {
 		return err
 	}
 	return j.note()

@@ -12,7 +12,7 @@ import (
 
 func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
 
-func natsServer(t *testing.T) *server.Server { t.Helper(); return natsAt(t, -1) }
+func natsServer(t *testing.T) *server.Server { t.Helper(); return natsAt(t, "127.0.0.1", -1) }
 
 func TestAgentsShareAQueueAndEachTaskIsDoneOnce(t *testing.T) {
 	url := natsURL(t)

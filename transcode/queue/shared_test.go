@@ -16,27 +16,25 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
-// freePorts are ports of this host that nobody listens on.
-func freePorts(t *testing.T, n int) []int {
+// reserve is an address of this host's loopback that is the test's until it ends.
+func reserve(t *testing.T, ports int) *loopback.Address {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+	at, err := loopback.Reserve(ports)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ports
+	t.Cleanup(func() { at.Close() })
+	return at
 }
 
-// natsAt starts a NATS server that is alone at a port.
-func natsAt(t *testing.T, port int) *server.Server {
+// natsAt starts a NATS server that is alone.
+func natsAt(t *testing.T, host string, port int) *server.Server {
 	t.Helper()
-	return startNATS(t, &server.Options{Host: "127.0.0.1", Port: port, StoreDir: t.TempDir()})
+	return startNATS(t, &server.Options{Host: host, Port: port, StoreDir: t.TempDir()})
 }
 
 func startNATS(t *testing.T, o *server.Options) *server.Server {
@@ -57,36 +55,27 @@ func startNATS(t *testing.T, o *server.Options) *server.Server {
 // cluster is three servers, of which the first so many run.
 type cluster struct {
 	t      *testing.T
-	ports  []int // of clients, then of routes
+	at     *loopback.Address // with ports of clients, then of routes
 	routes []*url.URL
 }
 
-func newCluster(t *testing.T, running int) (c *cluster, url string) {
+func newCluster(t *testing.T, running int) (c *cluster, urls string) {
 	t.Helper()
-	c = &cluster{t: t, ports: freePorts(t, 6)}
-	for _, port := range c.ports[3:] {
-		c.routes = append(c.routes, mustURL(t, port))
+	c = &cluster{t: t, at: reserve(t, 6)}
+	for i := range 3 {
+		c.routes = append(c.routes, &url.URL{Scheme: "nats", Host: c.at.HostPort(3 + i)})
 	}
 	for i := range running {
 		c.start(i)
 	}
-	return c, fmt.Sprintf("nats://127.0.0.1:%d,nats://127.0.0.1:%d", c.ports[0], c.ports[1])
-}
-
-func mustURL(t *testing.T, port int) *url.URL {
-	t.Helper()
-	u, err := url.Parse(fmt.Sprintf("nats://127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
+	return c, fmt.Sprintf("nats://%s,nats://%s", c.at.HostPort(0), c.at.HostPort(1))
 }
 
 func (c *cluster) start(i int) *server.Server {
 	c.t.Helper()
 	return startNATS(c.t, &server.Options{
-		ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: c.ports[i], StoreDir: c.t.TempDir(), Routes: c.routes,
-		Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: c.ports[3+i]},
+		ServerName: fmt.Sprint("n", i), Host: c.at.Host, Port: c.at.Ports[i], StoreDir: c.t.TempDir(), Routes: c.routes,
+		Cluster: server.ClusterOpts{Name: "test", Host: c.at.Host, Port: c.at.Ports[3+i]},
 	})
 }
 
@@ -127,14 +116,14 @@ func (q *Queue) copies(t *testing.T) int {
 // it comes.
 func TestASharedQueueNeedNotBeThere(t *testing.T) {
 	t.Parallel()
-	port := freePorts(t, 1)[0]
-	q := open(t, Options{URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Owner: "early"})
+	at := reserve(t, 1)
+	q := open(t, Options{URL: "nats://" + at.HostPort(0), Owner: "early"})
 	until(t, "told", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if _, err := q.List(t.Context()); !errors.Is(err, ErrUnreached) {
 		t.Errorf("its tasks: %v", err)
 	}
 	idle(t, q)
-	s := natsAt(t, port)
+	s := natsAt(t, at.Host, at.Ports[0])
 	submit(t, q, 1, "x")
 	if q.copies(t) != 1 {
 		t.Errorf("%d copies on one server", q.copies(t))

@@ -12,7 +12,7 @@ import (
 func TestMarkSurvivesTheComment(t *testing.T) {
 	want := Mark{
 		Session: "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", Source: strings.Repeat("ab", 32),
-		Start: time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC), Agent: "github.com/jumpserver-video/jumpserver-video/1.0",
+		Start: time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC), Agent: "jumpserver-video/1.0",
 	}
 	got, err := ParseMark(want.String())
 	if err != nil {

@@ -28,6 +28,7 @@ import (
 	"github.com/klauspost/readahead"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
+	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
@@ -41,6 +42,8 @@ type Options struct {
 	Audio   bool        // keep the sound
 	Nice    int         // niceness of ffmpeg
 	Agent   string      // name and version for the MP4's metadata
+	Session string      // id for the MP4's metadata; "" = what the recording says, if that is an id
+	Seal    seal.Key    // seals the MP4; the zero Key seals nothing
 	Workers int         // image decoders at once; 0 = one per processor
 
 	// Pace, when not nil, is told time and again how long was worked, and
@@ -72,6 +75,7 @@ type Plan struct {
 	Source    string // hex SHA-256 of the recording's uncompressed content
 	Started   time.Time
 	Warnings  []string
+	Missing   []string // those of Warnings that tell of what the video will not show
 }
 
 // ErrCut is returned by [Scan] in strict mode for a recording whose gzip
@@ -108,12 +112,18 @@ func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan
 		} else if summary.Truncated {
 			plan.warn("%s: ends in the middle of an instruction; converted what is there", part.Name)
 		}
+		if summary.Syncs == 0 && summary.Draws > 0 {
+			plan.miss("%s: it has no time at all, so that nothing in it is shown", part.Name)
+		}
 		plan.Parts = append(plan.Parts, summary)
 		hash.Write(summary.SHA256[:])
 		done += part.Size
 		if opt.Progress != nil {
 			opt.Progress(done, rec.Size)
 		}
+	}
+	for _, name := range rec.Unlisted {
+		plan.miss("%s: a part that the index does not list is left out", name)
 	}
 	plan.Source = hex.EncodeToString(hash.Sum(nil))
 	plan.Timeline = guac.NewTimeline(plan.Parts)
@@ -163,6 +173,12 @@ func (p *Plan) warn(format string, args ...any) {
 	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
 }
 
+// miss warns of something in the recording that the video will not show.
+func (p *Plan) miss(format string, args ...any) {
+	p.warn(format, args...)
+	p.Missing = append(p.Missing, p.Warnings[len(p.Warnings)-1])
+}
+
 // Duration is the length of the video to come.
 func (p *Plan) Duration() time.Duration { return p.Timeline.Duration() }
 
@@ -199,6 +215,7 @@ type Video struct {
 	Bytes         int64
 	CPU           time.Duration // of ffmpeg
 	Warnings      []string      // of the scan and of drawing
+	Missing       []string      // those for which the recording may hold more than the video shows
 
 	tool   *video.Tool
 	report video.Report
@@ -217,7 +234,7 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 	}
 	settings := video.Options{
 		Width: width, Height: height, FPS: opt.FPS, CRF: opt.CRF, Codec: opt.Codec, Nice: opt.Nice,
-		Output: out, Duration: p.Duration(), Started: p.Started, Metadata: p.metadata(opt.Agent),
+		Output: out, Duration: p.Duration(), Started: p.Started,
 	}
 	if opt.Audio {
 		settings.Audio = p.audio()
@@ -283,13 +300,21 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	if err != nil {
 		return nil, err
 	}
+	missing := append(slices.Clone(p.Missing), stats.Missing...)
+	encoder.Describe(p.mark(opt, len(missing) > 0).metadata(opt.Seal.CanSeal()))
 	report, err := encoder.Close()
 	if err != nil {
 		return nil, err
 	}
+	if opt.Seal.CanSeal() {
+		if err := putSeal(ctx, settings.Output, opt.Seal); err != nil {
+			os.Remove(settings.Output)
+			return nil, err
+		}
+	}
 	return &Video{
 		Path: settings.Output, Width: settings.Width, Height: settings.Height, Frames: report.Frames, Duration: report.Duration,
-		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...),
+		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...), Missing: missing,
 		tool: tool, report: report,
 	}, nil
 }

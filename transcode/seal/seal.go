@@ -20,6 +20,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // Size is the length of a seal, in bytes.
@@ -38,6 +40,9 @@ func FromSecret(secret string) Key {
 	}
 	return Key{[]byte(secret)}
 }
+
+// CanSeal reports whether the key is not the zero Key.
+func (k Key) CanSeal() bool { return len(k.secret) > 0 }
 
 // Open returns the key kept in a file, and makes one where there is none. The
 // file holds 64 hexadecimal digits and is for its owner only.
@@ -63,16 +68,12 @@ func Open(file string) (Key, error) {
 func create(file string) error {
 	secret := make([]byte, keySize)
 	_, _ = rand.Read(secret) // never fails
-	f, err := os.CreateTemp(filepath.Dir(file), ".key-*")
-	if err != nil {
+	temp := filepath.Join(filepath.Dir(file), ".key-"+rand.Text())
+	if err := os.WriteFile(temp, []byte(hex.EncodeToString(secret)+"\n"), 0o600); err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(hex.EncodeToString(secret) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+	defer os.Remove(temp)
+	if err := durable.Publish(temp, file, false); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	return nil

@@ -2,6 +2,7 @@ package task
 
 import (
 	"encoding/json"
+	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 )
@@ -17,6 +18,14 @@ type Journal struct {
 	Date string `json:"date,omitempty"`
 	// Video is the verified MP4, from verifying on.
 	Video *VideoFacts `json:"video,omitempty"`
+	// Files are the files on the replay volume that the MP4 was made from, as
+	// they were read.
+	Files []File `json:"files,omitempty"`
+	// Before is the MP4 that was made of the session's recording before this
+	// one, if that task was done.
+	Before *Replaced `json:"before,omitempty"`
+	// Short says by how much the MP4 is shorter than the session; "" if it is not.
+	Short string `json:"short,omitempty"`
 	// Place is where the MP4 goes: core's own storage or a bucket. What
 	// follows speaks of it.
 	Place string `json:"place,omitempty"`
@@ -36,16 +45,32 @@ type Journal struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// File is a file of a recording as it was read.
+type File struct {
+	Path    string    `json:"path"` // relative to the replay folder
+	Size    int64     `json:"size"` // bytes
+	ModTime time.Time `json:"mod_time"`
+}
+
+// Replaced is a recording that was replaced by its MP4.
+type Replaced struct {
+	Source string `json:"source"`          // as in VideoFacts
+	Place  string `json:"place"`           // where the MP4 went
+	Again  int    `json:"again,omitempty"` // how often the same recording has come again, and was taken away
+	Left   bool   `json:"left,omitempty"`  // the same recording came again, and was left alone
+}
+
 // VideoFacts identify an MP4 that has been verified.
 type VideoFacts struct {
-	SHA256     string `json:"sha256"` // of the file, hex
-	Size       int64  `json:"size"`   // bytes
-	Frames     int    `json:"frames"`
-	DurationMS int64  `json:"duration_ms"`
-	Width      int    `json:"width"`
-	Height     int    `json:"height"`
-	Source     string `json:"source"`             // SHA-256 of the recording's uncompressed content, hex
-	InPlace    bool   `json:"in_place,omitempty"` // it was there before the task began, and was proven good
+	SHA256     string   `json:"sha256"` // of the file, hex
+	Size       int64    `json:"size"`   // bytes
+	Frames     int      `json:"frames"`
+	DurationMS int64    `json:"duration_ms"`
+	Width      int      `json:"width"`
+	Height     int      `json:"height"`
+	Source     string   `json:"source"`             // SHA-256 of the recording's uncompressed content, hex
+	Missing    []string `json:"missing,omitempty"`  // what of the recording it may not show, in words
+	InPlace    bool     `json:"in_place,omitempty"` // it was there before the task began, and was proven good
 }
 
 // EventState is how far a lifecycle event has come.
@@ -112,13 +137,34 @@ func (j Journal) For(fingerprint string) Journal {
 				told[event] = state
 			}
 		}
-		return Journal{Fingerprint: fingerprint, Events: told}
+		return Journal{Fingerprint: fingerprint, Events: told, Before: j.Before.next()}
 	case j.Reached.Failed() || j.Fingerprint != fingerprint && j.Reached == ReachedMarked:
-		return Journal{Fingerprint: fingerprint}
+		return Journal{Fingerprint: fingerprint, Before: j.replaced()}
 	case j.Fingerprint != fingerprint:
-		return Journal{Fingerprint: fingerprint, Events: j.Events}
+		return Journal{Fingerprint: fingerprint, Events: j.Events, Before: j.Before.next()}
 	}
 	return j
+}
+
+// next is what is known for a recording that comes now.
+func (r *Replaced) next() *Replaced {
+	if r == nil {
+		return nil
+	}
+	return &Replaced{Source: r.Source, Place: r.Place, Again: r.Again}
+}
+
+// replaced is what the task has done, for the journal of the next recording of
+// the session.
+func (j Journal) replaced() *Replaced {
+	if j.Reached != ReachedMarked || j.Video == nil {
+		return j.Before.next()
+	}
+	r := &Replaced{Source: j.Video.Source, Place: j.Place}
+	if b := j.Before; b != nil && b.Source == r.Source && b.Place == r.Place {
+		r.Again = b.Again + 1
+	}
+	return r
 }
 
 // Encode returns v, plain data of this package, as a queue record keeps it.

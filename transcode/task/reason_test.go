@@ -1,22 +1,32 @@
 package task
 
 import (
+	"cmp"
+	"flag"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// TestEveryClassHasAReason: the classes are read from where they are declared,
-// and the documentation explains each, too.
+var update = flag.Bool("update", false, "write the table of reasons into the documentation")
+
+const troubleshooting = "../../docs/troubleshooting.md"
+
+// TestEveryClassHasAReason: the classes are read from where they are declared.
 func TestEveryClassHasAReason(t *testing.T) {
-	troubleshooting, err := os.ReadFile("../../docs/troubleshooting.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	file, err := parser.ParseFile(gotoken.NewFileSet(), "reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -35,9 +45,6 @@ func TestEveryClassHasAReason(t *testing.T) {
 		if r := ReasonOf(Class(class)); r.Class != Class(class) || r.Title == "" || r.Hint == "" {
 			t.Errorf("%s has no reason: %+v", class, r)
 		}
-		if !strings.Contains(string(troubleshooting), "`"+class+"`") {
-			t.Errorf("docs/troubleshooting.md does not explain %s", class)
-		}
 		return true
 	})
 	if n < 20 || n != len(Reasons) || n != len(reasons) {
@@ -45,5 +52,145 @@ func TestEveryClassHasAReason(t *testing.T) {
 	}
 	if r := ReasonOf("some_new_class"); r.Title != "some new class" || r.Verdict != Retries {
 		t.Errorf("unknown: %+v", r)
+	}
+}
+
+// TestReasonsReadWell: a title fits into a line of a list, a hint is made of
+// sentences, and both are plain text.
+func TestReasonsReadWell(t *testing.T) {
+	titles := map[string]Class{}
+	for _, r := range Reasons {
+		if n := utf8.RuneCountInString(r.Title); n > 50 || strings.HasSuffix(r.Title, ".") {
+			t.Errorf("%s: the title %q has %d characters, or is a sentence", r.Class, r.Title, n)
+		}
+		if !strings.HasSuffix(r.Hint, ".") {
+			t.Errorf("%s: the hint %q does not end", r.Class, r.Hint)
+		}
+		if strings.ContainsAny(r.Title+r.Hint, "|`<>*\n") {
+			t.Errorf("%s: %q or %q is not plain text", r.Class, r.Title, r.Hint)
+		}
+		if other, taken := titles[r.Title]; taken {
+			t.Errorf("%s and %s are both called %q", other, r.Class, r.Title)
+		}
+		titles[r.Title] = r.Class
+	}
+}
+
+// becomes says in which state tasks of a verdict are.
+var becomes = map[Verdict]string{
+	Settles: "settling, until it is ready",
+	Waits:   "retrying, until it works",
+	Retries: "retrying a few times, then failed",
+	Fails:   "failed",
+	Skips:   "skipped",
+}
+
+// documented is the table of reasons as the documentation has it: first what
+// is tried again, then what is not.
+func documented() string {
+	order := []Verdict{Settles, Waits, Retries, Fails, Skips}
+	list := slices.Clone(Reasons)
+	slices.SortStableFunc(list, func(a, b Reason) int {
+		return cmp.Compare(slices.Index(order, a.Verdict), slices.Index(order, b.Verdict))
+	})
+	var b strings.Builder
+	b.WriteString("| reason | what it means | what to do | the task is |\n|---|---|---|---|\n")
+	for _, r := range list {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Class, r.Title, r.Hint, becomes[r.Verdict])
+	}
+	return b.String()
+}
+
+// TestReasonsInTheDocs: docs/troubleshooting.md has the table as it is here.
+// With -update it is written there.
+func TestReasonsInTheDocs(t *testing.T) {
+	text, err := os.ReadFile(troubleshooting)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := regexp.MustCompile(`(?s)^(.*\n<!-- reasons: [^\n]* -->\n)(.*)(<!-- end of reasons -->\n.*)$`).FindStringSubmatch(string(text))
+	if parts == nil {
+		t.Fatalf("%s has no marked place for the reasons", troubleshooting)
+	}
+	want := parts[1] + documented() + parts[3]
+	if *update {
+		if err := os.WriteFile(troubleshooting, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if d := gocmp.Diff(want, string(text)); d != "" {
+		t.Errorf("run `go generate ./transcode/task`:\n%s", d)
+	}
+}
+
+// How reasons are written elsewhere, and what is written likewise.
+var (
+	inQueries = regexp.MustCompile(`(?:--reason[ =]|\breason\s*(?:=~|!~|!=|=)\s*\\?")([a-z_|]+)`)
+	inProse   = regexp.MustCompile("`([a-z]+(?:_[a-z]+)+)`|\\bas `([a-z_]+)`")
+	titled    = regexp.MustCompile("\\b([a-z]+(?:_[a-z]+)*)`? \\(([A-Z][^)]*)\\)")
+	otherWord = regexp.MustCompile(`^(jumpserver_video_\w+|root_squash|office_head|rule_files)$`)
+)
+
+// unknownReasons lists what a text names as a reason, and is none.
+func unknownReasons(text string) (unknown []string) {
+	for _, m := range append(inQueries.FindAllStringSubmatch(text, -1), inProse.FindAllStringSubmatch(text, -1)...) {
+		for word := range strings.SplitSeq(strings.Join(m[1:], ""), "|") {
+			_, known := reasons[Class(word)]
+			if !known && !slices.Contains(queue.States, queue.State(word)) && !otherWord.MatchString(word) {
+				unknown = append(unknown, word)
+			}
+		}
+	}
+	return unknown
+}
+
+// TestReasonsNamedElsewhereExist: in the documentation, the alert rules and the
+// dashboard; where a title stands behind a reason, it is that reason's.
+func TestReasonsNamedElsewhereExist(t *testing.T) {
+	files := []string{"../../packaging/prometheus/alerts.yml", "../../packaging/grafana/dashboard.json"}
+	for _, pattern := range []string{"../../README*.md", "../../docs/*.md", "../../packaging/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, found, err)
+		}
+		files = append(files, found...)
+	}
+	n := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += len(inQueries.FindAllString(string(text), -1)) + len(inProse.FindAllString(string(text), -1))
+		if unknown := unknownReasons(string(text)); len(unknown) > 0 {
+			t.Errorf("%s: there are no reasons %q", file, unknown)
+		}
+		for _, m := range titled.FindAllStringSubmatch(string(text), -1) {
+			if r, ok := reasons[Class(m[1])]; ok && m[2] != r.Title {
+				t.Errorf("%s: %s is called %q, and should be %q", file, m[1], m[2], r.Title)
+			}
+		}
+	}
+	if n < 40 {
+		t.Errorf("%d reasons are named: they are not found", n)
+	}
+}
+
+// TestUnknownReasonsAreNoticed tries the check on texts that have some.
+func TestUnknownReasonsAreNoticed(t *testing.T) {
+	for text, want := range map[string][]string{
+		"it waits as `disk_ful`":                               {"disk_ful"},
+		"it says `null_store`":                                 {"null_store"},
+		"left alone as `misplacd`, or waits as `settling`":     {"misplacd"},
+		"it waits as `diskful`":                                {"diskful"},
+		"tasks retry --reason encodre":                         {"encodre"},
+		`jumpserver_video_tasks{reason=~"encoder|crush"}`:      {"crush"},
+		`"expr": "jumpserver_video_tasks{reason=\"crush\"}"`:   {"crush"},
+		"`disk_full`, --reason encoder, `jumpserver_video_up`": nil,
+	} {
+		if got := unknownReasons(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -31,6 +32,10 @@ type View struct {
 	Speed     float64     `json:"speed,omitempty"`          // × real time
 	Originals []string    `json:"originals,omitempty"`
 	Warnings  []string    `json:"warnings,omitempty"`
+	// Incomplete says what of the recording the MP4 may not show, in words: the
+	// original is then kept for good. Of a video that is much shorter than its
+	// session it says so.
+	Incomplete []string `json:"incomplete,omitempty"`
 }
 
 // Converted tells whether the task made an MP4; there may have been one
@@ -52,6 +57,10 @@ func ViewOf(t queue.Task) View {
 	if video := journal.Video; video != nil {
 		v.After, v.Saved = video.Size, SavedPercent(source.Size, video.Size)
 		v.Duration, v.Frames, v.Width, v.Height = video.DurationMS, video.Frames, video.Width, video.Height
+		v.Incomplete = video.Missing
+		if journal.Short != "" {
+			v.Incomplete = append(slices.Clone(v.Incomplete), journal.Short)
+		}
 		if v.Seconds > 0 {
 			v.Speed = float64(video.DurationMS) / 1000 / v.Seconds
 		}
@@ -67,6 +76,16 @@ func SavedPercent(before, after int64) float64 {
 	}
 	return float64(1000*(before-after)/before) / 10
 }
+
+// UploadEnd is what becomes of an upload's files when its task is done with it.
+type UploadEnd int
+
+// Ends of uploads.
+const (
+	UploadStored  UploadEnd = iota // its session has a replay: they may go as originals do
+	UploadUnknown                  // core does not know the session
+	UploadKept                     // as UploadStored, but the files may hold more than the MP4 shows: they stay
+)
 
 // Observer is told what a pool does, from several goroutines.
 type Observer interface {

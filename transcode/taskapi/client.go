@@ -22,7 +22,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// ErrNoAgent is what calls fail with when nothing answers.
+// ErrNoAgent is what calls fail with when nothing answers, or something that is
+// no agent.
 var ErrNoAgent = errors.New("no agent answers")
 
 // Client talks to a running agent.
@@ -117,7 +118,7 @@ func (c *Client) call(ctx context.Context, method, path string, to any) error {
 	if resp.StatusCode != http.StatusOK {
 		var p Problem
 		if json.Unmarshal(body, &p) != nil || p.Error == "" {
-			p.Error = resp.Status
+			return fmt.Errorf("%w at %s, but something else: %s", ErrNoAgent, c.Base, resp.Status)
 		}
 		return fmt.Errorf("agent: %s", p.Error)
 	}
@@ -125,5 +126,8 @@ func (c *Client) call(ctx context.Context, method, path string, to any) error {
 		*text = string(body)
 		return nil
 	}
-	return json.Unmarshal(body, to)
+	if err := json.Unmarshal(body, to); err != nil {
+		return fmt.Errorf("%w at %s, but something else: %w", ErrNoAgent, c.Base, err)
+	}
+	return nil
 }

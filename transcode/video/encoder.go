@@ -155,6 +155,10 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	return nil
 }
 
+// Describe sets what the video says of itself: title, comment, creation_time
+// and so on. It is called before Close.
+func (e *Encoder) Describe(metadata map[string]string) { e.opt.Metadata = metadata }
+
 // Audio adds sound that begins at a time, in whatever format; what is between
 // it and the sound before becomes silence, what overlaps is dropped.
 func (e *Encoder) Audio(at time.Duration, format AudioFormat, pcm []byte) error {

@@ -74,6 +74,12 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	return want.decoded
 }
 
+// Decodes returns nil if all of a video can be decoded, whatever made it: a
+// *VerifyError, or what kept ffmpeg from working, if not.
+func (t *Tool) Decodes(ctx context.Context, path string, info Info) error {
+	return t.decode(ctx, path, info, nil)
+}
+
 // decode decodes everything and compares the samples on the way.
 func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sample) error {
 	d, err := t.decoder(ctx, "file:"+path, nil, info.Audio, samples)

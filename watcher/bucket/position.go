@@ -2,11 +2,10 @@ package bucket
 
 import (
 	"encoding/json"
-	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
@@ -44,14 +43,5 @@ func (p position) save(file string) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	return durable.WriteFile(file, b, 0o600)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/watchertest"
 )
 
 func connect(t *testing.T, server *storagetest.Server, at *url.URL) storage.Storage {
@@ -51,79 +52,33 @@ func put(t *testing.T, s storage.Storage, key, text string) {
 	}
 }
 
-// bench runs a watcher and keeps what it offers.
-type bench struct {
-	t    *testing.T
-	w    *Watcher
-	stop func()
-
-	mu  sync.Mutex
-	got []Candidate
-	err error
+// running is a watcher at work in a test.
+type running struct {
+	*watchertest.Offers[Candidate]
+	w *Watcher
 }
 
-func watch(t *testing.T, s storage.Storage, change ...func(*bench)) *bench {
+func watch(t *testing.T, s storage.Storage, change ...func(*running)) *running {
 	t.Helper()
-	b := &bench{t: t}
-	b.w = &Watcher{Storage: s, Interval: 100 * time.Millisecond, Settle: time.Nanosecond, MaxRequests: 1 << 30, Found: b.found}
+	r := &running{}
+	r.Offers = watchertest.New(t, func(c Candidate) string { return c.Key }, func() any { return r.w.Status() })
+	r.w = &Watcher{Storage: s, Interval: 100 * time.Millisecond, Settle: time.Nanosecond, MaxRequests: 1 << 30, Found: r.Found}
 	for _, f := range change {
-		f(b)
+		f(r)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- b.w.Run(ctx) }()
-	b.stop = sync.OnceFunc(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(b.stop)
-	return b
+	r.Run(r.w.Run)
+	return r
 }
 
-func (b *bench) found(_ context.Context, c Candidate) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.err != nil {
-		return b.err
-	}
-	b.got = append(b.got, c)
-	return nil
+func (r *running) swept() {
+	r.Until("a sweep", func() bool { return !r.w.Status().LastSweep.IsZero() })
 }
-
-func (b *bench) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.err = err
-}
-
-func (b *bench) keys() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	keys := []string{}
-	for _, c := range b.got {
-		keys = append(keys, c.Key)
-	}
-	return keys
-}
-
-func (b *bench) until(what string, ok func() bool) {
-	b.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("%s: not in time; offered %v, status %+v", what, b.keys(), b.w.Status())
-		}
-	}
-}
-
-func (b *bench) swept() { b.until("a sweep", func() bool { return !b.w.Status().LastSweep.IsZero() }) }
 
 // polls waits until the recent days have been listed so many more times.
-func (b *bench) polls(n int) {
+func (r *running) polls(n int) {
 	for range n {
-		last := b.w.Status().LastPoll
-		b.until("a poll", func() bool { return b.w.Status().LastPoll.After(last) })
+		last := r.w.Status().LastPoll
+		r.Until("a poll", func() bool { return r.w.Status().LastPoll.After(last) })
 	}
 }
 
@@ -151,36 +106,36 @@ func TestFindsWhatHasNoVideoNewestFirst(t *testing.T) {
 	} {
 		put(t, s, key, text)
 	}
-	b := watch(t, s)
-	b.swept()
-	b.polls(2)
-	if d := cmp.Diff([]string{ago(0) + "/" + id(2) + ".replay.gz", parts + ".replay.json", ago(300) + "/" + id(1) + ".replay.gz"}, b.keys()); d != "" {
+	r := watch(t, s)
+	r.swept()
+	r.polls(2)
+	if d := cmp.Diff([]string{ago(0) + "/" + id(2) + ".replay.gz", parts + ".replay.json", ago(300) + "/" + id(1) + ".replay.gz"}, r.Names()); d != "" {
 		t.Error(d)
 	}
-	if c := b.got[0]; !c.HasVideo || c.Session != id(2) || c.Date != ago(0) || c.Size != 3 || c.ModTime.IsZero() {
+	if c := r.All()[0]; !c.HasVideo || c.Session != id(2) || c.Date != ago(0) || c.Size != 3 || c.ModTime.IsZero() {
 		t.Errorf("%+v", c)
 	}
-	if c := b.got[1]; c.HasVideo || c.Size != 6 || len(c.Objects) != 3 || c.Objects[0].Key != c.Key {
+	if c := r.All()[1]; c.HasVideo || c.Size != 6 || len(c.Objects) != 3 || c.Objects[0].Key != c.Key {
 		t.Errorf("%+v", c)
 	}
 }
 
 func TestFindsWhatComesAndChanges(t *testing.T) {
 	s := start(t)
-	b := watch(t, s, func(b *bench) { b.w.Settle = 1500 * time.Millisecond })
-	b.swept()
+	r := watch(t, s, func(r *running) { r.w.Settle = 1500 * time.Millisecond })
+	r.swept()
 	key := ago(1) + "/" + id(1) + ".replay.gz"
 	put(t, s, key, "one")
-	b.polls(2)
-	if got := b.keys(); len(got) != 0 {
+	r.polls(2)
+	if got := r.Names(); len(got) != 0 {
 		t.Errorf("before it had rested: %v", got)
 	}
-	b.until("the recording", func() bool { return len(b.keys()) == 1 })
+	r.Until("the recording", func() bool { return len(r.Names()) == 1 })
 	put(t, s, key, "two, which is longer")
-	b.until("the changed recording", func() bool { return len(b.keys()) == 2 })
-	b.polls(2)
-	if len(b.got) != 2 || b.got[1].Size != 20 {
-		t.Errorf("%+v", b.got)
+	r.Until("the changed recording", func() bool { return len(r.Names()) == 2 })
+	r.polls(2)
+	if len(r.All()) != 2 || r.All()[1].Size != 20 {
+		t.Errorf("%+v", r.All())
 	}
 }
 
@@ -189,16 +144,16 @@ func TestRefusedRecordingsAreKeptInMemory(t *testing.T) {
 	for i := range 3 {
 		put(t, s, ago(50)+"/"+id(i)+".replay.gz", "x")
 	}
-	b := watch(t, s, func(b *bench) { b.err = errors.New("core is away") })
-	b.swept()
-	if n := b.w.Status().Waiting; n != 3 {
+	r := watch(t, s, func(r *running) { r.Refuse(errors.New("core is away")) })
+	r.swept()
+	if n := r.w.Status().Waiting; n != 3 {
 		t.Errorf("%d wait", n)
 	}
-	b.fail(nil)
-	b.until("all", func() bool { return len(b.keys()) == 3 })
-	b.polls(2)
-	if b.w.Status().Waiting != 0 || len(b.keys()) != 3 {
-		t.Errorf("%v, %+v", b.keys(), b.w.Status())
+	r.Refuse(nil)
+	r.Until("all", func() bool { return len(r.Names()) == 3 })
+	r.polls(2)
+	if r.w.Status().Waiting != 0 || len(r.Names()) != 3 {
+		t.Errorf("%v, %+v", r.Names(), r.w.Status())
 	}
 }
 
@@ -208,14 +163,14 @@ func TestABusyPoolStopsTheSweep(t *testing.T) {
 	for i := range 5 {
 		put(t, s, ago(50+i)+"/"+id(i)+".replay.gz", "x")
 	}
-	b := watch(t, s, func(b *bench) { b.err = watcher.ErrBusy })
-	b.polls(3)
-	if st := b.w.Status(); st.Sweeping != ago(50) || st.Waiting != 0 || !st.LastSweep.IsZero() || !st.Available {
+	r := watch(t, s, func(r *running) { r.Refuse(watcher.ErrBusy) })
+	r.polls(3)
+	if st := r.w.Status(); st.Sweeping != ago(50) || st.Waiting != 0 || !st.LastSweep.IsZero() || !st.Available {
 		t.Errorf("%+v", st)
 	}
-	b.fail(nil)
-	b.swept()
-	if n := len(b.keys()); n != 5 {
+	r.Refuse(nil)
+	r.swept()
+	if n := len(r.Names()); n != 5 {
 		t.Errorf("%d offered", n)
 	}
 }
@@ -229,10 +184,10 @@ func TestCost(t *testing.T) {
 		put(t, direct, ago(day)+"/"+id(day)+".replay.gz", "x")
 	}
 	s := connect(t, server, front.URL)
-	b := watch(t, s, func(b *bench) { b.w.Interval, b.w.KeepDays = time.Hour, 20 })
-	b.swept()
+	r := watch(t, s, func(r *running) { r.w.Interval, r.w.KeepDays = time.Hour, 20 })
+	r.swept()
 	// Two recent days, the folders, and 21 days.
-	if got := b.w.Status().SweepCost; got.Requests != 22 || got.Sent != 0 || got.Received == 0 {
+	if got := r.w.Status().SweepCost; got.Requests != 22 || got.Sent != 0 || got.Received == 0 {
 		t.Errorf("%+v", got)
 	}
 	if n := len(front.Requests()); n != 24 {
@@ -243,7 +198,7 @@ func TestCost(t *testing.T) {
 			t.Errorf("%s", r)
 		}
 	}
-	if n := len(b.keys()); n != 21 {
+	if n := len(r.Names()); n != 21 {
 		t.Errorf("%d offered", n)
 	}
 }
@@ -254,12 +209,12 @@ func TestRequestsAreSpreadOut(t *testing.T) {
 		put(t, s, ago(day)+"/"+id(day)+".replay.gz", "x")
 	}
 	used := s.Usage()
-	b := watch(t, s, func(b *bench) { b.w.MaxRequests = 36_000 }) // ten a second
+	r := watch(t, s, func(r *running) { r.w.MaxRequests = 36_000 }) // ten a second
 	time.Sleep(1500 * time.Millisecond)
 	if n := s.Usage().Sub(used).Requests; n < 5 || n > 17 {
 		t.Errorf("%d requests in 1.5 s", n)
 	}
-	b.stop()
+	r.Stop()
 }
 
 // A sweep that is interrupted goes on where it was, also within a day of
@@ -283,29 +238,29 @@ func TestASweepIsResumed(t *testing.T) {
 	put(t, direct, ago(20)+"/"+id(1)+".replay.gz", "x")
 	state := filepath.Join(t.TempDir(), "position")
 	front := storagetest.NewFront(t, server.URL)
-	first := watch(t, connect(t, server, front.URL), func(b *bench) {
-		b.w.State = state
-		b.w.Found = func(ctx context.Context, c Candidate) error {
+	first := watch(t, connect(t, server, front.URL), func(r *running) {
+		r.w.State = state
+		r.w.Found = func(ctx context.Context, c Candidate) error {
 			if c.Session == id(1050) { // on the second page
 				return watcher.ErrBusy
 			}
-			return b.found(ctx, c)
+			return r.Found(ctx, c)
 		}
 	})
-	first.until("the second page", func() bool { return len(first.keys()) >= 1051 })
-	first.stop()
+	first.Until("the second page", func() bool { return len(first.Names()) >= 1051 })
+	first.Stop()
 
 	before := len(front.Requests())
-	second := watch(t, connect(t, server, front.URL), func(b *bench) { b.w.State, b.w.Interval = state, time.Hour })
+	second := watch(t, connect(t, server, front.URL), func(r *running) { r.w.State, r.w.Interval = state, time.Hour })
 	second.swept()
 	seen := map[string]bool{}
-	for _, key := range append(first.keys(), second.keys()...) {
+	for _, key := range append(first.Names(), second.Names()...) {
 		seen[key] = true
 	}
 	if len(seen) != many+2 {
 		t.Errorf("%d recordings of %d", len(seen), many+2)
 	}
-	if n := len(second.keys()); n > 110 {
+	if n := len(second.Names()); n > 110 {
 		t.Errorf("%d offered again", n)
 	}
 	for _, r := range front.Requests()[before:] {
@@ -324,9 +279,9 @@ func TestASweepIsResumed(t *testing.T) {
 		t.Errorf("told %d of %d requests", got, swept)
 	}
 	// A third one finds that nothing is due.
-	third := watch(t, connect(t, server, front.URL), func(b *bench) { b.w.State = state })
+	third := watch(t, connect(t, server, front.URL), func(r *running) { r.w.State = state })
 	third.polls(3)
-	if got := third.keys(); len(got) != 0 {
+	if got := third.Names(); len(got) != 0 {
 		t.Errorf("%d offered", len(got))
 	}
 	if got := third.w.Status().SweepCost; got != second.w.Status().SweepCost {
@@ -339,14 +294,14 @@ func TestAStorageThatIsAway(t *testing.T) {
 	front := storagetest.NewFront(t, server.URL)
 	put(t, connect(t, server, server.URL), ago(0)+"/"+id(1)+".replay.gz", "x")
 	front.Spoil(allDenied)
-	b := watch(t, connect(t, server, front.URL))
-	b.until("the reason", func() bool { return strings.Contains(b.w.Status().Reason, "permit") })
+	r := watch(t, connect(t, server, front.URL))
+	r.Until("the reason", func() bool { return strings.Contains(r.w.Status().Reason, "permit") })
 	time.Sleep(time.Second) // the pauses grow: 0.1, 0.2, 0.4 …
 	if n := len(front.Requests()); n > 6 {
 		t.Errorf("%d requests", n)
 	}
 	front.Spoil(nil)
-	b.until("the recording", func() bool { return len(b.keys()) == 1 && b.w.Status().Available })
+	r.Until("the recording", func() bool { return len(r.Names()) == 1 && r.w.Status().Available })
 }
 
 func TestFetch(t *testing.T) {
@@ -355,34 +310,34 @@ func TestFetch(t *testing.T) {
 	folder := ago(3) + "/" + id(3) + "/" + id(3)
 	put(t, s, folder+".replay.json", `{"files":[{"name":"`+id(3)+`.0.part.gz"},{"name":"`+id(3)+`.1.part.gz"}]}`)
 	put(t, s, folder+".0.part.gz", "4.size,1.0,3.800,3.600;")
-	b := watch(t, s)
-	b.until("it", func() bool { return len(b.keys()) == 1 })
+	r := watch(t, s)
+	r.Until("it", func() bool { return len(r.Names()) == 1 })
 	var missing *recording.MissingPartError
-	if _, err := Fetch(t.Context(), b.got[0], dir, 0); !errors.As(err, &missing) {
+	if _, err := Fetch(t.Context(), r.All()[0], dir, 0); !errors.As(err, &missing) {
 		t.Error(err)
 	}
-	b.stop()
+	r.Stop()
 	put(t, s, folder+".1.part.gz", "4.size,1.0,3.800,3.600;")
-	b = watch(t, s)
-	b.until("it", func() bool { return len(b.keys()) == 1 })
+	r = watch(t, s)
+	r.Until("it", func() bool { return len(r.Names()) == 1 })
 	for range 2 {
 		used := s.Usage()
-		path, err := Fetch(t.Context(), b.got[0], dir, 0)
+		path, err := Fetch(t.Context(), r.All()[0], dir, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rec, err := recording.Open(path)
-		if err != nil || rec.Date != ago(3) || rec.Session != "" && rec.Session != id(3) || len(rec.Parts) != 2 || rec.Size != b.got[0].Size {
+		if err != nil || rec.Date != ago(3) || rec.Session != "" && rec.Session != id(3) || len(rec.Parts) != 2 || rec.Size != r.All()[0].Size {
 			t.Errorf("%+v, %v", rec, err)
 		}
 		t.Logf("%+v", s.Usage().Sub(used))
 	}
 	used := s.Usage()
-	if _, err := Fetch(t.Context(), b.got[0], dir, 0); err != nil || s.Usage() != used {
+	if _, err := Fetch(t.Context(), r.All()[0], dir, 0); err != nil || s.Usage() != used {
 		t.Errorf("%v: downloaded again", err)
 	}
 	other := t.TempDir()
-	if _, err := Fetch(t.Context(), b.got[0], other, 1<<60); !errors.Is(err, syscall.ENOSPC) {
+	if _, err := Fetch(t.Context(), r.All()[0], other, 1<<60); !errors.Is(err, syscall.ENOSPC) {
 		t.Error(err)
 	}
 	if files, _ := filepath.Glob(filepath.Join(other, "*", "*", "*")); len(files) != 0 {

@@ -21,6 +21,11 @@ type Recording struct {
 	Parts   []Part    // in the order of time
 	Size    int64     // bytes on disk, all files together
 	ModTime time.Time // the newest of all files
+
+	// Files are the base names of all files that were read, the index among
+	// them, for a recording in parts. Unlisted are those of parts that lie
+	// beside them, which the index does not list: they were not read.
+	Files, Unlisted []string
 }
 
 // Started is when the session began, zero when the recording does not say.
@@ -58,7 +63,7 @@ func Open(path string) (*Recording, error) {
 	}
 	r.Path = path
 	if r.Session == "" {
-		r.Session = sessionOf(path)
+		r.Session = SessionOf(path)
 	}
 	r.Date = dateOf(path)
 	return r, r.check()
@@ -111,7 +116,7 @@ func openFolder(dir string) (*Recording, error) {
 	case len(parts) == 0:
 		return nil, &KindError{Path: dir, Kind: KindUnknown}
 	}
-	r := &Recording{}
+	r := &Recording{Files: parts}
 	return r, r.addParts(dir, parts)
 }
 
@@ -129,8 +134,31 @@ func openIndex(path string) (*Recording, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Recording{Session: index.Session, Index: index, Size: st.Size(), ModTime: st.ModTime()}
+	r := &Recording{
+		Session: index.Session, Index: index, Size: st.Size(), ModTime: st.ModTime(),
+		Files: append([]string{filepath.Base(path)}, index.Files...),
+	}
+	if r.Unlisted, err = unlisted(path, index); err != nil {
+		return nil, err
+	}
 	return r, r.addParts(filepath.Dir(path), index.Files)
+}
+
+// unlisted returns the parts of the session that lie beside an index which
+// does not list them.
+func unlisted(path string, index *Index) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	session, _ := strings.CutSuffix(filepath.Base(path), ".replay.json")
+	for _, e := range entries {
+		p := parsePart(e.Name())
+		if p != nil && p.Class == ClassPart && p.Session == session && !slices.Contains(index.Files, e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
 }
 
 // indexError keeps errors of the file system as they are.
@@ -173,8 +201,9 @@ func (r *Recording) add(p Part) {
 
 var anyUUID = regexp.MustCompile(uuidPattern)
 
-// sessionOf finds the session's id in a name.
-func sessionOf(path string) string {
+// SessionOf returns the session id in the last element of a path; "" if there is
+// none.
+func SessionOf(path string) string {
 	return anyUUID.FindString(strings.ToLower(filepath.Base(path)))
 }
 

@@ -30,7 +30,7 @@ func openTar(file string) (*Recording, error) {
 	for _, name := range names {
 		if isRecordingName(name) {
 			r.add(members[name])
-			r.Session = sessionOf(name)
+			r.Session = SessionOf(name)
 		}
 	}
 	switch {

@@ -30,8 +30,11 @@ type Server struct {
 	// Silence is how long a client may send nothing in the middle of an upload;
 	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
 	Silence time.Duration
+	// Unread is how long the body of a request may stay unread; 0 = 10 s.
+	// Those that are let in have longer as soon as somebody reads.
+	Unread time.Duration
 
-	admitting  questions[struct{}]
+	admitting  inquiries[struct{}]
 	announcing slots
 	// announceWait is how long an announcement waits for its place; 0 = 5 seconds.
 	announceWait time.Duration
@@ -41,6 +44,7 @@ type Server struct {
 const (
 	maxFields = 100 // of a form
 	silence   = 2 * time.Minute
+	unread    = 10 * time.Second
 	// tryAgain is when a client that met too many others may come back.
 	tryAgain = 10 * time.Second
 )

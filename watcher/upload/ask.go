@@ -40,18 +40,18 @@ func (s *slots) take(ctx context.Context, most int) error {
 
 func (s *slots) give() { <-s.c }
 
-// questions are asked of core: the same one once for all who wait for its
-// answer, a few at a time, and none for clients that have left. The zero value
-// is ready to use.
-type questions[A any] struct {
+// inquiries are questions to core: the same one is asked once for all who wait
+// for its answer, a few are asked at a time, and none for clients that have
+// left. The zero value is ready to use.
+type inquiries[A any] struct {
 	slots slots
 
 	mu   sync.Mutex
-	open map[string]*question[A] // guarded by mu
+	open map[string]*inquiry[A] // guarded by mu
 }
 
-type question[A any] struct {
-	waiting int // how many want the answer; guarded by questions.mu
+type inquiry[A any] struct {
+	waiting int // how many want the answer; guarded by inquiries.mu
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when answer and err are there
 	answer  A
@@ -60,7 +60,7 @@ type question[A any] struct {
 
 // ask returns the answer of put. key says which question it is; wait is how
 // long all of it may take. An error of its own is errCrowded or the context's.
-func (q *questions[A]) ask(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) (A, error) {
+func (q *inquiries[A]) ask(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) (A, error) {
 	asked := q.join(ctx, key, wait, put)
 	select {
 	case <-asked.done:
@@ -73,7 +73,7 @@ func (q *questions[A]) ask(ctx context.Context, key string, wait time.Duration, 
 }
 
 // join waits along with those who have asked already, or begins to ask.
-func (q *questions[A]) join(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) *question[A] {
+func (q *inquiries[A]) join(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) *inquiry[A] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if asked := q.open[key]; asked != nil {
@@ -82,9 +82,9 @@ func (q *questions[A]) join(ctx context.Context, key string, wait time.Duration,
 	}
 	// Not the first client's context: the others want the answer, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
-	asked := &question[A]{waiting: 1, cancel: cancel, done: make(chan struct{})}
+	asked := &inquiry[A]{waiting: 1, cancel: cancel, done: make(chan struct{})}
 	if q.open == nil {
-		q.open = map[string]*question[A]{}
+		q.open = map[string]*inquiry[A]{}
 	}
 	q.open[key] = asked
 	go func() {
@@ -99,7 +99,7 @@ func (q *questions[A]) join(ctx context.Context, key string, wait time.Duration,
 }
 
 // put asks when there is a slot.
-func (q *questions[A]) put(ctx context.Context, put func(context.Context) (A, error)) (A, error) {
+func (q *inquiries[A]) put(ctx context.Context, put func(context.Context) (A, error)) (A, error) {
 	if err := q.slots.take(ctx, maxQuestions); err != nil {
 		var none A
 		return none, errCrowded
@@ -109,7 +109,7 @@ func (q *questions[A]) put(ctx context.Context, put func(context.Context) (A, er
 }
 
 // leave ends a question that nobody waits for any more.
-func (q *questions[A]) leave(key string, asked *question[A]) {
+func (q *inquiries[A]) leave(key string, asked *inquiry[A]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if asked.waiting--; asked.waiting == 0 {
@@ -119,7 +119,7 @@ func (q *questions[A]) leave(key string, asked *question[A]) {
 }
 
 // forget takes a question off the open ones. The caller holds mu.
-func (q *questions[A]) forget(key string, asked *question[A]) {
+func (q *inquiries[A]) forget(key string, asked *inquiry[A]) {
 	if q.open[key] == asked {
 		delete(q.open, key)
 	}

@@ -15,7 +15,7 @@ import (
 // questions are under way at once, and the others wait.
 func TestQuestionsToCoreAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q questions[string]
+		var q inquiries[string]
 		var atOnce, most, asked atomic.Int32
 		put := func(context.Context) (string, error) {
 			asked.Add(1)
@@ -50,7 +50,7 @@ func TestQuestionsToCoreAreFew(t *testing.T) {
 // on behalf of nobody, nor does one that is under way go on.
 func TestAClientThatHasLeftIsNotAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q questions[string]
+		var q inquiries[string]
 		var begun, ended, left atomic.Int32
 		hang := func(ctx context.Context) (string, error) {
 			begun.Add(1)
@@ -88,7 +88,7 @@ func TestAClientThatHasLeftIsNotAskedFor(t *testing.T) {
 // TestWhoWaitsOnGetsTheAnswer though the one who asked first has left.
 func TestWhoWaitsOnGetsTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q questions[string]
+		var q inquiries[string]
 		put := func(ctx context.Context) (string, error) {
 			select {
 			case <-time.After(time.Second):
@@ -115,7 +115,7 @@ func TestWhoWaitsOnGetsTheAnswer(t *testing.T) {
 // TestNoPlaceForAQuestionIsSaidInTime.
 func TestNoPlaceForAQuestionIsSaidInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var q questions[string]
+		var q inquiries[string]
 		var all sync.WaitGroup
 		for i := range maxQuestions {
 			all.Go(func() {

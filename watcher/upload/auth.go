@@ -42,7 +42,7 @@ type Auth struct {
 	life  time.Duration // of cookies
 	wait  time.Duration // for core's answer
 
-	asking questions[Account]
+	asking inquiries[Account]
 
 	mu    sync.Mutex
 	known map[[32]byte]entry // by [credential.hash]; guarded by mu

@@ -129,10 +129,8 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 // TestABodyThatNobodyReadsHoldsNoConnection: who is not let in, or asks for
 // what is not there, cannot keep a connection by announcing a body.
 func TestABodyThatNobodyReadsHoldsNoConnection(t *testing.T) {
-	was := unread
-	unread = 100 * time.Millisecond
-	t.Cleanup(func() { unread = was })
 	w := newWorker(t)
+	w.api.Unread = 100 * time.Millisecond
 	for _, path := range []string{"/api/v2/replay/sessions/" + session + "/task/", "/nowhere", "/api/v1/users/profile/", "/ws/events/"} {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", w.Listener.Addr().String())
 		if err != nil {

@@ -1,7 +1,7 @@
 // Package upload takes recordings over HTTP as Lion and Razor send them to
 // Video-Worker, and keeps them in a spool until they have been converted.
 //
-// # The API (contract §9)
+// # The API
 //
 //	GET  /api/v1/users/profile/                        v3 login: answers a cookie
 //	GET  /ws/events/                                   v3 event channel, kept open

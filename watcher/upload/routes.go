@@ -28,22 +28,18 @@ func (s *Server) Register(mux *http.ServeMux) {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.Register(mux)
-	return Routes(mux)
+	return s.Routes(mux)
 }
-
-// unread is how long the body of a request may stay unread: those that are let
-// in have longer as soon as somebody reads. Tests shorten it.
-var unread = 10 * time.Second
 
 // Routes serves a mux in the way that clients of Video-Worker need. Doubled
 // slashes, as from an address that ends with one, lead where they are meant to
 // and not to a redirect, after which a client may send nothing. What the mux
 // does not know is answered in JSON. A body that nobody wants does not hold its
 // connection.
-func Routes(mux *http.ServeMux) http.Handler {
+func (s *Server) Routes(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unread))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(cmp.Or(s.Unread, unread)))
 		}
 		r = cleaned(r)
 		handler, pattern := mux.Handler(r)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // File is one file of an upload.
@@ -71,6 +73,8 @@ type Spool struct {
 	Keep    time.Duration // of uploads that are not completed
 	KeepOld time.Duration // of those that have done their duty; negative = for good
 	MaxOpen int           // unfinished uploads of one account; 0 = 1000
+	// DropStored: uploads that have become a replay in the storage go at once.
+	DropStored bool
 
 	mu   sync.Mutex
 	busy map[string]bool   // task/index being written; guarded by mu
@@ -95,11 +99,11 @@ func (s *Spool) Create(t Task) (Task, error) {
 	}
 	err := os.Mkdir(s.folder(t.ID), 0o700)
 	if err == nil && len(t.Index) > 0 {
-		err = s.put(s.folder(t.ID), indexFile, t.Index)
+		err = durable.WriteFile(filepath.Join(s.folder(t.ID), indexFile), t.Index, 0o600)
 		t.InParts, t.Index = true, nil
 	}
 	if err == nil {
-		err = errors.Join(s.write(t), syncDir(s.Dir))
+		err = errors.Join(s.write(t), durable.SyncDir(s.Dir))
 	}
 	if err != nil {
 		s.ended(t.ID)
@@ -187,40 +191,7 @@ func (s *Spool) write(t Task) error {
 	if err != nil {
 		return err
 	}
-	return s.put(s.folder(t.ID), taskFile, data)
-}
-
-// put writes a small file durably.
-func (s *Spool) put(dir, name string, data []byte) error {
-	f, err := os.CreateTemp(dir, ".writing-")
-	if err != nil {
-		return spoolError(err)
-	}
-	_, err = f.Write(data)
-	return s.seal(f, spoolError(err), filepath.Join(dir, name))
-}
-
-// seal makes a file durable under its name, or removes it.
-func (s *Spool) seal(f *os.File, err error, path string) error {
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return err
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return spoolError(err)
+	return spoolError(durable.WriteFile(filepath.Join(s.folder(t.ID), taskFile), data, 0o600))
 }
 
 // Commit completes an upload if all its files are there, durably. It answers
@@ -271,14 +242,14 @@ func (t Task) inParts() bool { return t.InParts || len(t.Index) > 0 }
 func (s *Spool) nameIndex(t Task) error {
 	name := filepath.Join(s.folder(t.ID), t.Session+indexSuffix)
 	if len(t.Index) > 0 { // begun by an agent of an earlier release
-		return s.put(s.folder(t.ID), t.Session+indexSuffix, t.Index)
+		return spoolError(durable.WriteFile(name, t.Index, 0o600))
 	}
 	err := os.Rename(filepath.Join(s.folder(t.ID), indexFile), name)
 	if _, there := os.Lstat(name); errors.Is(err, fs.ErrNotExist) && there == nil {
 		err = nil // an attempt before this one broke off after it
 	}
 	if err == nil {
-		err = syncDir(s.folder(t.ID))
+		err = durable.SyncDir(s.folder(t.ID))
 	}
 	return spoolError(err)
 }
@@ -302,18 +273,6 @@ func (s *Spool) Drop(id string) error {
 		return nil
 	}
 	return spoolError(os.RemoveAll(s.folder(id)))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("spool: %w", err)
-	}
-	defer d.Close()
-	if err = d.Sync(); errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) {
-		return nil // this file system has no such thing for folders
-	}
-	return spoolError(err)
 }
 
 // spoolError says where an error comes from, and that it is [ErrFull] if so.

@@ -7,11 +7,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 )
 
 // Store takes the bytes of the file at an index of the task's list, durably,
@@ -34,29 +36,29 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 		return File{}, err
 	}
 	defer release()
-	f, err := os.CreateTemp(s.folder(id), ".writing-")
+	f, err := durable.Create(filepath.Join(s.folder(id), announced.Name), 0o600)
 	if err != nil {
 		return File{}, spoolError(err)
 	}
-	file, err := s.copy(f, contextReader{ctx, r}, announced)
-	switch {
-	case err != nil:
-	case t.Complete: // the answer was lost, and the client asks again
-		f.Close()
-		os.Remove(f.Name())
-		return file, nil
-	default:
-		if _, err = f.Seek(0, io.SeekStart); err != nil {
-			err = spoolError(err)
-		} else {
-			err = check(file.Name, f)
-		}
+	defer f.Abort()
+	file, err := s.copy(f, ctxio.NewReader(ctx, r), announced)
+	if err != nil {
+		return File{}, err
 	}
-	return s.stored(f, err, id, index, file)
+	if t.Complete { // the answer was lost, and the client asks again
+		return file, nil
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return File{}, spoolError(err)
+	}
+	if err := check(file.Name, f); err != nil {
+		return File{}, err
+	}
+	return s.stored(f, id, index, file)
 }
 
 // copy writes a file and compares it with what was announced.
-func (s *Spool) copy(to *os.File, from io.Reader, file File) (File, error) {
+func (s *Spool) copy(to *durable.File, from io.Reader, file File) (File, error) {
 	hash := sha256.New()
 	var err error
 	if file.Size, err = io.Copy(&roomWriter{s: s, w: io.MultiWriter(to, hash)}, from); err != nil {
@@ -76,7 +78,7 @@ func (s *Spool) copy(to *os.File, from io.Reader, file File) (File, error) {
 }
 
 // unpacked is what the end of a gzip file says of its length uncompressed.
-func unpacked(f *os.File, size int64) uint32 {
+func unpacked(f io.ReaderAt, size int64) uint32 {
 	var last [4]byte
 	if _, err := f.ReadAt(last[:], size-int64(len(last))); err != nil {
 		return 0
@@ -86,27 +88,23 @@ func unpacked(f *os.File, size int64) uint32 {
 
 // stored puts a file in its place and notes it. The upload may have become
 // complete meanwhile, by another request or agent: then it is left as it is.
-func (s *Spool) stored(f *os.File, err error, id string, index int, file File) (File, error) {
+func (s *Spool) stored(f *durable.File, id string, index int, file File) (File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	unlock, lockErr := s.lock(id)
-	if err == nil {
-		err = lockErr
+	unlock, err := s.lock(id)
+	if err != nil {
+		return File{}, err
 	}
-	if lockErr == nil {
-		defer unlock()
+	defer unlock()
+	t, err := s.Get(id)
+	if err != nil {
+		return File{}, err
 	}
-	var t Task
-	if err == nil {
-		t, err = s.Get(id)
-	}
-	if err == nil && t.Complete {
-		f.Close()
-		os.Remove(f.Name())
+	if t.Complete {
 		return file, nil
 	}
-	if err := s.seal(f, err, filepath.Join(s.folder(id), file.Name)); err != nil {
-		return File{}, err
+	if err := f.Commit(); err != nil {
+		return File{}, spoolError(err)
 	}
 	t.Files[index] = file
 	return file, s.write(t)
@@ -162,17 +160,4 @@ func (r *roomWriter) Write(p []byte) (int, error) {
 	}
 	n, err := r.w.Write(p)
 	return n, spoolError(err)
-}
-
-// contextReader ends with its context.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // done is where an upload goes that has done its duty.
@@ -16,7 +18,14 @@ func (s *Spool) done(id string) string { return filepath.Join(s.Dir, "done", id)
 
 // Finish notes that an upload has done its duty: it goes after KeepOld.
 // [ErrNoTask] when there is none of that id, or when it was finished before.
-func (s *Spool) Finish(id string) error {
+func (s *Spool) Finish(id string) error { return s.move(id, s.done(id)) }
+
+// KeepForGood is [Spool.Finish], and the upload never goes by itself: it is in
+// the folder "kept" until an operator removes it.
+func (s *Spool) KeepForGood(id string) error { return s.move(id, filepath.Join(s.Dir, "kept", id)) }
+
+// move takes an upload out of work.
+func (s *Spool) move(id, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	unlock, err := s.lock(id)
@@ -27,13 +36,39 @@ func (s *Spool) Finish(id string) error {
 	if _, err := s.Get(id); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.done(id)), 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
 	now := time.Now()
-	err = errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), s.done(id)))
+	err = errors.Join(os.Chtimes(s.folder(id), now, now), os.Rename(s.folder(id), to))
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
+	}
+	return nil
+}
+
+// Need is what an upload that is released is still good for.
+type Need int
+
+// Needs of uploads.
+const (
+	NeedNothing Need = iota // its session has a replay in the storage
+	NeedUnknown             // core does not know the session
+	NeedContent             // its session has a replay, which may not show all of it
+)
+
+// Release ends an upload that the agent needs no more. One that has been released
+// before is none.
+func (s *Spool) Release(id string, need Need) error {
+	end := s.Finish
+	switch {
+	case need == NeedContent:
+		end = s.KeepForGood
+	case need == NeedNothing && s.DropStored:
+		end = s.Remove
+	}
+	if err := end(id); err != nil && !errors.Is(err, ErrNoTask) {
+		return err
 	}
 	return nil
 }
@@ -113,7 +148,7 @@ func (s *Spool) drop(folder string) (bool, error) {
 
 // sweep removes files that were being written.
 func sweep(folder string) error {
-	left, err := filepath.Glob(filepath.Join(folder, ".writing-*"))
+	left, err := filepath.Glob(filepath.Join(folder, durable.TempPattern))
 	for _, path := range left {
 		err = errors.Join(err, os.Remove(path))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 )
 
 // node is a file or folder of it.
@@ -46,7 +47,19 @@ func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out 
 }
 
 func (n *node) Rename(ctx context.Context, name string, to fs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
-	return n.volume.suffer("rename", n.path(name), func() syscall.Errno { return n.LoopbackNode.Rename(ctx, name, to, newName, flags) })
+	op := "rename"
+	if flags&unix.RENAME_NOREPLACE != 0 {
+		op = "renamenew"
+	}
+	return n.volume.suffer(op, n.path(name), func() syscall.Errno { return n.LoopbackNode.Rename(ctx, name, to, newName, flags) })
+}
+
+func (n *node) Link(ctx context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (inode *fs.Inode, errno syscall.Errno) {
+	errno = n.volume.suffer("link", n.path(name), func() (errno syscall.Errno) {
+		inode, errno = n.LoopbackNode.Link(ctx, target, name, out)
+		return errno
+	})
+	return inode, errno
 }
 
 func (n *node) Unlink(ctx context.Context, name string) syscall.Errno {

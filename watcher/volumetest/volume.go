@@ -13,7 +13,7 @@ import (
 
 // Fault is one kind of trouble with a volume.
 type Fault struct {
-	Op    string          // open, read, create, write, sync, syncdir, rename, remove, mkdir, list, stat or change; "" = any
+	Op    string          // open, read, create, write, sync, syncdir, rename, renamenew (without replacing), link, remove, mkdir, list, stat or change; "" = any
 	On    string          // part of the path, below the mount
 	Errno syscall.Errno   // what the caller is told
 	Skip  int             // so many calls pass first

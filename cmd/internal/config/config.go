@@ -37,7 +37,7 @@ import (
 // order in which the settings are documented.
 type Config struct {
 	// Name registers the component under this very name; empty makes one
-	// from the host name and a random tail (contract: as koko does).
+	// from the host name and a random tail, as koko does.
 	Name string `envconfig:"NAME"`
 	// CoreHost is core's address, scheme and all.
 	CoreHost HTTPURL `envconfig:"CORE_HOST" default:"http://127.0.0.1:8080"`
@@ -52,8 +52,9 @@ type Config struct {
 	// Workers is how many recordings are worked on at once; 0 stands for
 	// one more than the number of processors.
 	Workers Count `envconfig:"VIDEO_WORKER_COUNT" default:"0"`
-	// SecretKey (32 characters, the same on all workers) seals what workers
-	// share or keep.
+	// SecretKey seals the logins of Lion v3: 32 characters, the same on all
+	// workers behind one address. Without it, a login holds at the worker that
+	// answered it, until that worker restarts.
 	SecretKey SealKey `envconfig:"VIDEO_WORKER_SECRET_KEY"`
 	// CleanPeriod is how many days task logs are kept.
 	CleanPeriod Days `envconfig:"VIDEO_WORKER_CLEAN_PERIOD" default:"30"`

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 )
 
 // agent asks whether an agent runs on this host, and how it is.
@@ -37,13 +39,29 @@ func (d *Doctor) agent(ctx context.Context) []Finding {
 		return []Finding{warn(check, "systemctl start jumpserver-video", "none answers at %s", address)}
 	}
 	defer answer.Body.Close()
-	var report struct{ Reasons []string }
+	var report health.Report
 	known := json.NewDecoder(answer.Body).Decode(&report) == nil
 	switch {
 	case answer.StatusCode == http.StatusOK && known:
+		if failing := unwell(report); failing != "" {
+			return []Finding{warn(check, "mend the problems above; it goes on by itself", "runs at %s; %s", address, failing)}
+		}
 		return []Finding{good(check, "runs at %s and is well", address)}
 	case answer.StatusCode == http.StatusServiceUnavailable && known:
-		return []Finding{warn(check, "mend the problems above; it goes on by itself", "runs at %s and is not well: %s", address, strings.Join(report.Reasons, "; "))}
+		return []Finding{warn(check, "mend the problems above; it goes on by itself", "runs at %s and is not well: %s", address, unwell(report))}
 	}
 	return []Finding{bad(check, "set another HTTPD_PORT, or stop what listens there (ss -ltnp)", "something else answers at %s: %s", address, answer.Status)}
+}
+
+// unwell names what is wrong with an agent, and is empty when nothing is. An
+// agent of an earlier release gives reasons only.
+func unwell(report health.Report) string {
+	reasons := report.Reasons
+	if report.Conditions != nil {
+		reasons = nil
+		for _, c := range report.Conditions.Failing() {
+			reasons = append(reasons, c.String())
+		}
+	}
+	return strings.Join(reasons, "; ")
 }

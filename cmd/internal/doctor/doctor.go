@@ -55,7 +55,7 @@ type Doctor struct {
 // Examine makes all checks, in the order in which problems are best mended.
 func (d *Doctor) Examine(ctx context.Context) []Finding {
 	var all []Finding
-	for _, check := range []func(context.Context) []Finding{d.settings, d.ffmpeg, d.data, d.volume, d.core, d.agent} {
+	for _, check := range []func(context.Context) []Finding{d.settings, d.ffmpeg, d.data, d.volume, d.core, d.agent, d.tasks} {
 		all = append(all, check(ctx)...)
 	}
 	return all

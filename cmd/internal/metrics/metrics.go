@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
@@ -149,5 +149,6 @@ type Sources struct {
 	// it is none. May be nil.
 	Bucket func() (bucket.Status, bool)
 	CPU    func() throttle.Status
-	Disks  map[string]func() monitor.Space // by what is on them
+	Disks  map[string]func() health.Space // by what is on them
+	Health func() health.Conditions
 }

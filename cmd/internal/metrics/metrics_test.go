@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -40,7 +40,10 @@ func busy(tasks []queue.Task, err error) *Metrics {
 		CPU: func() throttle.Status {
 			return throttle.Status{Target: 80, Budget: 60, Ours: 40, Others: 20, Speed: .7, Inside: true}
 		},
-		Disks: map[string]func() monitor.Space{"data": func() monitor.Space { return monitor.Space{Total: 100, Free: 40} }},
+		Health: func() health.Conditions {
+			return health.Conditions{{Part: health.Core, OK: true}, {Part: health.Spool, Reason: "not enough room for uploads"}}
+		},
+		Disks: map[string]func() health.Space{"data": func() health.Space { return health.Space{Total: 100, Free: 40} }},
 	})
 	return m
 }
@@ -91,6 +94,8 @@ func TestTasksByStateAndReason(t *testing.T) {
 		`jumpserver_video_storage_sweep_requests 4`,
 		`jumpserver_video_filesystem_free_bytes{holds="data"} 40`,
 		`jumpserver_video_build_info{commit="abc",date="2026-11-22",goversion=`,
+		`jumpserver_video_condition{part="core"} 1`,
+		`jumpserver_video_condition{part="spool"} 0`,
 		"process_resident_memory_bytes ",
 	} {
 		if !strings.Contains(text, want) {

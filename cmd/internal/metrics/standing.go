@@ -31,6 +31,7 @@ var (
 	requestsDesc  = describe("storage_http_requests_total", "HTTP requests to the bucket since the agent began to use it, repetitions included: what providers charge for.")
 	bytesDesc     = describe("storage_bytes_total", "Bytes sent to and received from the bucket since then.", "direction")
 	sweepCostDesc = describe("storage_sweep_requests", "Requests that the last look at all days of the bucket took.")
+	conditionDesc = describe("condition", "1 when a part of the agent, or something that it depends on, is well; see the health endpoint for why not.", "part")
 	speedDesc     = describe("cpu_speed_ratio", "Speed that tasks are held to for the sake of the budget, 1 = unhindered.")
 	hoursDesc     = describe("working_time", "1 when WORK_HOURS lets the agent work at full speed.")
 	targetDesc    = describe("cpu_target_ratio", "Part of the host's CPU that may be in use while the agent works.")
@@ -45,7 +46,7 @@ func (standing) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		tasksDesc, oldestDesc, queueUpDesc, registered, online, heartbeatDesc, volumeUpDesc, scanDesc, filesDesc,
 		bucketUpDesc, sweepDesc, requestsDesc, bytesDesc, sweepCostDesc,
-		targetDesc, budgetDesc, speedDesc, hoursDesc, useDesc, sizeDesc, freeDesc,
+		targetDesc, budgetDesc, speedDesc, hoursDesc, useDesc, sizeDesc, freeDesc, conditionDesc,
 	} {
 		ch <- d
 	}
@@ -76,6 +77,9 @@ func (s standing) Collect(ch chan<- prometheus.Metric) {
 		}
 	}
 	s.collectBucket(send, count)
+	for _, c := range s.Health() {
+		send(conditionDesc, bit(c.OK), string(c.Part))
+	}
 	if s.CPU != nil {
 		u := s.CPU()
 		send(targetDesc, float64(u.Target)/100)

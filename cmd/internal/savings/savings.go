@@ -10,10 +10,11 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
 // Sum is what some recordings came to.
@@ -82,28 +83,12 @@ func (s Sum) plus(o Sum) Sum {
 }
 
 // write replaces the file. The caller holds mu.
-func (a *Account) write() (err error) {
+func (a *Account) write() error {
 	data, err := json.Marshal(a.list())
 	if err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(a.path), ".savings.*.tmp")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // the first error counts
-		}
-	}()
-	_, err = f.Write(append(data, '\n'))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = cmp.Or(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), a.path)
+	return durable.WriteFile(a.path, append(data, '\n'), 0o600)
 }
 
 // list is all days, the oldest first. The caller holds mu.

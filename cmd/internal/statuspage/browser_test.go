@@ -201,7 +201,7 @@ func TestThePageShowsTheQueue(t *testing.T) {
 	if row := b.eval(`document.querySelector('#state [data-key=storage]').innerText`); !strings.Contains(row, "minio.example:9000") {
 		t.Errorf("the replay storage: %s", row)
 	}
-	l.set(func() { l.storage.Error, l.uploads = "the storage is full", errors.New("less than 1 GB is left") })
+	l.set(func() { l.trouble, l.uploads = errors.New("the storage is full"), errors.New("less than 1 GB is left") })
 	b.until(`document.getElementById('health-text').textContent === 'Replay storage unavailable'`)
 	b.until(`document.querySelector('#state [data-key=uploads]').innerText.includes('less than 1 GB')`)
 	if b.eval(`document.getElementById('held').hidden`) != "true" {

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -36,6 +36,7 @@ type lab struct {
 	core    coreapi.State
 	volume  watcher.Status
 	storage Storage
+	trouble error // with the storage
 	uploads error
 	cpu     throttle.Status
 }
@@ -72,11 +73,11 @@ func newLab(t *testing.T, token string) *lab {
 		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
 		Volume:   func() watcher.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.volume },
 		Storage:  func() Storage { l.mu.Lock(); defer l.mu.Unlock(); return l.storage },
-		Uploads:  func() error { l.mu.Lock(); defer l.mu.Unlock(); return l.uploads },
+		Health:   l.conditions,
 		CPU:      func() throttle.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.cpu },
-		Disks: map[string]func() monitor.Space{
-			"data":   func() monitor.Space { return monitor.Space{Total: 500e9, Free: 321e9, At: time.Now()} },
-			"replay": func() monitor.Space { return monitor.Space{Total: 8e12, Free: 2.4e12, At: time.Now()} },
+		Disks: map[string]func() health.Space{
+			"data":   func() health.Space { return health.Space{Total: 500e9, Free: 321e9, At: time.Now()} },
+			"replay": func() health.Space { return health.Space{Total: 8e12, Free: 2.4e12, At: time.Now()} },
 		},
 		Savings: account, Log: quiet,
 	}
@@ -88,6 +89,17 @@ func newLab(t *testing.T, token string) *lab {
 	t.Cleanup(l.server.Close)
 	l.seed(t, tasks)
 	return l
+}
+
+// conditions are those of the lab's parts.
+func (l *lab) conditions() health.Conditions {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fine := func() error { return nil }
+	return health.Sources{
+		Core: func() coreapi.State { return l.core }, Queue: fine, Volume: func() watcher.Status { return l.volume },
+		Storage: func() error { return l.trouble }, Takes: fine, Spool: func() error { return l.uploads }, FFmpeg: fine,
+	}.Conditions()
 }
 
 // usage is an hour in which others worked for a while.

@@ -13,7 +13,8 @@ import (
 type Reason struct {
 	Class    queue.Class `json:"class"`
 	Title    string      `json:"title"`
-	Hint     string      `json:"hint"` // what to do
+	Hint     string      `json:"hint"`          // what to do
+	Alone    bool        `json:"retried_alone"` // tasks of the class are tried again without help, until they fail for good
 	Failed   int         `json:"failed"`
 	Retrying int         `json:"retrying"`
 	Waiting  int         `json:"waiting"` // too early
@@ -30,7 +31,7 @@ func group(reasons map[queue.Class]*Reason, t queue.Task) {
 	r := reasons[t.Reason]
 	if r == nil {
 		why := task.ReasonOf(t.Reason)
-		r = &Reason{Class: t.Reason, Title: why.Title, Hint: why.Hint, Error: t.Error, Latest: t.Updated}
+		r = &Reason{Class: t.Reason, Title: why.Title, Hint: why.Hint, Alone: why.RetriedAlone(), Error: t.Error, Latest: t.Updated}
 		reasons[t.Reason] = r
 	}
 	switch t.State {

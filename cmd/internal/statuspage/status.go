@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/monitor"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -31,10 +31,10 @@ type Server struct {
 	Settling func() []task.View // recordings found and not yet queued
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
-	Storage  func() Storage        // where MP4s go
-	Uploads  func() error          // why uploads are refused now; nil = they are taken
+	Storage  func() Storage        // where MP4s go; its Error is left to Health
+	Health   func() health.Conditions
 	CPU      func() throttle.Status
-	Disks    map[string]func() monitor.Space // by what is on them
+	Disks    map[string]func() health.Space // by what is on them
 	Savings  *savings.Account
 	Log      *slog.Logger
 
@@ -122,7 +122,7 @@ type Uploads struct {
 // Disk is the space of one file system.
 type Disk struct {
 	Holds string `json:"holds"`
-	monitor.Space
+	health.Space
 }
 
 const (
@@ -156,9 +156,7 @@ func (s *Server) status(ctx context.Context) Status {
 
 func (s *Server) compute(ctx context.Context, now time.Time) Status {
 	status := Status{Now: now, Version: s.Version, TokenSet: s.Token != "", CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
-	if err := s.Uploads(); err != nil {
-		status.Uploads.Error = err.Error()
-	}
+	status.explain(s.Health())
 	total, since := s.Savings.Total()
 	status.Savings = Savings{Sum: total, Since: since, Keep: s.Keep, Days: s.Savings.Last(daysShown, now)}
 	for holds, space := range s.Disks {
@@ -171,6 +169,17 @@ func (s *Server) compute(ctx context.Context, now time.Time) Status {
 	}
 	s.fill(&status, tasks)
 	return status
+}
+
+// explain says of each part what is wrong with it.
+func (s *Status) explain(c health.Conditions) {
+	s.Core.Error = c.Of(health.Core).Detail
+	s.Queue.Error = c.Of(health.Queue).Reason
+	if s.Volume != nil {
+		s.Volume.Reason = c.Of(health.Volume).Reason
+	}
+	s.Storage.Error = c.Of(health.Storage).Reason
+	s.Uploads.Error = c.Of(health.Uploads).Reason
 }
 
 // fill goes through the tasks, which come with the last change first.
@@ -248,8 +257,7 @@ func (q *Queue) open(t queue.Task, size int64, progress float64) {
 func (s *Server) core() Core {
 	c := s.Core()
 	return Core{
-		URL: s.CoreURL, Name: c.Name, Registered: c.Registered, Online: c.Online, LastBeat: Some(c.LastBeat),
-		Error: c.LastError, Since: Some(c.ErrorSince),
+		URL: s.CoreURL, Name: c.Name, Registered: c.Registered, Online: c.Online, LastBeat: Some(c.LastBeat), Since: Some(c.ErrorSince),
 	}
 }
 
@@ -263,7 +271,7 @@ func (s *Server) volume() *Volume {
 		files[class.String()] = n
 	}
 	return &Volume{
-		Available: v.Available, Reason: v.Reason, Since: Some(v.Since), Mode: string(v.Mode), LastPoll: Some(v.LastPoll),
+		Available: v.Available, Since: Some(v.Since), Mode: string(v.Mode), LastPoll: Some(v.LastPoll),
 		LastSweep: Some(v.LastSweep), Files: files,
 	}
 }

@@ -71,6 +71,9 @@ func TestStatus(t *testing.T) {
 	if r := s.Reasons; len(r) != 3 || r[0].Class != task.ClassVerify || r[0].Failed != 2 || r[1].Retrying != 1 || r[2].Skipped != 2 {
 		t.Errorf("reasons %+v", r)
 	}
+	if r := s.Reasons; !r[1].Alone || r[2].Alone || r[2].Hint != task.ReasonOf(task.ClassKind).Hint {
+		t.Errorf("tried again without help: %+v", r)
+	}
 	if s.Rate.Tasks != 6 || s.Rate.ETA == nil || *s.Rate.ETA <= 0 {
 		t.Errorf("rate %+v", s.Rate)
 	}

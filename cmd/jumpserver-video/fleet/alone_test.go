@@ -2,25 +2,21 @@ package fleet
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
 // TestAlone: an agent with a queue of its own is killed again and again, and
 // every recording is replaced once.
 func TestAlone(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, t.TempDir())
-	s.alone(t, *kills, func(_ int, agent *process) error { return agent.end(syscall.SIGKILL) })
+	s := newJumpServer(t, t.TempDir())
+	s.alone(t, *kills, func(_ int, agent *agenttest.Agent) error { return agent.Kill() })
 }
 
 // TestAloneWithoutItsQueue: the queue's folder is deleted, too, now while the
@@ -28,88 +24,61 @@ func TestAlone(t *testing.T) {
 // been told; nothing else depends on it.
 func TestAloneWithoutItsQueue(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, t.TempDir())
-	queue := filepath.Join(s.dir, "agent", "data", "queue")
+	s := newJumpServer(t, t.TempDir())
 	s.forgetful = true
-	s.alone(t, max(*kills/10, 2), func(n int, agent *process) error {
+	s.alone(t, max(*kills/10, 2), func(n int, agent *agenttest.Agent) error {
 		if n%2 == 0 {
-			if err := agent.end(syscall.SIGKILL); err != nil {
+			if err := agent.Kill(); err != nil {
 				return err
 			}
-			return os.RemoveAll(queue)
+			return os.RemoveAll(agent.Data("queue"))
 		}
-		if err := os.RemoveAll(queue); err != nil {
+		if err := os.RemoveAll(agent.Data("queue")); err != nil {
 			return err
 		}
-		return agent.ends(time.Minute) // for the service manager to start it again
+		return agent.WaitEnd() // for the service manager to start it again
 	})
 }
 
 // alone has one agent work while misfortunes end it, so many times, and judges
 // what comes of it.
-func (s *site) alone(t *testing.T, times int, misfortune func(n int, agent *process) error) {
+func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent *agenttest.Agent) error) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(*seed, 3))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(times)*10*time.Second+5*time.Minute)
 	defer cancel()
-	port := freePorts(t, 1)[0]
-	home, front := filepath.Join(s.dir, "agent"), s.front("agent")
-	for _, sub := range []string{"tmp", "data"} {
-		if err := os.MkdirAll(filepath.Join(home, sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
 	s.arrive(newID(0), random)
-	agent := newProcess(t, s.dir, "agent", func() *exec.Cmd { return s.agent("agent", home, front, port, "") })
-	c := &crew{site: s}
-	c.tasks[0] = taskapi.Local("127.0.0.1", port, "", "")
+	agent := s.agent("agent", "")
+	agent.Check(t, agent.Start())
+	c := &crew{jumpServer: s}
+	c.agents[0] = agent
 	for n := range times {
-		until(ctx, t, "the agent works", func() bool { return c.views(ctx) != nil })
+		agent.Check(t, agent.Until(t.Context(), "the agent works", func() bool { return c.views(ctx) != nil }))
 		s.arrive(newID(n+1), random)
-		pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
+		agenttest.Pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
 		if err := misfortune(n, agent); err != nil {
 			t.Fatal(err)
 		}
-		if err := agent.start(); err != nil {
-			t.Fatal(err)
-		}
+		agent.Check(t, agent.Start())
 	}
 	c.dusk(ctx)
 	tasks := c.views(ctx)
-	if err := agent.end(syscall.SIGTERM); err != nil {
+	if err := agent.Stop(); err != nil {
 		t.Error(err)
 	}
 	s.notebook()
 	events, ends := s.log.all(), s.ends(ctx, tasks)
-	for _, what := range append(verdict(events, ends), agent.own...) {
+	for _, what := range append(verdict(events, ends), agent.Strays()...) {
 		t.Error(what)
 	}
 	t.Logf("ended %d times; %s", times, summary(events, len(ends)))
 }
 
-// agent is the command of one, on a queue of its own unless there is a URL.
-func (s *site) agent(name, home, front string, port int, queue string) *exec.Cmd {
-	cmd := exec.Command(binary, "agent") //nolint:noctx // ended by kill or stop
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + filepath.Join(home, "tmp"), "NO_COLOR=1",
-		"NAME=" + name, "CORE_HOST=" + front, "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "HTTPD_PORT=" + strconv.Itoa(port),
-		"REPLAY_DIR=" + s.volume.Point(), "DATA_DIR=" + filepath.Join(home, "data"), "SETTLE_TIME=1s", "SCAN_INTERVAL=1s",
-		"CPU_TARGET=100", "VIDEO_WORKER_COUNT=2", "LOG_LEVEL=DEBUG", "QUEUE_URL=" + queue,
-	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	return cmd
-}
-
-// ends waits for a process to end by itself.
-func (p *process) ends(within time.Duration) error {
-	p.mu.Lock()
-	p.fatal = true
-	ended := p.ended
-	p.mu.Unlock()
-	select {
-	case <-ended:
-		return nil
-	case <-time.After(within):
-		return fmt.Errorf("%s goes on", p.name)
-	}
+// agent is one that does not run yet, on a queue of its own unless there is a URL.
+func (s *jumpServer) agent(name, queue string) *agenttest.Agent {
+	s.t.Helper()
+	return agenttest.InTest(s.t, agenttest.Options{Binary: binary, Name: name, Dir: filepath.Join(s.dir, name), Flags: []string{"--lease", lease.String()}, Env: map[string]string{
+		"NAME": name, "CORE_HOST": s.front(name), "BOOTSTRAP_TOKEN": token, "REPLAY_DIR": s.volume.Point(), "QUEUE_URL": queue,
+		"SETTLE_TIME": "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "VIDEO_WORKER_COUNT": "2", "LOG_LEVEL": "DEBUG",
+	}})
 }

@@ -6,15 +6,14 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
@@ -41,18 +40,13 @@ func TestMain(m *testing.M) {
 		*seed = uint64(time.Now().UnixNano())
 	}
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "fleet-agent-")
-		if err != nil {
+		var remove func()
+		var err error
+		if binary, remove, err = agenttest.Build(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "jumpserver-video")
-		build := exec.Command("go", "build", "-ldflags", "-X main.lease="+lease.String(), "-o", binary, "..")
-		if out, err := build.CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %s", err, out)
-			return 1
-		}
+		defer remove()
 		return m.Run()
 	}())
 }
@@ -69,9 +63,10 @@ func TestFleet(t *testing.T) {
 	random := rand.New(rand.NewPCG(*seed, 1))
 	ctx, cancel := context.WithTimeout(t.Context(), 10**trouble+5*time.Minute)
 	defer cancel()
-	s := newSite(t, dir)
+	s := newJumpServer(t, dir)
 	c := newCrew(t, s)
-	until(ctx, t, "the queue is reached", func() bool { return c.views(ctx) != nil })
+	first := c.agents[0]
+	first.Check(t, first.Until(t.Context(), "the queue is reached", func() bool { return c.views(ctx) != nil }))
 
 	began := time.Now()
 	var group sync.WaitGroup
@@ -80,7 +75,7 @@ func TestFleet(t *testing.T) {
 	for n := range *recordings { // a half is there at once
 		s.arrive(newID(n), random)
 		if n >= *recordings/2 {
-			pause(ctx, *trouble*3/2/time.Duration(*recordings))
+			agenttest.Pause(ctx, *trouble*3/2/time.Duration(*recordings))
 		}
 	}
 	group.Wait()
@@ -89,13 +84,13 @@ func TestFleet(t *testing.T) {
 	t.Logf("all is done after %s", time.Since(began).Round(time.Second))
 	tasks := c.views(ctx)
 	for _, a := range c.agents {
-		if err := a.end(syscall.SIGTERM); err != nil {
+		if err := a.Stop(); err != nil {
 			t.Error(err)
 		}
 	}
 	s.notebook()
 	ends := s.ends(ctx, tasks)
-	wrong := append(verdict(s.log.all(), ends), c.own()...)
+	wrong := append(verdict(s.log.all(), ends), c.strays()...)
 	for _, what := range wrong {
 		t.Error(what)
 	}
@@ -124,36 +119,19 @@ func summary(events []event, sessions int) string {
 	return fmt.Sprintf("%d recordings, %d MP4s sent (%v), %d MP4s moved away, core told of %d events of %d", sessions, uploads, taken, away, tellings, 4*sessions)
 }
 
-func until(ctx context.Context, t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for !ok() {
-		if ctx.Err() != nil {
-			t.Fatalf("%s: not in time", what)
-		}
-		pause(ctx, 200*time.Millisecond)
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // dusk returns when nothing is left to do. What failed for a while is tried at
 // once, not when its time has come.
 func (c *crew) dusk(ctx context.Context) {
-	for said := time.Now(); ; pause(ctx, 500*time.Millisecond) {
+	for said := time.Now(); ; agenttest.Pause(ctx, 500*time.Millisecond) {
 		tasks := c.views(ctx)
 		open := 0
-		for id := range c.site.marks {
+		for id := range c.marks {
 			v, known := tasks[id]
 			if known && v.State == queue.StateRetrying {
-				_ = c.tasks[0].Retry(ctx, id) // perhaps it was just taken
+				_ = c.agents[0].API.Retry(ctx, id) // perhaps it was just taken
 			}
-			if !known && c.site.forgetful {
-				_, err := os.Stat(filepath.Join(c.site.below(), c.site.original(id)))
+			if !known && c.forgetful {
+				_, err := os.Stat(filepath.Join(c.below(), c.original(id)))
 				known = err != nil
 				v.State = queue.StateDone
 			}
@@ -166,10 +144,10 @@ func (c *crew) dusk(ctx context.Context) {
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
-			c.site.t.Logf("%d recordings are still to be done", open)
+			c.t.Logf("%d recordings are still to be done", open)
 		}
 		if ctx.Err() != nil {
-			c.site.t.Errorf("%d recordings are not done in time", open)
+			c.t.Errorf("%d recordings are not done in time", open)
 			return
 		}
 	}

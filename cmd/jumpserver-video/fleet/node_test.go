@@ -2,17 +2,17 @@ package fleet
 
 import (
 	"encoding/json"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
 const (
@@ -23,6 +23,7 @@ const (
 // nodeConfig is what a process needs to know to be a NATS server.
 type nodeConfig struct {
 	Name   string
+	Host   string
 	Port   int // of clients
 	Routes int // of the others
 	Dir    string
@@ -39,9 +40,9 @@ func runNode(config string) error {
 		return err
 	}
 	opt := &server.Options{
-		ServerName: c.Name, Host: "127.0.0.1", Port: c.Port, JetStream: true, StoreDir: c.Dir,
+		ServerName: c.Name, Host: c.Host, Port: c.Port, JetStream: true, StoreDir: c.Dir,
 		Cluster: server.ClusterOpts{
-			Name: "fleet", Host: "127.0.0.1", Port: c.Routes, NoAdvertise: true, PoolSize: -1,
+			Name: "fleet", Host: c.Host, Port: c.Routes, NoAdvertise: true, PoolSize: -1,
 			Advertise: "127.0.0.1:9", // servers know each other by the links alone
 		},
 		PingInterval: 2 * time.Second, MaxPingsOut: 2,
@@ -61,23 +62,27 @@ func runNode(config string) error {
 
 // cluster is the NATS servers and the links between them.
 type cluster struct {
+	at     *loopback.Address // with each server's ports, of clients and of the others
 	config [nodes]nodeConfig
 	links  [nodes][nodes]*link // from, to; nil from one to itself
 }
 
 func newCluster(t *testing.T, dir string) *cluster {
 	t.Helper()
-	c := &cluster{}
-	ports := freePorts(t, 2*nodes)
+	at, err := loopback.Reserve(2 * nodes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { at.Close() })
+	c := &cluster{at: at}
 	for i := range c.config {
-		c.config[i] = nodeConfig{
-			Name: "node" + strconv.Itoa(i), Port: ports[2*i], Routes: ports[2*i+1], Dir: filepath.Join(dir, "node"+strconv.Itoa(i)),
-		}
+		name := "node" + strconv.Itoa(i)
+		c.config[i] = nodeConfig{Name: name, Host: at.Host, Port: at.Ports[2*i], Routes: at.Ports[2*i+1], Dir: filepath.Join(dir, name)}
 	}
 	for i := range c.config {
 		for k := range c.config {
 			if i != k {
-				c.links[i][k] = newLink(t, "127.0.0.1:"+strconv.Itoa(c.config[k].Routes))
+				c.links[i][k] = newLink(t, at.HostPort(2*k+1))
 				c.config[i].Others = append(c.config[i].Others, c.links[i][k].addr())
 			}
 		}
@@ -90,7 +95,6 @@ func (c *cluster) command(i int) *exec.Cmd {
 	config, _ := json.Marshal(c.config[i])          // plain data
 	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:noctx // ended by kill
 	cmd.Env = append(os.Environ(), nodeEnv+"="+string(config))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	return cmd
 }
 
@@ -102,18 +106,4 @@ func (c *cluster) isolate(i int, is condition) {
 			c.links[k][i].set(is)
 		}
 	}
-}
-
-// freePorts are of the loopback.
-func freePorts(t *testing.T, n int) (ports []int) {
-	t.Helper()
-	for range n {
-		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() // all at the end: they are different ones
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
 // trouble makes things go wrong for a time, and then mends all of them. It
@@ -32,14 +34,14 @@ func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Durat
 			n--
 		} else {
 			counts[kind]++
-			c.site.log.add(event{What: troubled, Agent: who, Note: kind})
+			c.log.add(event{What: troubled, Agent: who, Note: kind})
 			group.Go(func() {
 				defer busy.Delete(who)
 				c.suffer(ctx, kind, i, short, long)
-				c.site.log.add(event{What: troubled, Agent: who, Note: "no longer " + kind})
+				c.log.add(event{What: troubled, Agent: who, Note: "no longer " + kind})
 			})
 		}
-		pause(ctx, time.Duration(300+random.IntN(1200))*time.Millisecond)
+		agenttest.Pause(ctx, time.Duration(300+random.IntN(1200))*time.Millisecond)
 	}
 	group.Wait()
 	return counts
@@ -51,19 +53,19 @@ func (c *crew) suffer(ctx context.Context, kind string, i int, short, long time.
 	var err error
 	switch kind {
 	case "agent killed":
-		if err = agent.end(syscall.SIGKILL); err == nil {
-			pause(ctx, short)
-			err = agent.start()
+		if err = agent.Kill(); err == nil {
+			agenttest.Pause(ctx, short)
+			err = agent.Start()
 		}
 	case "server killed":
-		if err = node.end(syscall.SIGKILL); err == nil {
-			pause(ctx, short)
-			err = node.start()
+		if err = node.Kill(); err == nil {
+			agenttest.Pause(ctx, short)
+			err = node.Start()
 		}
 	case "agent stopped":
-		if err = agent.signal(syscall.SIGSTOP); err == nil {
-			pause(ctx, long)
-			err = agent.signal(syscall.SIGCONT)
+		if err = agent.Signal(syscall.SIGSTOP); err == nil {
+			agenttest.Pause(ctx, long)
+			err = agent.Signal(syscall.SIGCONT)
 		}
 	case "agent cut off", "network stalled":
 		is := cut
@@ -73,16 +75,16 @@ func (c *crew) suffer(ctx context.Context, kind string, i int, short, long time.
 		for _, way := range c.ways[i] {
 			way.set(is)
 		}
-		pause(ctx, long)
+		agenttest.Pause(ctx, long)
 		for _, way := range c.ways[i] {
 			way.set(up)
 		}
 	case "server cut off":
 		c.cluster.isolate(i, cut)
-		pause(ctx, long)
+		agenttest.Pause(ctx, long)
 		c.cluster.isolate(i, up)
 	}
 	if err != nil {
-		c.site.t.Errorf("%s: %v", kind, err)
+		c.t.Errorf("%s: %v", kind, err)
 	}
 }

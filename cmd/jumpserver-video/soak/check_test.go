@@ -55,7 +55,7 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 	if err != nil {
 		return all, err
 	}
-	err = filepath.WalkDir(w.data("spool", "done"), func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(w.agent.Data("spool", "done"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -88,7 +88,7 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 // verdict lists all that is not as it must be.
 func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events map[string][]string) (wrong []string) {
 	w.mu.Lock()
-	wrong = slices.Clone(w.faults)
+	wrong = slices.Concat(w.faults, w.agent.Strays())
 	w.mu.Unlock()
 	all, err := w.look(ctx)
 	if err != nil {
@@ -330,13 +330,13 @@ func (w *town) secrets() (wrong []string) {
 	if w.server != nil {
 		secrets = append(secrets, w.server.Secret)
 	}
-	if key, err := os.ReadFile(w.data("keys", ".access_key")); err == nil {
+	if key, err := os.ReadFile(w.agent.Data("keys", ".access_key")); err == nil {
 		_, secret, _ := bytes.Cut(bytes.TrimSpace(key), []byte(":"))
 		secrets = append(secrets, string(secret))
 	} else {
 		wrong = append(wrong, err.Error())
 	}
-	for _, dir := range []string{filepath.Join(w.dir, "agent.log"), w.data("tasks"), w.data("queue"), w.data("work")} {
+	for _, dir := range []string{w.agent.Output, w.agent.Data("tasks"), w.agent.Data("queue"), w.agent.Data("work")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return nil //nolint:nilerr // what has gone holds no secret

@@ -1,11 +1,9 @@
 package soak
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +12,8 @@ import (
 	"time"
 
 	"github.com/shirou/gopsutil/v3/process"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
 // gauge is what the agent takes of the machine.
@@ -41,7 +41,7 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 		return g, err
 	}
 	g.memory, g.files, g.children = info.RSS, int(files), len(family(pid))-1
-	for _, dir := range []string{filepath.Join(w.dir, "tmp"), w.data("work"), w.data("spool")} {
+	for _, dir := range []string{w.agent.Temp(), w.agent.Data("work"), w.agent.Data("spool")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Name() == "done" { // the spool's trash
 				return fs.SkipDir
@@ -52,26 +52,9 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 			return nil
 		})
 	}
-	g.goroutines, err = w.goroutines(ctx)
+	goroutines, err := w.agent.Metric(ctx, "go_goroutines")
+	g.goroutines = int(goroutines)
 	return g, err
-}
-
-func (w *town) goroutines(ctx context.Context) (int, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.tasks.Base+"/metrics", http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, err
-	}
-	defer resp.Body.Close()
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		if n, found := strings.CutPrefix(lines.Text(), "go_goroutines "); found {
-			return strconv.Atoi(n)
-		}
-	}
-	return 0, fmt.Errorf("no go_goroutines in the metrics: %s", resp.Status)
 }
 
 // family are the processes of the agent's session, itself among them.
@@ -106,10 +89,10 @@ type sample struct {
 
 // watch measures once a second until ctx ends.
 func (w *town) watch(ctx context.Context) (all []sample) {
-	for ; ctx.Err() == nil; pause(ctx, time.Second) {
+	for ; ctx.Err() == nil; agenttest.Pause(ctx, time.Second) {
 		pid := w.pid()
 		s := sample{at: time.Now()}
-		s.status, s.health = w.healthy(ctx)
+		s.status, s.health = w.agent.Health(ctx)
 		g, err := w.measure(ctx)
 		created, createdErr := (&process.Process{Pid: pid}).CreateTimeWithContext(ctx)
 		if err != nil || createdErr != nil || pid != w.pid() { // killed meanwhile
@@ -123,7 +106,7 @@ func (w *town) watch(ctx context.Context) (all []sample) {
 
 // idle waits until the agent has nothing in hand, and measures it then.
 func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err error) {
-	for end := time.Now().Add(patience); ; pause(ctx, time.Second) {
+	for end := time.Now().Add(patience); ; agenttest.Pause(ctx, time.Second) {
 		g, err = w.measure(ctx)
 		if err == nil && g.children == 0 && g.temps == 0 {
 			break
@@ -135,7 +118,7 @@ func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err e
 	// Connections that are kept for a while are not leaks; the least counts.
 	var all []gauge
 	for range 5 {
-		pause(ctx, time.Second)
+		agenttest.Pause(ctx, time.Second)
 		if g, err = w.measure(ctx); err != nil {
 			return g, err
 		}

@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
@@ -32,17 +31,13 @@ var (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "soak-agent-")
-		if err != nil {
+		var remove func()
+		var err error
+		if binary, remove, err = agenttest.Build(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(dir)
-		binary = filepath.Join(dir, "jumpserver-video")
-		if out, err := exec.Command("go", "build", "-o", binary, "..").CombinedOutput(); err != nil {
-			fmt.Fprintf(os.Stderr, "%v: %s", err, out)
-			return 1
-		}
+		defer remove()
 		return m.Run()
 	}())
 }
@@ -66,10 +61,10 @@ func TestSoak(t *testing.T) {
 	plan := planner{sources: sources(t), random: random, now: time.Now(), day: length * 6 / 10, bucket: err == nil}
 	w := newTown(t, dir, plan.plan(*recordings), plan.bucket)
 	w.start()
-	t.Cleanup(func() { _ = w.end(syscall.SIGKILL) })
+	t.Cleanup(func() { _ = w.agent.Kill() })
 	ctx, cancel := context.WithTimeout(t.Context(), evening*length+3*time.Minute)
 	defer cancel()
-	w.until(ctx, "healthy", func() bool { status, _ := w.healthy(ctx); return status == 200 })
+	w.agent.Check(t, w.agent.WaitHealthy(t.Context()))
 
 	began := time.Now()
 	var group, measuring sync.WaitGroup
@@ -88,7 +83,7 @@ func TestSoak(t *testing.T) {
 	group.Go(func() { past = w.misfortune(bad, a, scale, long) })
 	group.Go(func() { kills = w.killings(bad, b, 3*scale) })
 	group.Go(func() {
-		pause(ctx, length*3/10)
+		agenttest.Pause(ctx, length*3/10)
 		if err := w.noon(); err != nil {
 			w.complain("noon: %v", err)
 		}
@@ -106,20 +101,16 @@ func TestSoak(t *testing.T) {
 	}
 	tasks := w.views(ctx)
 	old := w.pid()
-	if err := w.end(syscall.SIGTERM); err != nil {
-		w.complain("%v", err)
-	}
+	w.stop()
 	w.alone(old)
 	w.start()
-	w.until(ctx, "healthy again", func() bool { status, _ := w.healthy(ctx); return status == 200 })
-	pause(ctx, 5*time.Second)
+	w.agent.Check(t, w.agent.WaitHealthy(t.Context()))
+	agenttest.Pause(ctx, 5*time.Second)
 	fresh, err := w.idle(ctx, time.Minute)
 	if err != nil {
 		w.complain("fresh: %v", err)
 	}
-	if err := w.end(syscall.SIGTERM); err != nil {
-		w.complain("%v", err)
-	}
+	w.stop()
 
 	told := w.told()
 	wrong := w.verdict(t.Context(), tasks, told)
@@ -143,41 +134,27 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-func (w *town) until(ctx context.Context, what string, ok func() bool) {
-	w.t.Helper()
-	for !ok() {
-		if ctx.Err() != nil {
-			w.t.Fatalf("%s: not in time", what)
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-}
-
 // views are all tasks as the agent shows them.
 func (w *town) views(ctx context.Context) map[string]task.View {
-	all := map[string]task.View{}
-	views, err := w.tasks.Tasks(ctx)
+	views, err := w.agent.Tasks(ctx)
 	if err != nil {
 		w.log.Warn("no tasks", "error", err.Error())
 	}
-	for _, v := range views {
-		all[v.ID] = v
-	}
-	return all
+	return views
 }
 
 // dusk returns when nothing is left to do. What failed for a while is tried at
 // once, as if somebody clicked on it, not when its time has come.
 func (w *town) dusk(ctx context.Context) {
-	spool := &upload.Spool{Dir: w.data("spool")}
+	spool := &upload.Spool{Dir: w.agent.Data("spool")}
 	quiet := 0
-	for said := time.Now(); quiet < 3; pause(ctx, time.Second) {
+	for said := time.Now(); quiet < 3; agenttest.Pause(ctx, time.Second) {
 		tasks := w.views(ctx)
 		open := 0
 		for id, i := range w.items {
 			v := tasks[id]
 			if v.State == queue.StateRetrying {
-				_ = w.tasks.Retry(ctx, id) // perhaps it was just taken
+				_ = w.agent.API.Retry(ctx, id) // perhaps it was just taken
 			}
 			if !v.State.Final() && i.want != stays || i.want == ends && w.lies(i) {
 				open++

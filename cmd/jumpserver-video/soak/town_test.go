@@ -1,29 +1,24 @@
 package soak
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/minio/minio-go/v7"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
-	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -45,16 +40,12 @@ type town struct {
 	client  *minio.Client      // nil where there is no S3 server
 	gateway *storagetest.Front // the agent's way to it
 	lions   map[liontest.Era]*liontest.Lion
-	port    int
-	tasks   *taskapi.Client
+	agent   *agenttest.Agent
 	items   map[string]*item
 
 	mu       sync.Mutex
-	agent    *exec.Cmd
-	ended    chan struct{} // closed when the agent has
-	killing  bool
-	faults   []string // complaints on the way
-	switched bool     // core keeps replays in the bucket
+	faults   []string // complaints on the way; guarded by mu
+	switched bool     // core keeps replays in the bucket; guarded by mu
 }
 
 // desk is the agent's way to core, and counts what passes.
@@ -98,10 +89,8 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 	for _, i := range items {
 		w.items[i.id] = i
 	}
-	for _, sub := range []string{"media/replay", "mnt/replay", "tmp", "data"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.MkdirAll(filepath.Join(dir, "mnt", "replay"), 0o755); err != nil {
+		t.Fatal(err)
 	}
 	events, err := os.Create(filepath.Join(dir, "events.jsonl"))
 	if err != nil {
@@ -109,17 +98,18 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 	}
 	t.Cleanup(func() { events.Close() })
 	w.log = slog.New(slog.NewJSONHandler(events, nil))
-	opt := devcore.Options{Version: "4.7.0", MediaDir: filepath.Join(dir, "media"), BootstrapToken: token, Registration: devcore.RegistrationOn}
+	opt := devcore.Options{Version: "4.7.0", BootstrapToken: token, Registration: devcore.RegistrationOn}
 	if withBucket {
 		w.server = storagetest.S3(t)
 		w.client, w.gateway = w.server.Client(t), storagetest.NewFront(t, w.server.URL)
 		opt.External = []devcore.Storage{{Name: "bucket", External: devcore.S3Bucket{Client: w.client, Name: bucket}}}
 		w.gateway.Spoil(w.seen)
 	}
-	if w.core, err = devcore.Start(opt); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.core.Close() })
+	w.agent = agenttest.InTest(t, agenttest.Options{Binary: binary, Dir: dir, Core: &opt, Env: map[string]string{
+		"SETTLE_TIME": "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "LOG_LEVEL": "DEBUG",
+		"STORAGE_SCAN_INTERVAL": "1s", "STORAGE_SWEEP_INTERVAL": "5s", "STORAGE_MAX_REQUESTS": "1000000",
+	}})
+	w.core = w.agent.Core
 	w.desk = newDesk(w.core)
 	t.Cleanup(func() { w.desk.CloseClientConnections(); w.desk.Close() })
 	if w.volume, err = volumetest.Mount(w.below(), filepath.Join(dir, "mnt", "replay")); err != nil {
@@ -129,16 +119,10 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 		w.volume.Watch(w.touched)
 		t.Cleanup(w.volume.Vanish)
 	}
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.port = l.Addr().(*net.TCPAddr).Port
-	l.Close()
-	w.tasks = taskapi.Local("127.0.0.1", w.port, "", "")
+	w.agent.Env["CORE_HOST"], w.agent.Env["REPLAY_DIR"] = w.desk.URL, w.point()
 	for _, era := range liontest.Eras {
 		lion, err := liontest.Start(t.Context(), era, liontest.Options{
-			Core: w.core.URL, Worker: w.tasks.Base, Token: token, Name: era.String(), Dir: filepath.Join(dir, "lion", strconv.Itoa(int(era))),
+			Core: w.core.URL, Worker: w.agent.URL(), Token: token, Name: era.String(), Dir: filepath.Join(dir, "lion", strconv.Itoa(int(era))),
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -150,17 +134,13 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 }
 
 // below is where core writes: what the agent sees at point.
-func (w *town) below() string { return filepath.Join(w.dir, "media", "replay") }
+func (w *town) below() string { return w.agent.Replay() }
 
 func (w *town) point() string {
 	if w.volume == nil {
 		return w.below()
 	}
 	return w.volume.Point()
-}
-
-func (w *town) data(sub ...string) string {
-	return filepath.Join(append([]string{w.dir, "data"}, sub...)...)
 }
 
 // complain notes what must not be.
@@ -172,83 +152,31 @@ func (w *town) complain(format string, args ...any) {
 	w.faults = append(w.faults, text)
 }
 
-// start runs the agent as a service manager would.
+// start starts the agent.
 func (w *town) start() {
-	log, err := os.OpenFile(filepath.Join(w.dir, "agent.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		w.t.Fatal(err)
+	if err := w.agent.Start(); err != nil {
+		w.complain("%v", err)
 	}
-	defer log.Close()
-	cmd := exec.Command(binary, "agent") //nolint:noctx // ended by kill or stop
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + filepath.Join(w.dir, "tmp"), "NO_COLOR=1",
-		"CORE_HOST=" + w.desk.URL, "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "HTTPD_PORT=" + strconv.Itoa(w.port),
-		"REPLAY_DIR=" + w.point(), "DATA_DIR=" + w.data(), "SETTLE_TIME=1s", "SCAN_INTERVAL=1s", "CPU_TARGET=100", "LOG_LEVEL=DEBUG",
-		"STORAGE_SCAN_INTERVAL=1s", "STORAGE_SWEEP_INTERVAL=5s", "STORAGE_MAX_REQUESTS=1000000",
-	}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	if err := cmd.Start(); err != nil {
-		w.t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	w.mu.Lock()
-	w.agent, w.ended, w.killing = cmd, ended, false
-	w.mu.Unlock()
-	w.log.Info("agent started", "pid", cmd.Process.Pid)
-	go func() {
-		err := cmd.Wait()
-		w.mu.Lock()
-		wanted := w.killing
-		w.mu.Unlock()
-		if !wanted {
-			w.complain("the agent ended by itself: %v", err)
-		}
-		close(ended)
-	}()
+	w.log.Info("agent started", "pid", w.agent.PID())
 }
 
-// end sends the agent a signal and waits until it is gone.
-func (w *town) end(sig syscall.Signal) error {
-	w.mu.Lock()
-	w.killing = true
-	cmd, ended := w.agent, w.ended
-	w.mu.Unlock()
-	w.log.Info("agent is ended", "signal", sig.String())
-	if err := cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return err
-	}
-	select {
-	case <-ended:
-		return nil
-	case <-time.After(time.Minute):
-		_ = cmd.Process.Kill()
-		return fmt.Errorf("the agent has not ended a minute after %s", sig)
+// stop ends the agent as a service manager does.
+func (w *town) stop() {
+	w.log.Info("agent is stopped")
+	if err := w.agent.Stop(); err != nil {
+		w.complain("%v", err)
 	}
 }
 
-func (w *town) pid() int32 {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return int32(w.agent.Process.Pid)
+// kill ends the agent as nobody should.
+func (w *town) kill() {
+	w.log.Info("agent is killed")
+	if err := w.agent.Kill(); err != nil {
+		w.complain("%v", err)
+	}
 }
 
-// healthy asks the agent itself.
-func (w *town) healthy(ctx context.Context) (status int, took time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	began := time.Now()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, w.tasks.Base+"/video-worker/health/", http.NoBody)
-	if err != nil {
-		return 0, 0
-	}
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, time.Since(began)
-	}
-	resp.Body.Close()
-	return resp.StatusCode, time.Since(began)
-}
+func (w *town) pid() int32 { return int32(w.agent.PID()) }
 
 // noon is when the administrator upgrades core and has replays kept in a bucket.
 func (w *town) noon() error {

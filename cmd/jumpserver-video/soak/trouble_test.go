@@ -17,6 +17,7 @@ import (
 	"github.com/minio/minio-go/v7"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
@@ -153,12 +154,12 @@ func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Dur
 		was := window{name: now.name, from: time.Now()}
 		w.log.Info("trouble begins", "what", now.name)
 		end := now.begin()
-		pause(ctx, scale+time.Duration(random.Int64N(int64(scale))))
+		agenttest.Pause(ctx, scale+time.Duration(random.Int64N(int64(scale))))
 		end()
 		was.to = time.Now()
 		w.log.Info("trouble is over", "what", now.name)
 		past = append(past, was)
-		pause(ctx, scale/2+time.Duration(random.Int64N(int64(scale))))
+		agenttest.Pause(ctx, scale/2+time.Duration(random.Int64N(int64(scale))))
 	}
 	return past
 }
@@ -166,14 +167,12 @@ func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Dur
 // killings kills the agent at random until ctx ends, and starts it again.
 func (w *town) killings(ctx context.Context, random *rand.Rand, scale time.Duration) (kills int) {
 	for {
-		pause(ctx, scale+time.Duration(random.Int64N(int64(2*scale))))
+		agenttest.Pause(ctx, scale+time.Duration(random.Int64N(int64(2*scale))))
 		if ctx.Err() != nil {
 			return kills
 		}
 		pid := w.pid()
-		if err := w.end(syscall.SIGKILL); err != nil {
-			w.complain("%v", err)
-		}
+		w.kill()
 		w.alone(pid)
 		kills++
 		w.start()
@@ -191,13 +190,6 @@ func (w *town) alone(pid int32) {
 			w.complain("processes outlive the agent: %v", left)
 			return
 		}
-	}
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 

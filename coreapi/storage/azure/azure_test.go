@@ -18,7 +18,7 @@ func settings(server *storagetest.Server) storage.Config {
 
 func connect(t *testing.T, c storage.Config, at *url.URL) *Container {
 	t.Helper()
-	s, err := OpenAt(c, storage.Options{UserAgent: "github.com/jumpserver-video/jumpserver-video/a-version-too-long-for-azure"}, at.JoinPath(c.Container).String())
+	s, err := OpenAt(c, storage.Options{UserAgent: "jumpserver-video/a-version-too-long-for-azure"}, at.JoinPath(c.Container).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func open(t *testing.T, server *storagetest.Server, at *url.URL, change ...func(
 	for _, f := range change {
 		f(&c)
 	}
-	s, err := Open(c, storage.Options{UserAgent: "github.com/jumpserver-video/jumpserver-video/test"})
+	s, err := Open(c, storage.Options{UserAgent: "jumpserver-video/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func settings(server *storagetest.Server, at *url.URL) storage.Config {
 
 func open(t *testing.T, c storage.Config) storage.Storage {
 	t.Helper()
-	s, err := Open(c, storage.Options{UserAgent: "github.com/jumpserver-video/jumpserver-video/test"})
+	s, err := Open(c, storage.Options{UserAgent: "jumpserver-video/test"})
 	if err != nil {
 		t.Fatal(err)
 	}

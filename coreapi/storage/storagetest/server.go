@@ -18,6 +18,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
 // Server is a running storage server.
@@ -33,7 +35,7 @@ const (
 	secret = "not-a-secret-but-a-key-of-tests-0001"
 	bucket = "replays"
 	// region is odd on purpose: it is what core's clients make of the host
-	// name "127.0.0.1", the third label from the right.
+	// names here, such as "127.0.83.201": the third label from the right.
 	region = "0"
 )
 
@@ -162,14 +164,19 @@ func executable(path string) bool {
 	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
 }
 
+// freeAddr is a host and a port that are the test's until it ends.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	at, err := loopback.Reserve(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Cleanup(func() {
+		if err := at.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return at.HostPort(0)
 }
 
 // start runs a server until the test ends, and waits until it listens.

@@ -112,12 +112,12 @@ func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
 		var first [4]int32
 		at := size + c*cw*ch
 		b.dc[c] = [4]int32{}
-		any := false
+		changed := false
 		for i := range 4 {
 			if !difference(&res, now.Pix[at:], base.Pix[at:], cw, ch, x/2+4*(i&1), y/2+4*(i>>1)) {
 				continue
 			}
-			any = true
+			changed = true
 			forward(&res)
 			first[i] = res[0]
 			if n := quantise(&b.ac[c][i], &res, d.qpc, 1); n > 0 {
@@ -125,7 +125,7 @@ func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
 				ac = true
 			}
 		}
-		if any && chromaDC(&b.dc[c], first, d.qpc) {
+		if changed && chromaDC(&b.dc[c], first, d.qpc) {
 			dc = true
 		}
 	}

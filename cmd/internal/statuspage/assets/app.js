@@ -216,7 +216,8 @@ function reasons(s, now) {
       tag.hidden = !n;
       text(tag, `${count(n)} ${word}`);
     }
-    text(node.querySelector('.hint'), r.hint);
+    const again = r.failed ? ' What failed is not tried again without help.' : r.retried_alone ? ' Tried again without help.' : '';
+    text(node.querySelector('.hint'), r.hint + again);
     text(node.querySelector('.error'), `Last, ${ago(Date.parse(r.latest), now)}: ${r.error}`);
     keep(node.querySelector('.who'), r.sessions, id => id, id => task.link(id, short(id)), () => {});
     const button = node.querySelector('.act button');

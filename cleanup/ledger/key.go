@@ -1,0 +1,142 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// keyWord begins the lines of ledger.pub.
+const keyWord = "jumpserver-video-ledger-key"
+
+// Key is the public part of a ledger's key.
+type Key struct {
+	Agent  string // whose it is, as the file with the key says
+	public ed25519.PublicKey
+}
+
+// String is the line of ledger.pub.
+func (k Key) String() string {
+	return strings.TrimSpace(keyWord + " " + k.text() + " " + strings.Join(strings.Fields(k.Agent), "_"))
+}
+
+// text is the key as it stands in PEM files.
+func (k Key) text() string { return base64.StdEncoding.EncodeToString(k.der()) }
+
+func (k Key) der() []byte {
+	der, err := x509.MarshalPKIXPublicKey(k.public)
+	if err != nil { // the type is right
+		panic(err)
+	}
+	return der
+}
+
+// Fingerprint is the SHA-256 of the key, in hex: for comparing it with one that
+// was noted elsewhere.
+func (k Key) Fingerprint() string {
+	sum := sha256.Sum256(k.der())
+	return hex.EncodeToString(sum[:])
+}
+
+// ParseKeys reads the lines of a ledger.pub. Empty lines and those that begin
+// with # are left out.
+func ParseKeys(text string) ([]Key, error) {
+	var keys []Key
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		if len(fields) < 2 || fields[0] != keyWord {
+			return nil, fmt.Errorf("not the public key of a ledger: want lines such as %q", keyWord+" MCowBQYDK2Vw… agent")
+		}
+		key, err := parseKey(fields[1])
+		if err != nil {
+			return nil, err
+		}
+		key.Agent = strings.Join(fields[2:], " ")
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errors.New("no public key of a ledger in it")
+	}
+	return keys, nil
+}
+
+func parseKey(text string) (Key, error) {
+	der, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return Key{}, fmt.Errorf("not the public key of a ledger: %w", err)
+	}
+	key, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return Key{}, fmt.Errorf("not the public key of a ledger: %w", err)
+	}
+	public, ok := key.(ed25519.PublicKey)
+	if !ok {
+		return Key{}, errors.New("not the public key of a ledger: it is not one of Ed25519")
+	}
+	return Key{public: public}, nil
+}
+
+// errKey means that a file holds no private key.
+var errKey = errors.New("no private key of a ledger in it")
+
+// privateKey reads a key file, and makes one where there is none.
+func privateKey(file string) (ed25519.PrivateKey, error) {
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(file); err != nil {
+			return nil, err
+		}
+		data, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(data)
+	if block == nil {
+		return nil, fmt.Errorf("%s: %w", file, errKey)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", file, errKey, err)
+	}
+	private, ok := key.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("%s: %w", file, errKey)
+	}
+	return private, nil
+}
+
+// makeKey makes a key file. One that is there already is left.
+func makeKey(file string) error {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		return err
+	}
+	temp, err := writeTemp(file, bytes.NewReader(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp)
+	if err := os.Link(temp, file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(file))
+}

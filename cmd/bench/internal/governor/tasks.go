@@ -1,0 +1,59 @@
+package governor
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+)
+
+// endWithin bounds the wait for the tasks that were in progress.
+const endWithin = 5 * time.Minute
+
+// working are the sessions whose tasks are in progress.
+func (t *trial) working(ctx context.Context) (ids []string) {
+	views, _ := t.agent.Tasks(ctx)
+	for id, v := range views {
+		if v.State == queue.StateRendering || v.State == queue.StateVerifying {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// endHeld waits until the tasks in held have ended. A task that lost its lease or
+// failed shows in its attempts.
+func (t *trial) endHeld(ctx context.Context) error {
+	if len(t.held) == 0 {
+		return fmt.Errorf("no task was in progress")
+	}
+	open := slices.Clone(t.held)
+	for end := time.Now().Add(endWithin); len(open) > 0; _ = agenttest.Pause(ctx, 500*time.Millisecond) {
+		if time.Now().After(end) || ctx.Err() != nil {
+			return fmt.Errorf("%d of %d have not ended", len(open), len(t.held))
+		}
+		var failed error
+		open = slices.DeleteFunc(open, func(id string) bool {
+			v, err := t.agent.API.Task(ctx, id)
+			if err == nil && failed == nil {
+				failed = unlucky(v)
+			}
+			return err == nil && v.State == queue.StateDone
+		})
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+func unlucky(v task.View) error {
+	if v.Attempt > 0 || v.State == queue.StateFailed || v.State == queue.StateSkipped {
+		return fmt.Errorf("%s is %s after %d attempts: %s", v.ID, v.State, v.Attempt, v.Error)
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package upload
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+)
+
+// record gives the Lion its recordings and core their sessions. It returns
+// their ids and how many bytes they have in all.
+func (t *trial) record(lion *liontest.Lion) (ids []string, bytes int64, err error) {
+	from, n := "", t.sessions
+	if t.large > 0 {
+		n, from = 1, filepath.Join(t.agent.Dir, "large.gz")
+		if err := large(from, int64(t.large)*1e6); err != nil {
+			return nil, 0, err
+		}
+	} else if from, err = folder(t.recording); err != nil {
+		return nil, 0, err
+	}
+	for i := range n {
+		id := fmt.Sprintf("be7c4000-0000-4000-8000-%012d", i)
+		t.session(id)
+		if err := lion.Record(id, from); err != nil {
+			return nil, 0, err
+		}
+		parts, err := filepath.Glob(filepath.Join(t.agent.Dir, "lion", id, "*.part.gz"))
+		if err != nil {
+			return nil, 0, err
+		}
+		for _, part := range parts {
+			st, err := os.Stat(part)
+			if err != nil {
+				return nil, 0, err
+			}
+			bytes += st.Size()
+		}
+		ids = append(ids, id)
+	}
+	return ids, bytes, nil
+}
+
+// folder is the one recording of a day, or that recording's file if it is not
+// in parts.
+func folder(day string) (string, error) {
+	parts, err := filepath.Glob(filepath.Join(day, "*", "*.part.gz"))
+	if err == nil && len(parts) > 0 {
+		return filepath.Dir(parts[0]), nil
+	}
+	flat, err := filepath.Glob(filepath.Join(day, "*.replay.gz"))
+	if err != nil || len(flat) == 0 {
+		return "", fmt.Errorf("no recording below %s; name a day's folder", day)
+	}
+	return flat[0], nil
+}
+
+// large writes a dump of about so many bytes that does not compress.
+func large(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	z, err := gzip.NewWriterLevel(buffered, gzip.NoCompression)
+	if err != nil {
+		return err
+	}
+	if _, err := z.Write([]byte("4.size,1.0,4.1024,3.768;4.sync,4.1000;")); err != nil {
+		return err
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	for written := int64(0); written < size; {
+		n, err := fmt.Fprintf(z, "3.nop,64.%016x%016x%016x%016x;", r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64())
+		if err != nil {
+			return err
+		}
+		written += int64(n)
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}

@@ -1,0 +1,90 @@
+package agenttest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+)
+
+// patience is how long a healthy agent on a busy machine may take for one
+// step that is waited for.
+const patience = time.Minute
+
+// Patience is how long something that is bound to happen is waited for. The
+// number in TEST_PATIENCE stretches it for slower machines; it panics if that is
+// no positive number.
+func Patience() time.Duration {
+	text := os.Getenv("TEST_PATIENCE")
+	if text == "" {
+		return patience
+	}
+	factor, err := strconv.ParseFloat(text, 64)
+	if err != nil || factor <= 0 {
+		panic(fmt.Sprintf("TEST_PATIENCE is %q, not a positive number", text))
+	}
+	return time.Duration(factor * float64(patience))
+}
+
+// Pause waits for a time, or until ctx ends, whose cause it then returns.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// Until waits until ok returns true: until the deadline of ctx, or for
+// [Patience] if it has none. Its error says what was waited for, and how the
+// agent's log ends.
+func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
+	began := time.Now()
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, Patience())
+		defer cancel()
+	}
+	for !ok() {
+		// A tenth of what has passed: short waits end at once, long ones cost little.
+		pause := min(max(time.Since(began)/10, 20*time.Millisecond), 500*time.Millisecond)
+		if err := Pause(ctx, pause); err != nil {
+			return fmt.Errorf("%s: not within %s: %w; the agent's log ends with:\n%s", what, time.Since(began).Round(time.Second), err, tail(a.Log(), 20))
+		}
+	}
+	return nil
+}
+
+// tail is the last lines of a text.
+func tail(text string, lines int) string {
+	all := slices.Collect(strings.Lines(text))
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}
+
+// WaitHealthy waits, as Until does, until the agent says that it can work.
+func (a *Agent) WaitHealthy(ctx context.Context) error {
+	return a.Until(ctx, "healthy", func() bool {
+		status, _ := a.Health(ctx)
+		return status == http.StatusOK
+	})
+}
+
+// WaitTask waits, as Until does, until a session's task is in one of the
+// states, and returns it.
+func (a *Agent) WaitTask(ctx context.Context, id string, states ...queue.State) (task.View, error) {
+	var last task.View
+	err := a.Until(ctx, fmt.Sprintf("task %s in one of the states %v", id, states), func() bool {
+		view, err := a.API.Task(ctx, id)
+		last = view
+		return err == nil && slices.Contains(states, view.State)
+	})
+	return last, err
+}

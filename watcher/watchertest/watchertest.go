@@ -1,0 +1,93 @@
+// Package watchertest runs a watcher in a test, of the volume or of a bucket, and
+// keeps what it offers.
+package watchertest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience bounds the wait for something that is bound to happen.
+const patience = 2 * time.Minute
+
+// Offers are what a watcher has offered; C is its kind of candidate.
+type Offers[C any] struct {
+	t      testing.TB
+	name   func(C) string
+	status func() any
+	stop   func()
+
+	mu  sync.Mutex
+	all []C   // guarded by mu
+	err error // what Found returns; guarded by mu
+}
+
+// New is for a watcher whose candidates have a name each, and whose status shows
+// when a wait fails. The watcher has Found as its own, and begins with Run.
+func New[C any](t testing.TB, name func(C) string, status func() any) *Offers[C] {
+	return &Offers[C]{t: t, name: name, status: status, stop: func() {}}
+}
+
+// Run runs a watcher until Stop or the end of the test, which fails if the
+// watcher does.
+func (o *Offers[C]) Run(run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(o.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- run(ctx) }()
+	o.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			o.t.Error(err)
+		}
+	})
+	o.t.Cleanup(o.stop)
+}
+
+// Stop ends the watcher and waits until it has ended.
+func (o *Offers[C]) Stop() { o.stop() }
+
+// Found takes an offer, unless it is to be refused.
+func (o *Offers[C]) Found(_ context.Context, c C) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err != nil {
+		return o.err
+	}
+	o.all = append(o.all, c)
+	return nil
+}
+
+// Refuse has Found return an error from now on; nil = it takes what is offered.
+func (o *Offers[C]) Refuse(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err = err
+}
+
+// All are the offers that were taken, the first one first.
+func (o *Offers[C]) All() []C {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return append([]C(nil), o.all...)
+}
+
+// Names are the names of All; never nil.
+func (o *Offers[C]) Names() []string {
+	names := []string{}
+	for _, c := range o.All() {
+		names = append(names, o.name(c))
+	}
+	return names
+}
+
+// Until waits until ok returns true, and ends the test if that takes too long.
+func (o *Offers[C]) Until(what string, ok func() bool) {
+	o.t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			o.t.Fatalf("%s: not in time; offered %v, status %+v", what, o.Names(), o.status())
+		}
+	}
+}
