@@ -27,7 +27,7 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: help package test-package test-deb test-service check-unit notices image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
+.PHONY: help package test-package test-deb test-service check-unit notices sbom image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
 
@@ -168,7 +168,7 @@ install: build ## binary and unit below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 jumpserver-video.service $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 	sed -i 's,/usr/bin/jumpserver-video,$(PREFIX)/bin/jumpserver-video,' $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 
-package: setup $(NFPM) ## dist/*.deb and dist/*.rpm
+package: setup $(NFPM) ## dist/*.deb, dist/*.rpm and their bill of materials
 	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/build
 
 test-package: setup $(NFPM) ## packages are the same bytes whenever they are made, and hold what they should
@@ -185,6 +185,9 @@ check-unit: setup ## the unit is understood by systemd, and lets the service do 
 
 notices: setup ## licences of what is linked in; fails for one that the project does not take
 	go run ./packaging/notices
+
+sbom: setup ## bill of materials of what is linked in, with the C libraries; CycloneDX JSON
+	@go run ./packaging/notices -sbom -version '$(VERSION)'
 
 image: ## the container image; needs a container engine
 	docker build -f packaging/Dockerfile -t jumpserver-video:$(VERSION) \

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
@@ -57,6 +58,37 @@ func (c *Client) TerminalConfig(ctx context.Context) (TerminalConfig, error) {
 		op: "read terminal config", method: http.MethodGet, path: "/api/v1/terminal/terminals/config/", out: &t,
 	})
 	return t, err
+}
+
+// NamedStorage is a replay storage as an administrator has set it up.
+type NamedStorage struct {
+	Name string
+	Type string // server, null, s3, oss …
+}
+
+// ReplayStorages lists the replay storages that core is set up with, whichever
+// components use them. Core tells components their names and types, and no
+// settings.
+func (c *Client) ReplayStorages(ctx context.Context) ([]NamedStorage, error) {
+	var page struct {
+		Results []struct {
+			Name string `json:"name"`
+			Type any    `json:"type"` // a name, or an object with it as value
+		} `json:"results"`
+	}
+	err := c.do(ctx, call{
+		op: "list replay storages", method: http.MethodGet, path: "/api/v1/terminal/replay-storages/",
+		query: url.Values{"limit": {"100"}, "offset": {"0"}}, out: &page,
+	})
+	var all []NamedStorage
+	for _, s := range page.Results {
+		if labelled, ok := s.Type.(map[string]any); ok {
+			s.Type = labelled["value"]
+		}
+		kind, _ := s.Type.(string)
+		all = append(all, NamedStorage{Name: s.Name, Type: strings.ToLower(kind)})
+	}
+	return all, err
 }
 
 // Storage describes a replay storage with the very keys that core hands out,

@@ -38,6 +38,7 @@ func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab
 	a := agenttest.InTest(t, agenttest.Options{
 		Binary: "jumpserver-video", // which is this test binary: see TestMain
 		Core:   &options,
+		Flags:  []string{"--play-cache", "0s"}, // nobody watches
 		Env: map[string]string{
 			"SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms", "LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
 		},

@@ -9,17 +9,18 @@ import (
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 )
 
 // bars shows the progress of conversions on a terminal; elsewhere it shows
-// nothing.
+// nothing. It draws past package terminal.
 type bars struct{ progress *mpb.Progress }
 
 func newBars(w io.Writer, show bool) *bars {
 	options := []mpb.ContainerOption{mpb.WithOutput(nil)}
 	if show {
-		options = []mpb.ContainerOption{mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithAutoRefresh(), mpb.WithRefreshRate(150 * time.Millisecond)}
+		options = []mpb.ContainerOption{mpb.WithOutput(terminal.Raw(w)), mpb.WithWidth(40), mpb.WithAutoRefresh(), mpb.WithRefreshRate(150 * time.Millisecond)}
 	}
 	return &bars{mpb.New(options...)}
 }
@@ -41,7 +42,7 @@ func (b *bars) add(name string) *bar {
 	one := &bar{}
 	one.step.Store("reading")
 	one.bar = b.progress.AddBar(barTotal,
-		mpb.PrependDecorators(decor.Name(shorten(name, 32), decor.WCSyncSpaceR)),
+		mpb.PrependDecorators(decor.Name(shorten(terminal.Line(name), 32), decor.WCSyncSpaceR)),
 		mpb.AppendDecorators(decor.Percentage(decor.WC{W: 5}), decor.Any(one.state)))
 	return one
 }
@@ -105,10 +106,10 @@ func (c *convert) report(r converted) error {
 	c.print.Lock()
 	defer c.print.Unlock()
 	for _, w := range r.Warnings {
-		fmt.Fprintf(c.app.err, "warning: %s: %s\n", r.Input, w)
+		fmt.Fprintf(c.app.err, "warning: %s: %s\n", terminal.Line(r.Input), terminal.Line(w))
 	}
 	length := time.Duration(r.Duration) * time.Millisecond
-	_, err := fmt.Fprintf(c.app.out, "%s: %d×%d, %s, %d frames, %s → %s (%s), %.1f× real time\n", r.Output, r.Width, r.Height,
+	_, err := fmt.Fprintf(c.app.out, "%s: %d×%d, %s, %d frames, %s → %s (%s), %.1f× real time\n", terminal.Line(r.Output), r.Width, r.Height,
 		length.Round(100*time.Millisecond), r.Frames, megabytes(r.BytesIn), megabytes(r.BytesOut), saved(r.BytesIn, r.BytesOut),
 		length.Seconds()/max(r.Wall, 0.001))
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
@@ -141,7 +142,7 @@ func (c *convert) sum(inputs []input, errs []error) error {
 		if err == nil {
 			continue
 		}
-		complain(c.app.err, fmt.Errorf("%s: %w", inputs[i].path, err))
+		complain(c.app.err, fmt.Errorf("%s: %w", terminal.Line(inputs[i].path), err))
 		code := exitCode(err)
 		if all.failed++; all.failed == 1 {
 			all.first = code

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -149,7 +150,7 @@ func (c *convert) preview(in, out string) error {
 	}
 	c.print.Lock()
 	defer c.print.Unlock()
-	_, err = fmt.Fprintf(c.app.out, "%s (%s) would become %s\n", in, megabytes(rec.Size), out)
+	_, err = fmt.Fprintf(c.app.out, "%s (%s) would become %s\n", terminal.Line(in), megabytes(rec.Size), terminal.Line(out))
 	return err
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
@@ -162,7 +163,7 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 
 // watch shows the tasks' progress until all that can end has ended.
 func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]task.View, error) {
-	screen := newScreen(d.app.out, logging.Terminal(d.app.out))
+	screen := newScreen(terminal.Raw(d.app.out), logging.Terminal(d.app.out))
 	defer screen.close()
 	for {
 		list, err := agent.Tasks(ctx)

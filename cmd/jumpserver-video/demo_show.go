@@ -16,7 +16,7 @@ import (
 )
 
 // screen shows the demo's sessions: redrawn in place on a terminal, one line
-// per change elsewhere.
+// per change elsewhere. It shows nothing that is of others.
 type screen struct {
 	w     io.Writer
 	live  bool

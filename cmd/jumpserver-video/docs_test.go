@@ -126,8 +126,12 @@ func TestOriginalsArePutBack(t *testing.T) {
 	retire := func(rel, want string) string {
 		t.Helper()
 		to, err := trash.Retire(rel)
-		if err != nil || to != cleanup.TrashName+"/2026-11-28/"+want {
-			t.Fatalf("%s, %v, want %s", to, err, want)
+		place := cleanup.TrashName + "/2026-11-28/" + want
+		if trash.Kept {
+			place = cleanup.TrashName + "/kept/2026-11-28/" + rel
+		}
+		if err != nil || to != place {
+			t.Fatalf("%s, %v, want %s", to, err, place)
 		}
 		return to
 	}
@@ -155,6 +159,12 @@ func TestOriginalsArePutBack(t *testing.T) {
 	retire(day+"taken.replay.gz", day+"taken.replay.gz")
 	put(day+"taken.replay.gz", "new")
 
+	trash.Kept = true // what does not expire
+	put(day+"doubt.replay.gz", "all of it")
+	retire(day+"doubt.replay.gz", "")
+	put(day+"doubt/doubt.0.part.gz", "a part")
+	retire(day+"doubt", "")
+
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", blocks[0][2])
 	cmd.Env = append(os.Environ(), "REPLAY_DIR="+root.Name(), "SESSION=twice")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -177,6 +187,7 @@ func TestOriginalsArePutBack(t *testing.T) {
 		day + "twice.replay.gz": "first", kept + "twice.replay.gz~2": "second",
 		day + "again.replay.gz":       "second",
 		day + "parts/parts.0.part.gz": "first", kept + "parts~2/parts.0.part.gz": "second", kept + "parts~2/parts.1.part.gz": "second",
+		day + "doubt.replay.gz": "all of it", day + "doubt/doubt.0.part.gz": "a part",
 		day + "taken.replay.gz": "new", kept + "taken.replay.gz": "old",
 	}
 	if d := cmp.Diff(want, got); d != "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/doctor"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
 func (a *app) doctorCommand() *cobra.Command {
@@ -80,9 +81,10 @@ func (a *app) printFindings(found []doctor.Finding) {
 		if colour {
 			level = colours[f.Level] + level + "\x1b[0m"
 		}
-		fmt.Fprintf(a.out, "%s %-14s %s\n", level, f.Check, f.Detail)
+		fmt.Fprint(terminal.Raw(a.out), level)
+		fmt.Fprintf(a.out, " %-14s %s\n", f.Check, terminal.Line(f.Detail))
 		if f.Fix != "" {
-			fmt.Fprintf(a.out, "%24sfix: %s\n", "", f.Fix)
+			fmt.Fprintf(a.out, "%24sfix: %s\n", "", terminal.Line(f.Fix))
 		}
 	}
 }

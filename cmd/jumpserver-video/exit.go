@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
@@ -138,9 +139,10 @@ func (e *severalError) code() int {
 
 // complain prints an error the way every message of the program looks: on
 // standard error, after the program's name, in lower case, without a period,
-// hints on lines of their own.
+// hints on lines of their own. Further lines of an error are indented: they may
+// be of others, and must not look like ours.
 func complain(w io.Writer, err error) {
-	fmt.Fprintf(w, "jumpserver-video: %v\n", err)
+	fmt.Fprintf(w, "jumpserver-video: %s\n", strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	if hint := hint(err); hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}

@@ -104,9 +104,7 @@ func (a *agent) newComponent(core *coreapi.Client) *coreapi.Component {
 }
 
 func (a *agent) openQueue(ctx context.Context) (err error) {
-	a.tasks, err = queue.Open(ctx, queue.Options{
-		Dir: a.cfg.Dir("queue"), URL: string(a.cfg.QueueURL), Owner: owner(a.cfg), Lease: a.opt.lease, Log: a.log,
-	})
+	a.tasks, err = queue.Open(ctx, queueOptions(a.cfg, a.opt.lease, a.log))
 	if err != nil {
 		return err
 	}

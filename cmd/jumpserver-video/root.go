@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
 // app is what every subcommand shares.
 type app struct {
-	out, err io.Writer
-	file     string // --config
+	out, err io.Writer // through package terminal: what is printed may be of others
+	file     string    // --config
 	// installed is where packages put the settings. Commands about the agent
 	// of this host look there when no --config is given.
 	installed string
@@ -26,7 +27,7 @@ type app struct {
 
 // newApp is the program as it is shipped.
 func newApp(out, errOut io.Writer) *app {
-	return &app{out: out, err: errOut, installed: "/etc/jumpserver-video/config.txt", options: defaultOptions()}
+	return &app{out: terminal.Wrap(out), err: terminal.Wrap(errOut), installed: "/etc/jumpserver-video/config.txt", options: defaultOptions()}
 }
 
 // run executes one command line and returns its exit code.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/open"
@@ -175,7 +176,7 @@ func (a *app) remoteStorage(ctx context.Context, cfg config.Config) (storage.Sto
 }
 
 func (a *app) printSurvey(s *surveyed) error {
-	fmt.Fprintf(a.out, "%s\n", s.Storage)
+	fmt.Fprintf(a.out, "%s\n", terminal.Line(s.Storage))
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "DAY\tCONVERTIBLE\tBYTES\tSAVING\tDONE\tBYTES\tTOO NEW\tBYTES\tBROKEN\tBYTES\tFOREIGN\tBYTES\t")
 	group := func(g watcher.Group) string { return fmt.Sprintf("%d\t%s", g.Recordings, megabytes(g.Bytes)) }
@@ -184,7 +185,7 @@ func (a *app) printSurvey(s *surveyed) error {
 			group(d.Done), group(d.TooNew), group(d.Broken), group(d.Foreign))
 	}
 	for _, d := range s.Days {
-		line(d.Date, d)
+		line(terminal.Line(d.Date), d)
 	}
 	line("total", s.Total)
 	if err := w.Flush(); err != nil {
@@ -193,7 +194,7 @@ func (a *app) printSurvey(s *surveyed) error {
 	if len(s.Total.Reasons) > 0 {
 		var parts []string
 		for _, reason := range slices.Sorted(maps.Keys(s.Total.Reasons)) {
-			parts = append(parts, fmt.Sprintf("%d %s", s.Total.Reasons[reason], reason))
+			parts = append(parts, fmt.Sprintf("%d %s", s.Total.Reasons[reason], terminal.Line(reason)))
 		}
 		fmt.Fprintf(a.out, "broken and foreign: %s\n", strings.Join(parts, ", "))
 	}

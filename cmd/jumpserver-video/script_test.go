@@ -130,7 +130,7 @@ func startAgent(ts *testscript.TestScript, _ bool, _ []string) {
 	tasks := filepath.Join(dir, "tasks")
 	ts.Check(os.MkdirAll(filepath.Join(tasks, log), 0o750))
 	ts.Check(os.WriteFile(filepath.Join(tasks, log, "task.log"), []byte("the log of the task\n"), 0o640))
-	server := httptest.NewServer((&taskapi.Server{Queue: q, TasksDir: tasks, Log: slog.New(slog.DiscardHandler)}).Handler())
+	server := httptest.NewServer((&taskapi.Server{Queue: q, TasksDir: tasks, Access: taskapi.NewAccess("", nil), Log: slog.New(slog.DiscardHandler)}).Handler())
 	ts.Defer(func() {
 		server.Close()
 		ts.Check(q.Close())

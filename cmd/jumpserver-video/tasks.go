@@ -13,13 +13,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
 func (a *app) tasksCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, incomplete bool
 	var state string
 	list := &cobra.Command{
 		Use:   "tasks",
@@ -28,6 +29,7 @@ func (a *app) tasksCommand() *cobra.Command {
 
   jumpserver-video tasks                         all tasks, the last change first
   jumpserver-video tasks --state failed          only those in one state
+  jumpserver-video tasks --incomplete            MP4s that may be less than what was recorded
   jumpserver-video tasks show SESSION            one task with its log
   jumpserver-video tasks retry SESSION           try it again now
   jumpserver-video tasks retry --reason encoder  try again all that failed for one reason`,
@@ -36,11 +38,12 @@ func (a *app) tasksCommand() *cobra.Command {
 			if state != "" && !slices.Contains(queue.States, queue.State(state)) {
 				return usage(fmt.Errorf("--state %q: there are %s", state, strings.Join(stateNames(), ", ")))
 			}
-			return a.listTasks(c.Context(), state, asJSON)
+			return a.listTasks(c.Context(), state, incomplete, asJSON)
 		},
 	}
 	list.PersistentFlags().BoolVar(&asJSON, "json", false, "print JSON")
 	list.Flags().StringVar(&state, "state", "", "only tasks in this state: "+strings.Join(stateNames(), ", "))
+	list.Flags().BoolVar(&incomplete, "incomplete", false, "only tasks whose MP4 may not show everything, or is much shorter than the session")
 	complete(list, "state", func(context.Context) []string { return stateNames() })
 
 	show := &cobra.Command{
@@ -85,7 +88,7 @@ func (a *app) agent() (*taskapi.Client, error) {
 	return taskapi.Local(c.BindHost, int(c.Port), string(c.StatusToken), c.TLSCert), nil
 }
 
-func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
+func (a *app) listTasks(ctx context.Context, state string, incomplete, asJSON bool) error {
 	agent, err := a.agent()
 	if err != nil {
 		return err
@@ -96,7 +99,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 	}
 	views := []task.View{}
 	for _, v := range all {
-		if state == "" || string(v.State) == state {
+		if (state == "" || string(v.State) == state) && (!incomplete || len(v.Incomplete) > 0) {
 			views = append(views, v)
 		}
 	}
@@ -114,7 +117,7 @@ func (a *app) listTasks(ctx context.Context, state string, asJSON bool) error {
 		if v.After > 0 {
 			after, gain = megabytes(v.After), fmt.Sprintf("%.0f %%", v.Saved)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", v.ID, stateText(v), megabytes(v.Before), after, gain,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", terminal.Line(v.ID), stateText(v), megabytes(v.Before), after, gain,
 			v.Updated.Local().Format(time.DateTime), detail(v))
 	}
 	return w.Flush()
@@ -124,7 +127,7 @@ func stateText(v task.View) string {
 	if (v.State == queue.StateRendering || v.State == queue.StateUploading) && v.Progress > 0 {
 		return fmt.Sprintf("%s %.0f %%", v.State, 100*v.Progress)
 	}
-	return string(v.State)
+	return terminal.Line(string(v.State))
 }
 
 // detail is why a task stands where it stands, short enough for a table.
@@ -132,7 +135,7 @@ func detail(v task.View) string {
 	if v.Reason == "" {
 		return ""
 	}
-	text := shorten(reasonText(v.Reason)+"; "+v.Error, 100)
+	text := shorten(terminal.Line(reasonText(v.Reason)+"; "+v.Error), 100)
 	if v.Next != nil {
 		text += fmt.Sprintf(" (attempt %d, next %s)", v.Attempt, v.Next.Local().Format(time.TimeOnly))
 	}
@@ -170,7 +173,7 @@ func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
 		return a.printJSON(v)
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "session\t%s\nstate\t%s\nrecording\t%s, %s\n", v.ID, stateText(v), v.Path, megabytes(v.Before))
+	fmt.Fprintf(w, "session\t%s\nstate\t%s\nrecording\t%s, %s\n", terminal.Line(v.ID), stateText(v), terminal.Line(v.Path), megabytes(v.Before))
 	if v.After > 0 {
 		fmt.Fprintf(w, "video\t%s (%s), %d×%d, %s, %d frames\n", megabytes(v.After), saved(v.Before, v.After), v.Width, v.Height,
 			(time.Duration(v.Duration) * time.Millisecond).Round(100*time.Millisecond), v.Frames)
@@ -179,7 +182,7 @@ func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
 		fmt.Fprintf(w, "speed\t%.1f× real time\n", v.Speed)
 	}
 	if v.Reason != "" {
-		fmt.Fprintf(w, "reason\t%s\nerror\t%s\n", reasonText(v.Reason), v.Error)
+		fmt.Fprintf(w, "reason\t%s\nerror\t%s\n", terminal.Line(reasonText(v.Reason)), terminal.Line(v.Error))
 		if hint := task.ReasonOf(v.Reason).Hint; hint != "" {
 			fmt.Fprintf(w, "hint\t%s\n", hint)
 		}
@@ -194,10 +197,10 @@ func (a *app) showTask(ctx context.Context, id string, asJSON bool) error {
 		fmt.Fprintf(w, "next\t%s\n", v.Next.Local().Format(time.DateTime))
 	}
 	for _, o := range v.Originals {
-		fmt.Fprintf(w, "original\t%s\n", o)
+		fmt.Fprintf(w, "original\t%s\n", terminal.Line(o))
 	}
 	for _, warning := range v.Warnings {
-		fmt.Fprintf(w, "warning\t%s\n", warning)
+		fmt.Fprintf(w, "warning\t%s\n", terminal.Line(warning))
 	}
 	fmt.Fprintf(w, "found\t%s\nupdated\t%s\n", v.Created.Local().Format(time.DateTime), v.Updated.Local().Format(time.DateTime))
 	if err := w.Flush(); err != nil {
@@ -251,7 +254,7 @@ func (a *app) retryTasks(ctx context.Context, ids []string, reason string, asJSO
 		verb = "would be tried again"
 	}
 	for _, id := range result.Sessions {
-		fmt.Fprintf(a.out, "%s %s\n", id, verb)
+		fmt.Fprintf(a.out, "%s %s\n", terminal.Line(id), verb)
 	}
 	switch {
 	case result.Retried == 0:
@@ -295,8 +298,8 @@ func stateNames() (names []string) {
 // reasons are those of the agent's tasks; none when it does not answer.
 func (a *app) reasons(ctx context.Context) (all []string) {
 	for _, v := range a.tasksNow(ctx) {
-		if v.Reason != "" && v.State != queue.StateDone && !slices.Contains(all, string(v.Reason)) {
-			all = append(all, string(v.Reason))
+		if reason := terminal.Line(string(v.Reason)); reason != "" && v.State != queue.StateDone && !slices.Contains(all, reason) {
+			all = append(all, reason)
 		}
 	}
 	return all
@@ -304,7 +307,7 @@ func (a *app) reasons(ctx context.Context) (all []string) {
 
 func (a *app) completeSessions(c *cobra.Command, _ []string, _ string) (all []string, _ cobra.ShellCompDirective) {
 	for _, v := range a.tasksNow(c.Context()) {
-		all = append(all, v.ID+"\t"+stateText(v))
+		all = append(all, terminal.Line(v.ID)+"\t"+stateText(v))
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
 }

@@ -61,6 +61,7 @@ type agentView struct {
 	health   health.Sources
 	governor *throttle.Governor
 	disks    map[string]*health.Disk // by what is on them
+	access   *taskapi.Access
 	log      *slog.Logger
 }
 
@@ -71,7 +72,7 @@ func (a *agent) newView(count *tally) *agentView {
 	}
 	return &agentView{
 		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, follower: a.follower, health: a.health,
-		governor: a.governor, disks: disks, log: a.log,
+		governor: a.governor, disks: disks, access: taskapi.NewAccess(string(a.cfg.StatusToken), a.log), log: a.log,
 	}
 }
 
@@ -98,7 +99,6 @@ func (v *agentView) register(mux *http.ServeMux) {
 	for holds, disk := range v.disks {
 		disks[holds] = disk.Status
 	}
-	token := string(v.cfg.StatusToken)
 
 	mux.HandleFunc("GET /video-worker/health/{$}", v.serveHealth)
 	mux.HandleFunc("GET /video-worker/health", v.serveHealth)
@@ -107,26 +107,29 @@ func (v *agentView) register(mux *http.ServeMux) {
 		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.follower.Status, CPU: v.governor.Status, Disks: disks,
 		Health: v.conditions,
 	})
-	mux.Handle("GET "+metrics.Path, taskapi.Guard(token, v.count.metrics.Handler()))
+	mux.Handle("GET "+metrics.Path, v.access.Guard(v.count.metrics.Handler()))
 
-	api := &taskapi.Server{Queue: v.tasks, TasksDir: v.cfg.Dir("tasks"), Settling: v.settling, Token: token, Log: v.log}
+	api := &taskapi.Server{Queue: v.tasks, TasksDir: v.cfg.Dir("tasks"), Settling: v.settling, Access: v.access, Log: v.log}
 	mux.Handle(taskapi.Prefix+"/", api.Handler())
 
 	page := &statuspage.Server{
-		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Token: token, CoreURL: v.cfg.CoreURL(), Keep: keepText(v.cfg),
+		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Access: v.access, CoreURL: v.cfg.CoreURL(), Keep: keepText(v.cfg),
 		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Health: v.conditions,
 		CPU: v.governor.Status, Disks: disks, Savings: v.count.savings, Log: v.log,
 	}
 	page.Register(mux)
 }
 
-// serveHealth answers whether the agent can do its work: 200, or 503 with
-// reasons.
-func (v *agentView) serveHealth(w http.ResponseWriter, _ *http.Request) {
+// serveHealth answers whether the agent can do its work: 200, or 503. Reasons
+// name hosts and folders, and are for those only who may see the rest as well.
+func (v *agentView) serveHealth(w http.ResponseWriter, r *http.Request) {
 	report := health.NewReport(v.core.State().Name, v.conditions())
 	status := http.StatusOK
 	if len(report.Reasons) > 0 {
 		status = http.StatusServiceUnavailable
+	}
+	if !v.access.Trusted(r) {
+		report.Reasons, report.Conditions = nil, nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

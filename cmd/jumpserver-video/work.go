@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -89,7 +90,11 @@ func (a *agent) watcherState(ctx context.Context) (state, epoch string) {
 	if err != nil {
 		return "", ""
 	}
-	return filepath.Join(a.cfg.DataDir, "volume.json"), born.UTC().Format(time.RFC3339Nano)
+	state = filepath.Join(a.cfg.DataDir, "volume.json")
+	if distrusts(ctx, a.tasks) {
+		_ = os.Remove(state)
+	}
+	return state, born.UTC().Format(time.RFC3339Nano)
 }
 
 // purge forgets tasks that ended long ago, once a day.

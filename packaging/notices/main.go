@@ -1,7 +1,12 @@
 // Command notices prints the licences of everything that is linked into
-// jumpserver-video as it is packaged. It fails when one is missing or is not
-// of a kind that the project takes: permissive ones, and the Mozilla Public
-// License, which asks nothing of those who use its files unchanged.
+// jumpserver-video as it is packaged. It fails when one is missing or is not of
+// a kind that the project takes: permissive ones, and the Mozilla Public License, which asks
+// nothing of those who use its files unchanged.
+//
+// With -sbom it prints the same libraries, and what is loaded at run time, as a
+// software bill of materials in CycloneDX's JSON, for tools that look for known
+// vulnerabilities: they see the Go modules in the program by themselves, and not
+// the C libraries. One commit on one machine gives the same bytes each time.
 package main
 
 import (
@@ -10,6 +15,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,7 +34,14 @@ type component struct {
 }
 
 func main() {
-	if err := run(context.Background(), os.Stdout); err != nil {
+	sbom := flag.Bool("sbom", false, "print a software bill of materials instead (CycloneDX, JSON)")
+	version := flag.String("version", "dev", "of jumpserver-video, for the bill of materials")
+	flag.Parse()
+	tell := run
+	if *sbom {
+		tell = func(ctx context.Context, w io.Writer) error { return bill(ctx, w, *version) }
+	}
+	if err := tell(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "notices:", err)
 		os.Exit(1)
 	}
@@ -118,7 +131,7 @@ func linked(ctx context.Context, program string) ([]component, error) {
 		return nil, fmt.Errorf("go env: %w", err)
 	}
 	all := []component{
-		{name: "Go standard library", version: runtime.Version(), files: licences(strings.TrimSpace(string(root)))},
+		{name: standardLibrary, version: runtime.Version(), files: licences(strings.TrimSpace(string(root)))},
 		{name: "libwebp", files: []string{libwebp}},
 		{name: "libdeflate", files: []string{libdeflate}},
 	}

@@ -17,13 +17,26 @@ func (j *job) end(ctx context.Context, err error) {
 	case j.leaseLost(err):
 		j.log.Warn("another agent has taken this task over; stopping")
 	case err == nil:
-		j.release(func(t *queue.Task) { t.State, t.Reason, t.Error, t.Progress = queue.StateDone, "", "", 1 })
+		doubt, what := j.doubt()
+		j.release(func(t *queue.Task) { t.State, t.Reason, t.Error, t.Progress = queue.StateDone, doubt, what, 1 })
 	case ctx.Err() != nil:
 		j.log.Info("stopped with the agent; goes on when it is back")
 		j.release(func(t *queue.Task) { t.State, t.Next = queue.StateQueued, time.Time{} })
 	default:
 		j.fail(ctx, err)
 	}
+}
+
+// doubt is the mark of a task that is done, and whose MP4 may be less than what
+// was recorded; "" if it is not.
+func (j *job) doubt() (class task.Class, what string) {
+	switch v := j.journal.Video; {
+	case v != nil && len(v.Missing) > 0:
+		return task.ClassNotAllShown, strings.Join(v.Missing, "; ")
+	case j.journal.Short != "":
+		return task.ClassMuchShorter, j.journal.Short
+	}
+	return "", ""
 }
 
 // fail ends a task that is not done: it decides what becomes of it, does what

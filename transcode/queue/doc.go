@@ -25,6 +25,16 @@
 // one NATS server or cluster. It need not be there when the queue is opened; on
 // a cluster the tasks are on three servers.
 //
+// # Seals
+//
+// Whoever reaches the server of a shared queue can write records. With
+// [Options.Seal] and [Options.Holds] all that a record says is sealed, and one
+// whose seal does not hold is shown as failed and never worked on. A record
+// that was sealed earlier may be put back in place of a later one: seals do not
+// tell which is the last.
+//
+// # Losing it
+//
 // Losing the folder loses no recording: what needs doing can be found out
 // again. A folder that cannot be used is moved aside and a new one begun.
 package queue

@@ -82,7 +82,7 @@ func (q *Queue) follow() error {
 				if there != nil {
 					there[entry.Key()] = true
 				}
-				q.see(entry)
+				q.see(entry, there != nil)
 			case there != nil: // all that was there has been seen
 				q.complete(kv, there)
 				there = nil
@@ -111,6 +111,7 @@ func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	q.trouble = nil
 	q.wakeAll()
 	q.mu.Unlock()
+	q.tellDistrusted()
 	select {
 	case <-q.ready:
 		return
@@ -123,7 +124,8 @@ func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	}
 }
 
-func (q *Queue) see(entry jetstream.KeyValueEntry) {
+// see brings the view up to date; starting says that it is not complete yet.
+func (q *Queue) see(entry jetstream.KeyValueEntry, starting bool) {
 	if entry.Operation() != jetstream.KeyValuePut {
 		q.mu.Lock()
 		if q.view[entry.Key()].task.Rev < entry.Revision() {
@@ -132,11 +134,12 @@ func (q *Queue) see(entry jetstream.KeyValueEntry) {
 		q.mu.Unlock()
 		return
 	}
-	task, err := decode(entry)
+	task, err := q.decode(entry)
 	if err != nil {
 		q.opt.Log.Error("a task's record cannot be read; it is left alone", "key", entry.Key(), "error", err)
 		return
 	}
+	q.suspect(task, starting)
 	q.put(task)
 }
 

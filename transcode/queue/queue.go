@@ -3,7 +3,6 @@ package queue
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +23,13 @@ type Options struct {
 	Owner string        // this agent's name in the tasks that it holds
 	Lease time.Duration // how long a silent holder keeps a task (30 s)
 	Log   *slog.Logger
+
+	// Seal returns the seal of a record's content, and Holds reports whether a
+	// seal is that of a content. With both, a record without a seal that holds
+	// is not worked on: its task has failed with [Forged]. With neither, nor is
+	// one that has a seal. They are called from several goroutines.
+	Seal  func(content []byte) []byte
+	Holds func(seal, content []byte) bool
 }
 
 // Queue is an open queue. It is safe for concurrent use.
@@ -47,6 +53,8 @@ type Queue struct {
 	wake    chan struct{}     // closed and replaced when view or held changes; guarded by mu
 	trouble error             // why the queue cannot be used, as of the last look; guarded by mu
 	ended   bool              // guarded by mu
+
+	distrusted int // records that were there at the start and are not believed; guarded by mu
 }
 
 // seen is a record and when, on our own clock, it was first seen like this.
@@ -64,6 +72,9 @@ func Open(ctx context.Context, opt Options) (*Queue, error) {
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if (opt.Seal == nil) != (opt.Holds == nil) {
+		return nil, errors.New("queue: records are sealed and seals are looked at, or neither")
 	}
 	q := &Queue{
 		opt: opt, done: make(chan struct{}), ready: make(chan struct{}), gone: make(chan error, 1),
@@ -121,13 +132,6 @@ func (q *Queue) wakeAll() {
 	q.wake = make(chan struct{})
 }
 
-func decode(entry jetstream.KeyValueEntry) (Task, error) {
-	var t Task
-	err := json.Unmarshal(entry.Value(), &t)
-	t.Rev = entry.Revision()
-	return t, err
-}
-
 // Close ends the queue. Leases end with it, without being given back.
 func (q *Queue) Close() error {
 	q.mu.Lock()
@@ -155,6 +159,7 @@ func (q *Queue) shutdown() {
 // It answers the task as it is and whether there is now something to do that
 // there was not before. A task whose source is the same is left as it is,
 // whatever its state; one that is being worked on, too: submit it again later.
+// One whose record is not believed ([Forged]) is made anew.
 func (q *Queue) Submit(ctx context.Context, t Task) (Task, bool, error) {
 	if !idPattern.MatchString(t.ID) {
 		return Task{}, false, fmt.Errorf("%w, not %q", ErrID, t.ID)
@@ -170,7 +175,7 @@ func (q *Queue) Submit(ctx context.Context, t Task) (Task, bool, error) {
 			}
 		case err != nil:
 			return Task{}, false, err
-		case have.Fingerprint == t.Fingerprint || have.Held():
+		case !have.forged && (have.Fingerprint == t.Fingerprint || have.Held()):
 			return have, false, nil
 		default:
 			fresh.Rev, fresh.Data = have.Rev, have.Data
@@ -223,13 +228,20 @@ func (q *Queue) List(context.Context) ([]Task, error) {
 	return tasks, nil
 }
 
-// Retry puts a waiting or ended task back into the queue, to be done now.
-// Errors: ErrNotFound, ErrActive.
+// Retry puts a waiting or ended task back into the queue, to be done now. One
+// whose record is not believed ([Forged]) is forgotten: it becomes a task when
+// its recording is found again. Errors: ErrNotFound, ErrActive.
 func (q *Queue) Retry(ctx context.Context, id string) error {
 	for {
 		t, err := q.get(ctx, id)
 		if err != nil {
 			return err
+		}
+		if t.forged {
+			if err := q.forget(ctx, t); !errors.Is(err, errConflict) {
+				return err
+			}
+			continue
 		}
 		if t.Held() {
 			return ErrActive

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -40,13 +39,13 @@ func (q *Queue) get(ctx context.Context, id string) (Task, error) {
 	if err != nil {
 		return Task{}, err
 	}
-	return decode(entry)
+	return q.decode(entry)
 }
 
 // write stores a record if it is still at t.Rev (0: if there is none).
 func (q *Queue) write(ctx context.Context, t Task) (Task, error) {
 	t.Updated = time.Now().UTC()
-	data, err := json.Marshal(t)
+	data, err := q.encode(t)
 	if err != nil {
 		return t, fmt.Errorf("queue: %w", err)
 	}

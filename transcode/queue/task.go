@@ -58,6 +58,8 @@ type Task struct {
 	Data        json.RawMessage `json:"data,omitempty"`      // journal of what was done
 
 	Rev uint64 `json:"-"` // revision of the record
+
+	forged bool // the record is not believed; see [Forged]
 }
 
 // Held tells whether somebody works on the task.

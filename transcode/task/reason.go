@@ -49,9 +49,13 @@ const (
 	ClassArchived        Class = "archived"
 	ClassNullStorage     Class = "null_storage"
 	ClassElsewhere       Class = "elsewhere"
-	ClassWatched         Class = "watched"
-	ClassCrash           Class = "crash"
-	ClassInternal        Class = "internal"
+	// Of tasks that are done, with a doubt.
+	ClassNotAllShown Class = "not_all_shown"
+	ClassMuchShorter Class = "much_shorter"
+	ClassWatched     Class = "watched"
+	ClassForged      Class = "record_forged" // [queue.Forged]
+	ClassCrash       Class = "crash"
+	ClassInternal    Class = "internal"
 )
 
 // Reason explains a class to people. Title and Hint are plain text, for
@@ -123,7 +127,14 @@ var Reasons = []Reason{
 	{ClassNullStorage, "The replay storage is null",
 		"It keeps nothing. Choose another one for this component in JumpServer; the agent then goes on.", Skips},
 	{ClassElsewhere, "Core keeps the session's replay in another storage", "Give all components one replay storage in JumpServer, or name the storage of SERVER_REPLAY_STORAGE as this component's; then retry. The recording stays where it is.", Skips},
+	{ClassNotAllShown, "The MP4 may not show everything",
+		"The original is kept for good: in the folder kept of the trash, or of the spool if it was uploaded. The task's log says what may be missing.", Skips},
+	{ClassMuchShorter, "The MP4 is much shorter than the session",
+		"The recording holds no more. Look at Lion's log of that time: was the recording cut, or the session ended by core later?", Skips},
 	{ClassWatched, "Somebody may be watching the original", "Nothing to do: core hands out the original's address for ten minutes.", Settles},
+	{ClassForged, "The task's record is not of this fleet",
+		"Somebody who reaches NATS has written it, or an agent with another VIDEO_WORKER_SECRET_KEY or none (docs/fleet.md). " +
+			"Nothing was done to the recording, which becomes a task again when it is found again.", Fails},
 	{ClassCrash, "The agent died of it several times in a row",
 		"The original is untouched. Look into journalctl -u jumpserver-video for a crash, or for memory that ran out " +
 			"(lower VIDEO_WORKER_COUNT); then retry.", Fails},

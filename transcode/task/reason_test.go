@@ -47,6 +47,9 @@ func TestEveryClassHasAReason(t *testing.T) {
 		}
 		return true
 	})
+	if ClassForged != queue.Forged {
+		t.Errorf("the queue says %s", queue.Forged)
+	}
 	if n < 20 || n != len(Reasons) || n != len(reasons) {
 		t.Errorf("%d classes, %d reasons", n, len(Reasons))
 	}

@@ -29,7 +29,7 @@ var ErrNoAgent = errors.New("no agent answers")
 // Client talks to a running agent.
 type Client struct {
 	Base  string // scheme, host and port
-	Token string // bearer token, empty on the same host
+	Token string // bearer token; empty where none is set
 	HTTP  *http.Client
 }
 
@@ -42,15 +42,16 @@ func Local(bind string, port int, token, cert string) *Client {
 	}
 	c := &Client{
 		Base: "http://" + net.JoinHostPort(bind, strconv.Itoa(port)), Token: token,
-		HTTP: &http.Client{Timeout: 30 * time.Second},
 	}
+	transport := &http.Transport{IdleConnTimeout: time.Minute} // without a proxy: that would be told the token
 	if cert != "" {
 		c.Base = "https" + strings.TrimPrefix(c.Base, "http")
-		c.HTTP.Transport = &http.Transport{TLSClientConfig: &tls.Config{
+		transport.TLSClientConfig = &tls.Config{
 			InsecureSkipVerify: true, //nolint:gosec // it is compared
 			VerifyConnection:   func(c tls.ConnectionState) error { return same(cert, c.PeerCertificates) },
-		}}
+		}
 	}
+	c.HTTP = &http.Client{Timeout: 30 * time.Second, Transport: transport}
 	return c
 }
 
@@ -96,19 +97,24 @@ func (c *Client) RetryClass(ctx context.Context, class queue.Class) (int, error)
 	return r.Retried, c.call(ctx, http.MethodPost, "/retry?reason="+url.QueryEscape(string(class)), &r)
 }
 
+// Proxied returns what the agent has seen of proxies on its host.
+func (c *Client) Proxied(ctx context.Context) (Proxied, error) {
+	var p Proxied
+	return p, c.call(ctx, http.MethodGet, "/access", &p)
+}
+
+// Get asks the agent for any of its pages, with the token. The caller closes
+// the answer's body.
+func (c *Client) Get(ctx context.Context, path string) (*http.Response, error) {
+	return c.send(ctx, http.MethodGet, path)
+}
+
 // call makes one request and decodes its answer into to: a *string takes the
 // body as it is, anything else takes JSON.
 func (c *Client) call(ctx context.Context, method, path string, to any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.Base+Prefix+path, nil)
+	resp, err := c.send(ctx, method, Prefix+path)
 	if err != nil {
 		return err
-	}
-	if c.Token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.Token)
-	}
-	resp, err := c.HTTP.Do(req)
-	if err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrNoAgent, c.Base, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 256<<20))
@@ -130,4 +136,19 @@ func (c *Client) call(ctx context.Context, method, path string, to any) error {
 		return fmt.Errorf("%w at %s, but something else: %w", ErrNoAgent, c.Base, err)
 	}
 	return nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.Base+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := c.HTTP.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w at %s: %w", ErrNoAgent, c.Base, err)
+	}
+	return resp, nil
 }

@@ -2,77 +2,168 @@ package taskapi
 
 import (
 	"crypto/subtle"
-	"net"
+	"encoding/json"
+	"log/slog"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
+	"sync"
+	"time"
 )
 
-// Guard lets a request through that comes from this host, or carries the
-// bearer token when one is set. A request that came through a proxy is not
-// from this host, and neither is one for another host's name: that is how a
-// web page would reach a server on loopback.
+// Access decides who may see what the agent does, and who may change it. All
+// that the agent serves to people goes through one Access. It is safe for
+// concurrent use.
 //
-// A request that changes something (any but GET and HEAD) needs the token
-// once one is set, and from a browser always: without a token, a browser on
-// this host may look and no more.
-func Guard(token string, next http.Handler) http.Handler {
+// Once there is a token, whoever calls needs it, on this host too: of a request
+// that a proxy on this host has passed on nobody can say where it came from.
+//
+// Without a token, processes on this host may call, as far as that can be told:
+// see [Access.Trusted]. A browser on this host may look and no more.
+type Access struct {
+	token string
+	log   *slog.Logger
+	brake brake
+
+	mu      sync.Mutex
+	proxied Proxied // guarded by mu
+}
+
+// Proxied says what the agent has seen of proxies on its host while there was
+// no token. Of a proxy that leaves no trace it sees nothing.
+type Proxied struct {
+	Requests int       `json:"requests"`       // that were refused
+	Last     time.Time `json:"last,omitzero"`  // when
+	Host     string    `json:"host,omitempty"` // that the last was for
+	Why      string    `json:"why,omitempty"`  // it was not taken for a process of this host
+}
+
+// NewAccess returns an Access for a bearer token; "" lets in this host only.
+// log may be nil.
+func NewAccess(token string, log *slog.Logger) *Access {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Access{token: token, log: log}
+}
+
+// TokenSet reports whether a token is needed.
+func (a *Access) TokenSet() bool { return a.token != "" }
+
+// Proxied returns what was seen of proxies.
+func (a *Access) Proxied() Proxied {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.proxied
+}
+
+// Trusted reports whether a request's sender may see what is not for everybody:
+// it has the token, or none is set and it is a process on this host.
+func (a *Access) Trusted(r *http.Request) bool { return a.check(r) == nil }
+
+// Guard lets requests through whose sender is trusted. One that changes
+// something (any but GET and HEAD) is not taken from a browser while no token
+// is set, and never from another site's page.
+func (a *Access) Guard(next http.Handler) http.Handler {
 	// A page of another site must not act through an administrator's browser.
 	next = http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		looks := r.Method == http.MethodGet || r.Method == http.MethodHead
-		switch {
-		case HasToken(r, token):
-		case !fromHere(r):
-			refuse(w, "only from this host, or with the bearer token that STATUS_TOKEN sets")
-			return
-		case looks:
-		case token != "":
-			refuse(w, "this needs the bearer token that STATUS_TOKEN sets")
-			return
-		case fromBrowser(r):
-			refuse(w, "a browser may look and no more while STATUS_TOKEN is not set; use jumpserver-video tasks retry")
+		no := a.check(r)
+		changes := r.Method != http.MethodGet && r.Method != http.MethodHead
+		if no == nil && changes && a.token == "" && fromBrowser(r) {
+			no = &refusal{why: "a browser may look and no more while STATUS_TOKEN is not set; use jumpserver-video tasks retry"}
+		}
+		if no != nil {
+			no.answer(w)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-func refuse(w http.ResponseWriter, why string) {
+// refusal is why a request is not answered.
+type refusal struct {
+	why  string
+	wait time.Duration // until the next guess; 0 = it is no matter of time
+}
+
+func (no refusal) answer(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("WWW-Authenticate", "Bearer")
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write([]byte(`{"error":"` + why + `"}` + "\n"))
+	status := http.StatusUnauthorized
+	if no.wait > 0 {
+		status = http.StatusTooManyRequests
+		w.Header().Set("Retry-After", strconv.Itoa(int(no.wait/time.Second)+1))
+	} else {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(Problem{no.why})
 }
 
-// HasToken tells whether a request carries the token, and one is set.
-func HasToken(r *http.Request, token string) bool {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return ok && token != "" && subtle.ConstantTimeCompare([]byte(given), []byte(token)) == 1
-}
-
-func fromHere(r *http.Request) bool {
-	for _, h := range []string{"Forwarded", "X-Forwarded-For", "X-Real-Ip"} {
-		if r.Header.Get(h) != "" {
-			return false
+// check returns why the sender of a request is not trusted; nil if it is.
+func (a *Access) check(r *http.Request) *refusal {
+	if a.token == "" {
+		if why := indirect(r); why != "" {
+			a.note(r, why)
+			return &refusal{why: "only from this host, or with the bearer token that STATUS_TOKEN sets; this request is " + why}
 		}
+		return nil
 	}
-	return loopback(r.RemoteAddr) && loopback(r.Host)
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		return &refusal{why: "this needs the bearer token that STATUS_TOKEN sets"}
+	}
+	from, wait := a.brake.take(senderOf(r), time.Now())
+	if wait > 0 {
+		return &refusal{why: "too many wrong tokens have come from this address; wait a moment", wait: wait}
+	}
+	if subtle.ConstantTimeCompare([]byte(given), []byte(a.token)) != 1 {
+		return &refusal{why: "this is not the bearer token that STATUS_TOKEN sets"}
+	}
+	a.brake.give(from, time.Now())
+	return nil
 }
 
-// fromBrowser tells whether a request was made by a page: every browser of
-// today says so with one of these.
-func fromBrowser(r *http.Request) bool {
-	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
+// note keeps in mind that a proxy on this host passes requests on, and warns
+// once.
+func (a *Access) note(r *http.Request, why string) {
+	if !loopback(r.RemoteAddr) {
+		return
+	}
+	const longest = 255 // bytes of a host's name, with room for a port
+	host := r.Host[:min(len(r.Host), longest)]
+	a.mu.Lock()
+	a.proxied = Proxied{Requests: a.proxied.Requests + 1, Last: time.Now().UTC(), Host: host, Why: why}
+	first := a.proxied.Requests == 1
+	a.mu.Unlock()
+	if first {
+		a.log.Warn("a proxy on this host passes requests on to the agent; set STATUS_TOKEN, or whoever reaches a proxy that leaves no trace is taken for this host",
+			"host", host, "request", why)
+	}
 }
 
-// loopback tells whether host, with or without port, is this machine's own.
-func loopback(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
+// sender is whose guesses are counted together.
+type sender struct {
+	net     netip.Prefix // its address; of IPv6, where one sender has many, its network
+	proxied bool         // it came through a proxy on this host
+}
+
+func senderOf(r *http.Request) sender {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil { // no TCP
+		return sender{}
 	}
-	host = strings.Trim(host, "[]")
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	addr := from.Addr().Unmap().WithZone("")
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	net, err := addr.Prefix(bits)
+	if err != nil { // the length is right
+		panic(err)
+	}
+	return sender{net: net, proxied: addr.IsLoopback() && indirect(r) != ""}
 }

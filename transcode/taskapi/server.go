@@ -8,11 +8,12 @@
 //	GET  /video-worker/api/tasks/{id}/log   its log, plain text
 //	POST /video-worker/api/tasks/{id}/retry try it again now
 //	POST /video-worker/api/retry?reason=R   try again all that failed for R
+//	GET  /video-worker/api/access           what was seen of proxies
 //
 // # Who may call
 //
-// Processes on the same host, and anyone with the bearer token when one is
-// set; see [Guard]. No call returns recordings, videos or secrets.
+// Whoever has the bearer token; while none is set, processes on the same host.
+// See [Access]. No call returns recordings, videos or secrets.
 package taskapi
 
 import (
@@ -40,7 +41,7 @@ type Server struct {
 	Queue    *queue.Queue
 	TasksDir string             // where task logs are
 	Settling func() []task.View // recordings found and not yet queued; may be nil
-	Token    string             // bearer token; empty = this host only
+	Access   *Access
 	Log      *slog.Logger
 }
 
@@ -62,7 +63,8 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("GET "+Prefix+"/tasks/{id}/log", s.log)
 	mux.HandleFunc("POST "+Prefix+"/tasks/{id}/retry", s.retry)
 	mux.HandleFunc("POST "+Prefix+"/retry", s.retryClass)
-	return Guard(s.Token, mux)
+	mux.HandleFunc("GET "+Prefix+"/access", func(w http.ResponseWriter, _ *http.Request) { s.answer(w, s.Access.Proxied()) })
+	return s.Access.Guard(mux)
 }
 
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {

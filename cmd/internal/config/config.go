@@ -115,9 +115,9 @@ type Config struct {
 	VideoAudio Bool `envconfig:"VIDEO_AUDIO" default:"true"`
 	// QueueURL is empty for the embedded queue, or nats://… for a shared one.
 	QueueURL QueueURL `envconfig:"QUEUE_URL"`
-	// StatusToken is the bearer token that opens the task API and status
-	// page to other hosts; empty opens them to this host only.
-	StatusToken Secret `envconfig:"STATUS_TOKEN"`
+	// StatusToken is the bearer token that status page, task API and metrics
+	// want; empty opens them to processes on this host only.
+	StatusToken Token `envconfig:"STATUS_TOKEN"`
 }
 
 // Load reads the settings from the environment and, where that is silent,

@@ -168,18 +168,26 @@ func TestSecretsAreNeverShown(t *testing.T) {
 	if _, err := Load(""); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v", err)
 	}
+	for _, bad := range []string{"short-secret", "fifteen-letters", "with a space in it, which ends it", "schlüssel-schlüssel", "control\x01-control-control"} {
+		clean(t)
+		t.Setenv("STATUS_TOKEN", bad)
+		if _, err := Load(""); err == nil || strings.Contains(err.Error(), bad) || !strings.Contains(err.Error(), "openssl rand -hex 16") {
+			t.Errorf("STATUS_TOKEN=%q: got %v", bad, err)
+		}
+	}
 	clean(t)
 	t.Setenv("BOOTSTRAP_TOKEN", "bootstrap-secret")
-	t.Setenv("STATUS_TOKEN", "status-secret")
+	t.Setenv("STATUS_TOKEN", "status-secret-16")
 	t.Setenv("VIDEO_WORKER_SECRET_KEY", strings.Repeat("k", 32))
+	t.Setenv("QUEUE_URL", "nats://user:queue-secret@host")
 	c, err := Load("")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "config", c, "token", c.BootstrapToken)
-	shown := b.String() + fmt.Sprintf("%v %+v", c, c)
-	for _, s := range []string{"bootstrap-secret", "status-secret", "kkkk"} {
+	shown := b.String() + fmt.Sprintf("%v %+v %v", c, c, c.QueueRisks())
+	for _, s := range []string{"bootstrap-secret", "status-secret", "queue-secret", "kkkk"} {
 		if strings.Contains(shown, s) {
 			t.Errorf("%q shown in %s", s, shown)
 		}

@@ -56,6 +56,28 @@ func (Secret) String() string { return "(secret)" }
 // LogValue keeps the value out of logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
+// Token is a Secret that others send to prove that they know it, or none.
+type Token string
+
+// minToken is the least length of a Token, in characters.
+const minToken = 16
+
+func (Token) String() string { return "(secret)" }
+
+// LogValue keeps the value out of logs.
+func (Token) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// Decode accepts 16 characters or more that HTTP can carry, or nothing.
+func (t *Token) Decode(v string) error {
+	v = strings.TrimSpace(v)
+	odd := strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
+	if v != "" && (len(v) < minToken || odd) {
+		return secretRuleError(fmt.Sprintf("must have %d characters or more: ASCII letters, digits and signs, no spaces; make one with: openssl rand -hex 16", minToken))
+	}
+	*t = Token(v)
+	return nil
+}
+
 // SealKey is a Secret of exactly 32 characters, or none.
 type SealKey string
 
@@ -86,8 +108,14 @@ func (u *HTTPURL) Decode(v string) error {
 	return nil
 }
 
-// QueueURL is empty or one or more nats:// or tls:// addresses, separated by commas.
+// QueueURL is empty or one or more nats:// or tls:// addresses, separated by
+// commas. They may have a password in them, so it is as secret as a [Secret].
 type QueueURL string
+
+func (QueueURL) String() string { return "(secret)" }
+
+// LogValue keeps the value out of logs.
+func (QueueURL) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
 // Decode accepts what the NATS client accepts.
 func (q *QueueURL) Decode(v string) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -38,7 +40,28 @@ func (d *Doctor) core(ctx context.Context) []Finding {
 	if registered.Level != OK {
 		return all
 	}
-	return append(all, d.storage(ctx, client))
+	all = append(all, d.storage(ctx, client))
+	return append(all, d.storages(ctx, client)...)
+}
+
+// storages warns of several buckets: an original in one that is not this
+// component's is played by core in place of the MP4, and cannot be seen from here.
+func (d *Doctor) storages(ctx context.Context, client *coreapi.Client) []Finding {
+	all, err := client.ReplayStorages(ctx)
+	if err != nil {
+		return nil // some roles may not list them
+	}
+	var names []string
+	for _, s := range all {
+		if s.Type != coreapi.TypeServer && s.Type != "null" && s.Type != "sftp" {
+			names = append(names, fmt.Sprintf("%s (%s)", s.Name, s.Type))
+		}
+	}
+	if len(names) < 2 {
+		return nil
+	}
+	return []Finding{warn("replay storages", "give all components one replay storage in JumpServer: this agent sees the one of its own component only (docs/storage.md)",
+		"core has %d buckets: %s; an original in another than this component's is played in place of its MP4", len(names), strings.Join(names, ", "))}
 }
 
 // reach asks core for anything at all.

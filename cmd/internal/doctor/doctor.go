@@ -108,6 +108,9 @@ func (d *Doctor) settings(context.Context) []Finding {
 		all = append(all, warn("settings", "install the authority of core's certificate on this host and set IGNORE_VERIFY_CERTS=false",
 			"IGNORE_VERIFY_CERTS: whoever is between agent and core can pose as core"))
 	}
+	for _, risk := range c.QueueRisks() {
+		all = append(all, warn("settings", risk.Fix, "%s", risk.What))
+	}
 	if len(all) == 0 {
 		all = append(all, good("settings", "can be used"))
 	}

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"encoding/pem"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +18,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -64,6 +67,38 @@ func of(all []Finding, check string) (found []Finding) {
 		}
 	}
 	return found
+}
+
+// TestSeveralBucketsAreToldOf: originals in one that is not this component's
+// cannot be seen from here.
+func TestSeveralBucketsAreToldOf(t *testing.T) {
+	t.Parallel()
+	for n, told := range []bool{false, false, true, true} {
+		dir := t.TempDir()
+		options := devcore.Options{Version: "4.10.13", MediaDir: dir, BootstrapToken: "boot"}
+		for i := range n {
+			options.External = append(options.External, devcore.Storage{Name: fmt.Sprint("bucket-", i), Config: map[string]any{"TYPE": []string{"s3", "oss", "azure"}[i]}})
+		}
+		core, err := devcore.Start(options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = core.Close() })
+		client, err := coreapi.New(coreapi.Options{BaseURL: core.URL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		key, err := client.Register(t.Context(), "boot", "worker-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.SetKey(key)
+		found := (&Doctor{}).storages(t.Context(), client)
+		if (len(found) == 1) != told || told && (found[0].Level != Warn || !strings.Contains(found[0].Detail, "bucket-1 (oss)")) {
+			t.Errorf("%d buckets: %+v", n, found)
+		}
+	}
 }
 
 func TestAllIsWell(t *testing.T) {
@@ -186,6 +221,15 @@ func TestWhatIsWrong(t *testing.T) {
 		{"a status page that others cannot see", "settings", "STATUS_TOKEN is empty", "long random word", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
 			d.Config.BindHost = "0.0.0.0"
 		}},
+		{"a queue that is open to all", "settings", "no user and password for nats-1:4222", "docs/fleet.md", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "tls://nats-1:4222"
+		}},
+		{"a queue that is reached in the clear", "settings", "without TLS for nats-1:4222", "tls://", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "nats://user:password@nats-1:4222"
+		}},
+		{"a queue whose records are not sealed", "settings", "VIDEO_WORKER_SECRET_KEY is not", "openssl rand -hex 16", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+			d.Config.QueueURL = "tls://user:password@nats-1:4222"
+		}},
 		{"certificates that are not verified", "settings", "can pose as core", "IGNORE_VERIFY_CERTS=false", Warn, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
 			d.Config.IgnoreVerifyCerts = true
 		}},
@@ -252,9 +296,17 @@ func TestWhatIsWrong(t *testing.T) {
 			answers(t, d, httptest.NewServer, http.StatusServiceUnavailable, `{"reasons": ["ffmpeg is gone"]}`)
 		}},
 		{"an agent that speaks HTTPS", "agent", "is well", "", OK, func(t *testing.T, d *Doctor, _ *devcore.Server) {
-			answers(t, d, httptest.NewTLSServer, http.StatusOK, `{"status": "ok"}`)
-			d.Config.TLSCert, d.Config.TLSKey = "cert.pem", "key.pem"
+			s := answers(t, d, httptest.NewTLSServer, http.StatusOK, `{"status": "ok"}`)
+			d.Config.TLSCert = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
 		}},
+		{"an HTTPS server that is not the agent", "agent", "another certificate", "systemctl start", Warn, func(t *testing.T, d *Doctor, _ *devcore.Server) {
+			s := answers(t, d, httptest.NewTLSServer, http.StatusOK, `{"status": "ok"}`)
+			d.Config.TLSCert = file(t, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw[1:]})))
+		}},
+		{"a proxy on this host", "agent", `a proxy on this host passes requests on to it; 3 were refused, the last for "video.example"`, "set STATUS_TOKEN", Warn,
+			func(t *testing.T, d *Doctor, _ *devcore.Server) {
+				answers(t, d, httptest.NewServer, http.StatusOK, `{"status": "ok", "requests": 3, "host": "video.example", "why": "HTTP/1.0"}`)
+			}},
 		{"something else on the port", "agent", "something else answers", "HTTPD_PORT", Bad, func(t *testing.T, d *Doctor, _ *devcore.Server) {
 			answers(t, d, httptest.NewServer, http.StatusOK, "It works!")
 		}},
@@ -305,7 +357,7 @@ func at(t *testing.T, d *Doctor, url string) {
 }
 
 // answers is something that listens on the agent's port.
-func answers(t *testing.T, d *Doctor, start func(http.Handler) *httptest.Server, status int, body string) {
+func answers(t *testing.T, d *Doctor, start func(http.Handler) *httptest.Server, status int, body string) *httptest.Server {
 	t.Helper()
 	s := start(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(status)
@@ -313,6 +365,30 @@ func answers(t *testing.T, d *Doctor, start func(http.Handler) *httptest.Server,
 	}))
 	t.Cleanup(s.Close)
 	d.Config.Port = config.Port(s.Listener.Addr().(*net.TCPAddr).Port)
+	return s
+}
+
+// TestTheDoctorSendsTheToken: once one is set, the agent tells nobody else what
+// is wrong with it.
+func TestTheDoctorSendsTheToken(t *testing.T) {
+	const token = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+	access := taskapi.NewAccess(token, nil)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		if access.Trusted(r) {
+			_, _ = w.Write([]byte(`{"reasons": ["the reason"]}`))
+		} else {
+			_, _ = w.Write([]byte(`{}`))
+		}
+	}))
+	defer s.Close()
+	t.Setenv("http_proxy", "http://127.0.0.1:1") // is not for this host
+	for given, want := range map[config.Token]bool{token: true, "another-token-it-is": false} {
+		d := &Doctor{Config: config.Config{BindHost: "127.0.0.1", Port: config.Port(s.Listener.Addr().(*net.TCPAddr).Port), StatusToken: given}}
+		if found := d.agent(t.Context()); len(found) != 1 || strings.Contains(found[0].Detail, "the reason") != want {
+			t.Errorf("%+v, want the reason: %v", found, want)
+		}
+	}
 }
 
 // stores sets core's replay storage of the agent.

@@ -27,7 +27,7 @@ func busy(t *testing.T) (*Doctor, *queue.Queue) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = q.Close() })
-	s := httptest.NewServer((&taskapi.Server{Queue: q, Log: slog.New(slog.DiscardHandler)}).Handler())
+	s := httptest.NewServer((&taskapi.Server{Queue: q, Access: taskapi.NewAccess("", slog.New(slog.DiscardHandler)), Log: slog.New(slog.DiscardHandler)}).Handler())
 	t.Cleanup(s.Close)
 	cfg := config.Config{BindHost: "127.0.0.1", Port: config.Port(s.Listener.Addr().(*net.TCPAddr).Port)}
 	return &Doctor{Config: cfg}, q

@@ -133,10 +133,11 @@ func priority(level slog.Level) journal.Priority {
 	}
 }
 
-// messageOnly drops what the journal has in fields of its own.
+// messageOnly drops what the journal has in fields of its own. What is left is
+// shown on terminals.
 func messageOnly(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 		return slog.Attr{}
 	}
-	return a
+	return printable(groups, a)
 }

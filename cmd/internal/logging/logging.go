@@ -4,14 +4,18 @@
 package logging
 
 import (
+	"encoding"
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
 	"github.com/lmittmann/tint"
 	"golang.org/x/term"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
 // New returns a logger that writes records of at least level to w. Colour is
@@ -19,19 +23,56 @@ import (
 // and systemd has connected that to the journal, records go there with
 // their priority and fields.
 func New(w io.Writer, level slog.Leveler) *slog.Logger {
+	w = terminal.Raw(w) // colours are ours, and texts are made printable one by one
 	if w == os.Stderr && journal.Enabled() {
 		if ours, err := journal.StderrIsJournalStream(); err == nil && ours {
 			return slog.New(&journalHandler{level: level, send: journal.Send})
 		}
 	}
-	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w)}))
+	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w), ReplaceAttr: printable}))
 }
 
-// Terminal tells whether w is a terminal.
+// printable keeps what others say from acting on a terminal. tint writes
+// messages as they are, and of attributes it lets ESC through where it writes
+// colour, even one that is spelled out as \x1b.
+func printable(groups []string, a slog.Attr) slog.Attr {
+	var text string
+	switch v := a.Value.Any().(type) {
+	case string:
+		text = v
+	case []byte:
+		text = string(v)
+	case encoding.TextMarshaler:
+		text = marshalled(v)
+	default:
+		text = a.Value.String()
+	}
+	safe := terminal.Text(text)
+	if len(groups) == 0 && a.Key == slog.MessageKey {
+		safe = terminal.Line(text)
+	}
+	if safe = strings.ReplaceAll(safe, `\x1b`, `\u001b`); safe != text {
+		a.Value = slog.StringValue(safe)
+	}
+	return a
+}
+
+// marshalled returns what tint writes of v; nothing where it writes an error of
+// its own instead, such as of a nil pointer.
+func marshalled(v encoding.TextMarshaler) string {
+	defer func() { _ = recover() }()
+	b, err := v.MarshalText()
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// Terminal reports whether w is a terminal.
 func Terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := terminal.Raw(w).(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Colour tells whether to write colour to w: to terminals, unless NO_COLOR is set.
+// Colour reports whether to write colour to w: to terminals, unless NO_COLOR is set.
 func Colour(w io.Writer) bool { return Terminal(w) && os.Getenv("NO_COLOR") == "" }

@@ -167,7 +167,7 @@ func (b *browser) signIn(token string) {
 
 func TestThePageShowsTheQueue(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newLab(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for expression, want := range map[string]string{
@@ -213,7 +213,7 @@ func TestThePageShowsTheQueue(t *testing.T) {
 
 func TestALogIsShownAsText(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newLab(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	b.click(`#reasons [data-key="` + failed + `"]`)
@@ -241,7 +241,8 @@ func TestRetryingNeedsTheToken(t *testing.T) {
 	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
-	b.until(ready)
+	b.until(`!document.getElementById('login').hidden`)
+	b.expected("401")
 	// What the page does not offer the agent does not do either.
 	for _, call := range []string{"retry?reason=verification", "tasks/" + failed + "/retry"} {
 		if got := b.call("POST", call); got != "401" {
@@ -249,11 +250,11 @@ func TestRetryingNeedsTheToken(t *testing.T) {
 		}
 		b.expected("401")
 	}
-	b.click("#sign")
 	b.signIn("wrong")
 	b.until(`document.getElementById('login-error').textContent.includes('does not accept')`)
+	b.expected("401")
 	b.signIn(token)
-	b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+	b.until(ready + ` && !document.getElementById('sign').hidden`)
 	if cookies := b.eval("document.cookie"); cookies != "" {
 		t.Errorf("cookies: %s", cookies)
 	}
@@ -266,21 +267,47 @@ func TestRetryingNeedsTheToken(t *testing.T) {
 	b.until(`document.getElementById('task-said').textContent === 'It is tried again.'`)
 	b.do(chromedp.KeyEvent("\x1b"))
 	b.click("#sign")
-	b.until(`document.getElementById('sign').textContent === 'Sign in'`)
+	b.until(`!document.getElementById('login').hidden && document.getElementById('data').hidden && document.getElementById('sign').hidden`)
+	if kept := b.eval("sessionStorage.length"); kept != "0" {
+		t.Errorf("%s things are kept of who has signed out", kept)
+	}
 }
 
-// TestALateAnswerDoesNotSignOut: one to a question from before the token.
+// TestABrowserOfThisHostLooksAndNoMore: while there is no token.
+func TestABrowserOfThisHostLooksAndNoMore(t *testing.T) {
+	t.Parallel()
+	l, b := newLab(t, ""), newBrowser(t)
+	b.open(l.server.URL + Path)
+	b.until(ready)
+	for _, call := range []string{"retry?reason=verification", "tasks/" + failed + "/retry"} {
+		if got := b.call("POST", call); got != "401" {
+			t.Errorf("%s: %s", call, got)
+		}
+		b.expected("401")
+	}
+	if b.eval(`document.getElementById('sign').hidden && [...document.querySelectorAll('#reasons .act')].every(e => e.hidden)`) != "true" {
+		t.Error("the page offers what the agent refuses")
+	}
+	// One from before the token was taken out of the settings is forgotten.
+	b.eval(`sessionStorage.setItem('jumpserver-video-token', 'no longer set')`)
+	b.until(`sessionStorage.length === 0`)
+	b.until(ready)
+}
+
+// TestALateAnswerDoesNotSignOut: one to a question from before the right token.
 func TestALateAnswerDoesNotSignOut(t *testing.T) {
 	t.Parallel()
 	l, b := newLab(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
-	b.until(ready)
-	b.eval(`window.fetch = (real => (url, how) => real(url, how).then(answer => how.headers.Authorization ? answer :
+	b.until(`!document.getElementById('login').hidden`)
+	b.expected("401")
+	b.eval(`window.fetch = (real => (url, how) => real(url, how).then(answer => answer.ok ? answer :
 		new Promise(done => window.release = () => done(answer))))(window.fetch)`)
+	b.signIn("wrong")
 	b.until(`!!window.release`)
-	b.click("#sign")
+	b.expected("401")
 	b.signIn(token)
-	b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+	b.until(ready + ` && !document.getElementById('sign').hidden`)
 	eval[string](b, `new Promise(done => { window.release(); setTimeout(() => done(''), 100); })`, chromedp.EvalAwaitPromise)
 	if b.eval(`document.getElementById('login').hidden`) != "true" || b.eval(`sessionStorage.length`) != "1" {
 		t.Error("signed out")
@@ -344,9 +371,10 @@ func TestAccessibleEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.open(l.server.URL + Path)
+			b.expected("401")
 			b.eval(`sessionStorage.setItem('jumpserver-video-token', '` + token + `')`)
 			b.do(chromedp.Reload())
-			b.until(ready + ` && document.getElementById('sign').textContent === 'Sign out'`)
+			b.until(ready + ` && !document.getElementById('sign').hidden`)
 			b.audit(t, "page")
 			b.picture(t, v.name+".png")
 			b.click(`#reasons [data-key="` + failed + `"]`)
@@ -354,8 +382,6 @@ func TestAccessibleEverywhere(t *testing.T) {
 			b.audit(t, "dialogue")
 			b.picture(t, v.name+"-task.png")
 			b.do(chromedp.KeyEvent("\x1b"))
-			b.eval(`document.getElementById('sign').click()`)
-			b.until(`document.getElementById('sign').textContent === 'Sign in'`)
 			b.eval(`document.getElementById('sign').click()`)
 			b.until(`!document.getElementById('login').hidden`)
 			b.audit(t, "sign in")

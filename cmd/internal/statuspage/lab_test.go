@@ -41,7 +41,7 @@ type lab struct {
 	cpu     throttle.Status
 }
 
-const token = "correct-horse"
+const token = "correct-horse-battery"
 
 func newLab(t *testing.T, token string) *lab {
 	t.Helper()
@@ -66,8 +66,9 @@ func newLab(t *testing.T, token string) *lab {
 		n := int64(i%7+1) * int64(i%3+1)
 		account.Add(now.AddDate(0, 0, -i-i/5), n*9e9, n*1e9, time.Hour)
 	}
+	access := taskapi.NewAccess(token, quiet)
 	l.page = &Server{
-		Version: "v1.2.3 (abcdef0, 2026-11-22)", Token: token, CoreURL: "http://core.example:8080", Keep: "Originals are in the trash for 7 days.",
+		Version: "v1.2.3 (abcdef0, 2026-11-22)", Access: access, CoreURL: "http://core.example:8080", Keep: "Originals are in the trash for 7 days.",
 		Tasks:    q.List,
 		Settling: func() []task.View { return nil },
 		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
@@ -84,7 +85,7 @@ func newLab(t *testing.T, token string) *lab {
 	mux := http.NewServeMux()
 	l.page.Register(mux)
 	tasks := filepath.Join(dir, "tasks")
-	mux.Handle(taskapi.Prefix+"/", (&taskapi.Server{Queue: q, TasksDir: tasks, Token: token, Log: quiet}).Handler())
+	mux.Handle(taskapi.Prefix+"/", (&taskapi.Server{Queue: q, TasksDir: tasks, Access: access, Log: quiet}).Handler())
 	l.server = httptest.NewServer(mux)
 	t.Cleanup(l.server.Close)
 	l.seed(t, tasks)

@@ -5,11 +5,11 @@
 // # Who sees what
 //
 // The page itself is the same for everybody and holds no data. It asks
-// [StatusPath] and the task API, which answer this host's users, and from
-// anywhere those with the token that STATUS_TOKEN sets. The token is typed
-// into the page, kept for the life of the browser's tab and sent as a header:
-// there is no cookie that another site's page could make use of. To retry
-// tasks the token is needed, on this host too.
+// [StatusPath] and the task API, which answer those who have the token that
+// STATUS_TOKEN sets; while none is set, users of this host, who may look and no
+// more. The token is typed into the page, kept for the life of the browser's
+// tab and sent as a header: there is no cookie that another site's page could
+// make use of.
 //
 // No recording, video or secret is ever part of an answer.
 //
@@ -64,7 +64,7 @@ func (s *Server) Register(mux *http.ServeMux) {
 		w.Header().Set("Location", path.Base(Path)+"/")
 		w.WriteHeader(http.StatusFound)
 	})
-	mux.Handle("GET "+StatusPath, taskapi.Guard(s.Token, http.HandlerFunc(s.serveStatus)))
+	mux.Handle("GET "+StatusPath, s.Access.Guard(http.HandlerFunc(s.serveStatus)))
 }
 
 // file serves one of the page's files.

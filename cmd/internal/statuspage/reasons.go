@@ -19,6 +19,7 @@ type Reason struct {
 	Retrying int         `json:"retrying"`
 	Waiting  int         `json:"waiting"` // too early
 	Skipped  int         `json:"skipped"`
+	Done     int         `json:"done"`  // with a doubt about the MP4
 	Error    string      `json:"error"` // of the task that changed last
 	Latest   time.Time   `json:"latest"`
 	Sessions []string    `json:"sessions"` // the first few
@@ -41,6 +42,8 @@ func group(reasons map[queue.Class]*Reason, t queue.Task) {
 		r.Skipped++
 	case queue.StateRetrying:
 		r.Retrying++
+	case queue.StateDone:
+		r.Done++
 	default:
 		r.Waiting++
 	}

@@ -23,7 +23,7 @@ import (
 // Server answers for the page. Its fields are set before Register.
 type Server struct {
 	Version string // of the program, with its commit and date
-	Token   string // bearer token; empty = this host may look
+	Access  *taskapi.Access
 	CoreURL string
 	Keep    string // what becomes of originals, in words
 
@@ -133,7 +133,7 @@ const (
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	status := s.status(r.Context())
-	status.MayAct = taskapi.HasToken(r, s.Token)
+	status.MayAct = s.Access.TokenSet() // and it was sent
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(status); err != nil {
 		s.Log.Debug("answer not taken", "error", err)
@@ -155,7 +155,7 @@ func (s *Server) status(ctx context.Context) Status {
 }
 
 func (s *Server) compute(ctx context.Context, now time.Time) Status {
-	status := Status{Now: now, Version: s.Version, TokenSet: s.Token != "", CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
+	status := Status{Now: now, Version: s.Version, TokenSet: s.Access.TokenSet(), CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
 	status.explain(s.Health())
 	total, since := s.Savings.Total()
 	status.Savings = Savings{Sum: total, Since: since, Keep: s.Keep, Days: s.Savings.Last(daysShown, now)}
@@ -207,7 +207,7 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 			waiting = append(waiting, t)
 			q.open(t, task.SourceOf(t).Size, 0)
 		}
-		if t.Reason != "" && t.State != queue.StateDone {
+		if t.Reason != "" {
 			group(reasons, t)
 		}
 	}

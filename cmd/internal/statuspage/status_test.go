@@ -46,7 +46,7 @@ func (l *lab) get(t *testing.T, path string, header ...string) (*http.Response, 
 }
 
 func TestStatus(t *testing.T) {
-	l := newLab(t, token)
+	l := newLab(t, "")
 	resp, body := l.get(t, StatusPath)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
@@ -55,8 +55,8 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.MayAct || !s.TokenSet {
-		t.Errorf("without a token: may act %v, token set %v", s.MayAct, s.TokenSet)
+	if s.MayAct || s.TokenSet {
+		t.Errorf("no token is set: may act %v, token set %v", s.MayAct, s.TokenSet)
 	}
 	q := s.Queue
 	if q.Open != 23 || len(q.Working) != 2 || len(q.Waiting) != waitingShown || q.Counts[queue.StateQueued] != 20 {
@@ -80,8 +80,8 @@ func TestStatus(t *testing.T) {
 	if len(s.Savings.Days) != daysShown || s.Savings.Recordings != 24 || s.Savings.Before != 9*s.Savings.After {
 		t.Errorf("savings %+v", s.Savings.Sum)
 	}
-	_, body = l.get(t, StatusPath, "Authorization", "Bearer "+token)
-	if !strings.Contains(body, `"may_act":true`) {
+	_, body = newLab(t, token).get(t, StatusPath, "Authorization", "Bearer "+token)
+	if !strings.Contains(body, `"may_act":true`) || !strings.Contains(body, `"token_set":true`) {
 		t.Error("with the token one may act")
 	}
 }
@@ -98,14 +98,25 @@ func TestWhoSeesWhat(t *testing.T) {
 		{Path, []string{proxy, "10.0.0.1"}, 200},
 		{Path + "assets/app.js", []string{proxy, "10.0.0.1"}, 200},
 		{Path + "assets/", nil, 404},
-		{StatusPath, nil, 200},
+		{StatusPath, nil, 401},
+		{StatusPath, []string{"Authorization", "Bearer " + token}, 200},
 		{StatusPath, []string{proxy, "10.0.0.1"}, 401},
 		{StatusPath, []string{proxy, "10.0.0.1", "Authorization", "Bearer wrong"}, 401},
 		{StatusPath, []string{proxy, "10.0.0.1", "Authorization", "Bearer " + token}, 200},
+		{"/video-worker/api/tasks/" + failed + "/log", nil, 401},
 		{"/video-worker/api/tasks/" + failed + "/log", []string{proxy, "10.0.0.1"}, 401},
 	} {
 		if resp, _ := l.get(t, tc.path, tc.header...); resp.StatusCode != tc.want {
 			t.Errorf("%s %v: %d, want %d", tc.path, tc.header, resp.StatusCode, tc.want)
+		}
+	}
+	l = newLab(t, "")
+	for _, tc := range []struct {
+		header []string
+		want   int
+	}{{nil, 200}, {[]string{proxy, "10.0.0.1"}, 401}} {
+		if resp, _ := l.get(t, StatusPath, tc.header...); resp.StatusCode != tc.want {
+			t.Errorf("no token is set, %v: %d, want %d", tc.header, resp.StatusCode, tc.want)
 		}
 	}
 }

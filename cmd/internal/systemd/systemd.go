@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
 // idle is the time between looks at the status when there is no watchdog.
@@ -98,14 +100,10 @@ func (s *Service) tell(states ...string) {
 }
 
 // line makes a status one line: what follows a line break would be another
-// message to the manager.
+// message to the manager. Nor is it more than text: systemctl shows it on
+// terminals as it is.
 func line(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' {
-			return ' '
-		}
-		return r
-	}, s)
+	return terminal.Line(strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(s))
 }
 
 // Moving makes a check of a loop that must turn at least every so often; last

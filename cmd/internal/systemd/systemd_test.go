@@ -117,3 +117,17 @@ func TestOneCheckThatHangsFailsAll(t *testing.T) {
 		t.Errorf("a loop that turns: %v", err)
 	}
 }
+
+// TestAStatusIsOneLineOfText: it may end with what core or a volume says, and
+// systemctl shows it on terminals as it is.
+func TestAStatusIsOneLineOfText(t *testing.T) {
+	for s, want := range map[string]string{
+		"3 rendering, 2 queued":                 "3 rendering, 2 queued",
+		"core: gone\nMAINPID=1\r\tX":            "core: gone MAINPID=1  X",
+		"core: \x1b]0;pwned\x07\u009b2J\u202e!": `core: \u001b]0;pwned\u0007\u009b2J\u202e!`,
+	} {
+		if got := line(s); got != want {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
+	}
+}

@@ -79,6 +79,7 @@ func (s *jumpServer) agent(name, queue string) *agenttest.Agent {
 	s.t.Helper()
 	return agenttest.InTest(s.t, agenttest.Options{Binary: binary, Name: name, Dir: filepath.Join(s.dir, name), Flags: []string{"--lease", lease.String()}, Env: map[string]string{
 		"NAME": name, "CORE_HOST": s.front(name), "BOOTSTRAP_TOKEN": token, "REPLAY_DIR": s.volume.Point(), "QUEUE_URL": queue,
-		"SETTLE_TIME": "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "VIDEO_WORKER_COUNT": "2", "LOG_LEVEL": "DEBUG",
+		"VIDEO_WORKER_SECRET_KEY": "of-this-fleet-32-characters-long", // records are sealed
+		"SETTLE_TIME":             "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "VIDEO_WORKER_COUNT": "2", "LOG_LEVEL": "DEBUG",
 	}})
 }

@@ -105,7 +105,7 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 		opt.External = []devcore.Storage{{Name: "bucket", External: devcore.S3Bucket{Client: w.client, Name: bucket}}}
 		w.gateway.Spoil(w.seen)
 	}
-	w.agent = agenttest.InTest(t, agenttest.Options{Binary: binary, Dir: dir, Core: &opt, Env: map[string]string{
+	w.agent = agenttest.InTest(t, agenttest.Options{Binary: binary, Dir: dir, Core: &opt, Flags: []string{"--play-cache", "0s"}, Env: map[string]string{
 		"SETTLE_TIME": "1s", "SCAN_INTERVAL": "1s", "CPU_TARGET": "100", "LOG_LEVEL": "DEBUG",
 		"STORAGE_SCAN_INTERVAL": "1s", "STORAGE_SWEEP_INTERVAL": "5s", "STORAGE_MAX_REQUESTS": "1000000",
 	}})

@@ -19,7 +19,7 @@ async function look() {
   try {
     const status = await call('status');
     if (late()) return;
-    if (token() && !status.may_act) return askToken('The agent does not accept this token.');
+    if (!status.token_set) setToken(''); // there was one when it was typed in
     last = status;
     show(status);
   } catch (e) {
@@ -34,7 +34,7 @@ async function look() {
 function askToken(error) {
   asking = true;
   clearTimeout(timer);
-  $('cancel').hidden = !last;
+  last = null;
   setToken('');
   $('data').hidden = true;
   $('login').hidden = false;
@@ -61,7 +61,6 @@ function show(s) {
   notice(s.queue.error ? `The queue does not answer: ${s.queue.error}` : '');
   task.setMayAct(s.may_act);
   $('sign').hidden = !s.token_set;
-  text($('sign'), s.may_act ? 'Sign out' : 'Sign in');
   text($('name'), s.core.name || 'not registered yet');
   text($('version'), s.version);
   text($('updated'), `as of ${moment(s.now)}`);
@@ -206,12 +205,12 @@ function reasons(s, now) {
   const failed = list.reduce((n, r) => n + r.failed, 0);
   text($('reasons-more'), failed ? `${plural(failed, 'recording')} failed; all originals are where they were` : 'nothing has failed');
   keep($('reasons'), list, r => r.class, r => el('li', {},
-    el('div', { class: 'title' }, el('span'), el('span', { class: 'tag failed' }), el('span', { class: 'tag retrying' }), el('span', { class: 'tag settling' }), el('span', { class: 'tag skipped' })),
+    el('div', { class: 'title' }, el('span'), el('span', { class: 'tag failed' }), el('span', { class: 'tag retrying' }), el('span', { class: 'tag settling' }), el('span', { class: 'tag skipped' }), el('span', { class: 'tag done' })),
     el('p', { class: 'hint' }), el('p', { class: 'error' }), el('p', { class: 'who' }),
     el('div', { class: 'act' }, el('button', { class: 'quiet', type: 'button', onclick: e => retry(e.currentTarget, r.class) }, 'Try all again')),
   ), (node, r) => {
     text(node.querySelector('.title span'), r.title);
-    for (const [name, n, word] of [['failed', r.failed, 'failed'], ['retrying', r.retrying, 'tried again later'], ['settling', r.waiting, 'waiting'], ['skipped', r.skipped, 'left alone']]) {
+    for (const [name, n, word] of [['failed', r.failed, 'failed'], ['retrying', r.retrying, 'tried again later'], ['settling', r.waiting, 'waiting'], ['skipped', r.skipped, 'left alone'], ['done', r.done, 'done']]) {
       const tag = node.querySelector(`.tag.${name}`);
       tag.hidden = !n;
       text(tag, `${count(n)} ${word}`);
@@ -222,7 +221,7 @@ function reasons(s, now) {
     keep(node.querySelector('.who'), r.sessions, id => id, id => task.link(id, short(id)), () => {});
     const button = node.querySelector('.act button');
     button.setAttribute('aria-label', `Try all again: ${r.title}`);
-    button.parentElement.hidden = !s.may_act;
+    button.parentElement.hidden = !s.may_act || r.done > 0 && !(r.failed || r.retrying || r.waiting || r.skipped);
   });
 }
 
@@ -265,17 +264,7 @@ $('login-form').addEventListener('submit', e => {
   look();
 });
 
-$('cancel').addEventListener('click', () => {
-  asking = false;
-  look();
-});
-
-$('sign').addEventListener('click', () => {
-  if (!last || !last.may_act) return askToken('');
-  last = null;
-  setToken('');
-  look();
-});
+$('sign').addEventListener('click', () => askToken(''));
 
 $('find').addEventListener('submit', e => {
   e.preventDefault();
