@@ -129,6 +129,10 @@ fuzz: setup ## every fuzz target in turn, for FUZZTIME each
 		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
 	done
 	go test ./watcher/recording/gunzip -run '^$$' -fuzz FuzzBoth -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1
+	@for target in FuzzAnnouncement FuzzUploadedIndex FuzzForm FuzzDate; do \
+		go test ./watcher/upload -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
+	done
+	go test ./cmd/internal/config -run '^$$' -fuzz FuzzConfigFile -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1
 
 # Known vulnerabilities in what is linked in. The database is asked for each
 # time; VULNDB names a copy of it (https:// or file://).

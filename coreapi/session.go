@@ -51,6 +51,17 @@ func (s Session) Graphical() bool {
 	return false
 }
 
+// TextOnly reports whether the component that recorded the session never
+// records pictures, whatever the protocol. Of components that are not known here
+// it is false.
+func (s Session) TextOnly() bool {
+	switch strings.ToLower(s.Terminal.Type) {
+	case "koko", "omnidb", "magnus", "chen", "kael", "core", "celery", "tinker", "video_worker":
+		return true
+	}
+	return false
+}
+
 // UnmarshalJSON reads core's form of a session.
 func (s *Session) UnmarshalJSON(b []byte) error {
 	var w struct {

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
 // newHandler is everything that the agent answers over HTTP.
@@ -27,6 +29,7 @@ func (a *agent) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on BIND_HOST:HTTPD_PORT: %w", err)
 	}
+	listener = upload.LimitListener(listener, a.log)
 	if a.cfg.TLSCert == "" {
 		return listener, nil
 	}
@@ -51,7 +54,7 @@ func (a *agent) serve(ctx context.Context) error {
 	channels, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	// There is no limit to a whole request: uploads may take hours.
-	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
+	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return channels },
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
 	done := make(chan error, 1)

@@ -48,7 +48,8 @@ func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.S
 	if err != nil {
 		return nil, err
 	}
-	return &upload.Server{Spool: spool, Auth: auth, Accepted: a.intake.Accepted, Ready: a.takesUploads, Log: a.log}, nil
+	auth.MaxSkew = time.Duration(a.cfg.UploadSkew)
+	return &upload.Server{Spool: spool, Auth: auth, Accepted: a.intake.Accepted, Ready: a.takesUploads, Admit: admitAt(core), Log: a.log}, nil
 }
 
 // takesUploads returns why uploads cannot be taken now.
@@ -67,5 +68,21 @@ func checkAt(core *coreapi.Client) upload.Check {
 			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrNoCore, err)
 		}
 		return upload.Account{ID: p.ID, Service: p.IsServiceAccount, Valid: p.IsValid}, nil
+	}
+}
+
+// admitAt asks core whether a session is one that is recorded as pictures.
+func admitAt(core *coreapi.Client) upload.Admit {
+	return func(ctx context.Context, id string) error {
+		session, err := core.Session(ctx, id)
+		switch {
+		case errors.Is(err, coreapi.ErrNotFound):
+			return fmt.Errorf("%w (%w)", upload.ErrNoSession, err)
+		case err != nil:
+			return err
+		case session.TextOnly() || !session.Graphical():
+			return fmt.Errorf("%w: the component is %q, the protocol %q", upload.ErrNoPicture, session.Terminal.Type, session.Protocol)
+		}
+		return nil
 	}
 }

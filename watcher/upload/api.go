@@ -25,22 +25,28 @@ type Server struct {
 	Accepted func(Task)
 	// Ready, when not nil, says why nothing can be taken now.
 	Ready func() error
+	// Admit, when not nil, is asked before an upload begins.
+	Admit Admit
 	// Silence is how long a client may send nothing in the middle of an upload;
 	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
 	Silence time.Duration
 	// Unread is how long the body of a request may stay unread; 0 = 10 s.
 	// Those that are let in have longer as soon as somebody reads.
 	Unread time.Duration
+
+	admitting  inquiries[struct{}]
+	announcing slots
+	// announceWait is how long an announcement waits for its place; 0 = 5 seconds.
+	announceWait time.Duration
 }
 
 // Bounds of requests.
 const (
-	maxMeta   = 16 << 20 // bytes of a v4 task
-	maxField  = 64 << 10 // bytes of a form's field
-	maxFields = 100      // of a form
-	maxFiles  = 10_000
+	maxFields = 100 // of a form
 	silence   = 2 * time.Minute
 	unread    = 10 * time.Second
+	// tryAgain is when a client that met too many others may come back.
+	tryAgain = 10 * time.Second
 )
 
 // refusal is an error with the status that it is answered with.
@@ -86,6 +92,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusTooManyRequests
 	}
 	s.Log.Warn("upload refused; the client falls back to its own storage", "path", r.URL.Path, "from", r.RemoteAddr, "status", status, "error", err)
+	if errors.Is(err, errCrowded) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(tryAgain.Seconds())))
+	}
 	// What is left of the body is not read: the connection ends.
 	w.Header().Set("Connection", "close")
 	answerError(w, status, err)
@@ -103,7 +112,7 @@ func (s *Server) task(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "files", len(t.Files))
+	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "account", t.Caller, "files", len(t.Files))
 	answer(w, http.StatusOK, map[string]any{"id": t.ID, "session_id": t.Session, "status": "pending"})
 }
 
@@ -119,7 +128,10 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	}
 	session := r.PathValue("session")
 	if !validID(session) {
-		return Task{}, refuse(http.StatusBadRequest, "%q is no session id", session)
+		return Task{}, refuse(http.StatusBadRequest, "%.100q is no session id", session)
+	}
+	if err := s.admit(r.Context(), session); err != nil {
+		return Task{}, err
 	}
 	if err := s.Spool.Room(r.ContentLength); err != nil {
 		return Task{}, err
@@ -128,53 +140,7 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		return s.form(r, session, caller)
 	}
-	return s.announced(r, session, caller)
-}
-
-// announced begins a v4 task: the parts follow.
-func (s *Server) announced(r *http.Request, session string, caller string) (Task, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxMeta+1))
-	if err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "read the task: %w", err)
-	}
-	if len(body) > maxMeta {
-		return Task{}, refuse(http.StatusRequestEntityTooLarge, "a task of more than %d bytes", maxMeta)
-	}
-	var in struct {
-		Meta json.RawMessage `json:"meta"`
-	}
-	var meta struct {
-		ID    string `json:"id"`
-		Files []struct {
-			Name     string      `json:"name"`
-			Size     json.Number `json:"size"`
-			Checksum string      `json:"checksum"`
-		} `json:"files"`
-	}
-	if err := json.Unmarshal(body, &in); err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "the task is no JSON: %w", err)
-	}
-	if err := json.Unmarshal(in.Meta, &meta); err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "the task's meta: %w", err)
-	}
-	switch {
-	case meta.ID != "" && meta.ID != session:
-		return Task{}, refuse(http.StatusBadRequest, "the task is for session %q", meta.ID)
-	case len(meta.Files) == 0 || len(meta.Files) > maxFiles:
-		return Task{}, refuse(http.StatusBadRequest, "%d files", len(meta.Files))
-	}
-	t := Task{Session: session, Component: "lion", Caller: caller, Index: in.Meta}
-	seen := map[string]bool{}
-	for _, f := range meta.Files {
-		// The name is only compared: what it must be is known.
-		if n := recording.ParseName("2000-01-01/" + session + "/" + f.Name); n.Class != recording.ClassPart || n.Session != session || seen[f.Name] {
-			return Task{}, refuse(http.StatusBadRequest, "%q is no name of a part of this session", f.Name)
-		}
-		seen[f.Name] = true
-		length, _ := f.Size.Int64() // what is no number is not told
-		t.Files = append(t.Files, File{Name: f.Name, Checksum: strings.ToLower(f.Checksum), Length: length})
-	}
-	return s.Spool.Create(t)
+	return s.announced(r, rc, session, caller)
 }
 
 // part takes a file of a v4 task.
@@ -195,7 +161,7 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 	if err != nil {
 		return refuse(http.StatusBadRequest, "%q is no index", r.PathValue("index"))
 	}
-	t, err := s.Spool.Get(r.PathValue("task"))
+	t, err := s.Spool.head(r.PathValue("task"))
 	if err != nil {
 		return err
 	}
@@ -207,12 +173,12 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 		return err
 	}
 	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
-	form, err := r.MultipartReader()
+	form, err := newForm(r)
 	if err != nil {
-		return refuse(http.StatusBadRequest, "the form: %w", err)
+		return err
 	}
 	for range maxFields {
-		part, err := form.NextPart()
+		part, err := form.next()
 		if err != nil {
 			s.drop(t)
 			return refuse(http.StatusBadRequest, "the form has no file: %w", err)
@@ -220,7 +186,7 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 		if part.FormName() != "file" {
 			continue
 		}
-		file, err := s.Spool.Store(r.Context(), t.ID, index, part, known)
+		file, err := s.Spool.Store(r.Context(), t.ID, index, form.file(part), known)
 		if err != nil {
 			if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrNoTask) {
 				s.drop(t) // after any failure the client stores the whole recording elsewhere

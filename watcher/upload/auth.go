@@ -6,14 +6,10 @@ import (
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 )
 
 // Account is whom core takes a caller for.
@@ -33,34 +29,58 @@ var (
 // are. Its errors wrap [ErrSignature] or [ErrNoCore].
 type Check func(ctx context.Context, authorization, date, org string) (Account, error)
 
-// Auth tells who calls: by a signature that core can check, which clients from
-// v3.10.8 on send with every request, or by the cookie of a login with one.
+// Auth finds out who calls: by a signature that core can check, which clients
+// from v3.10.8 on send with every request, or by the cookie of a login with one.
 type Auth struct {
+	// MaxSkew is how far the Date of a signed request may be off the clock here;
+	// 0 = it is not compared.
+	MaxSkew time.Duration
+
 	check Check
 	seal  cipher.AEAD
 	now   func() time.Time
 	life  time.Duration // of cookies
 	wait  time.Duration // for core's answer
 
-	asking singleflight.Group
+	asking inquiries[Account]
 
 	mu    sync.Mutex
-	known map[[32]byte]entry // by the signature's hash; guarded by mu
+	known map[[32]byte]entry // by [credential.hash]; guarded by mu
 }
 
+// credential is what a component has signed, as core needs it to check it.
+type credential struct {
+	Authorization string `json:"s"`
+	Date          string `json:"d"`
+	Org           string `json:"o,omitempty"`
+}
+
+func (c credential) hash() [32]byte {
+	return sha256.Sum256([]byte(c.Authorization + "\x00" + c.Date + "\x00" + c.Org))
+}
+
+// entry is an account that core has vouched for.
 type entry struct {
 	account string
-	until   time.Time
+	vouched time.Time // when
+	again   time.Time // when core is asked next
 }
 
 const (
 	cookieName = "jms_video_session"
-	// cookieLife bounds how long an account that core has disabled goes on
-	// uploading; see [Server.events] for how clients get a new cookie in time.
+	// cookieLife bounds a login; see [Server.events] for how clients get a new
+	// cookie in time.
 	cookieLife = 2 * time.Hour
-	knownLife  = time.Minute // of a positive answer; negative ones are not kept
-	maxKnown   = 1000
-	// checkWait is what core has for its answer: the newest Lion gives us 30 s.
+	// knownLife is how long a positive answer of core's holds, for signatures
+	// and for the logins behind cookies: an account that is revoked goes on
+	// uploading no longer. Negative answers are not kept.
+	knownLife = time.Minute
+	// graceLife is how long it holds while core cannot be asked: long enough for
+	// a restart of core, and no way for an account that is revoked to stay.
+	graceLife = 3 * time.Minute
+	maxKnown  = 1000
+	// checkWait is what core has for its answer: the newest Lion gives us 30 s
+	// for this question and the one about the session.
 	checkWait = 10 * time.Second
 )
 
@@ -89,81 +109,88 @@ func NewAuth(check Check, secret string) (*Auth, error) {
 // client falls back.
 func (a *Auth) Caller(r *http.Request) (string, error) {
 	if c, err := r.Cookie(cookieName); err == nil {
-		if id, ok := a.open(c.Value); ok {
-			return id, nil
+		if login, ok := a.open(c.Value); ok {
+			return a.account(r.Context(), login.credential)
 		}
 	}
-	return a.signed(r)
+	account, _, err := a.signed(r)
+	return account, err
 }
 
-func (a *Auth) signed(r *http.Request) (string, error) {
-	authorization, date, org := r.Header.Get("Authorization"), r.Header.Get("Date"), r.Header.Get("X-JMS-ORG")
-	if authorization == "" || date == "" {
-		return "", refuse(http.StatusUnauthorized, "the request is not signed")
+// signed is the account whose signature a request has.
+func (a *Auth) signed(r *http.Request) (account string, c credential, err error) {
+	c = credential{r.Header.Get("Authorization"), r.Header.Get("Date"), r.Header.Get("X-JMS-ORG")}
+	if c.Authorization == "" || c.Date == "" {
+		return "", c, refuse(http.StatusUnauthorized, "the request is not signed: it needs Authorization and Date")
 	}
-	hash := sha256.Sum256([]byte(authorization + "\x00" + date + "\x00" + org))
+	if err := a.fresh(c.Date); err != nil {
+		return "", c, err
+	}
+	account, err = a.account(r.Context(), c)
+	return account, c, err
+}
+
+// account is whose credential it is. Clients sign by the second, and a login
+// lasts for hours: core is asked once a minute.
+func (a *Auth) account(ctx context.Context, c credential) (string, error) {
+	hash := c.hash()
 	a.mu.Lock()
-	e, ok := a.known[hash]
+	e := a.known[hash]
 	a.mu.Unlock()
-	if ok && a.now().Before(e.until) {
+	if now := a.now(); now.Before(e.again) && e.holds(now) {
 		return e.account, nil
 	}
-	// Clients sign by the second: many requests that come at once ask together.
-	answer, err, _ := a.asking.Do(string(hash[:]), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.wait)
-		defer cancel()
-		return a.check(ctx, authorization, date, org)
+	account, err := a.asking.ask(ctx, string(hash[:]), a.wait, func(ctx context.Context) (Account, error) {
+		return a.check(ctx, c.Authorization, c.Date, c.Org)
 	})
-	account, _ := answer.(Account)
+	now := a.now()
 	switch {
 	case errors.Is(err, ErrSignature):
+		a.forget(hash)
 		return "", refuse(http.StatusUnauthorized, "%w", err)
+	case err != nil && a.postpone(hash, now):
+		return e.account, nil
 	case err != nil:
-		return "", refuse(http.StatusServiceUnavailable, "%w", err)
+		return "", refuse(http.StatusServiceUnavailable, "whose signature it is: %w", err)
 	case !account.Valid:
+		a.forget(hash)
 		return "", refuse(http.StatusForbidden, "the account is disabled or has expired")
 	case !account.Service:
+		a.forget(hash)
 		return "", refuse(http.StatusForbidden, "recordings are taken from JumpServer's components only")
 	}
+	a.remember(hash, entry{account.ID, now, now.Add(knownLife)})
+	return account.ID, nil
+}
+
+// holds reports whether core's word is young enough to do without a new one.
+func (e entry) holds(now time.Time) bool { return now.Before(e.vouched.Add(graceLife)) }
+
+// postpone makes do for a while without a new word of core's, if the last one
+// still holds.
+func (a *Auth) postpone(hash [32]byte, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e, ok := a.known[hash]
+	if !ok || !e.holds(now) {
+		return false
+	}
+	e.again = now.Add(knownLife)
+	a.known[hash] = e
+	return true
+}
+
+func (a *Auth) remember(hash [32]byte, e entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.known) >= maxKnown {
 		clear(a.known)
 	}
-	a.known[hash] = entry{account.ID, a.now().Add(knownLife)}
-	return account.ID, nil
+	a.known[hash] = e
 }
 
-// ticket is what a cookie says.
-type ticket struct {
-	Account string    `json:"a"`
-	Until   time.Time `json:"u"`
-}
-
-func (a *Auth) issue(account string) (string, error) {
-	plain, err := json.Marshal(ticket{account, a.now().Add(a.life)})
-	if err != nil {
-		return "", err
-	}
-	nonce := make([]byte, a.seal.NonceSize())
-	if _, err := rand.Read(nonce); err != nil {
-		return "", err
-	}
-	return base64.RawURLEncoding.EncodeToString(a.seal.Seal(nonce, nonce, plain, nil)), nil
-}
-
-func (a *Auth) open(cookie string) (account string, ok bool) {
-	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
-	if err != nil || len(sealed) < a.seal.NonceSize() {
-		return "", false
-	}
-	plain, err := a.seal.Open(nil, sealed[:a.seal.NonceSize()], sealed[a.seal.NonceSize():], nil)
-	if err != nil {
-		return "", false
-	}
-	var t ticket
-	if json.Unmarshal(plain, &t) != nil || !a.now().Before(t.Until) {
-		return "", false
-	}
-	return t.Account, true
+func (a *Auth) forget(hash [32]byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.known, hash)
 }

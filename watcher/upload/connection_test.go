@@ -39,7 +39,7 @@ func (w *worker) streamed(t *testing.T, path string, send func(form *multipart.W
 	}
 	r.Header.Set("Content-Type", form.FormDataContentType())
 	r.Header.Set("Authorization", "Signature lion")
-	r.Header.Set("Date", "x")
+	r.Header.Set("Date", now())
 	return client.Do(r)
 }
 

@@ -13,10 +13,15 @@
 // disk, agree with their checksum, and the task is recorded; everything else
 // is a clean refusal, always in JSON.
 //
+// Core says who may upload (see [Auth]) and of which sessions (see [Admit]).
+// What a client can make large or many has bounds, before core is asked as well
+// as after: connections, questions, announcements, and what describes uploads.
+//
 // # The spool
 //
 // Each upload has a folder named by its task id. task.json says what is
-// expected and, written last, that all of it is there. Files take their names
+// expected and, written last, that all of it is there; index.json, with a
+// recording in parts, is what the client says of them. Files take their names
 // only when they are complete. A folder that is not complete after a day is
 // dropped: the client has long used its fallback.
 //

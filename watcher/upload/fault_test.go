@@ -158,10 +158,15 @@ func TestKilledAtEveryCallOfAnUpload(t *testing.T) {
 }
 
 // intact checks the files of complete uploads.
-func (s *Spool) intact(t *testing.T, what string, all []Task) {
+func (s *Spool) intact(t *testing.T, what string, all []Waiting) {
 	t.Helper()
 	_, parts := lexicographic(2)
-	for _, task := range all {
+	for _, waiting := range all {
+		task, err := s.Get(waiting.ID)
+		if err != nil || task.Session != waiting.Session || s.Path(task) != waiting.Path {
+			t.Errorf("%s: %+v, %+v, %v", what, waiting, task, err)
+			continue
+		}
 		for _, f := range task.Files {
 			stored, err := os.ReadFile(filepath.Join(s.Dir, task.ID, f.Name))
 			if err != nil || sum(stored) != f.Checksum || len(task.Files) == 2 && string(stored) != string(parts[f.Name]) {

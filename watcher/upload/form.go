@@ -14,9 +14,9 @@ import (
 // form takes a v3 task: the recording is in the request. It is accepted when
 // the form has ended, and not before.
 func (s *Server) form(r *http.Request, session, caller string) (t Task, err error) {
-	form, err := r.MultipartReader()
+	form, err := newForm(r)
 	if err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "the form: %w", err)
+		return Task{}, err
 	}
 	t = Task{Session: session, Component: "lion", Caller: caller}
 	defer func() {
@@ -25,7 +25,7 @@ func (s *Server) form(r *http.Request, session, caller string) (t Task, err erro
 		}
 	}()
 	for range maxFields {
-		part, err := form.NextPart()
+		part, err := form.next()
 		if errors.Is(err, io.EOF) && t.ID != "" {
 			return t, s.commit(t)
 		}
@@ -33,19 +33,19 @@ func (s *Server) form(r *http.Request, session, caller string) (t Task, err erro
 			return t, refuse(http.StatusBadRequest, "the form ends without a recording: %w", err)
 		}
 		if part.FormName() == "file" && t.ID == "" {
-			if t, err = s.recording(r.Context(), t, part); err != nil {
+			if t, err = s.recording(r.Context(), t, form.file(part)); err != nil {
 				return t, err
 			}
 			continue
 		}
-		value, err := io.ReadAll(io.LimitReader(part, maxField))
+		text, err := form.text(part)
 		if err != nil {
 			return t, refuse(http.StatusBadRequest, "the form: %w", err)
 		}
-		switch text := string(value); part.FormName() {
+		switch part.FormName() {
 		case "session_id":
 			if text != session {
-				return t, refuse(http.StatusBadRequest, "the form is for session %q", text)
+				return t, refuse(http.StatusBadRequest, "the form is for session %.100q", text)
 			}
 		case "component_type":
 			if t.ID == "" {

@@ -185,12 +185,12 @@ func (i *Intake) handOver(ctx context.Context) {
 	} else {
 		paths := make([]string, len(tasks))
 		for n, t := range tasks {
-			paths[n] = spool.Path(t)
+			paths[n] = t.Path
 		}
 		i.opt.Present(paths)
 	}
 	for _, t := range tasks {
-		switch err := i.opt.Hand(ctx, t.Session, spool.Path(t)); {
+		switch err := i.opt.Hand(ctx, t.Session, t.Path); {
 		case err == nil, ctx.Err() != nil:
 		case errors.Is(err, watcher.ErrInWork):
 			log.Debug("an upload waits for another recording of its session", "session", t.Session, "upload", t.ID)

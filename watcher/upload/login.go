@@ -17,12 +17,12 @@ const (
 
 // login is that of v3 clients: the request is signed for this very path.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	account, err := s.Auth.signed(r)
+	account, signed, err := s.Auth.signed(r)
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	value, err := s.Auth.issue(account)
+	value, err := s.Auth.issue(signed)
 	if err != nil {
 		s.fail(w, r, fmt.Errorf("login: %w", err))
 		return

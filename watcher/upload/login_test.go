@@ -25,7 +25,7 @@ func (w *worker) login(t *testing.T) (*http.Client, *http.Cookie) {
 		t.Fatal(err)
 	}
 	r.Header.Set("Authorization", "Signature lion")
-	r.Header.Set("Date", "now")
+	r.Header.Set("Date", now())
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +88,12 @@ func TestCookiesOfOtherWorkersWithTheSameSecret(t *testing.T) {
 		}
 		return a
 	}
-	cookie, err := auth("same").issue("lion-id")
+	login := credential{Authorization: "Signature lion", Date: now(), Org: "ROOT"}
+	cookie, err := auth("same").issue(login)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if id, ok := auth("same").open(cookie); !ok || id != "lion-id" {
+	if got, ok := auth("same").open(cookie); !ok || got.credential != login {
 		t.Error("not accepted")
 	}
 	late := auth("same")
@@ -130,7 +131,7 @@ func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
 		t.Error("something was said")
 	}
 	w.api.Auth.now = func() time.Time { return time.Now().Add(-500 * time.Millisecond) } // the machine may be busy
-	if account, ok := w.api.Auth.open(cookie.Value); !ok || account != "lion-id" {
+	if login, ok := w.api.Auth.open(cookie.Value); !ok || login.Authorization != "Signature lion" {
 		t.Error("the channel has outlived its cookie")
 	}
 }
@@ -156,4 +157,94 @@ func TestCoreIsAskedOnceForManyAtOnce(t *testing.T) {
 	if status, _ := w.announce(t, "nobody", names, parts); status != http.StatusUnauthorized {
 		t.Error(status)
 	}
+}
+
+// TestARevokedLoginEndsWithinAMinute, though its cookie would last for hours;
+// and core is asked no more than once a minute for it.
+func TestARevokedLoginEndsWithinAMinute(t *testing.T) {
+	for what, answer := range map[string]struct {
+		account Account
+		err     error
+		want    int
+	}{
+		"the key is revoked":       {err: ErrSignature, want: http.StatusUnauthorized},
+		"the account is disabled":  {want: http.StatusForbidden},
+		"it is no component's now": {account: Account{ID: "lion-id", Valid: true}, want: http.StatusForbidden},
+	} {
+		w := newWorker(t)
+		clock := time.Now()
+		w.api.Auth.now = func() time.Time { return clock }
+		client, _ := w.login(t)
+		for range 10 { // 50 s
+			if status := w.upload(t, client); status != http.StatusOK {
+				t.Fatalf("%s: %d while it is good", what, status)
+			}
+			clock = clock.Add(5 * time.Second)
+		}
+		if w.asked != 1 {
+			t.Errorf("%s: core was asked %d times in a minute", what, w.asked)
+		}
+		good := w.api.Auth.check
+		w.api.Auth.check = func(context.Context, string, string, string) (Account, error) { return answer.account, answer.err }
+		clock = clock.Add(11 * time.Second)
+		for range 2 {
+			if status := w.upload(t, client); status != answer.want {
+				t.Errorf("%s: %d after a minute", what, status)
+			}
+		}
+		// Nor does it come back when core is away.
+		w.api.Auth.check = func(context.Context, string, string, string) (Account, error) { return Account{}, ErrNoCore }
+		if status := w.upload(t, client); status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d while core is away", what, status)
+		}
+		w.api.Auth.check = good
+		if status := w.upload(t, client); status != http.StatusOK {
+			t.Errorf("%s: %d when it is good again", what, status)
+		}
+	}
+}
+
+// TestWhatCoreSaidHoldsForAWhileWithoutIt: three minutes, and not one more.
+func TestWhatCoreSaidHoldsForAWhileWithoutIt(t *testing.T) {
+	w := newWorker(t)
+	clock := time.Now()
+	w.api.Auth.now = func() time.Time { return clock }
+	client, _ := w.login(t)
+	asked := 0
+	w.api.Auth.check = func(context.Context, string, string, string) (Account, error) {
+		asked++
+		return Account{}, ErrNoCore
+	}
+	for range 17 { // 170 s
+		clock = clock.Add(10 * time.Second)
+		if status := w.upload(t, client); status != http.StatusOK {
+			t.Fatal(status, clock)
+		}
+	}
+	if asked != 2 {
+		t.Errorf("core was asked %d times in three minutes", asked)
+	}
+	clock = clock.Add(11 * time.Second)
+	if status := w.upload(t, client); status != http.StatusServiceUnavailable {
+		t.Error("after more than three minutes:", status)
+	}
+}
+
+// upload sends a recording as a v3 client that has logged in.
+func (w *worker) upload(t *testing.T, client *http.Client) int {
+	t.Helper()
+	kind, body := encoded([][2]string{{"file", string(dump(50))}}, session)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+session+"/task/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", kind)
+	r.Header.Set("Authorization", "Signature for another path")
+	r.Header.Set("Date", now())
+	resp, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
 }

@@ -117,7 +117,7 @@ func TestRefusals(t *testing.T) {
 			r.ContentLength = 1 << 60
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 			r.Header.Set("Authorization", "Signature lion")
-			r.Header.Set("Date", "x")
+			r.Header.Set("Date", now())
 			resp, err := client.Transport.RoundTrip(r)
 			if err != nil {
 				t.Fatal(path, err)

@@ -1,7 +1,6 @@
 package upload
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,10 +42,14 @@ type Task struct {
 	Component string    `json:"component"` // lion, razor; as the client says
 	Caller    string    `json:"caller"`    // the account's id at core
 	Created   time.Time `json:"created"`
-	Files     []File    `json:"files"`           // in the order of the client's list
-	Index     []byte    `json:"index,omitempty"` // .replay.json for a recording in parts
-	Complete  bool      `json:"complete"`
-	Agent     string    `json:"agent,omitempty"` // who began it, in a folder of several
+	Files     []File    `json:"files"` // in the order of the client's list
+	// InParts says that there is an index.
+	InParts bool `json:"in_parts,omitempty"`
+	// Index is the .replay.json of a recording in parts, for [Spool.Create], which
+	// gives it a file of its own. In task.json agents of earlier releases left it.
+	Index    []byte `json:"index,omitempty"`
+	Complete bool   `json:"complete"`
+	Agent    string `json:"agent,omitempty"` // who began it, in a folder of several
 }
 
 // Errors of the spool.
@@ -58,9 +61,6 @@ var (
 	ErrLength   = errors.New("the size does not agree")
 	ErrMany     = errors.New("too many uploads of this account are not finished")
 )
-
-// maxOpen is how many uploads of one account may be unfinished.
-const maxOpen = 1000
 
 // Spool keeps uploads in a folder, and those that are done with in a folder
 // "done" below it. It may be used by many goroutines, and the folder by several
@@ -78,7 +78,14 @@ type Spool struct {
 
 	mu   sync.Mutex
 	busy map[string]bool   // task/index being written; guarded by mu
-	open map[string]string // accounts of unfinished uploads, by id; guarded by mu
+	open map[string]opened // unfinished uploads, by id; guarded by mu
+
+	reading   sync.Mutex // held while a record is read for a request
+	last      Task       // the record that was read last; guarded by reading
+	lastStamp stamp      // of its file; guarded by reading
+
+	knowing sync.Mutex
+	seen    map[string]summary // what is known of uploads, by id; guarded by knowing
 }
 
 // Create makes a durable folder for an upload.
@@ -91,6 +98,10 @@ func (s *Spool) Create(t Task) (Task, error) {
 		return Task{}, err
 	}
 	err := os.Mkdir(s.folder(t.ID), 0o700)
+	if err == nil && len(t.Index) > 0 {
+		err = durable.WriteFile(filepath.Join(s.folder(t.ID), indexFile), t.Index, 0o600)
+		t.InParts, t.Index = true, nil
+	}
 	if err == nil {
 		err = errors.Join(s.write(t), durable.SyncDir(s.Dir))
 	}
@@ -102,47 +113,42 @@ func (s *Spool) Create(t Task) (Task, error) {
 	return t, nil
 }
 
-// begin counts an upload among the account's unfinished ones.
-func (s *Spool) begin(t Task) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	most, n := cmp.Or(s.MaxOpen, maxOpen), s.unfinished(t.Caller)
-	if n >= most && s.Agent != "" { // another agent may have finished some
-		for id := range s.open {
-			if have, err := s.Get(id); errors.Is(err, ErrNoTask) || err == nil && have.Complete {
-				delete(s.open, id)
-			}
-		}
-		n = s.unfinished(t.Caller)
-	}
-	if n >= most {
-		return fmt.Errorf("%w: %d", ErrMany, n)
-	}
-	if s.open == nil {
-		s.open = map[string]string{}
-	}
-	s.open[t.ID] = t.Caller
-	return nil
-}
-
-// unfinished counts an account's uploads. The caller holds mu.
-func (s *Spool) unfinished(caller string) (n int) {
-	for _, c := range s.open {
-		if c == caller {
-			n++
-		}
-	}
-	return n
-}
-
-// ended takes an upload off that count.
-func (s *Spool) ended(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, id)
-}
-
 func (s *Spool) folder(id string) string { return filepath.Join(s.Dir, id) }
+
+// head is Get without the list of files, which may be long: requests keep it
+// for as long as they last.
+func (s *Spool) head(id string) (Task, error) {
+	t, _, err := s.entry(id, 0)
+	return t, err
+}
+
+// entry is head, and the file at an index of the list; the zero File when there
+// is none. Requests read one after the other, and a record that is the last one
+// still is not read again.
+func (s *Spool) entry(id string, index int) (t Task, file File, err error) {
+	if !isID(id) {
+		return Task{}, File{}, ErrNoTask
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	info, err := os.Lstat(filepath.Join(s.folder(id), taskFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Task{}, File{}, ErrNoTask
+	case err != nil:
+		return Task{}, File{}, fmt.Errorf("spool: %w", err)
+	case s.last.ID != id || s.lastStamp != stampOf(info):
+		if t, err = s.Get(id); err != nil {
+			return Task{}, File{}, err
+		}
+		s.last, s.lastStamp = t, stampOf(info)
+	}
+	if t = s.last; index >= 0 && index < len(t.Files) {
+		file = t.Files[index]
+	}
+	t.Files, t.Index = nil, nil
+	return t, file, nil
+}
 
 // Get reads a task. [ErrNoTask] when there is none of that id.
 func (s *Spool) Get(id string) (Task, error) {
@@ -173,7 +179,11 @@ func read(folder string) (Task, error) {
 	return t, nil
 }
 
-const taskFile = "task.json"
+const (
+	taskFile    = "task.json"
+	indexFile   = "index.json" // what will be the .replay.json
+	indexSuffix = ".replay.json"
+)
 
 // write replaces task.json durably.
 func (s *Spool) write(t Task) error {
@@ -202,12 +212,12 @@ func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 			return t, false, nil
 		}
 	}
-	if len(t.Index) > 0 {
-		if err := durable.WriteFile(filepath.Join(s.Dir, s.Path(t)), t.Index, 0o600); err != nil {
-			return t, false, spoolError(err)
+	if t.inParts() {
+		if err := s.nameIndex(t); err != nil {
+			return t, false, err
 		}
 	}
-	t.Complete = true
+	t.InParts, t.Index, t.Complete = t.inParts(), nil, true
 	if err := s.write(t); err != nil {
 		return t, false, err
 	}
@@ -218,10 +228,30 @@ func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 // Path is where the recording of a complete task lies, relative to Dir: a
 // .replay.gz, another single dump, or the .replay.json of a recording in parts.
 func (s *Spool) Path(t Task) string {
-	if len(t.Index) > 0 {
-		return filepath.Join(t.ID, t.Session+".replay.json")
+	name := t.Files[0].Name
+	if t.inParts() {
+		name = t.Session + indexSuffix
 	}
-	return filepath.Join(t.ID, t.Files[0].Name)
+	return filepath.Join(t.ID, name)
+}
+
+// inParts reports whether the recording is in parts, with an index.
+func (t Task) inParts() bool { return t.InParts || len(t.Index) > 0 }
+
+// nameIndex gives the index the name that makes the files a recording.
+func (s *Spool) nameIndex(t Task) error {
+	name := filepath.Join(s.folder(t.ID), t.Session+indexSuffix)
+	if len(t.Index) > 0 { // begun by an agent of an earlier release
+		return spoolError(durable.WriteFile(name, t.Index, 0o600))
+	}
+	err := os.Rename(filepath.Join(s.folder(t.ID), indexFile), name)
+	if _, there := os.Lstat(name); errors.Is(err, fs.ErrNotExist) && there == nil {
+		err = nil // an attempt before this one broke off after it
+	}
+	if err == nil {
+		err = durable.SyncDir(s.folder(t.ID))
+	}
+	return spoolError(err)
 }
 
 // Drop removes an upload, unless it is complete: then its client may have been

@@ -236,7 +236,7 @@ func TestNothingTakesItsNameBeforeItWasJudged(t *testing.T) {
 		t.Error(err)
 	}
 	for _, f := range files {
-		if f.Name() != taskFile && f.Name() != lockFile {
+		if f.Name() != taskFile && f.Name() != lockFile && f.Name() != indexFile {
 			t.Error("left behind:", f)
 		}
 	}

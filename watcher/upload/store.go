@@ -24,24 +24,24 @@ import (
 // Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrLength], [ErrFull], and
 // those of r, of check and of the disk; none leaves anything behind.
 func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, check func(name string, r io.Reader) error) (File, error) {
-	t, err := s.Get(id)
+	t, announced, err := s.entry(id, index)
 	if err != nil {
 		return File{}, err
 	}
-	if index < 0 || index >= len(t.Files) {
-		return File{}, fmt.Errorf("%w: it has %d files, not one at %d", ErrNoTask, len(t.Files), index)
+	if announced.Name == "" {
+		return File{}, fmt.Errorf("%w: it has no file at %d", ErrNoTask, index)
 	}
 	release, err := s.claim(id, index)
 	if err != nil {
 		return File{}, err
 	}
 	defer release()
-	f, err := durable.Create(filepath.Join(s.folder(id), t.Files[index].Name), 0o600)
+	f, err := durable.Create(filepath.Join(s.folder(id), announced.Name), 0o600)
 	if err != nil {
 		return File{}, spoolError(err)
 	}
 	defer f.Abort()
-	file, err := s.copy(f, ctxio.NewReader(ctx, r), t.Files[index])
+	file, err := s.copy(f, ctxio.NewReader(ctx, r), announced)
 	if err != nil {
 		return File{}, err
 	}
@@ -72,7 +72,7 @@ func (s *Spool) copy(to *durable.File, from io.Reader, file File) (File, error) 
 	case announced == "":
 		return file, file.short()
 	case !strings.EqualFold(announced, file.Checksum):
-		return file, fmt.Errorf("%w: %s was announced and %s has come", ErrChecksum, announced, file.Checksum)
+		return file, fmt.Errorf("%w: %.100s was announced and %s has come", ErrChecksum, announced, file.Checksum)
 	}
 	return file, nil
 }

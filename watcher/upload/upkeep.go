@@ -82,7 +82,7 @@ func (s *Spool) Remove(id string) error {
 }
 
 // uploads visits the folders of uploads below dir.
-func uploads(dir string, visit func(folder string, info fs.FileInfo, t Task, err error) error) error {
+func uploads(dir string, visit func(folder string, info fs.FileInfo) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
@@ -95,25 +95,11 @@ func uploads(dir string, visit func(folder string, info fs.FileInfo, t Task, err
 		if err != nil {
 			continue // it has just gone
 		}
-		folder := filepath.Join(dir, e.Name())
-		t, err := read(folder)
-		if err := visit(folder, info, t, err); err != nil {
+		if err := visit(filepath.Join(dir, e.Name()), info); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// Complete lists the uploads that are complete and wait to be done with.
-func (s *Spool) Complete() ([]Task, error) {
-	var all []Task
-	err := uploads(s.Dir, func(_ string, _ fs.FileInfo, t Task, err error) error {
-		if err == nil && t.Complete {
-			all = append(all, t)
-		}
-		return nil
-	})
-	return all, err
 }
 
 // Recover drops what this agent, which has started at that time, left
@@ -123,7 +109,8 @@ func (s *Spool) Complete() ([]Task, error) {
 func (s *Spool) Recover(started time.Time) (int, error) {
 	n := 0
 	var unclear error // folders that stay, because they cannot be judged or tidied
-	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
+	err := uploads(s.Dir, func(folder string, info fs.FileInfo) error {
+		t, err := read(folder)
 		switch {
 		case err != nil && !errors.Is(err, ErrNoTask):
 			unclear = errors.Join(unclear, err)
@@ -184,9 +171,10 @@ func touched(folder string, last time.Time) time.Time {
 // for long, and those that are done with, and answers how many.
 func (s *Spool) Expire(now time.Time) (int, error) {
 	n := 0
-	err := uploads(s.Dir, func(folder string, info fs.FileInfo, t Task, err error) error {
+	err := uploads(s.Dir, func(folder string, info fs.FileInfo) error {
+		known, err := s.summary(filepath.Base(folder))
 		switch {
-		case err == nil && t.Complete:
+		case err == nil && known.complete:
 			return nil
 		case err != nil && !errors.Is(err, ErrNoTask): // died before task.json was there
 			return nil // what cannot be judged stays
@@ -207,7 +195,7 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 	if s.KeepOld < 0 {
 		return n, nil
 	}
-	err = uploads(filepath.Join(s.Dir, "done"), func(folder string, info fs.FileInfo, _ Task, _ error) error {
+	err = uploads(filepath.Join(s.Dir, "done"), func(folder string, info fs.FileInfo) error {
 		if now.Sub(info.ModTime()) <= s.KeepOld {
 			return nil
 		}

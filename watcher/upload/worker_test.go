@@ -34,11 +34,12 @@ type worker struct {
 	mu       sync.Mutex
 	accepted []Task
 	asked    int
+	date     string // of the signatures of this test's clients
 }
 
 func newWorker(t *testing.T) *worker {
 	t.Helper()
-	w := &worker{}
+	w := &worker{date: now()}
 	accounts := map[string]Account{
 		"Signature lion": {"lion-id", true, true}, "Signature other": {"other-id", true, true},
 		"Signature person": {"person", false, true}, "Signature expired": {"old", true, false},
@@ -59,6 +60,7 @@ func newWorker(t *testing.T) *worker {
 	if err != nil {
 		t.Fatal(err)
 	}
+	auth.MaxSkew = 24 * time.Hour
 	w.api = &Server{
 		Spool: &Spool{Dir: t.TempDir(), Keep: 24 * time.Hour}, Auth: auth, Log: slog.New(slog.DiscardHandler),
 		Accepted: func(t Task) {
@@ -88,7 +90,7 @@ func (w *worker) send(t *testing.T, method, path, contentType, key string, body 
 	}
 	if key != "" {
 		r.Header.Set("Authorization", "Signature "+key)
-		r.Header.Set("Date", "Thu, 05 Jan 2012 21:31:40 GMT")
+		r.Header.Set("Date", w.date)
 		r.Header.Set("X-JMS-ORG", "ROOT")
 	}
 	resp, err := client.Do(r)
@@ -105,6 +107,9 @@ func (w *worker) send(t *testing.T, method, path, contentType, key string, body 
 	}
 	return resp.StatusCode, answer
 }
+
+// now is a Date that a client may sign at this moment.
+func now() string { return time.Now().UTC().Format(http.TimeFormat) }
 
 func dump(n int) []byte {
 	var b bytes.Buffer

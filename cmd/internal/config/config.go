@@ -72,6 +72,9 @@ type Config struct {
 	// SpoolDir keeps uploads until core has their MP4s; empty is a folder of
 	// DataDir. Agents that share a queue may share it.
 	SpoolDir string `envconfig:"SPOOL_DIR"`
+	// UploadSkew is how far the Date of a signed request to the upload API may
+	// be off the clock here; 0 = it is not compared.
+	UploadSkew Age `envconfig:"UPLOAD_MAX_SKEW" default:"24h"`
 	// WatchMode is auto, poll or notify.
 	WatchMode WatchMode `envconfig:"WATCH_MODE" default:"auto"`
 	// ScanInterval is the time between two polls of the recent days.

@@ -31,6 +31,11 @@ func ParseFile(path string) (map[string]string, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("config file %s: larger than %d bytes: not a config.txt", path, maxFile)
 	}
+	return parse(data)
+}
+
+// parse is ParseFile for what is in the file.
+func parse(data []byte) (map[string]string, error) {
 	values := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
 	lines.Buffer(nil, maxFile+1)

@@ -254,6 +254,8 @@ func bounded[T ~int](to *T, v string, low, high int) error {
 	return nil
 }
 
+const maxInterval = 365 * 24 * time.Hour
+
 // Interval is a positive time span: 30s, 5m, 1h30m, 2d, or a bare number of seconds.
 type Interval time.Duration
 
@@ -279,19 +281,27 @@ func (i *Interval) Decode(v string) error {
 	v = strings.TrimSpace(v)
 	d, err := time.ParseDuration(v)
 	if err != nil {
-		if days, ok := strings.CutSuffix(v, "d"); ok {
-			var n float64
-			n, err = strconv.ParseFloat(days, 64)
-			d = time.Duration(n * 24 * float64(time.Hour))
-		} else {
-			var n int
-			n, err = strconv.Atoi(v)
-			d = time.Duration(n) * time.Second
-		}
+		d, err = plainSpan(v)
 	}
-	if err != nil || d < 100*time.Millisecond || d > 365*24*time.Hour {
+	if err != nil || d < 100*time.Millisecond || d > maxInterval {
 		return ruleError("must be a time span such as 30s, 5m or 2d")
 	}
 	*i = Interval(d)
 	return nil
+}
+
+// plainSpan reads days, also a part of one, and bare seconds.
+func plainSpan(v string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		n, err := strconv.ParseFloat(days, 64)
+		if err != nil || !(n >= 0 && n <= maxInterval.Hours()/24) { // NaN is neither
+			return 0, strconv.ErrRange
+		}
+		return time.Duration(n * 24 * float64(time.Hour)), nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n > int(maxInterval/time.Second) { // would overflow, and may come out small
+		return 0, strconv.ErrRange
+	}
+	return time.Duration(n) * time.Second, nil
 }
