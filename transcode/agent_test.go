@@ -57,10 +57,7 @@ func newJumpServer(t *testing.T, version string, parts bool, external ...devcore
 	}
 	t.Cleanup(func() { core.Close() })
 	s.core = core
-	core.AddSession(devcore.Session{
-		ID: session, User: "Lee(lee)", Asset: "win-07(10.3.4.7)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
-		Start: start, End: start.Add(time.Minute), Finished: true,
-	})
+	s.lasted(5 * time.Second) // one more than its recording
 	if parts {
 		s.path = "2024-04-23/" + session + "/" + session + ".replay.json"
 		for i := range 2 {
@@ -72,6 +69,14 @@ func newJumpServer(t *testing.T, version string, parts bool, external ...devcore
 		s.write(s.path, gz(t, dump(1, 1000, 4)))
 	}
 	return s
+}
+
+// lasted tells core how long the session was.
+func (s *jumpServer) lasted(d time.Duration) {
+	s.core.AddSession(devcore.Session{
+		ID: session, User: "Lee(lee)", Asset: "win-07(10.3.4.7)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
+		Start: start, End: start.Add(d), Finished: true,
+	})
 }
 
 func (s *jumpServer) media() string  { return filepath.Join(s.dir, "media") }

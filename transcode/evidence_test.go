@@ -353,7 +353,8 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	})
 	t.Run("much shorter than its session", func(t *testing.T) {
 		t.Parallel()
-		s := newJumpServer(t, "4.10.13", false) // 4 s of a minute
+		s := newJumpServer(t, "4.10.13", false) // 4 s
+		s.lasted(time.Minute)
 		if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone || len(v.Incomplete) != 1 || !strings.Contains(v.Incomplete[0], "1m0s") {
 			t.Errorf("%+v", v)
 		}

@@ -130,7 +130,7 @@ var Reasons = []Reason{
 	{ClassNotAllShown, "The MP4 may not show everything",
 		"The original is kept for good: in the folder kept of the trash, or of the spool if it was uploaded. The task's log says what may be missing.", Skips},
 	{ClassMuchShorter, "The MP4 is much shorter than the session",
-		"The recording holds no more. Look at Lion's log of that time: was the recording cut, or the session ended by core later?", Skips},
+		"The recording holds no more than that. Look into Lion's log of that time: the recording may have been cut, or core may have ended the session later.", Skips},
 	{ClassWatched, "Somebody may be watching the original", "Nothing to do: core hands out the original's address for ten minutes.", Settles},
 	{ClassForged, "The task's record is not of this fleet",
 		"Somebody who reaches NATS has written it, or an agent with another VIDEO_WORKER_SECRET_KEY or none (docs/fleet.md). " +

@@ -132,7 +132,7 @@ var (
 	inQueries = regexp.MustCompile(`(?:--reason[ =]|\breason\s*(?:=~|!~|!=|=)\s*\\?")([a-z_|]+)`)
 	inProse   = regexp.MustCompile("`([a-z]+(?:_[a-z]+)+)`|\\bas `([a-z_]+)`")
 	titled    = regexp.MustCompile("\\b([a-z]+(?:_[a-z]+)*)`? \\(([A-Z][^)]*)\\)")
-	otherWord = regexp.MustCompile(`^(jumpserver_video_\w+|root_squash|office_head|rule_files)$`)
+	otherWord = regexp.MustCompile(`^(jumpserver_video_\w+|root_squash|ip_group|office_head|rule_files)$`)
 )
 
 // unknownReasons lists what a text names as a reason, and is none.
