@@ -59,6 +59,8 @@ func classOf(err error) task.Class {
 		return task.ClassIncomplete
 	case is(guac.ErrNothingDrawn):
 		return task.ClassNothingDrawn
+	case is(guac.ErrTooCostly):
+		return task.ClassTooCostly
 	case is(guac.ErrNotGuacamole, guac.ErrEmpty), errors.As(err, &syntax):
 		return task.ClassUndecodable
 	case errors.As(err, &verify):

@@ -206,7 +206,7 @@ type Video struct {
 
 // Encode draws the recording and encodes it to the file out, which must not
 // exist. On an error nothing is left there. Errors: guac.ErrNothingDrawn,
-// those of video, I/O errors.
+// guac.ErrTooCostly, those of video, I/O errors.
 func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress func(Progress)) (*Video, error) {
 	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("render: %s is in the way", out)
@@ -233,7 +233,7 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 		fallback = fmt.Sprintf("encoding every frame in full, as ffmpeg's stream is unusual: %v", err)
 		settings.Plain = true
 		made, err = p.encode(ctx, settings, opt, progress)
-	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, syscall.ENOSPC):
+	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, guac.ErrTooCostly) && !errors.Is(err, syscall.ENOSPC):
 		fallback = fmt.Sprintf("encoded as %s, because %s failed: %v", softwareCodec, settings.Codec, err)
 		settings.Codec = softwareCodec
 		made, err = p.encode(ctx, settings, opt, progress)
@@ -274,7 +274,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	for _, part := range p.Parts {
 		total += part.Bytes
 	}
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers},
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.Recording.Size},
 		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
 				progress(Progress{Done: done, Bytes: bytes, Total: total})

@@ -28,6 +28,7 @@ const (
 	ClassShadowed      Class = "shadowed"
 	ClassUndecodable   Class = "undecodable"
 	ClassNothingDrawn  Class = "nothing_drawn"
+	ClassTooCostly     Class = "too_costly"
 	ClassIncomplete    Class = "incomplete"
 	ClassDiffers       Class = "differs"
 	ClassTooSmall      Class = "too_small"
@@ -82,6 +83,7 @@ var Reasons = []Reason{
 	{ClassShadowed, "Another file stands before the MP4", "Core would go on serving another file of the session; see the log, and remove one.", Fails},
 	{ClassUndecodable, "The recording cannot be read", "It is damaged or no Guacamole dump. It stays where it is.", Fails},
 	{ClassNothingDrawn, "Nothing was drawn", "The session ended before its first picture. The recording stays where it is.", Fails},
+	{ClassTooCostly, "Far too much to draw", "It asks for much more than a session of its size does: an attack, or a fault to report. It stays where it is.", Fails},
 	{ClassIncomplete, "The recording has no end", "It is still being written, or was cut.", Settles},
 	{ClassDiffers, "Two recordings of one session", "An MP4 made from another recording is in place; compare them and remove one.", Fails},
 	{ClassTooSmall, "Too small", "Lion itself would have thrown it away. It stays where it is.", Skips},
