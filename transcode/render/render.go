@@ -175,6 +175,18 @@ func (p *Plan) Size() (width, height int) {
 	return width + width&1, height + height&1
 }
 
+// plain is the recording's size uncompressed, in bytes.
+func (p *Plan) plain() (size int64) {
+	for _, part := range p.Parts {
+		size += part.Bytes
+	}
+	return size
+}
+
+// stored is what the recording takes of a disk. What a file claims that holds
+// less does not count.
+func (p *Plan) stored() int64 { return min(p.Recording.Size, p.plain()) }
+
 // audio is the format of the sound track, nil when there is no sound: the best
 // that the recording has, in stereo at most.
 func (p *Plan) audio() *video.AudioFormat {
@@ -270,11 +282,8 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 		return nil, err
 	}
 	defer encoder.Abort() // no effect after Close
-	var total int64
-	for _, part := range p.Parts {
-		total += part.Bytes
-	}
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.Recording.Size},
+	total := p.plain()
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.stored()},
 		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
 				progress(Progress{Done: done, Bytes: bytes, Total: total})
@@ -298,7 +307,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 // as Encode does.
 func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
 	width, height := p.Size()
-	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height}, to, nil)
+	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height, Stored: p.stored()}, to, nil)
 	return err
 }
 
