@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // volume reads the replay folder. A hanging file system cannot be
@@ -279,7 +280,7 @@ func (s *sighting) add(info fs.FileInfo) {
 }
 
 func readIndex(file string) (*recording.Index, error) {
-	f, err := os.Open(file)
+	f, err := regular.Open(file)
 	if err != nil {
 		return nil, err
 	}

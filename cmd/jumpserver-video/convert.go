@@ -192,7 +192,7 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 	if _, err := os.Lstat(out); err == nil && !c.force {
 		return fmt.Errorf("%s exists; use --force to replace it: %w", out, errFiles)
 	}
-	rec, err := recording.Open(in)
+	rec, err := recording.OpenNamed(in)
 	if err != nil {
 		return err
 	}

@@ -141,7 +141,7 @@ func (c *convert) preview(in, out string) error {
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	rec, err := recording.Open(in)
+	rec, err := recording.OpenNamed(in)
 	if err != nil {
 		return err
 	}

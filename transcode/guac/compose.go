@@ -28,6 +28,7 @@ func (d *display) compose(canvas *image.RGBA) []image.Rectangle {
 	if changed.empty() {
 		return nil
 	}
+	d.meter.spend(len(d.layers) * costLayer * (1 + len(changed.rects)))
 	children := d.children()
 	for _, r := range changed.rects {
 		d.composeRect(canvas, r, children)
@@ -100,6 +101,9 @@ func (d *display) children() map[*layer][]*layer {
 
 func (d *display) composeRect(canvas *image.RGBA, r image.Rectangle, children map[*layer][]*layer) {
 	root := d.layers[0]
+	if !d.meter.spend(area(r) * costOver) {
+		return
+	}
 	inside := r.Intersect(root.bounds())
 	on := children[root]
 	if plain := root.opacity == 255 && root.distort == nil && (len(on) == 0 || on[0].z >= canvasZ); !plain {
@@ -138,6 +142,9 @@ func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, 
 		return
 	}
 	inside := r.Intersect(l.bounds().Add(origin))
+	if l.opacity < 255 && !d.meter.spend(area(inside)*costFade) {
+		return
+	}
 	switch {
 	case inside.Empty():
 	case l.opacity == 255:
@@ -156,6 +163,9 @@ func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, 
 // composeContent draws a layer's pixels and children without its opacity.
 func (d *display) composeContent(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
 	on := children[l]
+	if !d.meter.spend((1+len(on))*costLayer + area(r)*costOver) {
+		return
+	}
 	for len(on) > 0 && on[0].z < canvasZ {
 		d.composeLayer(canvas, r, on[0], origin, children)
 		on = on[1:]
@@ -169,14 +179,22 @@ func (d *display) composeContent(canvas *image.RGBA, r image.Rectangle, l *layer
 // composeDistorted flattens a layer with all that lies on it and draws the
 // result through its transform, whose origin is the layer's middle.
 func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
+	if !d.meter.spend(area(l.bounds()) * costOver) {
+		return
+	}
 	flat := image.NewRGBA(l.bounds())
+	d.waste = d.waste || len(flat.Pix) > maxWaste
 	d.composeContent(flat, flat.Rect, l, image.Point{}, children)
 	cx, cy := float64(l.size.X)/2, float64(l.size.Y)/2
 	t := mul(f64.Aff3{1, 0, cx, 0, 1, cy}, mul(*l.distort, f64.Aff3{1, 0, -cx, 0, 1, -cy}))
 	t = mul(translation(origin), t)
 	shape := outline(t, flat.Rect)
 	paint := placed(flat, flat.Rect, t)
-	strips(shape.extent().Intersect(r), func(strip image.Rectangle) {
+	within := shape.extent().Intersect(r)
+	if !d.meter.spend(area(within)*costSample + shape.outline(within, false).cost(pieces(within))) {
+		return
+	}
+	strips(within, func(strip image.Rectangle) {
 		cover := shape.cover(strip)
 		for i, a := range cover.Pix {
 			cover.Pix[i] = uint8(div255(uint32(a) * uint32(l.opacity)))

@@ -34,8 +34,8 @@ func (j *job) wait() (picture, error) {
 // of a Full HD screen.
 const budget = 16 << 20
 
-// large is the size of images beyond which what decoders leave behind must not
-// pile up before the collector comes by itself, in bytes.
+// large is the size of images beyond which they, and what decoders leave behind,
+// must not pile up before the collector comes by itself, in bytes.
 const large = 8 << 20
 
 // pool decodes images ahead of drawing. Jobs are submitted in the order in
@@ -43,17 +43,18 @@ const large = 8 << 20
 // of the budget.
 type pool struct {
 	lim  Limits
+	work *meter
 	jobs chan *job
 	room *semaphore.Weighted
 	wg   sync.WaitGroup
 	used buffers
 }
 
-func newPool(workers int, lim Limits) *pool {
+func newPool(workers int, lim Limits, work *meter) *pool {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &pool{lim: lim, jobs: make(chan *job, 2*workers), room: semaphore.NewWeighted(budget)}
+	p := &pool{lim: lim, work: work, jobs: make(chan *job, 2*workers), room: semaphore.NewWeighted(budget)}
 	for range workers {
 		p.wg.Go(func() {
 			for j := range p.jobs {
@@ -77,6 +78,11 @@ func (p *pool) submit(ctx context.Context, j *job) error {
 		close(j.done)
 		return nil //nolint:nilerr // one bad image does not end the recording
 	}
+	if !p.work.spend(decodingWork(j.mimetype, j.data, w, h)) {
+		j.err = ErrTooCostly
+		close(j.done)
+		return ErrTooCostly
+	}
 	j.weight = min(int64(rounded(4*w*h)), budget)
 	if err := p.room.Acquire(ctx, j.weight); err != nil {
 		j.weight = 0
@@ -98,6 +104,9 @@ func (p *pool) submit(ctx context.Context, j *job) error {
 func (p *pool) release(j *job) {
 	p.used.put(j.pic.img)
 	j.pic = picture{}
+	if j.weight > large { // the next one's memory is taken as soon as there is room
+		runtime.GC()
+	}
 	if j.weight > 0 {
 		p.room.Release(j.weight)
 	}

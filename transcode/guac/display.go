@@ -10,6 +10,7 @@ import (
 // is not safe for concurrent use.
 type display struct {
 	lim    Limits
+	meter  *meter
 	layers map[int]*layer
 	pixels int // of the canvases of all layers and buffers together
 	moves  int // how often a layer was put on another
@@ -26,9 +27,11 @@ type display struct {
 	problems map[string]int  // what was refused, by description
 }
 
-func newDisplay(lim Limits) *display {
-	d := &display{lim: lim, layers: map[int]*layer{}, problems: map[string]int{}}
-	d.layers[0] = newLayer(0)
+// newDisplay makes a display whose work is counted. What the meter does not
+// allow is left out.
+func newDisplay(lim Limits, m *meter) *display {
+	d := &display{lim: lim, meter: m, layers: map[int]*layer{}, problems: map[string]int{}}
+	d.layers[0] = newLayer(0, m)
 	return d
 }
 
@@ -47,7 +50,7 @@ func (d *display) get(index int) *layer {
 		d.refuse("more than %d layers and buffers", d.lim.MaxLayers)
 		return nil
 	}
-	l = newLayer(index)
+	l = newLayer(index, d.meter)
 	d.layers[index] = l
 	if index > 0 { // as guacamole-common-js makes them
 		root := d.layers[0]
@@ -66,10 +69,14 @@ func (d *display) resize(l *layer, w, h int) {
 		d.refuse("a layer of %d×%d pixels", w, h)
 		return
 	}
+	if l.size != image.Pt(w, h) && !d.meter.spend(2*then*costCopy) { // it is cleared, and what there was is copied
+		return
+	}
 	if l.index == 0 || l.parent != nil {
 		d.all = true
 	}
 	d.pixels += then - now
+	d.waste = d.waste || max(now, then)*4 > maxWaste
 	l.resize(w, h)
 }
 
@@ -82,6 +89,9 @@ func (d *display) fit(l *layer, x, y int) {
 
 // do executes one instruction.
 func (d *display) do(o *op) {
+	if !d.meter.spend(costOp) {
+		return
+	}
 	switch o.code {
 	case opMouse:
 		d.mouse, d.moved, d.redraw = image.Pt(o.i[0], o.i[1]), true, true
@@ -154,6 +164,7 @@ func (d *display) dispose(index int) {
 	if l == nil || index == 0 {
 		return
 	}
+	d.meter.spend(len(d.layers) * costLayer)
 	d.pixels -= area(l.canvas())
 	delete(d.layers, index)
 	for _, other := range d.layers { // what hung on it hangs nowhere
@@ -173,7 +184,7 @@ func (d *display) setCursor(o *op) {
 		return
 	}
 	if d.cursor == nil {
-		d.cursor = newLayer(-1)
+		d.cursor = newLayer(-1, d.meter)
 		d.cursor.grows = false
 	}
 	d.cursor.resize(w, h)

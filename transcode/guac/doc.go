@@ -64,5 +64,7 @@
 // Recordings come from sessions that attackers may control. [Limits] bound
 // sizes, counts, bytes and time; an image's header is checked before it is
 // decoded; instructions that cannot be obeyed are skipped, counted, and told in
-// [Stats].
+// [Stats]. The work of all of it together is bounded in proportion to what is
+// stored, to the display and to the length ([ErrTooCostly]): an instruction of
+// forty bytes can ask for as much as a second of a session does.
 package guac

@@ -46,7 +46,7 @@ func (d *display) draw(l *layer, o *op) {
 		d.mask(l, i[0])
 		l.state.pen.set(i[2], i[3], i[4])
 		c := colour(i[5:9])
-		d.mark(l, l.stroke(func(int, int) [4]byte { return c }))
+		d.mark(l, l.stroke(func(int, int) [4]byte { return c }, costPaint))
 	case opLFill:
 		d.mask(l, i[0])
 		if paint := d.pattern(l, i[2]); paint != nil {
@@ -56,7 +56,7 @@ func (d *display) draw(l *layer, o *op) {
 		d.mask(l, i[0])
 		l.state.pen.set(i[2], i[3], i[4])
 		if paint := d.pattern(l, i[5]); paint != nil {
-			d.mark(l, l.stroke(paint))
+			d.mark(l, l.stroke(paint, costSample))
 		}
 	}
 }
@@ -124,6 +124,7 @@ func (d *display) pattern(l *layer, index int) source {
 // snapshot copies a part of an image for one instruction; its bounds are those
 // of the part.
 func (d *display) snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
+	d.meter.spend(area(r) * 2 * costCopy) // what is done with it is not done when that is too much
 	out := image.NewRGBA(r)
 	d.waste = d.waste || len(out.Pix) > maxWaste
 	if inside := r.Intersect(img.Rect); !inside.Empty() {
@@ -190,11 +191,62 @@ func (d *display) copyTo(to *layer, o *op) {
 	if inside.Empty() {
 		return
 	}
-	img := from.img
+	img, at := from.img, at.Add(inside.Min.Sub(r.Min))
 	if from == to { // as if through another canvas
+		if offset, ok := to.plain(); ok {
+			d.shift(to, inside, at.Add(offset))
+			return
+		}
 		img = d.snapshot(img, inside)
 	}
-	d.place(to, img, inside, at.Add(inside.Min.Sub(r.Min)), false)
+	d.place(to, img, inside, at, false)
+}
+
+// shift composites the part r of a layer at another point of the same.
+func (d *display) shift(l *layer, r image.Rectangle, at image.Point) {
+	visible, m := l.visible(), l.state.mask
+	dst := r.Sub(r.Min).Add(at).Intersect(visible)
+	if !d.meter.spend(area(dst)*(2*costCopy+costDraw(m, false)) + l.around(visible)) {
+		return
+	}
+	through(l.img, dst, dst.Min.Sub(at).Add(r.Min), func(dst image.Rectangle, img *image.RGBA) {
+		drawImage(l.img, dst, img, img.Rect.Min, m, false)
+	})
+	l.touched(dst)
+	if m.everywhere() {
+		clearAround(l.img, visible, dst)
+		l.touched(visible)
+	}
+	d.mark(l, !dst.Empty() || m.everywhere())
+}
+
+// through calls draw with the strips of a rectangle, each with a copy of what
+// lies at a distance, from the point sp on for the first pixel of the
+// rectangle. They come in an order in which no strip is drawn on before it was
+// copied.
+func through(img *image.RGBA, dst image.Rectangle, sp image.Point, draw func(dst image.Rectangle, img *image.RGBA)) {
+	if dst.Empty() {
+		return
+	}
+	rows := min(stripRows(dst), dst.Dy())
+	buffer := image.NewRGBA(image.Rect(0, 0, dst.Dx(), rows))
+	down := dst.Min.Y > sp.Y
+	for i := range pieces(dst) {
+		y := dst.Min.Y + i*rows
+		if down { // the last one first
+			y = dst.Min.Y + (pieces(dst)-1-i)*rows
+		}
+		strip := image.Rect(dst.Min.X, y, dst.Max.X, min(y+rows, dst.Max.Y))
+		part := &image.RGBA{Pix: buffer.Pix, Stride: buffer.Stride, Rect: strip.Sub(dst.Min).Add(sp)}
+		inside := part.Rect.Intersect(img.Rect)
+		if inside != part.Rect {
+			clear(part.Pix)
+		}
+		if !inside.Empty() {
+			drawImage(part, inside, img, inside.Min, MaskSrc, false)
+		}
+		draw(strip, part)
+	}
 }
 
 // transfer works on pixels as they are: clip, transform and mask do not
@@ -204,11 +256,16 @@ func (d *display) transfer(from, to *layer, r image.Rectangle, at image.Point, f
 	if dst.Empty() {
 		return
 	}
-	img, r := from.img, dst.Sub(at).Add(r.Min)
-	if from == to || !r.In(img.Rect) {
-		img = d.snapshot(img, r)
+	if !d.meter.spend(area(dst) * costTransfer) {
+		return
 	}
-	transferRect(to.img, dst, img, r.Min, function)
+	if r = dst.Sub(at).Add(r.Min); from == to || !r.In(from.img.Rect) {
+		through(from.img, dst, r.Min, func(dst image.Rectangle, img *image.RGBA) {
+			transferRect(to.img, dst, img, img.Rect.Min, function)
+		})
+	} else {
+		transferRect(to.img, dst, from.img, r.Min, function)
+	}
 	to.touched(dst)
 	d.mark(to, true)
 }
@@ -219,6 +276,9 @@ func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.P
 	if offset, ok := l.plain(); ok {
 		at = at.Add(offset)
 		dst := r.Sub(r.Min).Add(at).Intersect(visible)
+		if !d.meter.spend(area(dst)*costDraw(m, opaque) + l.around(visible)) {
+			return
+		}
 		if !dst.Empty() {
 			drawImage(l.img, dst, img, r.Min.Add(dst.Min.Sub(at)), m, opaque)
 			l.touched(dst)
@@ -236,7 +296,7 @@ func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.P
 	}
 	t = mul(t, translation(at.Sub(r.Min)))
 	shape := outline(t, r)
-	l.paint(shape.extent(), shape.cover, placed(img, r, t))
+	l.paint(shape.extent(), costSample, shape.outline(l.canvas(), false), shape.cover, placed(img, r, t))
 	d.mark(l, true)
 }
 

@@ -89,7 +89,7 @@ type machine struct {
 }
 
 func newMachine(t *testing.T) *machine {
-	m := &machine{T: t, display: newDisplay(fuzzLimits), canvas: image.NewRGBA(image.Rect(0, 0, 128, 128))}
+	m := &machine{T: t, display: newDisplay(fuzzLimits, unlimited()), canvas: image.NewRGBA(image.Rect(0, 0, 128, 128))}
 	m.t = newInterpreter(fuzzLimits, m)
 	m.display.all = true
 	return m

@@ -2,6 +2,7 @@ package guac
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -61,10 +62,77 @@ func imageSize(mimetype string, data []byte, lim Limits) (w, h int, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", mimetype, err)
 	}
-	if c.Width > lim.MaxWidth || c.Height > lim.MaxHeight || c.Width*c.Height > lim.MaxPixels {
+	if c.Width > lim.MaxWidth || c.Height > lim.MaxHeight || c.Width*c.Height > lim.MaxPixels || c.Width*c.Height*decodingRoom(mimetype, data) > maxRoom {
 		return 0, 0, fmt.Errorf("%s of %d×%d pixels is too large", mimetype, c.Width, c.Height)
 	}
 	return c.Width, c.Height, nil
+}
+
+// maxRoom bounds what decoding an image takes, in bytes: that of the largest
+// image in the ways that servers choose.
+const maxRoom = 8 * 17 << 20
+
+// decodingRoom is how many bytes for each pixel decoding an image takes, the
+// image included.
+func decodingRoom(mimetype string, data []byte) int {
+	switch {
+	case mimetype == "image/jpeg" && progressive(data): // which are kept whole, as numbers of four bytes
+		return 16
+	case mimetype == "image/png" && pngDepth(data) == 16:
+		return 12
+	}
+	return 8
+}
+
+// progressive reports whether a JPEG comes in scans of more and more detail.
+// What is none, or damaged, is its decoder's to refuse.
+func progressive(data []byte) bool {
+	for at := 2; at+4 <= len(data) && data[at] == 0xFF; {
+		marker := data[at+1]
+		switch {
+		case marker == 0xFF: // a filler
+			at++
+			continue
+		case marker == 0xC2:
+			return true
+		case marker == 0xC0 || marker == 0xC1 || marker == 0xDA:
+			return false
+		}
+		at += 2 + int(binary.BigEndian.Uint16(data[at+2:]))
+	}
+	return false
+}
+
+// pngDepth is the size of a PNG's channels in bits, as the header says.
+func pngDepth(data []byte) int {
+	if len(data) < 26 {
+		return 0
+	}
+	return int(data[24])
+}
+
+// decodingWork is what decoding an image of so many pixels takes at most.
+func decodingWork(mimetype string, data []byte, w, h int) int {
+	pixels, read := w*h, len(data)*costByte
+	switch mimetype {
+	case "image/jpeg": // each scan of a progressive one goes over all of it
+		return read + pixels*(costDecode+costOver*bytes.Count(data, []byte{0xFF, 0xDA}))
+	case "image/png": // one that lacks most of its data ends early
+		return read + pixels*costCopy + min(pixels, len(data)*maxInflate/pngBits(data))*costDecode
+	}
+	return read + pixels*costDecode
+}
+
+// maxInflate is how many bits a byte of deflated data becomes at most.
+const maxInflate = 1032 * 8
+
+// pngBits is the size of a pixel, as the header says.
+func pngBits(data []byte) int {
+	depth := pngDepth(data)
+	if depth == 0 {
+		return 1
+	}
+	return depth * max(1, map[byte]int{2: 3, 4: 2, 6: 4}[data[25]])
 }
 
 // decodeImage decodes into an image from alloc.

@@ -10,6 +10,7 @@ import (
 // premultiplied pixels and the state of a drawing context.
 type layer struct {
 	index int
+	meter *meter      // of the display
 	img   *image.RGBA // the canvas, bounds at 0,0: the layer's size, rounded up
 	size  image.Point // of the layer
 	grows bool        // buffers grow to fit what is drawn
@@ -55,8 +56,8 @@ const canvasStep = 64
 
 func canvasSide(n int) int { return (n + canvasStep - 1) / canvasStep * canvasStep }
 
-func newLayer(index int) *layer {
-	l := &layer{index: index, img: image.NewRGBA(image.Rectangle{}), grows: index < 0, opacity: 255, base: MaskOver}
+func newLayer(index int, m *meter) *layer {
+	l := &layer{index: index, meter: m, img: image.NewRGBA(image.Rectangle{}), grows: index < 0, opacity: 255, base: MaskOver}
 	l.reset()
 	return l
 }

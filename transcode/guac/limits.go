@@ -15,8 +15,9 @@ type Limits struct {
 }
 
 // DefaultLimits allow two displays of 4K side by side, hours of idling, and
-// sessions of two weeks. Whatever the recording, playing it then takes less
-// than 300 MB.
+// sessions of two weeks. Whatever some bytes ask for, playing them then takes
+// less than 300 MB of Go's memory, and less than 400 MB with what encodes them.
+// What they may cost in time is not among the limits: see [ErrTooCostly].
 var DefaultLimits = Limits{
 	MaxWidth: 8192, MaxHeight: 8192, MaxPixels: 17 << 20, MaxLayers: 4096,
 	MaxStreams: 2048, MaxStreamBytes: 32 << 20, MaxGap: 24 * time.Hour, MaxDuration: 14 * 24 * time.Hour,

@@ -31,7 +31,7 @@ func uncovered(ops []op, lim Limits) []op {
 			if mask == MaskOver && within(r, covers[o.i[1]]) { // the other clears the rest
 				o.code = opNone
 				hidden++
-			} else if opaqueHeader(o.pic.mimetype, o.pic.data) {
+			} else if opaqueHeader(o.pic.mimetype, o.pic.data) && len(covers[o.i[1]]) < maxCovers {
 				covers[o.i[1]] = append(covers[o.i[1]], r)
 			}
 		case opMouse, opMove, opShade, opPush, opPop: // read and change no pixels
@@ -61,6 +61,9 @@ func uncovered(ops []op, lim Limits) []op {
 	clear(ops[len(kept):])
 	return kept
 }
+
+// maxCovers bounds the images of a layer that others are held against.
+const maxCovers = 256
 
 func within(r image.Rectangle, covers []image.Rectangle) bool {
 	for _, c := range covers {

@@ -17,8 +17,15 @@ func (l *layer) fill(paint source, solid *[4]byte) bool {
 	}
 	visible, m := l.visible(), l.state.mask
 	if _, ok := l.plain(); ok && solid != nil && !p.curved && (len(p.boxes) == 1 || !m.everywhere() && disjoint(p.boxes)) {
+		each := costBlend
+		if m == MaskSrc || m == MaskOver && solid[3] == 255 {
+			each = costCopy
+		}
 		for _, box := range p.boxes {
 			r := box.Intersect(visible)
+			if !l.meter.spend(area(r)*each + l.around(visible)) {
+				return false
+			}
 			fillRect(l.img, r, *solid, m)
 			l.touched(r)
 			if m.everywhere() {
@@ -28,7 +35,11 @@ func (l *layer) fill(paint source, solid *[4]byte) bool {
 		}
 		return true
 	}
-	l.paint(p.extent(), p.cover, paint)
+	each := costSample
+	if solid != nil {
+		each = costPaint
+	}
+	l.paint(p.extent(), each, p.outline(l.canvas(), false), p.cover, paint)
 	return true
 }
 
@@ -48,8 +59,8 @@ func disjoint(boxes []image.Rectangle) bool {
 	return true
 }
 
-// stroke paints the path as a line.
-func (l *layer) stroke(paint source) bool {
+// stroke paints the path as a line, at a cost for each pixel.
+func (l *layer) stroke(paint source, each int) bool {
 	p := &l.path
 	p.finished = true
 	if len(p.segments) == 0 {
@@ -60,18 +71,30 @@ func (l *layer) stroke(paint source) bool {
 		reach *= max(math.Hypot(t[0], t[3]), math.Hypot(t[1], t[4]))
 	}
 	r := p.extent().Inset(-int(min(reach, 1<<20)) - 2)
-	l.paint(r, func(r image.Rectangle) *image.Alpha { return p.strokeCover(r, l.state.pen, l.state.transform) }, paint)
+	l.paint(r, each, p.outline(l.canvas(), l.state.transform != nil).stroked(l.state.pen, reach, l.canvas()), func(r image.Rectangle) *image.Alpha { return p.strokeCover(r, l.state.pen, l.state.transform) }, paint)
 	return true
 }
 
-// paint composites through a coverage, which cover rasterises a piece of;
-// there is none outside of r.
-func (l *layer) paint(r image.Rectangle, cover func(image.Rectangle) *image.Alpha, paint source) {
+// around is the cost of clearing what lies around a shape, which masks that
+// are drawn everywhere do.
+func (l *layer) around(visible image.Rectangle) int {
+	if !l.state.mask.everywhere() {
+		return 0
+	}
+	return area(visible) * costCopy
+}
+
+// paint composites through a coverage, which cover rasterises a piece of; there
+// is none outside of r. Each pixel has its cost, and so has the outline.
+func (l *layer) paint(r image.Rectangle, each int, o outlineWork, cover func(image.Rectangle) *image.Alpha, paint source) {
 	visible := l.visible()
 	r = r.Intersect(visible)
 	changed := r
 	if l.state.mask.everywhere() {
 		changed = visible
+	}
+	if !l.meter.spend(area(changed)*each + o.cost(pieces(changed))) {
+		return
 	}
 	var c clip
 	if l.state.clip != nil {
@@ -86,12 +109,20 @@ func (l *layer) paint(r image.Rectangle, cover func(image.Rectangle) *image.Alph
 
 // strips cuts a rectangle, so that what is made for each piece is small.
 func strips(r image.Rectangle, f func(image.Rectangle)) {
-	const pixels = 1 << 19
-	rows := max(1, pixels/max(1, r.Dx()))
+	rows := stripRows(r)
 	for y := r.Min.Y; y < r.Max.Y; y += rows {
 		f(image.Rect(r.Min.X, y, r.Max.X, min(y+rows, r.Max.Y)))
 	}
 }
+
+// stripRows is the height of a strip.
+func stripRows(r image.Rectangle) int {
+	const pixels = 1 << 19
+	return max(1, pixels/max(1, r.Dx()))
+}
+
+// pieces is how many strips there are.
+func pieces(r image.Rectangle) int { return (r.Dy() + stripRows(r) - 1) / stripRows(r) }
 
 // clip intersects the clip with the path's inside. It tells whether there is
 // room for it.
@@ -116,6 +147,9 @@ func (l *layer) clip() bool {
 	}
 	if kept > maxClips*area(l.canvas()) {
 		return false
+	}
+	if !l.meter.spend(area(r)*costBlend + p.outline(l.canvas(), false).cost(1)) {
+		return true
 	}
 	cover := p.cover(r)
 	if old != nil && old.cover != nil {

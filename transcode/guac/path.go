@@ -19,6 +19,17 @@ const (
 	closePath
 )
 
+// numbers is how many coordinates a segment of this kind has.
+func (k segmentKind) numbers() int {
+	switch k {
+	case moveTo, lineTo:
+		return 2
+	case curveTo:
+		return 6
+	}
+	return 0
+}
+
 type segment struct {
 	kind segmentKind
 	p    [6]float64 // already transformed, in the layer's pixels
@@ -149,7 +160,7 @@ func (p *path) extent() image.Rectangle {
 	first := true
 	var x0, y0, x1, y1 float64
 	for _, s := range p.segments {
-		n := map[segmentKind]int{moveTo: 2, lineTo: 2, curveTo: 6}[s.kind]
+		n := s.kind.numbers()
 		for i := 0; i < n; i += 2 {
 			if first {
 				x0, y0, x1, y1, first = s.p[i], s.p[i+1], s.p[i], s.p[i+1], false
@@ -165,73 +176,83 @@ func (p *path) extent() image.Rectangle {
 // cover rasterises the path's inside within r.
 func (p *path) cover(r image.Rectangle) *image.Alpha {
 	e := newEdges(r)
-	p.straight(nil).pieces(func(piece []segment, _ bool) { // open ones count as closed
-		e.move(piece[0].p[0], piece[0].p[1])
-		for _, s := range piece[1:] {
-			e.line(s.p[0], s.p[1])
-		}
-		e.line(piece[0].p[0], piece[0].p[1])
+	var x0, y0 float64
+	p.flatten(nil, tracing{
+		move: func(x, y float64) { x0, y0 = x, y; e.move(x, y) },
+		line: e.line,
+		end:  func(bool) { e.line(x0, y0) }, // open ones count as closed
 	})
 	return e.draw()
 }
 
-// straight is the path, under a transform, with lines in place of curves.
-func (p *path) straight(t *f64.Aff3) *path {
-	out := &path{segments: make([]segment, 0, len(p.segments))}
-	var x, y float64 // where the segment begins
+// tracing is told of a path's pieces: where each begins, its lines, and whether
+// it was closed.
+type tracing struct {
+	move, line func(x, y float64)
+	end        func(closed bool)
+}
+
+// flatten follows the path under a transform, with lines in place of curves.
+// Nothing is kept of the lines, of which there may be millions.
+func (p *path) flatten(t *f64.Aff3, to tracing) {
+	var x, y, x0, y0 float64 // where the segment begins, and the piece
+	begun, drawn := false, false
+	move := func(px, py float64) {
+		x, y, x0, y0, begun, drawn = px, py, px, py, true, false
+		to.move(px, py)
+	}
+	line := func(px, py float64) {
+		if !begun { // what should have begun it could not be used
+			move(px, py)
+			return
+		}
+		x, y, drawn = px, py, true
+		to.line(px, py)
+	}
+	end := func(closed bool) {
+		if drawn {
+			to.end(closed)
+		}
+	}
 	for _, s := range p.segments {
 		for i := 0; i < len(s.p); i += 2 {
 			s.p[i], s.p[i+1] = apply(t, s.p[i], s.p[i+1])
 		}
-		if s.kind != curveTo {
-			out.segments = append(out.segments, s)
-			if s.kind != closePath {
-				x, y = s.p[0], s.p[1]
+		switch s.kind {
+		case moveTo:
+			end(false)
+			move(s.p[0], s.p[1])
+		case lineTo:
+			line(s.p[0], s.p[1])
+		case curveTo:
+			curve([8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}, line)
+		case closePath:
+			end(true)
+			if begun {
+				move(x0, y0) // what follows begins where this began
 			}
-			continue
-		}
-		c := [8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}
-		n := lines(c)
-		for i := 1; i <= n; i++ {
-			u := float64(i) / float64(n)
-			v := 1 - u
-			a, b, d, e := v*v*v, 3*v*v*u, 3*v*u*u, u*u*u
-			x, y = a*c[0]+b*c[2]+d*c[4]+e*c[6], a*c[1]+b*c[3]+d*c[5]+e*c[7]
-			out.segments = append(out.segments, segment{kind: lineTo, p: [6]float64{x, y}})
 		}
 	}
-	return out
+	end(false)
 }
+
+// curve draws a cubic curve as lines.
+func curve(c [8]float64, line func(x, y float64)) {
+	n := lines(c)
+	for i := 1; i <= n; i++ {
+		u := float64(i) / float64(n)
+		v := 1 - u
+		a, b, d, e := v*v*v, 3*v*v*u, 3*v*u*u, u*u*u
+		line(a*c[0]+b*c[2]+d*c[4]+e*c[6], a*c[1]+b*c[3]+d*c[5]+e*c[7])
+	}
+}
+
+// maxLines is the most lines that a curve becomes.
+const maxLines = 100
 
 // lines is how many lines a cubic curve needs to stay within a fiftieth of a
 // pixel.
 func lines(c [8]float64) int {
 	bend := max(math.Hypot(c[0]-2*c[2]+c[4], c[1]-2*c[3]+c[5]), math.Hypot(c[2]-2*c[4]+c[6], c[3]-2*c[5]+c[7]))
-	return int(max(1, min(100, math.Ceil(math.Sqrt(6*bend*50/8)))))
-}
-
-// pieces calls f with each run of connected segments, the first a moveTo.
-func (p *path) pieces(f func(piece []segment, closed bool)) {
-	var piece []segment
-	for _, s := range p.segments {
-		switch s.kind {
-		case moveTo:
-			if len(piece) > 1 {
-				f(piece, false)
-			}
-			piece = append(piece[:0], s)
-		case closePath:
-			if len(piece) > 1 {
-				f(piece, true)
-			}
-			if len(piece) > 0 {
-				piece = piece[:1] // what follows begins where this began
-			}
-		default:
-			piece = append(piece, s)
-		}
-	}
-	if len(piece) > 1 {
-		f(piece, false)
-	}
+	return int(max(1, min(maxLines, math.Ceil(math.Sqrt(6*bend*50/8)))))
 }

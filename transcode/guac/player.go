@@ -6,6 +6,7 @@ import (
 	"image"
 	"io"
 	"maps"
+	"runtime"
 	"slices"
 	"time"
 
@@ -25,6 +26,7 @@ type Options struct {
 	Repeat        time.Duration // longest time without a frame (10 s; more where there would be too many)
 	Workers       int           // image decoders (one per processor)
 	Limits        Limits        // [DefaultLimits]
+	Stored        int64         // bytes of the recording as it is kept, compressed (those of the dump)
 }
 
 // Frame is a picture to be shown from Time on.
@@ -52,6 +54,8 @@ type Sink interface {
 type Stats struct {
 	Frames   int
 	Duration time.Duration
+	Work     int64    // what was done, see [ErrTooCostly]
+	Allowed  int64    // what might have been done
 	Warnings []string // what could not be obeyed, one line of each kind
 	Missing  []string // those of Warnings for which something of the recording may not be shown or heard
 }
@@ -59,10 +63,15 @@ type Stats struct {
 // Play draws a recording and hands frames and sound to sink. progress, when
 // not nil, is told the time reached and the bytes read.
 //
-// Errors: [ErrNothingDrawn], the sink's and the readers' errors as they are,
-// and the context's. Instructions that cannot be obeyed are skipped and told
-// in Stats.
+// Errors: [ErrNothingDrawn], [ErrTooCostly], the sink's and the readers' errors
+// as they are, and the context's. Instructions that cannot be obeyed are skipped
+// and told in Stats.
 func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
+	return playWithin(ctx, allowance, parts, opt, sink, progress)
+}
+
+// playWithin is Play with a rule for how much work is allowed.
+func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
 	summaries := make([]Summary, len(parts))
 	for i, p := range parts {
 		summaries[i] = p.Summary
@@ -73,14 +82,15 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 		return Stats{}, ErrNothingDrawn
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	decoders := newPool(opt.Workers, opt.Limits)
+	work := &meter{limit: allowed(image.Pt(opt.Width, opt.Height), timeline.Duration(), opt.Stored)}
+	decoders := newPool(opt.Workers, opt.Limits, work)
 	read := &reader{
 		opt: opt, parts: parts, timeline: timeline, decoders: decoders,
 		out: make(chan *batch, 4), bad: map[string]int{}, noise: map[string]int{}, slot: time.Second / time.Duration(opt.FPS),
 	}
 	draw := &painter{
-		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: timeline.Duration(),
-		display: newDisplay(opt.Limits), canvas: image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height)), bad: map[string]int{},
+		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: timeline.Duration(), meter: work,
+		display: newDisplay(opt.Limits, work), canvas: image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height)), bad: map[string]int{},
 	}
 	group.Go(func() error {
 		defer decoders.close()
@@ -90,7 +100,10 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 	group.Go(func() error { return draw.run(ctx, read.out) })
 	err := group.Wait()
 	missing := warnings(read.bad, draw.bad)
-	stats := Stats{Frames: draw.frames, Duration: draw.total, Warnings: append(warnings(read.noise), missing...), Missing: missing}
+	stats := Stats{
+		Frames: draw.frames, Duration: draw.total, Work: work.done.Load(), Allowed: work.limit,
+		Warnings: append(warnings(read.noise), missing...), Missing: missing,
+	}
 	if err == nil && !draw.drawn {
 		err = ErrNothingDrawn
 	}
@@ -112,6 +125,11 @@ func (o Options) withDefaults(parts []Part, length time.Duration) Options {
 		}
 	}
 	o.Width, o.Height = o.Width+o.Width&1, o.Height+o.Height&1
+	if o.Stored <= 0 {
+		for _, p := range parts {
+			o.Stored += p.Summary.Bytes
+		}
+	}
 	if o.Repeat <= 0 {
 		rest := float64(length) * float64(o.Width) * float64(o.Height) / maxRepeated
 		o.Repeat = max(10*time.Second, time.Duration(rest).Truncate(time.Millisecond))
@@ -138,6 +156,9 @@ type painter struct {
 	progress func(time.Duration, int64)
 	slot     time.Duration
 	total    time.Duration
+	meter    *meter
+	heard    time.Duration // end of the sound so far
+	began    time.Duration // of the thread, when drawing began
 
 	display *display
 	canvas  *image.RGBA
@@ -148,6 +169,11 @@ type painter struct {
 }
 
 func (p *painter) run(ctx context.Context, in <-chan *batch) error {
+	// What a thread has used of the processor is what drawing has used as long
+	// as nothing else runs on it. Rests and waiting for others do not count.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	p.began = threadTime()
 	for b := range in {
 		if err := p.batch(ctx, b); err != nil {
 			return err
@@ -163,7 +189,7 @@ func (p *painter) run(ctx context.Context, in <-chan *batch) error {
 func (p *painter) batch(ctx context.Context, b *batch) error {
 	if b.fresh { // a part is a stand-alone dump: it draws everything anew
 		p.retire()
-		p.display = newDisplay(p.opt.Limits)
+		p.display = newDisplay(p.opt.Limits, p.meter)
 		p.display.all = true
 	}
 	p.display.lim = p.opt.Limits.granted(b.bytes)
@@ -177,9 +203,15 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 		if o.pic != nil {
 			p.decoders.release(o.pic)
 		}
+		if p.meter.over() || i%64 == 63 && p.late() {
+			return ErrTooCostly
+		}
+	}
+	if p.late() {
+		return ErrTooCostly
 	}
 	for _, chunk := range b.audio {
-		if err := p.sink.Audio(chunk); err != nil {
+		if err := p.sound(chunk); err != nil {
 			return err
 		}
 	}
@@ -194,6 +226,22 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 	return nil
 }
 
+// late reports whether drawing has taken much more time than the work that is
+// allowed stands for: a cost that nobody thought of.
+func (p *painter) late() bool { return threadTime()-p.began > slowest*time.Duration(p.meter.limit) }
+
+// sound hands on sound. The silence before it is encoded, too.
+func (p *painter) sound(c AudioChunk) error {
+	end := c.Time + time.Duration(len(c.PCM)/2/c.Channels)*time.Second/time.Duration(c.Rate)
+	if end > p.heard {
+		if !p.meter.spend(int((end - p.heard).Seconds() * costSecond)) {
+			return ErrTooCostly
+		}
+		p.heard = end
+	}
+	return p.sink.Audio(c)
+}
+
 // retire keeps what the display knows before it is replaced.
 func (p *painter) retire() {
 	p.drawn = p.drawn || p.display.drawn
@@ -206,12 +254,15 @@ func (p *painter) retire() {
 func (p *painter) show(at time.Duration) error {
 	if p.frames == 0 {
 		p.display.compose(p.canvas)
+		p.display.tidy()
 		return p.emit(0, []image.Rectangle{p.canvas.Rect})
 	}
 	if err := p.repeat(at); err != nil {
 		return err
 	}
-	if damage := p.display.compose(p.canvas); len(damage) > 0 {
+	damage := p.display.compose(p.canvas)
+	p.display.tidy()
+	if len(damage) > 0 {
 		return p.emit(at, damage)
 	}
 	return nil
@@ -228,6 +279,16 @@ func (p *painter) repeat(before time.Duration) error {
 }
 
 func (p *painter) emit(at time.Duration, damage []image.Rectangle) error {
+	work := 0 // repetitions have a bound of their own
+	if len(damage) > 0 {
+		work = area(p.canvas.Rect) / 2 * costTwo
+	}
+	for _, r := range damage {
+		work += area(r) * costEncode
+	}
+	if !p.meter.spend(work) { // or composing it was too much
+		return ErrTooCostly
+	}
 	p.frames++
 	p.last = at
 	return p.sink.Frame(Frame{Time: at, Image: p.canvas, Damage: damage})

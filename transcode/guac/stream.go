@@ -33,6 +33,7 @@ type interpreter struct {
 	streams map[int]*stream
 	held    int // bytes of all open streams
 	nests   map[int]*Parser
+	again   int            // bytes of nested text that were looked at more than once
 	unknown map[string]int // opcodes and mimetypes nobody knows
 	noise   map[string]int // what is no opcode of any version
 	bad     map[string]int // instructions that cannot be obeyed
@@ -64,8 +65,12 @@ func count(m map[string]int, key string) {
 	m[key]++
 }
 
-// maxNest bounds instructions inside instructions.
-const maxNest = 3
+// maxNest bounds instructions inside instructions, and maxAgain the bytes of
+// theirs that are looked at again because they did not come whole.
+const (
+	maxNest  = 3
+	maxAgain = 256 << 20
+)
 
 func (t *interpreter) interpret(in *Instruction, depth int) {
 	switch string(in.Opcode) {
@@ -223,6 +228,11 @@ func (t *interpreter) nest(index int, data []byte, depth int) {
 		}
 		p = &Parser{err: io.EOF}
 		t.nests[index] = p
+	}
+	if t.again += p.end - p.start; t.again > maxAgain {
+		delete(t.nests, index)
+		count(t.bad, "nested instructions in too many pieces")
+		return
 	}
 	p.buf = append(append([]byte(nil), p.buf[p.start:p.end]...), data...)
 	p.start, p.end = 0, len(p.buf)

@@ -17,6 +17,9 @@ const (
 	joinRound
 )
 
+// capRound is the number of the round cap.
+const capRound = 1
+
 // maxPen bounds a pen's width, in pixels.
 const maxPen = 1 << 12
 
@@ -52,34 +55,37 @@ func (p *path) strokeCover(r image.Rectangle, pen pen, transform *f64.Aff3) *ima
 	// The product of both must fit in 31 bits.
 	miter := fixed.Int26_6(64 * min(pen.miter, math.MaxInt32/64/float64(fix(pen.width))))
 	stroker.SetStroke(fix(pen.width), miter, caps[pen.cap], caps[pen.cap], nil, joins[pen.join])
-	p.straight(&back).pieces(func(piece []segment, closed bool) {
-		first := point(piece[0])
-		var way fixed.Point26_6     // of the last line
-		last, drawn := first, false // pieces without a length are not drawn
-		line := func(to fixed.Point26_6) {
-			if to == last {
-				return
+	var first, last, way fixed.Point26_6 // of the piece, of the last line, and its direction
+	drawn := false                       // pieces without a length are not drawn
+	line := func(to fixed.Point26_6) {
+		if to == last {
+			return
+		}
+		if !drawn {
+			stroker.Start(first)
+		}
+		ahead := to.Sub(last)
+		if pen.join == joinRound && drawn && reversed(way, ahead) { // rasterx joins no such lines
+			last = last.Add(fixed.Point26_6{X: -sign(way.Y), Y: sign(way.X)})
+			stroker.Line(last)
+		}
+		stroker.Line(to)
+		last, way, drawn = to, ahead, true
+	}
+	p.flatten(&back, tracing{
+		move: func(x, y float64) {
+			first = point(x, y)
+			last, way, drawn = first, fixed.Point26_6{}, false
+		},
+		line: func(x, y float64) { line(point(x, y)) },
+		end: func(closed bool) {
+			if closed {
+				line(first)
 			}
-			if !drawn {
-				stroker.Start(first)
+			if drawn {
+				stroker.Stop(closed)
 			}
-			ahead := to.Sub(last)
-			if pen.join == joinRound && drawn && reversed(way, ahead) { // rasterx joins no such lines
-				last = last.Add(fixed.Point26_6{X: -sign(way.Y), Y: sign(way.X)})
-				stroker.Line(last)
-			}
-			stroker.Line(to)
-			last, way, drawn = to, ahead, true
-		}
-		for _, s := range piece[1:] {
-			line(point(s))
-		}
-		if closed {
-			line(first)
-		}
-		if drawn {
-			stroker.Stop(closed)
-		}
+		},
 	})
 	return trace.edges.draw()
 }
@@ -101,7 +107,7 @@ func fix(v float64) fixed.Int26_6 {
 	return fixed.Int26_6(max(-1<<26, min(1<<26, math.Round(v*finer*64))))
 }
 
-func point(s segment) fixed.Point26_6 { return fixed.Point26_6{X: fix(s.p[0]), Y: fix(s.p[1])} }
+func point(x, y float64) fixed.Point26_6 { return fixed.Point26_6{X: fix(x), Y: fix(y)} }
 
 // tracer hands a stroke's outline, transformed, to a rasteriser.
 type tracer struct {

@@ -83,7 +83,7 @@ func TestPatternStrokesAreStrokes(t *testing.T) {
 // megabytes.
 func TestARecordingThatSaysMuchMayHaveMorePixels(t *testing.T) {
 	for bytes, want := range map[int64]bool{100: false, 8 << 20: true, 1 << 40: true} {
-		d := newDisplay(DefaultLimits.granted(bytes))
+		d := newDisplay(DefaultLimits.granted(bytes), unlimited())
 		for index := range 3 {
 			d.do(&op{code: opSize, i: [9]int{-index, 7680, 2160}})
 		}

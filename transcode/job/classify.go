@@ -14,6 +14,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // classify returns the class of any error that a step may return, and what it
@@ -59,7 +60,9 @@ func classOf(err error) task.Class {
 		return task.ClassIncomplete
 	case is(guac.ErrNothingDrawn):
 		return task.ClassNothingDrawn
-	case is(guac.ErrNotGuacamole, guac.ErrEmpty), errors.As(err, &syntax):
+	case is(guac.ErrTooCostly):
+		return task.ClassTooCostly
+	case is(guac.ErrNotGuacamole, guac.ErrEmpty, regular.ErrNotRegular), errors.As(err, &syntax):
 		return task.ClassUndecodable
 	case errors.As(err, &verify):
 		return task.ClassVerify

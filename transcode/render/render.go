@@ -191,6 +191,18 @@ func (p *Plan) Size() (width, height int) {
 	return width + width&1, height + height&1
 }
 
+// plain is the recording's size uncompressed, in bytes.
+func (p *Plan) plain() (size int64) {
+	for _, part := range p.Parts {
+		size += part.Bytes
+	}
+	return size
+}
+
+// stored is what the recording takes of a disk. What a file claims that holds
+// less does not count.
+func (p *Plan) stored() int64 { return min(p.Recording.Size, p.plain()) }
+
 // audio is the format of the sound track, nil when there is no sound: the best
 // that the recording has, in stereo at most.
 func (p *Plan) audio() *video.AudioFormat {
@@ -223,7 +235,7 @@ type Video struct {
 
 // Encode draws the recording and encodes it to the file out, which must not
 // exist. On an error nothing is left there. Errors: guac.ErrNothingDrawn,
-// those of video, I/O errors.
+// guac.ErrTooCostly, those of video, I/O errors.
 func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress func(Progress)) (*Video, error) {
 	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("render: %s is in the way", out)
@@ -250,7 +262,7 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 		fallback = fmt.Sprintf("encoding every frame in full, as ffmpeg's stream is unusual: %v", err)
 		settings.Plain = true
 		made, err = p.encode(ctx, settings, opt, progress)
-	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, syscall.ENOSPC):
+	case settings.Codec != softwareCodec && !errors.Is(err, guac.ErrNothingDrawn) && !errors.Is(err, guac.ErrTooCostly) && !errors.Is(err, syscall.ENOSPC):
 		fallback = fmt.Sprintf("encoded as %s, because %s failed: %v", softwareCodec, settings.Codec, err)
 		settings.Codec = softwareCodec
 		made, err = p.encode(ctx, settings, opt, progress)
@@ -287,11 +299,8 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 		return nil, err
 	}
 	defer encoder.Abort() // no effect after Close
-	var total int64
-	for _, part := range p.Parts {
-		total += part.Bytes
-	}
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers},
+	total := p.plain()
+	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.stored()},
 		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
 				progress(Progress{Done: done, Bytes: bytes, Total: total})
@@ -323,7 +332,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 // as Encode does.
 func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
 	width, height := p.Size()
-	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height}, to, nil)
+	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height, Stored: p.stored()}, to, nil)
 	return err
 }
 

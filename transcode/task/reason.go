@@ -28,6 +28,7 @@ const (
 	ClassShadowed      Class = "shadowed"
 	ClassUndecodable   Class = "undecodable"
 	ClassNothingDrawn  Class = "nothing_drawn"
+	ClassTooCostly     Class = "too_costly"
 	ClassIncomplete    Class = "incomplete"
 	ClassDiffers       Class = "differs"
 	ClassTooSmall      Class = "too_small"
@@ -97,6 +98,8 @@ var Reasons = []Reason{
 		"It is damaged, or not of Guacamole, and stays where it is. Run jumpserver-video convert on it: the message says what is wrong.", Fails},
 	{ClassNothingDrawn, "Nothing was drawn",
 		"Nothing to do: the session ended before its first picture. The recording stays where it is.", Fails},
+	{ClassTooCostly, "Far more drawing than a session can need",
+		"No real session is known to: it is an attack on the agent, or a fault to report. See who recorded it. The recording stays where it is.", Fails},
 	{ClassIncomplete, "The recording is not complete",
 		"Wait until Lion has ended its upload. A recording that was cut fails after a day; it plays in JumpServer as far as it goes.", Settles},
 	{ClassDiffers, "The session has another replay",

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
+	"strings"
 	"time"
 )
 
@@ -16,7 +16,7 @@ const (
 // Index is the .replay.json of a recording in parts, as far as we need it.
 // Fields that are absent or odd are zero.
 type Index struct {
-	Session string    // id
+	Session string    // id, a lower-case UUID; empty when it says anything else
 	Type    string    // guacamole, or mp4 for a converted one
 	Start   time.Time // session start
 	Files   []string  // names of the parts, in the index's order
@@ -68,17 +68,23 @@ func ParseIndex(r io.Reader) (*Index, error) {
 	if len(raw.Files) > maxParts {
 		return nil, fmt.Errorf("it lists %d parts", len(raw.Files))
 	}
-	index := &Index{Session: raw.ID, Type: raw.Type, Start: parseTime(raw.DateStart)}
+	index := &Index{Type: raw.Type, Start: parseTime(raw.DateStart)}
 	if index.Start.IsZero() {
 		index.Start = parseTime(raw.DataStart)
 	}
+	// The id becomes part of the MP4, and an argument of ffmpeg's.
+	if id := strings.ToLower(raw.ID); isUUID(id) {
+		index.Session = id
+	}
+	seen := map[string]bool{}
 	for _, f := range raw.Files {
 		if parsePart(f.Name) == nil {
 			return nil, fmt.Errorf("it lists %q, which is not a part's name", f.Name)
 		}
-		if slices.Contains(index.Files, f.Name) {
+		if seen[f.Name] {
 			return nil, fmt.Errorf("it lists %q twice", f.Name)
 		}
+		seen[f.Name] = true
 		index.Files = append(index.Files, f.Name)
 	}
 	return index, nil

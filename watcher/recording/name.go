@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Class is what a name below the replay folder stands for.
@@ -75,7 +76,7 @@ func ParseName(rel string) Name {
 			return Name{Class: ClassHidden}
 		}
 	}
-	if len(elements) < 2 || len(elements) > 3 || !isDate(elements[0]) {
+	if len(elements) < 2 || len(elements) > 3 || !isDate(elements[0]) || strings.ContainsFunc(rel, unicode.IsControl) {
 		return Name{}
 	}
 	if len(elements) == 2 {

@@ -3,6 +3,7 @@ package recording
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // Recording is everything recorded for one session, opened for reading.
@@ -41,22 +44,33 @@ func (r *Recording) Started() time.Time {
 // JumpServer's download. It looks at the beginning of each part only.
 //
 // Errors: *KindError for content that is no Guacamole dump, *IndexError,
-// *MissingPartError, and those of the file system.
-func Open(path string) (*Recording, error) {
-	st, err := os.Stat(path)
+// *MissingPartError, those of the file system, and [regular.ErrNotRegular] for a
+// symbolic link, a FIFO or the like in the place of a file.
+func Open(path string) (*Recording, error) { return open(path, os.Lstat, regular.Open) }
+
+// OpenNamed is [Open] for a path that a person has given: where it is a symbolic
+// link, the recording is what it leads to. Its name counts for the session.
+func OpenNamed(path string) (*Recording, error) { return open(path, os.Stat, regular.Follow) }
+
+// opener opens a regular file.
+type opener func(path string) (*os.File, error)
+
+func open(path string, stat func(string) (os.FileInfo, error), file opener) (*Recording, error) {
+	st, err := stat(path)
 	if err != nil {
 		return nil, err
 	}
 	var r *Recording
 	switch {
 	case st.IsDir():
-		r, err = openFolder(path)
+		r, err = openFolder(path, file)
 	case strings.HasSuffix(path, ".replay.json"):
-		r, err = openIndex(path)
+		r, err = openIndex(path, file)
 	case strings.HasSuffix(path, ".tar"):
-		r, err = openTar(path)
+		r, err = openTar(path, file)
 	default:
-		r = &Recording{Parts: []Part{filePart(path, st)}, Size: st.Size(), ModTime: st.ModTime()}
+		r = &Recording{}
+		err = r.addFile(path, file)
 	}
 	if err != nil {
 		return nil, err
@@ -95,7 +109,7 @@ func (r *Recording) check() error {
 
 // openFolder opens the folder of a recording in parts. A folder without an
 // index is opened by the parts in it: their recorder may have crashed.
-func openFolder(dir string) (*Recording, error) {
+func openFolder(dir string, file opener) (*Recording, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -110,7 +124,7 @@ func openFolder(dir string) (*Recording, error) {
 	}
 	switch {
 	case len(indexes) == 1:
-		return openIndex(filepath.Join(dir, indexes[0]))
+		return openIndex(filepath.Join(dir, indexes[0]), file)
 	case len(indexes) > 1:
 		return nil, fmt.Errorf("%s holds %d recordings (%s); name one of them", dir, len(indexes), strings.Join(indexes, ", "))
 	case len(parts) == 0:
@@ -120,8 +134,8 @@ func openFolder(dir string) (*Recording, error) {
 	return r, r.addParts(dir, parts)
 }
 
-func openIndex(path string) (*Recording, error) {
-	f, err := os.Open(path)
+func openIndex(path string, file opener) (*Recording, error) {
+	f, err := file(path)
 	if err != nil {
 		return nil, err
 	}
@@ -186,8 +200,28 @@ func (r *Recording) addParts(dir string, names []string) error {
 		if !st.Mode().IsRegular() {
 			return &KindError{Path: path, Kind: KindUnknown}
 		}
-		r.add(filePart(path, st))
+		if err := r.addFile(path, regular.Open); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// addFile adds a file as it is found.
+func (r *Recording) addFile(path string, file opener) error {
+	f, err := file(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	r.add(Part{
+		Name: filepath.Base(path), Size: st.Size(), ModTime: st.ModTime(),
+		raw: func() (io.ReadCloser, error) { return file(path) },
+	})
 	return nil
 }
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording/gunzip"
@@ -25,13 +23,6 @@ type Part struct {
 	ModTime time.Time
 
 	raw func() (io.ReadCloser, error)
-}
-
-func filePart(path string, st os.FileInfo) Part {
-	return Part{
-		Name: filepath.Base(path), Size: st.Size(), ModTime: st.ModTime(),
-		raw: func() (io.ReadCloser, error) { return os.Open(path) },
-	}
 }
 
 // Open reads the part's uncompressed dump. Compressed data that is cut or

@@ -50,6 +50,8 @@ func TestParseName(t *testing.T) {
 		day + "/x/" + sid + ".0.part.gz":                    {},
 		day + "/a/b/" + sid + ".replay.gz":                  {},
 		day + "/notes.txt":                                  {},
+		day + "/" + sid + ".\x01.gz.6eF3a19b":               {},
+		day + "/" + sid + ".replay.gz\n":                    {},
 	} {
 		if got := ParseName(rel); got != want {
 			t.Errorf("%s: %v, want %v", rel, got, want)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -15,8 +14,8 @@ import (
 // openTar opens the .tar that core makes for a download: one recording with
 // the session's JSON beside it, or an index with its parts. Members are read
 // where they are; their names only select.
-func openTar(file string) (*Recording, error) {
-	members, err := listTar(file)
+func openTar(file string, open opener) (*Recording, error) {
+	members, err := listTar(file, open)
 	if err != nil {
 		return nil, err
 	}
@@ -71,12 +70,16 @@ func (r *Recording) addMembers(file, indexName string, members map[string]Part) 
 }
 
 // listTar finds the regular files of a tar by base name.
-func listTar(file string) (map[string]Part, error) {
-	f, err := os.Open(file)
+func listTar(file string, open opener) (map[string]Part, error) {
+	f, err := open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
 	members := map[string]Part{}
 	for t := tar.NewReader(f); ; {
 		h, err := t.Next()
@@ -98,16 +101,17 @@ func listTar(file string) (map[string]Part, error) {
 			return nil, err
 		}
 		name := path.Base(path.Clean(h.Name))
+		size := max(0, min(h.Size, st.Size()-offset)) // of a file that is cut, what is there
 		members[name] = Part{
-			Name: name, Size: h.Size, ModTime: h.ModTime,
-			raw: func() (io.ReadCloser, error) { return openSection(file, offset, h.Size) },
+			Name: name, Size: size, ModTime: h.ModTime,
+			raw: func() (io.ReadCloser, error) { return openSection(file, open, offset, size) },
 		}
 	}
 }
 
 // openSection reads a part of a file.
-func openSection(file string, offset, size int64) (io.ReadCloser, error) {
-	f, err := os.Open(file)
+func openSection(file string, open opener, offset, size int64) (io.ReadCloser, error) {
+	f, err := open(file)
 	if err != nil {
 		return nil, err
 	}

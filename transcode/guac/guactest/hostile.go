@@ -30,6 +30,56 @@ func bomb(w, h int) string {
 	return base64.StdEncoding.EncodeToString(b.Bytes())
 }
 
+// drawn adds an image in base64.
+func drawn(s *Script, mimetype, data string) *Script {
+	s.Add("img", 1, 14, 0, mimetype, 0, 0)
+	for at := 0; at < len(data); at += 8000 {
+		s.Add("blob", 1, data[at:min(at+8000, len(data))])
+	}
+	return s.Add("end", 1)
+}
+
+// damaged is a [bomb] whose last bytes are wrong.
+func damaged(w, h int) string {
+	data, _ := base64.StdEncoding.DecodeString(bomb(w, h))
+	data[len(data)-20] ^= 1
+	return base64.StdEncoding.EncodeToString(data)
+}
+
+// blank is a lossless WebP of one colour.
+func blank(w, h int) string {
+	var bits []byte
+	n := 0
+	put := func(value, width int) { // the lowest bit first
+		for i := range width {
+			if n%8 == 0 {
+				bits = append(bits, 0)
+			}
+			bits[n/8] |= byte(value>>i&1) << (n % 8)
+			n++
+		}
+	}
+	put(0x2F, 8)
+	put(w-1, 14)
+	put(h-1, 14)
+	put(0, 1+3+1+1+1)                                         // no alpha, version 0; no transform, no colour cache, no more codes
+	for _, symbol := range []int{0x50, 0x90, 0xD0, 0xFF, 0} { // green, red, blue, alpha, distance: always the same
+		put(1, 1) // a simple code
+		put(0, 1) // of one symbol
+		put(1, 1) // of eight bits
+		put(symbol, 8)
+	}
+	if len(bits)%2 == 1 {
+		bits = append(bits, 0)
+	}
+	b := append([]byte("RIFF"), 0, 0, 0, 0)
+	b = append(b, "WEBPVP8L"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(bits)))
+	b = append(b, bits...)
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+	return base64.StdEncoding.EncodeToString(b)
+}
+
 var red = color.RGBA{255, 0, 0, 255}
 
 // Hostile are recordings that ask for too much, by name. Each draws one pixel
@@ -100,6 +150,13 @@ func Hostile() map[string]func() string {
 			}
 			s.WriteString(inner)
 		}),
+		"a nested instruction in many pieces": many(1, func(s *Script, _ int) {
+			s.Add("nest", 1, "1000000."+strings.Repeat("x", 900_000))
+			s.WriteString(strings.Repeat(new(Script).Add("nest", 1, "x").String(), 90_000))
+		}),
+		"damaged pictures on a large display": many(3, func(s *Script, i int) {
+			drawn(s.Add("size", 0, 8192, 2048).Add("sync", 100*i+2), "image/png", damaged(8192, 2048)).Add("sync", 100*i+99)
+		}),
 		"saved states": many(300_000, func(s *Script, _ int) { s.Add("push", 0) }),
 		"a long path":  many(300_000, func(s *Script, i int) { s.Add("line", 0, i, i%7) }),
 		"a gigantic cursor": many(1, func(s *Script, _ int) {
@@ -108,10 +165,14 @@ func Hostile() map[string]func() string {
 	}
 }
 
-// Tiny are recordings of about a hundred bytes that ask for as much as they
-// can.
+// Tiny are recordings of one to two hundred bytes, once they are compressed,
+// that ask for as much as they can.
 func Tiny() map[string]string {
 	all := map[string]string{}
+	large := func() *Script { // shown, so that the encoder has its memory, too
+		return Screen(8192, 2048).Add("rect", 0, 0, 0, 9999, 9999).Add("cfill", 14, 0, 9, 9, 9, 255).Add("sync", 1)
+	}
+	picture := func(s *Script) *Script { return drawn(s, "image/webp", blank(8192, 2048)) }
 	for name, s := range map[string]*Script{
 		"the largest display":                 Screen(8192, 2048).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9),
 		"filled":                              Screen(8192, 2048).Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("cfill", 14, 0, 9, 9, 9, 9),
@@ -124,6 +185,17 @@ func Tiny() map[string]string {
 		"faded":                               Screen(8192, 2048).Add("size", 1, 64, 64).Add("shade", 0, 9),
 		"a large buffer":                      Screen(64, 64).Add("rect", -1, 0, 0, 8192, 2048).Add("cfill", 14, -1, 9, 9, 9, 9),
 		"a long idle time":                    Screen(64, 64).Add("sync", 0).Add("sync", 86400000).Add("sync", 172800000).Add("sync", 1<<60),
+		"a large picture":                     Screen(8192, 2048).Add("img", 1, 14, 0, "image/webp", 0, 0).Add("blob", 1, blank(8192, 2048)).Add("end", 1),
+		"a large picture on what is shown":    picture(large()).Add("sync", 99),
+		"pictures on what is shown":           picture(picture(large()).Add("sync", 99)).Add("sync", 199),
+		"copied onto itself when shown":       large().Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1).Add("sync", 99),
+		"transferred when shown":              large().Add("transfer", 0, 0, 0, 9999, 9999, 6, 0, 1, 1).Add("sync", 99),
+		"distorted when shown":                large().Add("distort", 0, 2, 1, 1, 2, 0, 0).Add("sync", 99),
+		"patterned by itself when shown":      large().Add("transform", 0, 1, 1, -1, 1, 3, 3).Add("lfill", 14, 0, 0).Add("sync", 99),
+		"clipped when shown":                  large().Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("clip", 0).Add("cfill", 12, 0).Add("sync", 99),
+		"resized when shown":                  large().Add("size", 0, 8000, 2048).Add("sync", 99),
+		"a turned copy when shown":            large().Add("transform", 0, 1, 1, -1, 1, 3, 3).Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1).Add("sync", 99),
+		"a progressive picture":               drawn(large(), "image/jpeg", scans(4096, 2160, 1)).Add("sync", 99),
 		"a long idle time of a large display": Screen(8192, 2048).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9).Add("sync", 1).Add("sync", 86400000),
 	} {
 		if !strings.Contains(s.String(), "4.sync") {

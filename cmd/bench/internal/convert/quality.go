@@ -50,7 +50,7 @@ const (
 
 // quality draws the recording again and compares with the decoded video.
 func (m *measurement) quality(ctx context.Context, path string) (quality, error) {
-	rec, err := recording.Open(path)
+	rec, err := recording.OpenNamed(path)
 	if err != nil {
 		return quality{}, err
 	}

@@ -24,7 +24,7 @@ type stages struct {
 // stages converts in this process under the profiler.
 func (m *measurement) stages(ctx context.Context, path string) (stages, error) {
 	var s stages
-	rec, err := recording.Open(path)
+	rec, err := recording.OpenNamed(path)
 	if err != nil {
 		return s, err
 	}
