@@ -89,13 +89,13 @@ func decodingRoom(mimetype string, data []byte) int {
 func progressive(data []byte) bool {
 	for at := 2; at+4 <= len(data) && data[at] == 0xFF; {
 		marker := data[at+1]
-		switch {
-		case marker == 0xFF: // a filler
+		switch marker {
+		case 0xFF: // a filler
 			at++
 			continue
-		case marker == 0xC2:
+		case 0xC2:
 			return true
-		case marker == 0xC0 || marker == 0xC1 || marker == 0xDA:
+		case 0xC0, 0xC1, 0xDA:
 			return false
 		}
 		at += 2 + int(binary.BigEndian.Uint16(data[at+2:]))
