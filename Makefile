@@ -125,14 +125,10 @@ reference: ## pictures of the reference player for the tests; needs Chromium, No
 
 FUZZTIME ?= 10m
 fuzz: setup ## every fuzz target in turn, for FUZZTIME each
-	@for target in FuzzInstructions FuzzImageStreams FuzzDisplay FuzzPlay; do \
-		go test ./transcode/guac -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
+	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' --exclude-dir=.cache . | sed 's/:func /:/' | while IFS=: read -r file target; do \
+		echo "$$target in $$file"; \
+		go test "$$(dirname "$$file")" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 </dev/null || exit 1; \
 	done
-	go test ./watcher/recording/gunzip -run '^$$' -fuzz FuzzBoth -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1
-	@for target in FuzzAnnouncement FuzzUploadedIndex FuzzForm FuzzDate; do \
-		go test ./watcher/upload -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1 || exit 1; \
-	done
-	go test ./cmd/internal/config -run '^$$' -fuzz FuzzConfigFile -fuzztime $(FUZZTIME) -fuzzminimizetime 2s -parallel 1
 
 # Known vulnerabilities in what is linked in. The database is asked for each
 # time; VULNDB names a copy of it (https:// or file://).
