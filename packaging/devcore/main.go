@@ -1,6 +1,7 @@
 // Command devcore is a JumpServer for the test of the packages: a development
 // core with one recording on its replay volume. It ends well when core serves
-// that recording as MP4, as an agent beside it must bring about.
+// that recording as MP4 and the original has left its place, as an agent beside
+// it must bring about.
 package main
 
 import (
@@ -41,13 +42,13 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 	}
 	defer func() { _ = core.Close() }()
 	replay := filepath.Join(media, "replay")
-	start, err := plant(replay, owner)
+	original, start, err := plant(replay, owner)
 	if err != nil {
 		return err
 	}
 	core.AddSession(devcore.Session{
 		ID: session, User: "Test(test)", Asset: "RDP", Account: "test(test)", Protocol: "rdp", TerminalType: "lion",
-		Start: start, End: start.Add(time.Hour), Finished: true, HasReplay: true,
+		Start: start, End: start.Add(time.Minute), Finished: true, HasReplay: true,
 	})
 	fmt.Println("core at", core.URL)
 
@@ -55,7 +56,9 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 	defer cancel()
 	for {
 		if served, err := core.Served(ctx, session); err == nil && served.Type == "mp4" {
-			return nil
+			if _, err := os.Lstat(original); errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -65,38 +68,38 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 	}
 }
 
-// plant puts the recording on the volume, some hours old, and answers when
-// its session began.
-func plant(replay string, owner int) (time.Time, error) {
+// plant puts the recording on the volume, some hours old, and answers where
+// it is and when its session began.
+func plant(replay string, owner int) (string, time.Time, error) {
 	days, err := os.ReadDir(source)
 	if err != nil || len(days) != 1 {
-		return time.Time{}, fmt.Errorf("%s: one day expected: %w", source, err)
+		return "", time.Time{}, fmt.Errorf("%s: one day expected: %w", source, err)
 	}
 	day, err := time.Parse(time.DateOnly, days[0].Name())
 	if err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	name := filepath.Join(days[0].Name(), session+".replay.gz")
 	data, err := os.ReadFile(filepath.Join(source, name))
 	if err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	file := filepath.Join(replay, name)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	// Gone since an earlier run: the agent has moved it.
 	if err := os.WriteFile(file, data, 0o644); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	old := time.Now().Add(-6 * time.Hour)
 	if err := os.Chtimes(file, old, old); err != nil {
-		return time.Time{}, err
+		return "", time.Time{}, err
 	}
 	for _, path := range []string{replay, filepath.Dir(file), file} {
 		if err := os.Chown(path, owner, owner); err != nil {
-			return time.Time{}, err
+			return "", time.Time{}, err
 		}
 	}
-	return day.Add(9 * time.Hour), nil
+	return file, day.Add(9 * time.Hour), nil
 }
