@@ -72,11 +72,7 @@ func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress fu
 
 // playWithin is Play with a rule for how much work is allowed.
 func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
-	summaries := make([]Summary, len(parts))
-	for i, p := range parts {
-		summaries[i] = p.Summary
-	}
-	timeline := NewTimeline(summaries)
+	timeline := timelineOf(parts)
 	opt = opt.withDefaults(parts, timeline.Duration())
 	if opt.Width <= 0 || opt.Height <= 0 {
 		return Stats{}, ErrNothingDrawn
@@ -108,6 +104,22 @@ func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options
 		err = ErrNothingDrawn
 	}
 	return stats, err
+}
+
+// Allowed is the work that [Play] would allow. A unit of it takes a nanosecond at
+// most on an ordinary machine.
+func Allowed(parts []Part, opt Options) int64 {
+	length := timelineOf(parts).Duration()
+	opt = opt.withDefaults(parts, length)
+	return allowance(image.Pt(opt.Width, opt.Height), length, opt.Stored)
+}
+
+func timelineOf(parts []Part) Timeline {
+	summaries := make([]Summary, len(parts))
+	for i, p := range parts {
+		summaries[i] = p.Summary
+	}
+	return NewTimeline(summaries)
 }
 
 // maxRepeated bounds the pixels of repetitions all together, so that days of

@@ -58,7 +58,7 @@ type allowing func(canvas image.Point, length time.Duration, stored int64) int64
 // allowance is the rule.
 func allowance(canvas image.Point, length time.Duration, stored int64) int64 {
 	claimed := workPerPixel * float64(canvas.X) * float64(canvas.Y) * (length + workSlack).Seconds()
-	return int64(min(workBase+min(claimed, workPerByte*float64(stored)), math.MaxInt64/2))
+	return int64(min(workBase+min(claimed, workPerByte*float64(stored)), math.MaxInt64/(2*slowest)))
 }
 
 // slowest is how many nanoseconds a slow machine may take for what is counted

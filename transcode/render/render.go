@@ -293,27 +293,34 @@ func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Opt
 }
 
 func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, progress func(Progress)) (*Video, error) {
-	tool := opt.Tool.Paced(opt.Pace)
+	parts, play := p.guacParts(ctx), guac.Options{
+		FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.stored(),
+	}
+	// What is drawn is counted, and with it what that takes to encode. The second
+	// line of defence is time of the processor, which the kernel counts for each
+	// ffmpeg, and guac for the thread that draws: other recordings that are in
+	// work, rests, and a busy host do not count.
+	tool := opt.Tool.Paced(opt.Pace).Bounded(time.Minute + slowest*time.Duration(guac.Allowed(parts, play)))
 	encoder, err := tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
 	defer encoder.Abort() // no effect after Close
 	total := p.plain()
-	stats, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.stored()},
+	stats, err := guac.Play(ctx, parts, play,
 		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
 			if progress != nil {
 				progress(Progress{Done: done, Bytes: bytes, Total: total})
 			}
 		})
 	if err != nil {
-		return nil, err
+		return nil, tooCostly(err)
 	}
 	missing := append(slices.Clone(p.Missing), stats.Missing...)
 	encoder.Describe(p.mark(opt, len(missing) > 0).metadata(opt.Seal.CanSeal()))
 	report, err := encoder.Close()
 	if err != nil {
-		return nil, err
+		return nil, tooCostly(err)
 	}
 	if opt.Seal.CanSeal() {
 		if err := putSeal(ctx, settings.Output, opt.Seal); err != nil {
@@ -326,6 +333,18 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...), Missing: missing,
 		tool: tool, report: report,
 	}, nil
+}
+
+// slowest is how many nanoseconds a slow machine takes for what is one on an
+// ordinary one.
+const slowest = 4
+
+// tooCostly makes one kind of all errors about recordings that take too much.
+func tooCostly(err error) error {
+	if errors.Is(err, video.ErrTooLong) {
+		return fmt.Errorf("%w: %w", guac.ErrTooCostly, err)
+	}
+	return err
 }
 
 // Play draws the recording for another sink than the encoder, frame by frame

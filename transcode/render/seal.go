@@ -13,6 +13,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // An MP4 is sealed as a whole: the seal is that of the SHA-256 of all its
@@ -57,7 +58,10 @@ func putSeal(ctx context.Context, path string, key seal.Key) error {
 // been changed by a single byte since. It returns [ErrUnsealed] if not, and
 // what kept it from reading.
 func Sealed(ctx context.Context, path string, key seal.Key) error {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNotRegular) {
+		return fmt.Errorf("%w: %w", ErrUnsealed, err)
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // child is a running ffmpeg: in its own process group, niced, with a minimal
@@ -19,6 +21,7 @@ import (
 type child struct {
 	cmd   *exec.Cmd
 	words *tail
+	most  time.Duration // of the processor; 0 = any amount
 	stop  context.CancelCauseFunc
 	ctx   context.Context
 }
@@ -29,7 +32,7 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	cmd := exec.CommandContext(ctx, t.Path, append([]string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "pipe,file",
 	}, args...)...)
-	c := &child{cmd: cmd, words: &tail{}, stop: stop, ctx: ctx}
+	c := &child{cmd: cmd, words: &tail{}, most: t.most, stop: stop, ctx: ctx}
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
@@ -42,8 +45,15 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
 	if err := cmd.Start(); err != nil {
-		stop(nil)
-		return nil, fmt.Errorf("%w: %w", ErrNoFFmpeg, err)
+		cause := context.Cause(ctx)
+		if stop(nil); cause != nil {
+			return nil, cause
+		}
+		return nil, notStarted(err)
+	}
+	if c.most > 0 { // a refusal leaves what encodes no more than it is given
+		limit := uint64(max(c.most/time.Second, 1))
+		_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}
 	if nice > 0 { // a refusal is no reason not to work
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice)
@@ -53,6 +63,22 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	}
 	return c, nil
 }
+
+// notStarted is the error about an ffmpeg that did not start. Only what makes a
+// program missing or unfit is [ErrNoFFmpeg], which is waited for to be mended.
+// Anything else, such as arguments that the system does not take, would stay so
+// for ever; its number says nothing about the volume or its disks.
+func notStarted(err error) error {
+	for _, missing := range []error{syscall.ENOENT, syscall.EACCES, syscall.ENOEXEC, exec.ErrNotFound} {
+		if errors.Is(err, missing) {
+			return fmt.Errorf("%w: %w", ErrNoFFmpeg, err)
+		}
+	}
+	return fmt.Errorf("%w: %s", errNotStarted, err.Error())
+}
+
+// errNotStarted says that there is an ffmpeg, and that it could not be started.
+var errNotStarted = errors.New("ffmpeg could not be started")
 
 // wait ends with the process. Its error tells why the process failed in its
 // own words; a full disk is syscall.ENOSPC.
@@ -68,6 +94,9 @@ func (c *child) wait() error {
 	if err == nil {
 		return nil
 	}
+	if c.tookTooMuch() {
+		return fmt.Errorf("%w: more than %s", ErrTooLong, c.most.Round(time.Second))
+	}
 	if strings.Contains(words, "No space left on device") {
 		return fmt.Errorf("ffmpeg: %s: %w", words, syscall.ENOSPC)
 	}
@@ -75,6 +104,14 @@ func (c *child) wait() error {
 		return fmt.Errorf("ffmpeg: %w", err)
 	}
 	return fmt.Errorf("ffmpeg: %w: %s", err, words)
+}
+
+// tookTooMuch reports whether the kernel has ended the process for the time that
+// it took. It bounds what it has sampled by the tick, which is more or less than
+// what it tells.
+func (c *child) tookTooMuch() bool {
+	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signal() == syscall.SIGKILL && c.most > 0 && c.cpu() > c.most/2
 }
 
 // cpu is the processor time that the ended process took.

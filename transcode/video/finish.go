@@ -6,7 +6,9 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // finish joins pictures, sound, chapters and poster into the MP4.
@@ -105,9 +107,24 @@ func (e *Encoder) joinArguments(codec codec, heard bool) []string {
 		args = append(args, "-tag:v:0", codec.tag)
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.opt.Metadata)) {
-		args = append(args, "-metadata", key+"="+e.opt.Metadata[key])
+		args = append(args, "-metadata", key+"="+plainText(e.opt.Metadata[key]))
 	}
 	return append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+e.opt.Output)
+}
+
+// plainText is text as it may become an argument of ffmpeg's: without control
+// characters, and not longer than a program's argument can be.
+func plainText(text string) string {
+	const most = 4096 // bytes
+	if len(text) > most {
+		text = text[:most]
+	}
+	return strings.ToValidUTF8(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, text), "")
 }
 
 // idle is how long nothing changes between two periods of activity.

@@ -3,22 +3,37 @@ package video
 import (
 	"errors"
 	"fmt"
-	"io"
+	"os"
 )
 
 // Index reads the index of an MP4: the body of its moov box, and at which byte
-// of the file it begins. It returns a *[VerifyError] for what is no MP4.
-func Index(f io.ReadSeeker) (moov []byte, at int64, err error) {
-	moov, err = index(f)
-	if errors.Is(err, errNotMP4) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, 0, bad("%v", err)
-	}
-	if err != nil {
-		return nil, 0, err
-	}
-	end, err := f.Seek(0, io.SeekCurrent)
+// of the file it begins. It returns a *[VerifyError] for what is no MP4, or has
+// an index of more than 64 MB.
+func Index(f *os.File) (moov []byte, at int64, err error) {
+	st, err := f.Stat()
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the index: %w", err)
 	}
-	return moov, end - int64(len(moov)), nil
+	found := errors.New("found")
+	b := boxes{file: f}
+	err = b.each(span{0, st.Size()}, func(kind string, body span) error {
+		if kind != "moov" {
+			return nil
+		}
+		if body.size() > maxIndex {
+			return fmt.Errorf("%w: an index of %d bytes", errNotMP4, body.size())
+		}
+		at, moov = body.at, make([]byte, body.size())
+		if _, err := f.ReadAt(moov, at); err != nil {
+			return cut(err)
+		}
+		return found
+	})
+	switch {
+	case errors.Is(err, found):
+		return moov, at, nil
+	case err == nil:
+		return nil, 0, bad("%v: there is no index", errNotMP4)
+	}
+	return nil, 0, asVerify(err)
 }

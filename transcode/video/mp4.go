@@ -1,6 +1,7 @@
 package video
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // Info is what an MP4 says of itself, without decoding it.
@@ -22,12 +25,13 @@ type Info struct {
 	Metadata      map[string]string // title, comment, creation_time (RFC 3339)
 }
 
-// errNotMP4 is wrapped by what [Tool.Probe] answers for a file whose boxes
-// make no sense.
-var errNotMP4 = errors.New("not an MP4")
-
-// maxMoov bounds the index of an MP4 that is read, in bytes.
-const maxMoov = 256 << 20
+// What an MP4 may say of itself: more is nonsense. A recording is 8192 pixels
+// wide at most, and lasts two weeks.
+const (
+	maxSide   = 16384                // pixels
+	maxFrames = 50_000_000           // more than a month of 15 a second
+	maxLength = 366 * 24 * time.Hour // of the video track
+)
 
 // Probe reads the index of an MP4. Errors: those of the file system, and a
 // *VerifyError for what is no MP4 with a video in it.
@@ -35,100 +39,76 @@ func (t *Tool) Probe(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, context.Cause(ctx)
 	}
-	f, err := os.Open(path)
+	f, size, err := openMP4(path)
 	if err != nil {
 		return Info{}, err
 	}
 	defer f.Close()
-	info, err := probe(f)
-	if errors.Is(err, errNotMP4) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return Info{}, bad("%v", err)
-	}
-	return info, err
+	info, err := probe(f, size)
+	return info, asVerify(err)
 }
 
-func probe(f io.ReadSeeker) (Info, error) {
-	info := Info{Metadata: map[string]string{}, FastStart: true}
+// openMP4 opens a file that should be an MP4. Whatever else stands in its place
+// is none.
+func openMP4(path string) (*os.File, int64, error) {
+	f, err := regular.Open(path)
+	if errors.Is(err, regular.ErrNotRegular) {
+		return nil, 0, bad("%v: %v", errNotMP4, err)
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, st.Size(), nil
+}
+
+// asVerify makes a *VerifyError of what is wrong with an MP4, and leaves what
+// kept it from being read.
+func asVerify(err error) error {
+	if errors.Is(err, errNotMP4) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return bad("%v", err)
+	}
+	return err
+}
+
+// probe reads what a file of a size in bytes says of itself.
+func probe(f io.ReaderAt, size int64) (Info, error) {
+	i := &prober{boxes: boxes{file: f}, info: Info{Metadata: map[string]string{}, FastStart: true}}
 	var data, index bool
-	for {
-		kind, size, err := nextBox(f)
-		if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			break
-		}
-		if err != nil {
-			return info, err
-		}
+	err := i.each(span{0, size}, func(kind string, body span) error {
 		switch kind {
 		case "mdat":
 			data = true
 		case "moov":
-			if size > maxMoov {
-				return info, fmt.Errorf("%w: an index of %d bytes", errNotMP4, size)
+			if body.size() > maxIndex {
+				return fmt.Errorf("%w: an index of %d bytes", errNotMP4, body.size())
 			}
-			body := make([]byte, size)
-			if _, err := io.ReadFull(f, body); err != nil {
-				return info, err
-			}
-			index, info.FastStart = true, !data
-			if err := info.moov(body); err != nil {
-				return info, err
-			}
-			continue
+			index, i.info.FastStart = true, !data
+			return i.moov(body)
 		}
-		if _, err := f.Seek(size, io.SeekCurrent); err != nil {
-			return info, err
-		}
+		return nil
+	})
+	if err == nil && (!index || !data || i.info.Codec == "") {
+		err = fmt.Errorf("%w with a video in it", errNotMP4)
 	}
-	if !index || !data || info.Codec == "" {
-		return info, fmt.Errorf("%w with a video in it", errNotMP4)
-	}
-	return info, nil
+	return i.info, err
 }
 
-// nextBox reads the head of a box and answers the size of its body in bytes.
-// io.EOF means that there is none.
-func nextBox(r io.Reader) (kind string, size int64, err error) {
-	var head [16]byte
-	if _, err := io.ReadFull(r, head[:8]); err != nil {
-		return "", 0, err
-	}
-	size, headSize := int64(binary.BigEndian.Uint32(head[:4])), int64(8)
-	if size == 1 {
-		if _, err := io.ReadFull(r, head[8:]); err != nil {
-			return "", 0, err
-		}
-		size, headSize = int64(binary.BigEndian.Uint64(head[8:])), 16
-	}
-	kind = string(head[4:8])
-	if size < headSize {
-		return "", 0, fmt.Errorf("%w: box %q of %d bytes", errNotMP4, kind, size)
-	}
-	return kind, size - headSize, nil
+// prober collects what an MP4 says.
+type prober struct {
+	boxes
+	info Info
 }
 
-// boxes calls do for each box in b.
-func boxes(b []byte, do func(kind string, body []byte) error) error {
-	for len(b) > 0 {
-		if len(b) < 8 {
-			return fmt.Errorf("%w: %d bytes where a box should be", errNotMP4, len(b))
-		}
-		size := int(binary.BigEndian.Uint32(b))
-		if size < 8 || size > len(b) {
-			return fmt.Errorf("%w: box %q of %d bytes", errNotMP4, b[4:8], size)
-		}
-		if err := do(string(b[4:8]), b[8:size]); err != nil {
-			return err
-		}
-		b = b[size:]
-	}
-	return nil
-}
-
-func (i *Info) moov(b []byte) error {
-	return boxes(b, func(kind string, body []byte) error {
+func (i *prober) moov(body span) error {
+	return i.each(body, func(kind string, body span) error {
 		switch kind {
 		case "mvhd":
-			i.created(body)
+			return i.created(body)
 		case "trak":
 			return i.trak(body)
 		case "udta":
@@ -139,133 +119,153 @@ func (i *Info) moov(b []byte) error {
 }
 
 // created reads the movie's creation time, in seconds since 1904.
-func (i *Info) created(b []byte) {
-	if len(b) < 8 || b[0] != 0 {
-		return
+func (i *prober) created(body span) error {
+	b, err := i.small("mvhd", body)
+	if err != nil || len(b) < 8 || b[0] != 0 {
+		return err
 	}
 	const from1904 = 2082844800
 	if s := int64(binary.BigEndian.Uint32(b[4:])); s > from1904 {
-		i.Metadata["creation_time"] = time.Unix(s-from1904, 0).UTC().Format(time.RFC3339)
+		i.info.Metadata["creation_time"] = time.Unix(s-from1904, 0).UTC().Format(time.RFC3339)
 	}
+	return nil
 }
 
-// track is what is collected of one.
-type trackInfo struct {
-	handler       string
-	scale         uint32
-	codec         string
-	profile       byte
-	width, height int
-	frames        int64
-	ticks         int64
-}
-
-func (i *Info) trak(b []byte) error {
-	var t trackInfo
-	if err := t.read(b); err != nil {
+func (i *prober) trak(body span) error {
+	t, err := i.track(body)
+	if err != nil {
 		return err
 	}
-	switch t.handler {
-	case "soun":
-		i.Audio = true
-	case "vide":
-		if t.scale == 0 {
-			return fmt.Errorf("%w: a track without a time scale", errNotMP4)
+	handler, err := i.handler(t)
+	switch {
+	case err != nil:
+		return err
+	case handler == "soun":
+		i.info.Audio = true
+	case handler == "vide":
+		if err := i.picture(t); err != nil {
+			return err
 		}
-		i.Codec, i.Width, i.Height, i.Frames = t.codec, t.width, t.height, int(t.frames)
-		switch t.codec {
-		case "avc1":
-			i.Codec = "h264"
-		case "hvc1", "hev1":
-			i.Codec = "hevc"
-		case "av01":
-			i.Codec = "av1"
-		}
-		i.Profile = fmt.Sprint(t.profile)
-		if t.profile == 100 {
-			i.Profile = "High"
-		}
-		i.Duration = time.Duration(float64(t.ticks) / float64(t.scale) * float64(time.Second))
+		return i.times(t)
 	}
 	return nil
 }
 
-func (t *trackInfo) read(b []byte) error {
-	return boxes(b, func(kind string, body []byte) error {
-		switch kind {
-		case "mdia", "minf", "stbl":
-			return t.read(body)
-		case "hdlr":
-			if len(body) >= 12 {
-				t.handler = string(body[8:12])
-			}
-		case "mdhd":
-			if len(body) >= 24 && body[0] == 0 {
-				t.scale = binary.BigEndian.Uint32(body[12:])
-			} else if len(body) >= 36 && body[0] == 1 {
-				t.scale = binary.BigEndian.Uint32(body[20:])
-			}
-		case "stsd":
-			t.entry(body)
-		case "stts":
-			return t.times(body)
-		}
+// picture reads a track's codec and size, and of H.264 the profile.
+func (i *prober) picture(t trackBoxes) error {
+	entry, _, err := i.entry(t)
+	if err != nil || len(entry) < 4 {
+		return err
+	}
+	codecs := map[string]string{"avc1": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1"}
+	i.info.Codec = cmp.Or(codecs[string(entry[:4])], string(entry[:4]))
+	i.info.Profile = "0"
+	if len(entry) < entryBoxes {
 		return nil
-	})
-}
-
-// entry reads the first sample entry: its codec, and of H.264 the profile.
-func (t *trackInfo) entry(b []byte) {
-	if len(b) < 16 {
-		return
 	}
-	t.codec = string(b[12:16])
-	if len(b) < 8+86 {
-		return
+	i.info.Width, i.info.Height = int(binary.BigEndian.Uint16(entry[entryWidth:])), int(binary.BigEndian.Uint16(entry[entryHeight:]))
+	if i.info.Width > maxSide || i.info.Height > maxSide {
+		return fmt.Errorf("%w: pictures of %d×%d pixels", errNotMP4, i.info.Width, i.info.Height)
 	}
-	t.width, t.height = int(binary.BigEndian.Uint16(b[40:])), int(binary.BigEndian.Uint16(b[42:]))
-	_ = boxes(b[8+86:], func(kind string, body []byte) error {
-		if kind == "avcC" && len(body) > 1 {
-			t.profile = body[1]
+	avcC, err := config(entry, "avcC")
+	if err != nil {
+		return err
+	}
+	if len(avcC) > 1 {
+		i.info.Profile = fmt.Sprint(avcC[1])
+		if avcC[1] == 100 {
+			i.info.Profile = "High"
 		}
-		return nil
-	})
-}
-
-// times adds up the frames and their durations.
-func (t *trackInfo) times(b []byte) error {
-	if len(b) < 8 {
-		return fmt.Errorf("%w: a time table of %d bytes", errNotMP4, len(b))
-	}
-	n := int(binary.BigEndian.Uint32(b[4:]))
-	if n > (len(b)-8)/8 {
-		return fmt.Errorf("%w: a time table of %d entries in %d bytes", errNotMP4, n, len(b))
-	}
-	for k := range n {
-		count := int64(binary.BigEndian.Uint32(b[8+8*k:]))
-		t.frames += count
-		t.ticks += count * int64(binary.BigEndian.Uint32(b[12+8*k:]))
 	}
 	return nil
 }
 
-// udta reads title and comment.
-func (i *Info) udta(b []byte) error {
-	names := map[string]string{"\xa9nam": "title", "\xa9cmt": "comment"}
-	return boxes(b, func(kind string, body []byte) error {
-		switch {
-		case kind == "meta" && len(body) > 4:
-			return i.udta(body[4:])
-		case kind == "ilst":
-			return i.udta(body)
-		case names[kind] != "":
-			return boxes(body, func(inner string, value []byte) error {
-				if inner == "data" && len(value) >= 8 {
-					i.Metadata[names[kind]] = string(value[8:])
-				}
+// times adds up a track's frames and their durations.
+func (i *prober) times(t trackBoxes) error {
+	scale, err := i.scale(t)
+	if err != nil {
+		return err
+	}
+	body, ok := t.found["stts"]
+	if !ok {
+		return nil
+	}
+	table, err := i.table(body, 8, 8)
+	if err != nil {
+		return err
+	}
+	var frames, ticks int64
+	for {
+		e, err := table.next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		n := int64(binary.BigEndian.Uint32(e))
+		if frames += n; frames > maxFrames {
+			return fmt.Errorf("%w: more than %d frames", errNotMP4, maxFrames)
+		}
+		ticks += n * int64(binary.BigEndian.Uint32(e[4:])) // fewer than 2⁵⁸
+	}
+	seconds := float64(ticks) / float64(scale)
+	if seconds > maxLength.Seconds() {
+		return fmt.Errorf("%w: a video of %.0f seconds", errNotMP4, seconds)
+	}
+	i.info.Frames, i.info.Duration = int(frames), time.Duration(seconds*float64(time.Second))
+	return nil
+}
+
+// scale is how many ticks a track's second has.
+func (i *prober) scale(t trackBoxes) (uint32, error) {
+	b, err := i.small("mdhd", t.found["mdhd"])
+	if err != nil {
+		return 0, err
+	}
+	var scale uint32
+	if len(b) >= 24 && b[0] == 0 {
+		scale = binary.BigEndian.Uint32(b[12:])
+	} else if len(b) >= 36 && b[0] == 1 {
+		scale = binary.BigEndian.Uint32(b[20:])
+	}
+	if scale == 0 {
+		return 0, fmt.Errorf("%w: a track without a time scale", errNotMP4)
+	}
+	return scale, nil
+}
+
+// udta reads title and comment, which lie in meta/ilst.
+func (i *prober) udta(body span) error {
+	return i.each(body, func(kind string, body span) error {
+		if kind != "meta" || body.size() <= 4 {
+			return nil
+		}
+		body.at += 4
+		return i.each(body, func(kind string, body span) error {
+			if kind != "ilst" {
 				return nil
-			})
-		}
+			}
+			return i.each(body, i.tag)
+		})
+	})
+}
+
+// tag reads one of them. Longer ones than we write are another's, and as good as
+// none.
+func (i *prober) tag(kind string, body span) error {
+	name := map[string]string{"\xa9nam": "title", "\xa9cmt": "comment"}[kind]
+	if name == "" || body.size() > maxSmall {
 		return nil
+	}
+	return i.each(body, func(kind string, body span) error {
+		if kind != "data" || body.size() < 8 {
+			return nil
+		}
+		value, err := i.small(kind, body)
+		if err == nil {
+			i.info.Metadata[name] = string(value[8:])
+		}
+		return err
 	})
 }

@@ -2,6 +2,7 @@ package video
 
 import (
 	"context"
+	"errors"
 	"syscall"
 	"time"
 )
@@ -18,6 +19,20 @@ func (t *Tool) Paced(pace Pace) *Tool {
 	paced.pace = pace
 	return &paced
 }
+
+// Bounded is the same tool for work that must not take more than so much of the
+// processor in any of its processes. The kernel counts it, and ends a process
+// that takes more, with [ErrTooLong]; time at rest, or without a processor, does
+// not count.
+func (t *Tool) Bounded(most time.Duration) *Tool {
+	bounded := *t
+	bounded.most = most
+	return &bounded
+}
+
+// ErrTooLong is wrapped by the error about an ffmpeg that took more of the
+// processor than it was given.
+var ErrTooLong = errors.New("ffmpeg took too much of the processor")
 
 // turn is how long a decoding ffmpeg runs between rests.
 const turn = 50 * time.Millisecond

@@ -22,6 +22,7 @@ type Tool struct {
 	Started func(pid int)
 
 	pace        Pace          // nil = unhindered
+	most        time.Duration // of the processor, for each process; 0 = any amount
 	passthrough []string      // how this version is told to keep timestamps
 	patience    time.Duration // instead of the constant; for tests
 }
