@@ -27,24 +27,33 @@ AZURITE = .cache/azurite/node_modules/.bin/azurite-blob
 NFPM_VERSION = v2.44.0
 NFPM = .cache/bin/nfpm-$(NFPM_VERSION)
 
-.PHONY: help package test-package test-deb test-service check-unit notices sbom image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
+.PHONY: help package release test-package test-image test-portable test-arm64 test-deb test-service check-unit notices sbom image all setup build demo test purego storage-servers test-storage race bench microbench bench-governor compare bench-backlog bench-scan load soak test-faults test-fleet test-kill test-steps reference fuzz lint vulncheck fmt vet install clean
 
 all: build
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing: ffmpeg, fuse, a Go toolchain
-	@.ci/setup
+setup: ## install what tests need, and is missing: ffmpeg, fuse, Chromium, podman, a Go toolchain
+	@.ci/setup test
 
-build: setup ## bin/jumpserver-video
+# What `make build`, `make demo` and packages need is less.
+.PHONY: setup-build setup-run setup-release
+setup-build setup-run setup-release: setup-%:
+	@.ci/setup $*
+
+build: setup-build ## bin/jumpserver-video
 	CGO_ENABLED=$(or $(CGO_ENABLED),$(shell go env CGO_ENABLED)) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/jumpserver-video ./cmd/jumpserver-video
 
-demo: build ## the whole product on bundled recordings
+demo: setup-run build ## the whole product on bundled recordings
 	bin/jumpserver-video demo
 
 test: setup ## the whole test suite
 	.ci/go-test ./...
+
+.PHONY: ports
+ports: setup-build ## the program without C, for other processors: it compiles
+	CGO_ENABLED=0 GOARCH=loong64 go build -tags nodemo -o /dev/null ./cmd/jumpserver-video
 
 purego: setup ## the renderer and encoder without C
 	CGO_ENABLED=0 go vet ./...
@@ -84,22 +93,35 @@ test-players: ## MP4s in players and decoders other than ffmpeg's
 test-hostile: setup ## recordings that ask for too much, each through the program itself: memory and time
 	HOSTILE_TESTS=all go test -count=1 -v -timeout 30m -run TestHostile ./cmd/jumpserver-video
 
+# What only runs more processes, and what draws alone and takes minutes, is left out.
+# The two heaviest packages run without tests of texts, and of one input after another.
 race: setup ## the test suite under the race detector, without what only runs more processes
-	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$)
+	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$ -e /jumpserver-video/nfs$$ \
+		-e /transcode/guac$$ -e /transcode/render$$ -e /cmd/bench -e /packaging -e /cmd/jumpserver-video$$ -e /jumpserver-video/transcode$$)
+	.ci/go-test -race -short -skip 'Hostile|Leftovers|OneVoice|Docs|Documents|ManualPages|Help|Translat|Scripts|Names|EveryStepBoundary|OfEachKind|FromEverywhere|Policies' \
+		./cmd/jumpserver-video ./transcode
+	.ci/go-test -race -short -run 'Recordings|Play|Stop|Pieces|Covered|Codecs|Sound' ./transcode/guac ./transcode/render
 
-bench: build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
+bench: setup-run build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
 	go run ./cmd/bench convert --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
 
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-governor: build ## two and a half minutes of competitors coming and going beside the agent
+bench-governor: setup-run build ## five minutes of competitors coming and going beside the agent
 	go run ./cmd/bench governor
 
-bench-scan: build ## what looking after 200,000 files costs; ten minutes
+GUACENC ?= guacenc
+compare: setup-run build ## the table of README: guacenc and ffmpeg beside ours; GUACENC=path RECORDINGS=folder
+	go run ./cmd/bench compare --guacenc $(GUACENC) --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz')
+
+bench-backlog: setup-run build ## three hundred short sessions that wait: tasks a minute, and what each costs
+	go run ./cmd/bench backlog
+
+bench-scan: setup-run build ## what looking after 200,000 files costs; ten minutes
 	go run ./cmd/bench scan
 
-load: build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
+load: setup-run build ## fifty sessions that close at once, also until all are MP4s, and one upload of 5 GB; LOAD=folder of a day for another recording
 	go run ./cmd/bench upload $(if $(LOAD),--recording $(LOAD))
 	go run ./cmd/bench upload --wait
 	go run ./cmd/bench upload --large 5000
@@ -122,6 +144,15 @@ test-steps: setup ## a task's steps with crashes at any of them and anything in 
 
 reference: ## pictures of the reference player for the tests; needs Chromium, Node.js 18 and npm
 	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata
+
+SEEDS ?= 1:300
+RANDOM_DIR = .cache/random
+.PHONY: reference-random
+reference-random: ## random scripts in the reference player and in the renderer: SEEDS=1:2000 for more, KEEP=1 to keep them as the tests' own
+	rm -rf $(RANDOM_DIR) && mkdir -p $(RANDOM_DIR)/different && go run ./transcode/guac/reference/random -seeds $(SEEDS) $(RANDOM_DIR)/scripts
+	cd transcode/guac/reference && npm ci --no-audit --no-fund && node reference.mjs ../../../testdata --scripts $(CURDIR)/$(RANDOM_DIR)/scripts
+	RANDOM_SCRIPTS=$(CURDIR)/$(RANDOM_DIR)/scripts GUAC_TEST_PNG=$(CURDIR)/$(RANDOM_DIR)/different go test -count=1 -run 'TestRandomScripts$$' ./transcode/guac
+	$(if $(KEEP),go run ./transcode/guac/reference/random -pack testdata/reference/random.zip $(RANDOM_DIR)/scripts)
 
 FUZZTIME ?= 10m
 fuzz: setup ## every fuzz target in turn, for FUZZTIME each
@@ -152,7 +183,7 @@ vet: setup
 	go vet ./...
 
 lint: setup fmt vet $(GOLANGCI) ## gofmt, go vet and golangci-lint
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 $(GOLANGCI):
 	@mkdir -p $(@D)
@@ -164,30 +195,56 @@ install: build ## binary and unit below $(DESTDIR)$(PREFIX)
 	install -D -m 0644 jumpserver-video.service $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 	sed -i 's,/usr/bin/jumpserver-video,$(PREFIX)/bin/jumpserver-video,' $(DESTDIR)/etc/systemd/system/jumpserver-video.service
 
-package: setup $(NFPM) ## dist/*.deb, dist/*.rpm and their bill of materials
-	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/build
+STAMP = VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM)
 
-test-package: setup $(NFPM) ## packages are the same bytes whenever they are made, and hold what they should
-	VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-package
+package: setup-release $(NFPM) ## dist/*.deb, dist/*.rpm and their bill of materials, for this processor
+	$(STAMP) packaging/build
 
-test-deb: build $(NFPM) ## install, run, upgrade, remove and purge the .deb on a clean Debian; as root
-	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-deb
+release: setup-release $(NFPM) ## dist/: packages, .tar.gz and images for amd64 and arm64, sources, SHA256SUMS
+	rm -rf dist
+	$(STAMP) packaging/release
 
-test-service: build $(NFPM) ## the packaged service under a real systemd in a folder; as root
-	COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) packaging/test-service
+test-package: setup setup-release $(NFPM) ## packages are the same bytes whenever they are made, and hold what they should
+	$(STAMP) packaging/test-package
+
+test-image: setup setup-release $(NFPM) ## the image in JumpServer's and the stand-alone compose set-up, with podman; as root
+	$(STAMP) packaging/test-image
+
+test-portable: setup setup-release $(NFPM) ## the .tar.gz on old and small systems, in folders; as root
+	$(STAMP) packaging/test-portable
+
+test-arm64: setup-release ## what is written in C, and what it is compared with, built for arm64 and emulated
+	packaging/test-arm64
+
+test-deb: setup setup-release $(NFPM) ## install, run, upgrade, remove and purge the .deb on a clean Debian; as root
+	$(STAMP) packaging/test-deb
+
+test-service: setup setup-release $(NFPM) ## the packaged service under a real systemd in a folder; as root
+	$(STAMP) packaging/test-service
+
+NFS_TESTS_SHORT ?=
+.PHONY: test-nfs
+test-nfs: build $(NFPM) ## the packaged service on real NFS, with kernels that run as processes; a quarter of an hour; as root. NFS_TESTS_SHORT=1 for half of it
+	@.ci/setup nfs
+	VERSION=v1.0.0 COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) OUT=.cache/nfs/dist packaging/build >/dev/null
+	image=$$(packaging/nfs/make-image) && NFS_TESTS="$$image" NFS_TESTS_DEB="$$(ls $(CURDIR)/.cache/nfs/dist/*.deb)" \
+		NFS_TESTS_SHORT='$(NFS_TESTS_SHORT)' go test -count=1 -v -timeout 1h ./cmd/jumpserver-video/nfs $(NFS)
 
 check-unit: setup ## the unit is understood by systemd, and lets the service do little
 	packaging/check-unit
 
-notices: setup ## licences of what is linked in; fails for one that the project does not take
-	go run ./packaging/notices
+notices: setup-release ## licences of what is linked in; fails for one that the project does not take
+	go run ./packaging/notices -static "$$(packaging/static/build $$(go env GOHOSTARCH))"
 
-sbom: setup ## bill of materials of what is linked in, with the C libraries; CycloneDX JSON
-	@go run ./packaging/notices -sbom -version '$(VERSION)'
+sbom: setup-release ## bill of materials of what is linked in and shipped beside; CycloneDX JSON
+	@go run ./packaging/notices -sbom -version '$(VERSION)' -static "$$(packaging/static/build $$(go env GOHOSTARCH))"
 
-image: ## the container image; needs a container engine
-	docker build -f packaging/Dockerfile -t jumpserver-video:$(VERSION) \
-		--build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) .
+# The release's image needs none: `make release`.
+ENGINE ?= docker
+image: ## the container image by its Dockerfile; needs a container engine (ENGINE=podman)
+	$(ENGINE) build -f packaging/Dockerfile -t jumpserver-video:$(VERSION) \
+		--build-arg VERSION=$(VERSION) --build-arg COMMIT=$(COMMIT) --build-arg DATE=$(DATE) \
+		$(if $(GOPROXY),--build-arg GOPROXY=$(GOPROXY)) $(if $(APT_MIRROR),--build-arg APT_MIRROR=$(APT_MIRROR)) .
 
 $(NFPM):
 	@mkdir -p $(@D)

@@ -1,7 +1,11 @@
-// Command devcore is a JumpServer for the test of the packages: a development
-// core with one recording on its replay volume. It ends well when core serves
-// that recording as MP4 and the original has left its place, as an agent beside
-// it must bring about.
+// Command devcore simulates a JumpServer for the tests of packages and images. It
+// is a development core with one recording on its replay volume. It exits with
+// status 0 when core serves that recording as an MP4 and the original is no longer
+// in its place; an agent must do this.
+//
+// With -lion it has no recording but a Lion, which uploads one to the agent for
+// each session id on standard input. It prints "served ID" when core serves the
+// session's MP4.
 package main
 
 import (
@@ -9,14 +13,17 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// The recording, one of the bundled.
+// One of the bundled recordings.
 const (
 	session = "1e39f45f-465b-4dd5-937d-5b4e2891d143"
 	source  = "testdata/recordings/tiny/v3"
@@ -28,19 +35,26 @@ func main() {
 	media := flag.String("media", "", "core's media folder")
 	owner := flag.Int("owner", 0, "user id that the replay folder is given to")
 	within := flag.Duration("within", 2*time.Minute, "the agent has this long")
+	lion := flag.String("lion", "", "the agent's address, to which a Lion uploads")
 	flag.Parse()
-	if err := run(*addr, *token, *media, *owner, *within); err != nil {
+	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: *media, Addr: *addr, BootstrapToken: *token})
+	if err == nil {
+		fmt.Println("core at", core.URL)
+		if *lion == "" {
+			err = watch(core, *media, *owner, *within)
+		} else {
+			err = record(core, *lion, *token, *media, *within)
+		}
+		err = errors.Join(err, core.Close())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "devcore:", err)
 		os.Exit(1)
 	}
 }
 
-func run(addr, token, media string, owner int, within time.Duration) error {
-	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: media, Addr: addr, BootstrapToken: token})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = core.Close() }()
+// watch runs a core with a replay volume.
+func watch(core *devcore.Server, media string, owner int, within time.Duration) error {
 	replay := filepath.Join(media, "replay")
 	original, start, err := plant(replay, owner)
 	if err != nil {
@@ -50,13 +64,11 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 		ID: session, User: "Test(test)", Asset: "RDP", Account: "test(test)", Protocol: "rdp", TerminalType: "lion",
 		Start: start, End: start.Add(time.Minute), Finished: true, HasReplay: true,
 	})
-	fmt.Println("core at", core.URL)
-
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	for {
 		if served, err := core.Served(ctx, session); err == nil && served.Type == "mp4" {
-			if _, err := os.Lstat(original); errors.Is(err, os.ErrNotExist) {
+			if _, err := os.Lstat(original); errors.Is(err, os.ErrNotExist) && reported(core) {
 				return nil
 			}
 		}
@@ -68,8 +80,16 @@ func run(addr, token, media string, owner int, within time.Duration) error {
 	}
 }
 
-// plant puts the recording on the volume, some hours old, and answers where
-// it is and when its session began.
+// reported reports whether the agent has sent its last report about a session: that it
+// has a replay.
+func reported(core *devcore.Server) bool {
+	return slices.ContainsFunc(core.Requests(), func(r devcore.Request) bool {
+		return r.Method == http.MethodPatch && strings.Contains(r.Path, session) && r.Status == http.StatusOK
+	})
+}
+
+// plant copies the recording to the volume, with a time some hours ago, and returns
+// where it is and when its session began.
 func plant(replay string, owner int) (string, time.Time, error) {
 	days, err := os.ReadDir(source)
 	if err != nil || len(days) != 1 {
@@ -88,7 +108,7 @@ func plant(replay string, owner int) (string, time.Time, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", time.Time{}, err
 	}
-	// Gone since an earlier run: the agent has moved it.
+	// In an earlier run, the agent has moved the file: write it again.
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		return "", time.Time{}, err
 	}

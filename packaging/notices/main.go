@@ -1,12 +1,16 @@
-// Command notices prints the licences of everything that is linked into
-// jumpserver-video as it is packaged. It fails when one is missing or is not of
-// a kind that the project takes: permissive ones, and the Mozilla Public License, which asks
-// nothing of those who use its files unchanged.
+// Command notices prints the licences of everything that is linked into the
+// packaged jumpserver-video. It fails if one is missing, or is not of an accepted
+// kind: a permissive licence, or the Mozilla Public License, which demands nothing
+// from those who use its files unchanged.
 //
-// With -sbom it prints the same libraries, and what is loaded at run time, as a
-// software bill of materials in CycloneDX's JSON, for tools that look for known
-// vulnerabilities: they see the Go modules in the program by themselves, and not
-// the C libraries. One commit on one machine gives the same bytes each time.
+// With -sbom it prints a software bill of materials of the same libraries, and of
+// the programs that are shipped with it, in CycloneDX's JSON. It is for
+// vulnerability scanners: they find the Go modules in the program themselves, but
+// not libraries in C. The same commit on the same machine always gives the same
+// bytes.
+//
+// Libraries in C are listed in the folder -static, which packaging/static/build
+// creates: in the file versions and the folder licences.
 package main
 
 import (
@@ -36,19 +40,20 @@ type component struct {
 func main() {
 	sbom := flag.Bool("sbom", false, "print a software bill of materials instead (CycloneDX, JSON)")
 	version := flag.String("version", "dev", "of jumpserver-video, for the bill of materials")
+	static := flag.String("static", "", "the folder that packaging/static/build has made")
 	flag.Parse()
 	tell := run
 	if *sbom {
-		tell = func(ctx context.Context, w io.Writer) error { return bill(ctx, w, *version) }
+		tell = func(ctx context.Context, w io.Writer, static string) error { return bill(ctx, w, static, *version) }
 	}
-	if err := tell(context.Background(), os.Stdout); err != nil {
+	if err := tell(context.Background(), os.Stdout, *static); err != nil {
 		fmt.Fprintln(os.Stderr, "notices:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, w io.Writer) error {
-	components, err := linked(ctx, "./cmd/jumpserver-video")
+func run(ctx context.Context, w io.Writer, static string) error {
+	components, err := linked(ctx, "./cmd/jumpserver-video", static)
 	if err != nil {
 		return err
 	}
@@ -67,7 +72,7 @@ func run(ctx context.Context, w io.Writer) error {
 			kind := "notice"
 			if !isNotice(file) {
 				if kind = classify(text); kind == "" {
-					problems = append(problems, fmt.Errorf("%s: %s is of no licence that the project takes", c.name, file))
+					problems = append(problems, fmt.Errorf("%s: %s has no licence that the project accepts", c.name, file))
 				}
 			}
 			fmt.Fprintf(w, "%s: %s\n\n%s\n", kind, filepath.Base(file), bytes.TrimSpace(text))
@@ -76,18 +81,12 @@ func run(ctx context.Context, w io.Writer) error {
 	return errors.Join(problems...)
 }
 
-// tags are the build tags of packages: see packaging/build.
-const tags = "nodemo"
+// tags are the build tags of packages: see packaging/stage.
+const tags = "nodemo,static,netgo,osusergo"
 
-// These are linked statically into packages; Debian keeps their licences here.
-const (
-	libwebp    = "/usr/share/doc/libwebp-dev/copyright"
-	libdeflate = "/usr/share/doc/libdeflate-dev/copyright"
-)
-
-// linked lists the modules of a program's packages, by name, and what else is
-// linked.
-func linked(ctx context.Context, program string) ([]component, error) {
+// linked returns the modules of a program's packages by name, and the linked
+// libraries.
+func linked(ctx context.Context, program, static string) ([]component, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-tags", tags, "-deps", "-json=ImportPath,Dir,Module", program)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -114,7 +113,7 @@ func linked(ctx context.Context, program string) ([]component, error) {
 			c = &component{name: p.Module.Path, version: p.Module.Version}
 			found[p.Module.Path] = c
 		}
-		// A package may have a licence of its own below its module's.
+		// A package may have a licence of its own, in a folder below its module.
 		for dir := p.Dir; ; dir = filepath.Dir(dir) {
 			for _, file := range licences(dir) {
 				if !slices.Contains(c.files, file) {
@@ -132,8 +131,15 @@ func linked(ctx context.Context, program string) ([]component, error) {
 	}
 	all := []component{
 		{name: standardLibrary, version: runtime.Version(), files: licences(strings.TrimSpace(string(root)))},
-		{name: "libwebp", files: []string{libwebp}},
-		{name: "libdeflate", files: []string{libdeflate}},
+	}
+	versions, err := versionsOf(static)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range written {
+		if !l.beside {
+			all = append(all, component{name: l.name, version: versions[l.source], files: []string{l.copyright(static)}})
+		}
 	}
 	for _, c := range found {
 		slices.Sort(c.files)
@@ -164,8 +170,8 @@ func isNotice(file string) bool {
 	return strings.HasPrefix(name, "notice") || strings.HasPrefix(name, "patents")
 }
 
-// classify names the licence of a text; "" for one that the project does not
-// take.
+// classify returns the name of a text's licence; "" if the project does not accept
+// it.
 func classify(text []byte) string {
 	s := strings.Join(strings.Fields(strings.ToLower(string(text))), " ")
 	has := func(phrases ...string) bool {

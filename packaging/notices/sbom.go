@@ -8,31 +8,57 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 )
 
-// library is one written in C.
+// library is a library in C, or a program.
 type library struct {
-	name   string // as in the notices, if it is in them
-	config string // pkg-config's name, when that is another one
-	debian string // the package that it is built with
-	loaded bool   // at run time, where the host has it, instead of linked in
+	name    string
+	source  string // Debian's source package
+	licence string // SPDX
+	beside  bool   // a separate program, shipped with ours
+	what    string
 }
 
-var libraries = []library{
-	{name: "libwebp", debian: "libwebp-dev"},
-	{name: "libdeflate", debian: "libdeflate-dev"},
-	{name: "ISA-L", config: "libisal", debian: "libisal-dev", loaded: true},
+var written = []library{
+	{name: "libwebp", source: "libwebp", licence: "BSD-3-Clause", what: "linked statically"},
+	{name: "libdeflate", source: "libdeflate", licence: "MIT", what: "linked statically"},
+	{name: "ISA-L", source: "libisal", licence: "BSD-3-Clause", what: "linked statically"},
+	{name: "musl", source: "musl", licence: "MIT", what: "the C library, linked statically"},
+	{name: "ffmpeg", source: "ffmpeg", licence: "GPL-2.0-or-later", beside: true, what: "a program of its own, /usr/lib/jumpserver-video/ffmpeg"},
+	{name: "x264", source: "x264", licence: "GPL-2.0-or-later", beside: true, what: "linked statically into ffmpeg"},
+	{name: "busybox", source: "busybox", licence: "GPL-2.0-only", beside: true, what: "the shell of the container image; not in packages"},
+}
+
+func (l library) copyright(static string) string { return filepath.Join(static, "licences", l.source) }
+
+// versionsOf parses the versions of the source packages, by name.
+func versionsOf(static string) (map[string]string, error) {
+	text, err := os.ReadFile(filepath.Join(static, "versions"))
+	if err != nil {
+		return nil, fmt.Errorf("-static must name the folder that packaging/static/build makes: %w", err)
+	}
+	versions := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if name, version, ok := strings.Cut(strings.TrimSpace(line), " "); ok {
+			versions[name] = version
+		}
+	}
+	for _, l := range written {
+		if versions[l.source] == "" {
+			return nil, fmt.Errorf("%s: no version of %s", static, l.source)
+		}
+	}
+	return versions, nil
 }
 
 // document is a CycloneDX bill of materials.
 type document struct {
 	Format   string `json:"bomFormat"`
 	Spec     string `json:"specVersion"`
-	Version  int    `json:"version"` // of the document
+	Version  int    `json:"version"` // version of the document
 	Metadata struct {
 		Component part `json:"component"`
 	} `json:"metadata"`
@@ -42,15 +68,14 @@ type document struct {
 
 // part is a CycloneDX component.
 type part struct {
-	Type        string     `json:"type"`
-	Ref         string     `json:"bom-ref"`
-	Name        string     `json:"name"`
-	Version     string     `json:"version"`
-	Description string     `json:"description,omitempty"`
-	Scope       string     `json:"scope,omitempty"` // required, or optional for what is loaded where it is there
-	Licenses    []licence  `json:"licenses,omitempty"`
-	PURL        string     `json:"purl"`
-	Properties  []property `json:"properties,omitempty"`
+	Type        string    `json:"type"`
+	Ref         string    `json:"bom-ref"`
+	Name        string    `json:"name"`
+	Version     string    `json:"version"`
+	Description string    `json:"description,omitempty"`
+	Scope       string    `json:"scope,omitempty"` // required
+	Licenses    []licence `json:"licenses,omitempty"`
+	PURL        string    `json:"purl"`
 }
 
 type licence struct {
@@ -59,19 +84,18 @@ type licence struct {
 	} `json:"license"`
 }
 
-type property struct {
-	Name  string `json:"name"`
-	Value string `json:"value"`
-}
-
 type dependency struct {
 	Ref       string   `json:"ref"`
 	DependsOn []string `json:"dependsOn"`
 }
 
 // bill prints the bill of materials of a version.
-func bill(ctx context.Context, w io.Writer, version string) error {
-	components, err := linked(ctx, "./cmd/jumpserver-video")
+func bill(ctx context.Context, w io.Writer, static, version string) error {
+	components, err := linked(ctx, "./cmd/jumpserver-video", static)
+	if err != nil {
+		return err
+	}
+	versions, err := versionsOf(static)
 	if err != nil {
 		return err
 	}
@@ -82,8 +106,8 @@ func bill(ctx context.Context, w io.Writer, version string) error {
 	}
 	var problems []error
 	for _, c := range components {
-		if slices.ContainsFunc(libraries, func(l library) bool { return l.name == c.name }) {
-			continue // below, with more to say
+		if slices.ContainsFunc(written, func(l library) bool { return l.name == c.name }) {
+			continue // added below, with more fields
 		}
 		p := part{Type: "library", Name: c.name, Version: c.version, Scope: "required", PURL: "pkg:golang/" + c.name + "@" + escape(c.version)}
 		if c.name == standardLibrary {
@@ -93,10 +117,8 @@ func bill(ctx context.Context, w io.Writer, version string) error {
 		problems = append(problems, err)
 		d.Components = append(d.Components, p)
 	}
-	for _, l := range libraries {
-		p, err := l.part(ctx)
-		problems = append(problems, err)
-		d.Components = append(d.Components, p)
+	for _, l := range written {
+		d.Components = append(d.Components, l.part(versions[l.source]))
 	}
 	if err := errors.Join(problems...); err != nil {
 		return err
@@ -114,37 +136,20 @@ func bill(ctx context.Context, w io.Writer, version string) error {
 	return e.Encode(d)
 }
 
-// part describes a library by the Debian package that it comes from, whose
-// version tells which vulnerabilities have been fixed in it; by pkg-config alone
-// where there is no such package.
-func (l library) part(ctx context.Context) (part, error) {
-	p := part{Type: "library", Name: l.name, Scope: "required", Description: "linked statically into packages"}
-	if l.loaded {
-		p.Scope = "optional"
-		p.Description = "loaded at run time where the host has it (libisal.so.2), in the host's version; this is the one that the program was built with"
+// part returns the component for a library, with the source package that it was
+// built from. The package's version shows which vulnerabilities have been fixed.
+func (l library) part(version string) part {
+	p := part{
+		Type: "library", Name: l.name, Version: version, Scope: "required", Description: l.what, Licenses: licencesOf([]string{l.licence}),
+		PURL: fmt.Sprintf("pkg:deb/debian/%s@%s?arch=source&distro=debian-12", l.source, escape(version)),
 	}
-	upstream, err := output(ctx, "pkg-config", "--modversion", cmp.Or(l.config, l.name))
-	if err != nil {
-		return p, fmt.Errorf("%s: %w", l.name, err)
+	if l.beside && l.name != "x264" {
+		p.Type = "application"
 	}
-	p.Version, p.PURL = upstream, "pkg:generic/"+cmp.Or(l.config, l.name)+"@"+escape(upstream)
-	packaged, err := output(ctx, "dpkg-query", "-W", "-f", "${Version}\n${source:Package}\n${Architecture}", l.debian)
-	if err != nil { // not Debian, or not of a package
-		return p, nil //nolint:nilerr // what there is to say has been said
-	}
-	fields := strings.Split(packaged, "\n")
-	if len(fields) != 3 {
-		return p, fmt.Errorf("%s: dpkg-query says %q", l.debian, packaged)
-	}
-	id, release := distribution()
-	p.Version = fields[0]
-	p.PURL = fmt.Sprintf("pkg:deb/%s/%s@%s?arch=%s&distro=%s-%s&upstream=%s", id, l.debian, escape(fields[0]), fields[2], id, release, fields[1])
-	p.Properties = []property{{"jumpserver-video:upstream-version", upstream}}
-	p.Licenses, err = kinds([]string{filepath.Join("/usr/share/doc", l.debian, "copyright")})
-	return p, err
+	return p
 }
 
-// kinds names the licences in files, each once.
+// kinds returns the licences in files, each once.
 func kinds(files []string) ([]licence, error) {
 	var found []string
 	for _, file := range files {
@@ -157,7 +162,7 @@ func kinds(files []string) ([]licence, error) {
 		}
 		kind := classify(text)
 		if kind == "" {
-			return nil, fmt.Errorf("%s is of no licence that the project takes", file)
+			return nil, fmt.Errorf("%s has no licence that the project accepts", file)
 		}
 		if !slices.Contains(found, kind) {
 			found = append(found, kind)
@@ -175,36 +180,10 @@ func licencesOf(kinds []string) []licence {
 	return all
 }
 
-// distribution is this machine's, such as debian and 12.
-func distribution() (id, release string) {
-	data, err := os.ReadFile("/etc/os-release")
-	if err != nil {
-		return "debian", ""
-	}
-	value := func(name string) string {
-		for line := range strings.Lines(string(data)) {
-			if v, ok := strings.CutPrefix(line, name+"="); ok {
-				return strings.Trim(strings.TrimSpace(v), `"'`)
-			}
-		}
-		return ""
-	}
-	return cmp.Or(value("ID"), "debian"), value("VERSION_ID")
-}
-
-// escape makes a version part of a package URL.
+// escape escapes a version for a package URL.
 func escape(version string) string {
 	return strings.NewReplacer("%", "%25", "+", "%2B", "@", "%40", "?", "%3F", "#", "%23", "/", "%2F", " ", "%20").Replace(version)
 }
 
-// output is what a command prints, without the space around it.
-func output(ctx context.Context, name string, args ...string) (string, error) {
-	text, err := exec.CommandContext(ctx, name, args...).Output()
-	if err != nil {
-		return "", fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
-	}
-	return strings.TrimSpace(string(text)), nil
-}
-
-// standardLibrary is what the libraries of Go itself are called in the notices.
+// standardLibrary is the name of Go's own libraries in the notices.
 const standardLibrary = "Go standard library"
