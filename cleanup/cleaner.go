@@ -14,43 +14,44 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
-// Report tells what a clean-up removed.
+// Report says what a clean-up removed.
 type Report struct {
 	TrashDays int      // days of the trash
 	Tasks     int      // task folders
-	Work      int      // leftovers of work
-	Objects   int      // of the trash in a bucket
-	Strange   []string // names that are not ours and were left alone
+	Work      int      // leftover work folders
+	Objects   int      // objects of the trash in a bucket
+	Strange   []string // unknown names, which were not touched
 }
 
-// Cleaner removes what has had its time, at once and then every day.
+// Cleaner removes what has expired, when it starts and then every day.
 type Cleaner struct {
 	TasksDir    string        // a folder per task, with its log
-	TaskLogKeep time.Duration // how long after its last change a task's folder is kept
+	TaskLogKeep time.Duration // how long a task's folder is kept after its last change; 0 = forever
 
-	WorkDir   string                    // a folder per task at work
-	WorkInUse func(session string) bool // tells whether a task is at work now
+	WorkDir   string                    // a folder per task in progress
+	WorkInUse func(session string) bool // reports whether a task is in progress
 
 	Trash     *Trash        // nil = no volume
 	TrashKeep time.Duration // how long the trash keeps originals
 
-	// Bucket, when not nil, removes what has been in the trash of a bucket
-	// for longer, and answers how many objects that were.
+	// Bucket, if not nil, removes originals that have been in the trash of a bucket
+	// for longer than keep, and returns their number.
 	Bucket func(ctx context.Context, keep time.Duration) (int, error)
 
-	// Clock is the file that keeps when the last clean-up was; "" = none. When
-	// that was long ago the clock may be wrong, and nothing goes until the next.
+	// Clock is the file that stores the time of the last clean-up; "" = none. If
+	// that is long ago the clock may be wrong, and nothing is removed until the
+	// next clean-up.
 	Clock string
 
 	Every time.Duration // between two clean-ups (24 h)
 	Log   *slog.Logger
 	Now   func() time.Time // nil = time.Now
 
-	told map[string]bool // strange names that were logged; owned by Run
+	reported map[string]bool // unknown names that were logged; owned by Run
 }
 
-// workAge is how old a work folder must be: a task at the very beginning may
-// not count as in use yet.
+// workAge is how old a work folder must be: a task that has just begun may not be
+// known as in progress yet.
 const workAge = time.Hour
 
 // Run cleans up until ctx ends.
@@ -59,25 +60,25 @@ func (c *Cleaner) Run(ctx context.Context) error {
 	if every <= 0 {
 		every = 24 * time.Hour
 	}
-	c.told = map[string]bool{}
+	c.reported = map[string]bool{}
 	for {
 		var report Report
-		err := c.leapt(every + longAgo)
+		err := c.checkClock(every + maxLate)
 		if err == nil {
 			report, err = c.Once(ctx)
 		}
-		if errors.Is(err, errLeapt) {
+		if errors.Is(err, errClockJumped) {
 			c.Log.Info("nothing is removed today", "why", err)
 		} else if err != nil {
-			c.Log.Warn("not everything could be cleaned up; it is tried again later", "error", err)
+			c.Log.Warn("not everything could be cleaned up; retrying at the next clean-up", "error", err)
 		}
 		if report.TrashDays+report.Tasks+report.Work+report.Objects > 0 {
 			c.Log.Info("cleaned up", "trash_days", report.TrashDays, "task_logs", report.Tasks, "leftovers", report.Work, "objects", report.Objects)
 		}
 		for _, name := range report.Strange {
-			if !c.told[name] {
-				c.told[name] = true
-				c.Log.Warn("not one of ours; left alone", "path", name)
+			if !c.reported[name] {
+				c.reported[name] = true
+				c.Log.Warn("unknown name in a folder of ours; it was not touched", "path", name)
 			}
 		}
 		select {
@@ -88,16 +89,16 @@ func (c *Cleaner) Run(ctx context.Context) error {
 	}
 }
 
-// longAgo is how much later than it should be a clean-up may come.
-const longAgo = 2 * 24 * time.Hour
+// maxLate is how late a clean-up may be.
+const maxLate = 2 * 24 * time.Hour
 
-// errLeapt means that the clock may have jumped: originals are not to go years
-// early because a machine came up with a wrong date, or somebody set one.
-var errLeapt = errors.New("no clean-up is known of the last days: the agent was off or is new, or the clock has jumped")
+// errClockJumped means that the clock may have jumped. Originals must not be removed
+// years early because a machine started with a wrong date, or someone set one.
+var errClockJumped = errors.New("there was no clean-up in the last days: the agent was off or is new, or the clock has jumped")
 
-// leapt tells whether more time than most has passed since the last clean-up,
-// and notes this one.
-func (c *Cleaner) leapt(most time.Duration) error {
+// checkClock returns errClockJumped if more time than limit has passed since the last
+// clean-up, and stores the time of this one.
+func (c *Cleaner) checkClock(limit time.Duration) error {
 	if c.Clock == "" {
 		return nil
 	}
@@ -109,21 +110,21 @@ func (c *Cleaner) leapt(most time.Duration) error {
 	if err := durable.WriteFile(c.Clock, []byte(now.Format(time.RFC3339)), 0o600); err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
-	// What cannot be read is of year 1.
-	if last, _ := time.Parse(time.RFC3339, string(text)); now.Sub(last) > most {
-		return errLeapt
+	// If the file cannot be read, last is in year 1.
+	if last, _ := time.Parse(time.RFC3339, string(text)); now.Sub(last) > limit {
+		return errClockJumped
 	}
 	return nil
 }
 
-// Once cleans up one time. It goes on after errors and returns them all.
+// Once cleans up one time. It continues after errors and returns all of them.
 func (c *Cleaner) Once(ctx context.Context) (Report, error) {
 	var report Report
 	var errs []error
 	if c.Trash != nil {
 		trash, err := c.Trash.Expire(c.TrashKeep)
 		report = trash
-		// A volume that is away now is cleaned up when it is back.
+		// If the volume is not mounted now, it is cleaned up later.
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
@@ -134,7 +135,8 @@ func (c *Cleaner) Once(ctx context.Context) (Report, error) {
 			errs = append(errs, fmt.Errorf("the trash in the replay storage: %w", err))
 		}
 	}
-	if report.Tasks, err = c.remove(c.TasksDir, &report, func(string) bool { return true }, c.TaskLogKeep); err != nil {
+	old := func(string) bool { return c.TaskLogKeep > 0 }
+	if report.Tasks, err = c.remove(c.TasksDir, &report, old, c.TaskLogKeep); err != nil {
 		errs = append(errs, err)
 	}
 	idle := func(session string) bool { return c.WorkInUse == nil || !c.WorkInUse(session) }
@@ -146,8 +148,8 @@ func (c *Cleaner) Once(ctx context.Context) (Report, error) {
 
 var sessionName = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// remove deletes the session folders of dir that may go and have not changed
-// for keep.
+// remove deletes the session folders of dir for which mayGo returns true and that
+// have not changed for keep.
 func (c *Cleaner) remove(dir string, report *Report, mayGo func(string) bool, keep time.Duration) (n int, err error) {
 	if dir == "" {
 		return 0, nil
@@ -178,7 +180,7 @@ func (c *Cleaner) remove(dir string, report *Report, mayGo func(string) bool, ke
 	return n, errors.Join(errs...)
 }
 
-// newest is the last modification of a folder or anything in it.
+// newest returns the last modification of a folder or anything in it.
 func newest(dir string) time.Time {
 	var last time.Time
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {

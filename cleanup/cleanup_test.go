@@ -190,20 +190,21 @@ func TestExpiryCountsFromTheDayOfRetirement(t *testing.T) {
 	}
 }
 
-// TestExpiryTellsOfEachOriginalBeforeItGoes: of a file, of a folder with parts,
-// and of one in no folder. What cannot be told of stays, and is told of again.
+// TestExpiryTellsOfEachOriginalBeforeItGoes: Removing is called for a file, for a
+// folder with parts, and for an original in no folder. If Removing fails the
+// original stays, and Removing is called for it again.
 func TestExpiryTellsOfEachOriginalBeforeItGoes(t *testing.T) {
 	root := t.TempDir()
 	const day = TrashName + "/2026-11-10/"
 	put(t, root, day+"2026-11-09/a.replay.gz", day+"2026-11-09/b/b.replay.json", day+"2026-11-09/b/b.0.part.gz", day+"c.gz", TrashName+"/2026-11-22/d/new")
-	var told []string
+	var reported []string
 	full := errors.New("the disk is full")
 	trash := Trash{Root: root, Now: at("2026-11-23"), Removing: func(trashed string) error {
 		if _, err := os.Lstat(filepath.Join(root, trashed)); err != nil {
 			t.Errorf("told too late: %v", err)
 		}
-		told = append(told, trashed)
-		if strings.HasSuffix(trashed, "/b") && len(told) < 4 {
+		reported = append(reported, trashed)
+		if strings.HasSuffix(trashed, "/b") && len(reported) < 4 {
 			return full
 		}
 		return nil
@@ -217,7 +218,7 @@ func TestExpiryTellsOfEachOriginalBeforeItGoes(t *testing.T) {
 	if report, err := trash.Expire(7 * 24 * time.Hour); err != nil || report.TrashDays != 1 {
 		t.Errorf("%+v, %v", report, err)
 	}
-	if d := cmp.Diff([]string{day + "2026-11-09/a.replay.gz", day + "2026-11-09/b", day + "c.gz", day + "2026-11-09/b"}, told); d != "" {
+	if d := cmp.Diff([]string{day + "2026-11-09/a.replay.gz", day + "2026-11-09/b", day + "c.gz", day + "2026-11-09/b"}, reported); d != "" {
 		t.Error(d)
 	}
 	if d := cmp.Diff([]string{TrashName + "/2026-11-22/d/new"}, list(t, root)); d != "" {
@@ -225,7 +226,8 @@ func TestExpiryTellsOfEachOriginalBeforeItGoes(t *testing.T) {
 	}
 }
 
-// TestATrashThatIsALinkIsRefused: it could lead to recordings that live.
+// TestATrashThatIsALinkIsRefused: it could lead to recordings that are still in
+// use.
 func TestATrashThatIsALinkIsRefused(t *testing.T) {
 	root := t.TempDir()
 	put(t, root, "2026-11-01/S.replay.gz", "2026-11-02/T.replay.gz")
@@ -265,6 +267,9 @@ func TestCleanerRemovesOldTasksAndIdleWork(t *testing.T) {
 		age(2*time.Hour, filepath.Join(work, s, "video.mp4"), filepath.Join(work, s))
 	}
 	c := &Cleaner{TasksDir: tasks, TaskLogKeep: 30 * 24 * time.Hour, WorkDir: work, WorkInUse: func(s string) bool { return s == busy }}
+	if report, err := (&Cleaner{TasksDir: tasks}).Once(t.Context()); err != nil || report.Tasks != 0 { // forever
+		t.Errorf("%+v, %v", report, err)
+	}
 	report, err := c.Once(t.Context())
 	if err != nil || report.Tasks != 1 || report.Work != 1 {
 		t.Errorf("%+v, %v", report, err)
@@ -293,7 +298,7 @@ func TestRunCleansAtOnceAndAgain(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	if n := strings.Count(log.String(), "left alone"); n != 1 {
+	if n := strings.Count(log.String(), "it was not touched"); n != 1 {
 		t.Errorf("a strange name was reported %d times", n)
 	}
 }
@@ -308,8 +313,8 @@ func TestPolicyNamesTheChoices(t *testing.T) {
 	}
 }
 
-// TestNothingIsRemovedWhenTheClockHasJumped: a date of next year, from a broken
-// battery or a typing mistake, is no reason to empty the trash at once.
+// TestNothingIsRemovedWhenTheClockHasJumped: a date of next year, from an empty
+// battery or a typing mistake, must not empty the trash at once.
 func TestNothingIsRemovedWhenTheClockHasJumped(t *testing.T) {
 	root := t.TempDir()
 	old, recent := TrashName+"/2026-11-10/x", TrashName+"/2026-11-22/y"
@@ -330,15 +335,15 @@ func TestNothingIsRemovedWhenTheClockHasJumped(t *testing.T) {
 	put(t, root, old, recent)
 	for _, step := range []struct {
 		date        string
-		old, recent bool // are left
+		old, recent bool // whether they still exist
 	}{
-		{"2026-11-23", true, true},  // the first: who knows
-		{"2026-11-24", false, true}, // as it should be
+		{"2026-11-23", true, true},  // the first clean-up: the clock may be wrong
+		{"2026-11-24", false, true}, // a day later: normal
 		{"2027-11-25", false, true}, // jumped
-		{"2026-11-25", false, true}, // mended
+		{"2026-11-25", false, true}, // corrected
 		{"2026-11-26", false, true},
 		{"2026-12-20", false, true},  // the agent was off for weeks
-		{"2026-12-21", false, false}, // and is back
+		{"2026-12-21", false, false}, // and was started again
 	} {
 		round(step.date)
 		if there(old) != step.old || there(recent) != step.recent {

@@ -6,16 +6,17 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 	"syscall"
 )
 
-// ErrReplaced is returned for a file that is not the one any more that was to
-// be retired. It is where it was.
+// ErrReplaced is returned if the file that the caller wanted to retire was replaced
+// by another one. The other file stays where it is.
 var ErrReplaced = errors.New("the file was replaced meanwhile")
 
-// RetireFile is Retire for one file that the caller has open: what is retired is
-// that very file, or nothing. It returns [ErrReplaced] when another file has
-// taken its name.
+// RetireFile is Retire for one file that the caller has open: it retires exactly
+// that file, or nothing. It returns [ErrReplaced] if another file has its name.
 func (t Trash) RetireFile(rel string, is fs.FileInfo) (string, error) {
 	to, err := t.Retire(rel)
 	if err != nil {
@@ -27,8 +28,8 @@ func (t Trash) RetireFile(rel string, is fs.FileInfo) (string, error) {
 	return to, nil
 }
 
-// RetireFolder is RetireFile for a folder of whose files the caller has seen all,
-// by name: it goes in one step, if nothing else is in it.
+// RetireFolder is RetireFile for a folder. The caller knows all its files, by name.
+// The folder moves in one step, if it holds no other files.
 func (t Trash) RetireFolder(rel string, files map[string]fs.FileInfo) (string, error) {
 	to, err := t.Retire(rel)
 	if err != nil {
@@ -40,8 +41,8 @@ func (t Trash) RetireFolder(rel string, files map[string]fs.FileInfo) (string, e
 	return to, nil
 }
 
-// mustHold makes sure that a folder that was moved to the trash holds these files
-// and no others.
+// mustHold returns an error unless a folder that was moved to the trash holds
+// exactly these files.
 func (t Trash) mustHold(trashed string, files map[string]fs.FileInfo) error {
 	root, err := t.open()
 	if err != nil {
@@ -64,8 +65,10 @@ func (t Trash) mustHold(trashed string, files map[string]fs.FileInfo) error {
 	return nil
 }
 
-// Drop removes what a Retire has moved to the trash, and the folders there that
-// nothing else is in.
+// Drop deletes what a Retire has moved to the trash, and then its folders there if
+// they are empty. If a process on this host has a file open, an NFS client does not
+// remove it, but renames it to a name that begins with ".nfs". A folder with such a
+// file stays until its day expires.
 func (t Trash) Drop(trashed string) error {
 	if _, err := retiredFrom(trashed); err != nil {
 		return err
@@ -75,7 +78,7 @@ func (t Trash) Drop(trashed string) error {
 		return err
 	}
 	defer root.Close()
-	if err := root.RemoveAll(trashed); err != nil {
+	if err := root.RemoveAll(trashed); err != nil && !onlyOpenIn(root, trashed) {
 		return fmt.Errorf("trash: %w", err)
 	}
 	for dir := path.Dir(trashed); dir != "."; dir = path.Dir(dir) {
@@ -86,7 +89,15 @@ func (t Trash) Drop(trashed string) error {
 	return nil
 }
 
-// mustBe makes sure that what was moved to the trash is what should be there.
+// onlyOpenIn reports whether a folder holds nothing but files that NFS keeps
+// because a process had them open when they were removed.
+func onlyOpenIn(root *os.Root, dir string) bool {
+	entries, err := fs.ReadDir(root.FS(), dir)
+	return err == nil && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !strings.HasPrefix(e.Name(), ".nfs") })
+}
+
+// mustBe returns an error unless the file that was moved to the trash is the
+// expected one.
 func (t Trash) mustBe(trashed string, is fs.FileInfo) error {
 	root, err := t.open()
 	if err != nil {
@@ -103,8 +114,8 @@ func (t Trash) mustBe(trashed string, is fs.FileInfo) error {
 	return nil
 }
 
-// RemoveEmpty removes the folder rel below root if nothing is in it. What keeps
-// it from being removed is no error: whatever is in it stays.
+// RemoveEmpty removes the folder rel below root if it is empty. A folder that is
+// not empty is not an error.
 func RemoveEmpty(rootDir, rel string) error {
 	if err := local(rel); err != nil {
 		return err

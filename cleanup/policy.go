@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Policy says what becomes of an original once its MP4 is in place.
+// Policy says what happens to an original once its MP4 is in place.
 type Policy string
 
 // The policies.
 const (
-	PolicyTrash  Policy = "trash"  // moved to the trash, removed after some days
-	PolicyDelete Policy = "delete" // removed at once
-	PolicyKeep   Policy = "keep"   // left where it is; core may go on serving it
+	PolicyTrash  Policy = "trash"  // moved to the trash, deleted after some days
+	PolicyDelete Policy = "delete" // deleted at once
+	PolicyKeep   Policy = "keep"   // left where it is; core may still serve it
 )
 
-// Decode reads a policy's name, as envconfig wants it.
+// Decode parses a policy's name, for envconfig.
 func (p *Policy) Decode(v string) error {
 	switch got := Policy(strings.ToLower(strings.TrimSpace(v))); got {
 	case PolicyTrash, PolicyDelete, PolicyKeep:

@@ -1,18 +1,17 @@
-// Package cleanup moves originals out of core's sight and removes what has
-// had its time: originals in the trash, task logs, leftovers of work. It knows
-// nothing of the network.
+// Package cleanup moves originals to where core does not find them, and removes
+// what has expired: originals in the trash, task logs, leftover work files. It does
+// not use the network.
 //
 // # The trash
 //
-// Originals are renamed, never copied, to a hidden folder on their own
-// filesystem:
+// Originals are renamed, never copied, to a hidden folder on their own filesystem:
 //
 //	ROOT/.jumpserver-video-trash/2026-11-23/2026-11-22/S.replay.gz
 //
 // where the first date is the day on which they were retired. Core looks for
-// replays by exact name, so nothing in there is ever served. A day's folder
-// is removed when it is older than the trash keeps originals; the dates of
-// the files themselves do not matter.
+// replays by exact name, so it never serves anything in there. A day's folder is
+// removed when it is older than the trash keeps originals; the dates of the files
+// themselves do not matter.
 package cleanup
 
 import (
@@ -31,8 +30,8 @@ import (
 // TrashName is the trash's folder below the replay folder.
 const TrashName = ".jumpserver-video-trash"
 
-// keptName is the folder of the trash that does not expire: it holds what is
-// more than the MP4 in its place, or may be.
+// keptName is the folder of the trash that does not expire. It holds originals with
+// more content than the MP4 that replaced them, or that may have more.
 //
 //	ROOT/.jumpserver-video-trash/kept/2026-11-23/2026-11-22/S.replay.gz
 const keptName = "kept"
@@ -41,15 +40,15 @@ const keptName = "kept"
 type Trash struct {
 	Root string           // core's replay folder as mounted here
 	Now  func() time.Time // nil = time.Now
-	Kept bool             // what is retired stays until an operator removes it
+	Kept bool             // retired originals stay until an operator deletes them
 
-	// Removing, when not nil, is told by Expire of each original that is about
-	// to be removed for good: its path in the trash. An error keeps the original
-	// until the next time.
+	// Removing, if not nil, is called by Expire for each original that it is about
+	// to delete permanently, with its path in the trash. If it returns an error,
+	// the original stays until the next time.
 	Removing func(trashed string) error
 }
 
-// day is the folder of what is retired today.
+// day returns the folder for what is retired today.
 func (t Trash) day() string {
 	today := t.now().UTC().Format(time.DateOnly)
 	if t.Kept {
@@ -58,13 +57,13 @@ func (t Trash) day() string {
 	return path.Join(TrashName, today)
 }
 
-// ErrPath is returned for a path that is not one below the replay folder.
+// ErrPath is returned for a path that is not below the replay folder.
 var ErrPath = errors.New("not a path below the replay folder")
 
-// ErrExists is returned by Restore when something stands where the original was.
-var ErrExists = errors.New("something is in the original's place")
+// ErrExists is returned by Restore if there is a file where the original was.
+var ErrExists = errors.New("there is another file where the original was")
 
-// local checks a path relative to the root: no way out, nothing hidden.
+// local returns an error unless rel stays below the root and has no hidden parts.
 func local(rel string) error {
 	clean := path.Clean(rel)
 	if rel == "" || clean == "." || clean != strings.TrimSuffix(rel, "/") || !filepath.IsLocal(filepath.FromSlash(rel)) {
@@ -78,8 +77,9 @@ func local(rel string) error {
 	return nil
 }
 
-// open opens the replay folder. A trash that is no real folder, such as a link
-// to the replay folder itself, would make expiry remove recordings that live.
+// open opens the replay folder. If the trash is not a real folder, such as a link
+// to the replay folder itself, expiry would delete recordings in use; open then
+// fails.
 func (t Trash) open() (*os.Root, error) {
 	root, err := os.OpenRoot(t.Root)
 	if err != nil {
@@ -97,10 +97,10 @@ func (t Trash) open() (*os.Root, error) {
 	return root, nil
 }
 
-// Retire moves the file or folder rel to the trash and returns where it is
-// now, relative to the root. It may be repeated: when rel is gone and was
-// retired before, it answers where to. A name that is taken in the trash gets
-// a number; nothing there is ever overwritten.
+// Retire moves the file or folder rel to the trash and returns its new path,
+// relative to the root. It may be repeated: if rel no longer exists and was retired
+// before, it returns where to. If the name exists in the trash, it adds a number;
+// it never overwrites anything there.
 func (t Trash) Retire(rel string) (string, error) {
 	if err := local(rel); err != nil {
 		return "", err
@@ -124,7 +124,7 @@ func (t Trash) Retire(rel string) (string, error) {
 		return "", err
 	}
 	if err := root.Rename(rel, target); err != nil {
-		// A network filesystem may have renamed and failed to say so.
+		// A network filesystem may have renamed although it returned an error.
 		if _, gone := root.Lstat(rel); !errors.Is(gone, fs.ErrNotExist) {
 			return "", fmt.Errorf("trash: %w", err)
 		}
@@ -140,7 +140,7 @@ func (t Trash) Retire(rel string) (string, error) {
 	return target, nil
 }
 
-// retired finds where an original that is gone was moved to.
+// retired returns where an original that no longer exists was moved to.
 func (t Trash) retired(root *os.Root, rel string) (string, error) {
 	for _, base := range []string{path.Join(TrashName, keptName), TrashName} {
 		days, err := fs.ReadDir(root.FS(), base)
@@ -157,7 +157,7 @@ func (t Trash) retired(root *os.Root, rel string) (string, error) {
 	return "", fmt.Errorf("trash: %s: %w", rel, fs.ErrNotExist)
 }
 
-// free is target, or target with a number when that is taken.
+// free returns target, or target with a number if it exists.
 func free(root *os.Root, target string) (string, error) {
 	name := target
 	for n := 2; n < 1000; n++ {
@@ -168,11 +168,10 @@ func free(root *os.Root, target string) (string, error) {
 		}
 		name = fmt.Sprintf("%s~%d", target, n)
 	}
-	return "", fmt.Errorf("trash: %s is there a thousand times: %w", target, fs.ErrExist)
+	return "", fmt.Errorf("trash: %s exists a thousand times: %w", target, fs.ErrExist)
 }
 
-// Restore moves an original back to where it was. trashed is what Retire
-// answered.
+// Restore moves an original back to where it was. trashed is what Retire returned.
 func (t Trash) Restore(trashed string) error {
 	rel, err := retiredFrom(trashed)
 	if err != nil {
@@ -196,8 +195,8 @@ func (t Trash) Restore(trashed string) error {
 	return syncDir(root, path.Dir(place))
 }
 
-// retiredFrom returns where something in the trash was, with the number that it
-// may have got there.
+// retiredFrom returns the former path of something in the trash, with the number
+// that it may have got there.
 func retiredFrom(trashed string) (rel string, err error) {
 	inside, ok := strings.CutPrefix(trashed, TrashName+"/")
 	inside = strings.TrimPrefix(inside, keptName+"/")
@@ -208,7 +207,7 @@ func retiredFrom(trashed string) (rel string, err error) {
 	return rel, nil
 }
 
-// withoutNumber undoes what free did to a name.
+// withoutNumber removes the number that free added to a name.
 func withoutNumber(rel string) string {
 	if i := strings.LastIndexByte(rel, '~'); i > 0 {
 		return rel[:i]
@@ -216,7 +215,7 @@ func withoutNumber(rel string) string {
 	return rel
 }
 
-// Expire removes the days that the trash has kept long enough.
+// Expire deletes the days that the trash has kept for keep.
 func (t Trash) Expire(keep time.Duration) (Report, error) {
 	var report Report
 	root, err := t.open()
@@ -241,7 +240,7 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 			report.Strange = append(report.Strange, path.Join(TrashName, day.Name()))
 			continue
 		}
-		// The last original of the day was retired before its end.
+		// The last original of the day may have been retired at its end.
 		if t.now().Sub(retired.Add(24*time.Hour)) < keep {
 			continue
 		}
@@ -254,7 +253,7 @@ func (t Trash) Expire(keep time.Duration) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
-// empty removes a day of the trash, one original after the other. What arrives
+// empty deletes a day of the trash, one original after the other. What is added
 // meanwhile stays.
 func (t Trash) empty(root *os.Root, day string) error {
 	originals, folders, err := originalsOf(root, day)
@@ -314,7 +313,7 @@ func (t Trash) now() time.Time {
 	return time.Now()
 }
 
-// Delete removes the file or folder rel below root. It may be repeated.
+// Delete deletes the file or folder rel below root. It may be repeated.
 func Delete(rootDir, rel string) error {
 	if err := local(rel); err != nil {
 		return err
@@ -330,7 +329,8 @@ func Delete(rootDir, rel string) error {
 	return syncDir(root, path.Dir(rel))
 }
 
-// syncDir makes a folder's entries durable. One that is gone has none.
+// syncDir makes a folder's entries durable. A folder that no longer exists is not
+// an error.
 func syncDir(root *os.Root, dir string) error {
 	if err := durable.SyncDirIn(root, dir); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -11,13 +11,14 @@ import (
 	"time"
 )
 
-// maxAnswer bounds an answer: a page of 1000 sessions is about 2 MB.
+// maxAnswer limits the size of a response body: a page of 1000 sessions is about 2
+// MB.
 const maxAnswer = 32 << 20
 
-// maxMessage is how many characters of core's words an error repeats.
+// maxMessage limits how many characters of core's message an error repeats.
 const maxMessage = 300
 
-// answer is what core said, read to its end.
+// answer is core's response, read completely.
 type answer struct {
 	status int
 	header http.Header
@@ -27,20 +28,21 @@ type answer struct {
 func readAnswer(resp *http.Response) (*answer, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("read answer: %w", err)
+		return nil, fmt.Errorf("read response: %w", err)
 	}
 	if len(body) > maxAnswer {
-		return nil, fmt.Errorf("answer exceeds %d bytes", maxAnswer)
+		return nil, fmt.Errorf("response exceeds %d bytes", maxAnswer)
 	}
 	return &answer{status: resp.StatusCode, header: resp.Header, body: body}, nil
 }
 
 func (a *answer) ok() bool { return a.status >= 200 && a.status < 300 }
 
-// mayPass tells whether core only cannot answer now.
+// mayPass reports whether the response stands for a temporary failure of core.
 func (a *answer) mayPass() bool { return a.status == http.StatusTooManyRequests || a.status >= 500 }
 
-// fields returns the answer's object, nil when it is none.
+// fields returns the fields of the JSON object in the body, nil if the body is not
+// an object.
 func (a *answer) fields() map[string]json.RawMessage {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(a.body, &m) != nil {
@@ -49,12 +51,12 @@ func (a *answer) fields() map[string]json.RawMessage {
 	return m
 }
 
-// failure describes an answer that is not a success, with the meaning that
-// the status has for every call.
+// failure returns the error for a response that is not a success, with the meaning
+// that its status has for every call.
 func (a *answer) failure() Error {
 	e := Error{Status: a.status}
 	fields := a.fields()
-	_ = json.Unmarshal(fields["code"], &e.Code) // absent in many answers
+	_ = json.Unmarshal(fields["code"], &e.Code) // absent in many responses
 	e.Message = message(fields, a.body)
 	switch s := a.status; {
 	case s >= 300 && s < 400:
@@ -79,9 +81,9 @@ func (a *answer) failure() Error {
 	return e
 }
 
-// message picks core's words out of the shapes that its errors have:
-// {"detail":…,"code":…}, {"error":…}, {"msg":…} and {"field":["…"]}. Pages
-// made for people are left out.
+// message returns core's error message. Core's errors have one of the forms
+// {"detail":…,"code":…}, {"error":…}, {"msg":…} and {"field":["…"]}. HTML pages are
+// ignored.
 func message(fields map[string]json.RawMessage, body []byte) string {
 	for _, name := range []string{"detail", "error", "msg"} {
 		if raw, ok := fields[name]; ok {
@@ -98,7 +100,7 @@ func message(fields map[string]json.RawMessage, body []byte) string {
 	return shorten(string(body))
 }
 
-// shorten makes one line of at most maxMessage characters.
+// shorten returns s as one line of at most maxMessage characters.
 func shorten(s string) string {
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
 	if r := []rune(s); len(r) > maxMessage {
@@ -107,7 +109,8 @@ func shorten(s string) string {
 	return s
 }
 
-// retryAfter reads the header in both of its forms; 0 when absent or past.
+// retryAfter parses the Retry-After header in both of its forms. It returns 0 if
+// the header is absent or names a time in the past.
 func retryAfter(h http.Header) time.Duration {
 	v := h.Get("Retry-After")
 	if s, err := strconv.ParseInt(v, 10, 32); err == nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// Options say where core is and how to treat it. The zero value of every
-// field but BaseURL is a good default.
+// Options say where core is and how to call it. The zero value of every field but
+// BaseURL is a good default.
 type Options struct {
 	// BaseURL is CORE_HOST: scheme and host, perhaps a trailing slash.
 	BaseURL string
@@ -28,24 +28,25 @@ type Options struct {
 	// UserAgent is sent with every request.
 	UserAgent string
 
-	// RetryMax is how often a failed call is repeated: 0 stands for 4, a
-	// negative number for never.
+	// RetryMax is how often a failed call is repeated: 0 means 4, a negative number
+	// means never.
 	RetryMax int
 	// RetryWaitMin and RetryWaitMax bound the growing wait between
 	// repetitions (1 s and 30 s).
 	RetryWaitMin, RetryWaitMax time.Duration
-	// RetryAfterMax is the longest Retry-After that a call waits out itself
-	// (90 s); a longer one ends the call with [ErrUnavailable].
+	// RetryAfterMax is the longest Retry-After that a call waits for (90 s); a
+	// longer one ends the call with [ErrUnavailable].
 	RetryAfterMax time.Duration
-	// Idle is how long a request may stand still (30 s), UploadIdle the same
-	// while a file is sent (2 min), UploadAnswer how long core may take to
+	// Idle is how long a request may make no progress (30 s), and UploadIdle the
+	// same while a file is sent (2 min). UploadAnswer is how long core may take to
 	// store a file that has been sent (10 min).
 	Idle, UploadIdle, UploadAnswer time.Duration
 	// Transport carries the requests; nil is net/http's with proxies from
 	// the environment.
 	Transport *http.Transport
-	// Observe, if set, is told of each call when it has ended, repetitions
-	// and all: its name, one word of [Outcome], and how long it took.
+	// Observe, if set, is called once for each call when it has ended, including
+	// its retries. It gets the name of the call, one word of [Outcome], and how
+	// long the call took.
 	Observe func(call, outcome string, took time.Duration)
 }
 
@@ -55,16 +56,16 @@ type Client struct {
 	base  *url.URL
 	log   *slog.Logger
 	conns *http.Transport
-	// fresh opens a connection per request: one from the pool may have been
-	// closed by core, which leaves in doubt whether a request arrived.
+	// fresh opens a connection per request. Core may have closed a pooled
+	// connection, and then it is unknown whether the request arrived.
 	fresh *http.Transport
 	key   atomic.Pointer[Key]
-	// rejected receives when core answers 401 to the key in use.
+	// rejected receives a value when core responds with 401 to the key in use.
 	rejected chan struct{}
 }
 
-// New checks the options and makes a client that has no key yet. It does not
-// talk to core.
+// New checks the options and returns a client that has no key yet. It does not
+// connect to core.
 func New(opt Options) (*Client, error) {
 	base, err := url.Parse(strings.TrimRight(strings.TrimSpace(opt.BaseURL), "/"))
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
@@ -99,36 +100,36 @@ func New(opt Options) (*Client, error) {
 	}, nil
 }
 
-// Close drops idle connections. The client can still be used.
+// Close closes idle connections. The client can still be used.
 func (c *Client) Close() {
 	c.conns.CloseIdleConnections()
 	c.fresh.CloseIdleConnections()
 }
 
-// SetKey makes all further calls be signed with k.
+// SetKey sets the key that signs all further calls.
 func (c *Client) SetKey(k Key) { c.key.Store(&k) }
 
-// call is one call to core before it becomes requests.
+// call describes one call to core, before its requests are built.
 type call struct {
 	op     string // for errors and logs
 	method string
 	path   string // below the base address
 	query  url.Values
 	in     any // JSON body, unless form is set
-	out    any // receives the JSON answer; nil drops it
+	out    any // receives the JSON response; nil discards it
 	form   *form
 	// auth replaces the signature with the access key.
 	auth func(http.Header)
-	// once forbids to repeat a request that may have reached core.
+	// once forbids repeating a request that may have reached core.
 	once bool
-	// retries, if not 0, caps Options.RetryMax; negative is never.
+	// retries, if not 0, limits Options.RetryMax; negative means never.
 	retries int
-	// refine corrects what the status alone says about a failure.
+	// refine, if set, corrects the error that was derived from the status alone.
 	refine func(*Error, *answer)
 }
 
-// name is what the call is called in statistics: the operation without the
-// names in it, of which there is no end.
+// name returns the metric label of the call: the operation without quoted names,
+// which would make the label's cardinality unbounded.
 func (l call) name() string {
 	for _, prefix := range []string{"register", "send event"} {
 		if strings.HasPrefix(l.op, prefix+" ") {
@@ -138,7 +139,7 @@ func (l call) name() string {
 	return strings.ReplaceAll(l.op, " ", "_")
 }
 
-// do makes the call and tells the observer.
+// do makes the call and reports it to the observer.
 func (c *Client) do(ctx context.Context, l call) error {
 	began := time.Now()
 	err := c.try(ctx, l)
@@ -148,7 +149,7 @@ func (c *Client) do(ctx context.Context, l call) error {
 	return err
 }
 
-// try makes the call, with repetitions, and decodes the answer.
+// try makes the call, with retries, and decodes the response.
 func (c *Client) try(ctx context.Context, l call) error {
 	key := c.key.Load()
 	fail := func(e Error) error {
@@ -176,7 +177,7 @@ func (c *Client) try(ctx context.Context, l call) error {
 		return fail(e)
 	}
 	if ctx.Err() != nil && resp.mayPass() {
-		return fail(Error{Err: ctx.Err()}) // the caller's end, not core, kept it from being tried again
+		return fail(Error{Err: ctx.Err()}) // the caller's context ended the retries, not core
 	}
 	if !resp.ok() {
 		e := resp.failure()
@@ -186,7 +187,7 @@ func (c *Client) try(ctx context.Context, l call) error {
 		if errors.Is(e.Kind, ErrUnauthorized) && l.auth == nil && c.key.Load() == key {
 			select {
 			case c.rejected <- struct{}{}:
-			default: // told already
+			default: // a value is waiting already
 			}
 		}
 		return fail(e)
@@ -227,7 +228,7 @@ func (c *Client) request(ctx context.Context, l call, key *Key) (*retryablehttp.
 	case l.form != nil:
 		req.ContentLength = l.form.length()
 		h.Set("Content-Type", l.form.contentType)
-		// Lets core or a proxy refuse before a large file is sent.
+		// With this header, core or a proxy can refuse before a large file is sent.
 		h.Set("Expect", "100-continue")
 	case l.in != nil:
 		h.Set("Content-Type", "application/json")
@@ -241,7 +242,7 @@ func (c *Client) request(ctx context.Context, l call, key *Key) (*retryablehttp.
 	return req, nil
 }
 
-// client carries the requests of one call.
+// client returns the HTTP client for the requests of one call.
 func (c *Client) client(l call) *http.Client {
 	dog := watchdog{next: c.conns, idle: c.opt.Idle, answer: c.opt.Idle}
 	if l.once {
@@ -256,7 +257,7 @@ func (c *Client) client(l call) *http.Client {
 	}
 }
 
-// or returns v, or def when v is zero.
+// or returns v, or def if v is the zero value.
 func or[T comparable](v, def T) T {
 	var zero T
 	if v == zero {
@@ -265,7 +266,7 @@ func or[T comparable](v, def T) T {
 	return v
 }
 
-// logger returns l, or one that discards.
+// logger returns l, or a logger that discards everything if l is nil.
 func logger(l *slog.Logger) *slog.Logger {
 	return or(l, slog.New(slog.DiscardHandler))
 }

@@ -244,7 +244,7 @@ func TestASilentCoreIsGivenUp(t *testing.T) {
 }
 
 func TestAnEndedContextIsNotCoresFault(t *testing.T) {
-	// The answer and the end come in either order.
+	// The response and the end of the context come in either order.
 	for range 50 {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := serve(t, func(w http.ResponseWriter, _ *http.Request) { cancel(); reply(w, 503, "") }, func(o *Options) {
@@ -311,7 +311,7 @@ func TestSecretsStayOutOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.log.Info("config", "config", cfg, "client", c)
-	if !strings.Contains(log.String(), "trying again") {
+	if !strings.Contains(log.String(), "retrying") {
 		t.Errorf("retries are not logged:\n%s", &log)
 	}
 	for _, secret := range []string{testKey.Secret, "hush", "signature="} {

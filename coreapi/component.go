@@ -13,8 +13,9 @@ import (
 // onlineFor is how long core shows a component as online after a heartbeat.
 const onlineFor = 180 * time.Second
 
-// Component lives as core expects of a component: registered, online, and with
-// fresh settings. Its fields are set before Run and not changed after.
+// Component does what core expects of a running component: it is registered,
+// online, and has current settings. Its fields are set before Run and not changed
+// after.
 type Component struct {
 	Client    *Client
 	Registrar *Registrar
@@ -45,48 +46,52 @@ const (
 
 type problem struct {
 	text  string
+	kind  string // as Outcome has it
 	since time.Time
 }
 
-// State is how a component stands with core.
+// State is the state of a component in core.
 type State struct {
 	Name       string    // as registered; "" before
 	Registered bool      // core accepts the access key
 	Online     bool      // core shows the component as online
-	LastBeat   time.Time // last heartbeat that core took; zero if none
-	// LastError is the gravest thing that fails at present and has since
-	// ErrorSince; "" when all is well.
+	LastBeat   time.Time // last heartbeat that core accepted; zero if none
+	// LastError is the most serious error at present, which has lasted since
+	// ErrorSince; "" if there is no error.
 	LastError  string
+	ErrorKind  string // of LastError, as [Outcome] has it
 	ErrorSince time.Time
 }
 
-// State tells how the component stands now.
+// State returns the present state of the component.
 func (c *Component) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := State{Name: c.name, Registered: c.accepted, LastBeat: c.lastBeat, Online: c.online()}
 	for _, p := range c.problems {
 		if p.text != "" {
-			s.LastError, s.ErrorSince = p.text, p.since
+			s.LastError, s.ErrorKind, s.ErrorSince = p.text, p.kind, p.since
 			break
 		}
 	}
 	return s
 }
 
-// online tells what core shows; c.mu is held.
+// online reports whether core shows the component as online. The caller must hold
+// c.mu.
 func (c *Component) online() bool {
 	return c.accepted && !c.lastBeat.IsZero() && time.Since(c.lastBeat) < onlineFor
 }
 
-// Config returns the terminal config as last read; false until it was.
+// Config returns the terminal config as last read, and false before the first one
+// was read.
 func (c *Component) Config() (TerminalConfig, bool) {
 	t, ok, _ := c.Watch()
 	return t, ok
 }
 
-// Watch is Config together with a channel that is closed when the config
-// becomes another one.
+// Watch returns the same as Config, and a channel that is closed when the config
+// changes.
 func (c *Component) Watch() (TerminalConfig, bool, <-chan struct{}) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,11 +104,12 @@ func (c *Component) Watch() (TerminalConfig, bool, <-chan struct{}) {
 	return *c.config, true, c.changed
 }
 
-// errRejected ends a term of service: core refused the key to somebody.
+// errRejected ends serve: core refused the key, to this component or to another
+// user of the client.
 var errRejected = errors.New("core does not accept the access key any longer")
 
-// Run keeps the component alive until ctx ends; it then returns nil. Whatever
-// happens on core's side it goes on trying.
+// Run keeps the component registered and online until ctx ends, and then returns
+// nil. It retries whatever core refuses.
 func (c *Component) Run(ctx context.Context) error {
 	reg := *c.Registrar
 	reg.Failed = func(err error) {
@@ -118,19 +124,19 @@ func (c *Component) Run(ctx context.Context) error {
 		if err := c.serve(ctx); err != nil {
 			c.note(registration, err)
 		}
-		// A key that is refused time and again must not make us spin.
-		if time.Since(began) > w.most {
+		// If core refuses the key again and again, wait in between.
+		if time.Since(began) > w.maximum {
 			n = 0
 		}
-		sleep(ctx, spread(grow(w.least, w.most, n)))
+		sleep(ctx, spread(grow(w.minimum, w.maximum, n)))
 	}
 	return nil
 }
 
-// serve beats and refreshes until core refuses the key or ctx ends.
+// serve sends heartbeats and reads settings until core refuses the key or ctx ends.
 func (c *Component) serve(ctx context.Context) error {
 	select {
-	case <-c.Client.rejected: // told of while registering
+	case <-c.Client.rejected: // refused before this key was registered
 	default:
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -154,8 +160,8 @@ func (c *Component) serve(ctx context.Context) error {
 	return g.Wait()
 }
 
-// every does what an area needs, at once and then at intervals, a shorter one
-// after a failure, until ctx ends.
+// every calls do at once and then at intervals, until ctx ends. After a failure the
+// interval is retry.
 func (c *Component) every(ctx context.Context, area int, interval, retry time.Duration, do func(context.Context) error) {
 	what := [areas]string{heartbeat: "heartbeat", settings: "read of terminal config"}[area]
 	q := quiet{log: logger(c.Log)}
@@ -170,7 +176,7 @@ func (c *Component) every(ctx context.Context, area int, interval, retry time.Du
 		if err != nil {
 			q.failed(time.Now(), what+" failed", err)
 			wait = min(interval, retry)
-		} else if q.mended() {
+		} else if q.recovered() {
 			q.log.Info(what + " works again")
 		}
 	}
@@ -199,7 +205,7 @@ func (c *Component) beat(ctx context.Context) error {
 	return nil
 }
 
-// refresh reads the terminal config and tells of a change.
+// refresh reads the terminal config and notifies [Component.Watch] of a change.
 func (c *Component) refresh(ctx context.Context) error {
 	t, err := c.Client.TerminalConfig(ctx)
 	if err != nil {
@@ -219,14 +225,14 @@ func (c *Component) refresh(ctx context.Context) error {
 	return nil
 }
 
-// enter sees to it that core accepts the key; false means that ctx has ended.
+// enter waits until core accepts the key; it returns false if ctx has ended.
 func (c *Component) enter(ctx context.Context, reg *Registrar) bool {
 	p, err := reg.Ensure(ctx)
 	if err != nil {
 		return false
 	}
 	c.mu.Lock()
-	if c.name != p.Name {
+	if c.name != p.Name || !c.accepted { // it may be a new component
 		c.name, c.lastBeat = p.Name, time.Time{}
 	}
 	c.accepted = true
@@ -236,19 +242,24 @@ func (c *Component) enter(ctx context.Context, reg *Registrar) bool {
 	return true
 }
 
-// note keeps what an area's last try came to.
+// note records the result of an area's last call.
 func (c *Component) note(area int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if area == heartbeat && err == nil {
+		c.accepted = true
+	}
 	if err == nil {
 		c.problems[area] = problem{}
 		return
 	}
-	if area == registration {
+	// With the key of a disabled account, v3 of core responds with 403 to
+	// everything.
+	if area == registration || errors.Is(err, ErrForbidden) {
 		c.accepted = false
 	}
 	p := &c.problems[area]
-	p.text = err.Error()
+	p.text, p.kind = err.Error(), Outcome(err)
 	if p.since.IsZero() {
 		p.since = time.Now()
 	}

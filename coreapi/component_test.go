@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// smallCore is as much of a core as a component meets.
+// smallCore is a core with only those calls that a component makes.
 type smallCore struct {
 	mu            sync.Mutex
 	registrations int
@@ -57,7 +57,7 @@ func (c *smallCore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// change does something to the core between two requests.
+// change changes the core between two requests.
 func (c *smallCore) change(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,7 +73,7 @@ func live(t *testing.T, core *smallCore) (*Component, *logBuffer) {
 		Client: client,
 		Registrar: &Registrar{
 			Client: client, Keys: KeyFile{Dir: t.TempDir()}, Token: "hush", Log: log.logger(),
-			waits: waits{least: time.Millisecond, most: 10 * time.Millisecond, refused: 10 * time.Millisecond},
+			waits: waits{minimum: time.Millisecond, maximum: 10 * time.Millisecond, refused: 10 * time.Millisecond},
 		},
 		Gauges: func(context.Context) Stat { return Stat{CPULoad: 1} },
 		Beat:   10 * time.Millisecond, Refresh: 10 * time.Millisecond, Log: log.logger(),
@@ -152,8 +152,7 @@ func TestComponentRegistersAgainOnceWhenItsKeyIsRefused(t *testing.T) {
 	c, _ := live(t, core)
 	within(t, patience, "online", func() bool { return c.State().Online })
 	core.change(func() { core.keys = nil })
-	// Whoever meets the refusal first, all of them together cost one
-	// registration.
+	// Many calls see the refusal at once; together they cause one registration.
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {

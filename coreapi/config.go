@@ -15,17 +15,17 @@ import (
 	"strings"
 )
 
-// TerminalConfig is what core tells a component about its settings.
+// TerminalConfig is what core sends to a component as its settings.
 type TerminalConfig struct {
-	// ReplayStorage is where this component is told to store replays: the
-	// calling one, not the one that recorded a session.
+	// ReplayStorage is where the component that asks must store replays. It may
+	// differ from that of the component that recorded a session.
 	ReplayStorage Storage
-	// KeepDays is after how many days core deletes sessions and replays
-	// (TERMINAL_SESSION_KEEP_DURATION); 0 = not said.
+	// KeepDays is the number of days after which core deletes sessions and replays
+	// (TERMINAL_SESSION_KEEP_DURATION); 0 = unknown.
 	KeepDays int
 }
 
-// UnmarshalJSON reads core's form, of which most concerns other components.
+// UnmarshalJSON parses core's form, most of which concerns other components.
 func (t *TerminalConfig) UnmarshalJSON(b []byte) error {
 	var w struct {
 		Replay *map[string]any `json:"TERMINAL_REPLAY_STORAGE"`
@@ -37,21 +37,21 @@ func (t *TerminalConfig) UnmarshalJSON(b []byte) error {
 	if w.Replay == nil {
 		return errors.New("terminal config without TERMINAL_REPLAY_STORAGE")
 	}
-	days, _ := strconv.Atoi(text(w.Keep)) // 0 when absent or odd
+	days, _ := strconv.Atoi(text(w.Keep)) // 0 if it is absent or not a number
 	*t = TerminalConfig{ReplayStorage: Storage(*w.Replay), KeepDays: max(0, days)}
 	return nil
 }
 
-// Equal tells whether both say the same.
+// Equal reports whether both hold the same settings.
 func (t TerminalConfig) Equal(o TerminalConfig) bool { return reflect.DeepEqual(t, o) }
 
-// LogValue shows what is not secret.
+// LogValue returns what is not secret.
 func (t TerminalConfig) LogValue() slog.Value {
 	return slog.GroupValue(slog.Any("replay_storage", t.ReplayStorage), slog.Int("keep_days", t.KeepDays))
 }
 
-// TerminalConfig reads the component's settings. The storage's secrets are in
-// it in clear text.
+// TerminalConfig reads the component's settings. They contain the storage's secrets
+// in clear text.
 func (c *Client) TerminalConfig(ctx context.Context) (TerminalConfig, error) {
 	var t TerminalConfig
 	err := c.do(ctx, call{
@@ -60,15 +60,14 @@ func (c *Client) TerminalConfig(ctx context.Context) (TerminalConfig, error) {
 	return t, err
 }
 
-// NamedStorage is a replay storage as an administrator has set it up.
+// NamedStorage is a replay storage that an administrator has configured.
 type NamedStorage struct {
 	Name string
 	Type string // server, null, s3, oss …
 }
 
-// ReplayStorages lists the replay storages that core is set up with, whichever
-// components use them. Core tells components their names and types, and no
-// settings.
+// ReplayStorages lists all replay storages in core's configuration, whichever
+// components use them. Core gives components the names and types, not the settings.
 func (c *Client) ReplayStorages(ctx context.Context) ([]NamedStorage, error) {
 	var page struct {
 		Results []struct {
@@ -91,27 +90,27 @@ func (c *Client) ReplayStorages(ctx context.Context) ([]NamedStorage, error) {
 	return all, err
 }
 
-// Storage describes a replay storage with the very keys that core hands out,
-// such as TYPE, BUCKET, ENDPOINT, ACCESS_KEY and SECRET_KEY; which ones depends
-// on the type, and any may be null or "".
+// Storage describes a replay storage with the keys that core uses, such as TYPE,
+// BUCKET, ENDPOINT, ACCESS_KEY and SECRET_KEY. Which of them exist depends on the
+// type; any may be null or "".
 //
-// It holds secrets: printed, logged or marshalled it shows names and places
-// only. Convert it to map[string]any to get at everything.
+// It holds secrets: its printed, logged and marshalled forms have only its type and
+// place. Convert it to map[string]any to read all of it.
 type Storage map[string]any
 
 // TypeServer is the type of core's own replay folder: replays are uploaded to
 // core.
 const TypeServer = "server"
 
-// Type returns the kind of storage in lower case. When an administrator deleted
-// the storage, core hands out {"default":{"TYPE":"server"}}, without a TYPE of
-// its own: that is the server too.
+// Type returns the kind of storage in lower case. After an administrator has
+// deleted the storage, core sends {"default":{"TYPE":"server"}}, which has no TYPE
+// at the top level: that means TypeServer as well.
 func (s Storage) Type() string { return or(strings.ToLower(s.Get("TYPE")), TypeServer) }
 
-// Get returns a field as text, "" when it is absent or null.
+// Get returns a field as text, "" if it is absent or null.
 func (s Storage) Get(name string) string { return strings.TrimSpace(text(s[name])) }
 
-// text renders a plain JSON value; an object or null is "".
+// text returns a simple JSON value as text; "" for an object or null.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -125,13 +124,13 @@ func text(v any) string {
 	}
 }
 
-// public are the fields that may be shown.
+// public are the fields that are not secret.
 var public = []string{
 	"BUCKET", "ENDPOINT", "REGION", "CONTAINER_NAME", "ACCOUNT_NAME", "ENDPOINT_SUFFIX",
 	"SFTP_HOST", "SFTP_PORT", "SFTP_USERNAME", "SFTP_ROOT_PATH",
 }
 
-// shown returns the type and the fields that may be shown.
+// shown returns the type and the fields that are not secret.
 func (s Storage) shown() map[string]string {
 	m := map[string]string{"TYPE": s.Type()}
 	for _, name := range public {
@@ -142,7 +141,7 @@ func (s Storage) shown() map[string]string {
 	return m
 }
 
-// LogValue shows type and place.
+// LogValue returns type and place.
 func (s Storage) LogValue() slog.Value {
 	m := s.shown()
 	var attrs []slog.Attr
@@ -152,11 +151,11 @@ func (s Storage) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// String shows type and place.
+// String returns type and place.
 func (s Storage) String() string { return strings.TrimPrefix(fmt.Sprint(s.shown()), "map") }
 
 // GoString keeps the secrets out of %#v.
 func (s Storage) GoString() string { return "coreapi.Storage" + s.String() }
 
-// MarshalJSON shows type and place; see [Storage] for the whole.
+// MarshalJSON returns type and place; see [Storage] for how to read the rest.
 func (s Storage) MarshalJSON() ([]byte, error) { return json.Marshal(s.shown()) }

@@ -21,10 +21,10 @@ const (
 	patience = 30 * time.Second
 )
 
-// versions are those that the client is made for in the first place.
+// versions are the versions of core that the tests run with.
 var versions = []string{"3.10.9", "4.10.13"}
 
-// eachVersion runs a test against cores of several versions.
+// eachVersion runs a test once for each of these versions of core.
 func eachVersion(t *testing.T, f func(t *testing.T, version string)) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) { f(t, v) })
@@ -50,7 +50,7 @@ func start(t *testing.T, opt devcore.Options) *devcore.Server {
 	return srv
 }
 
-// journal is a log that is looked at for secrets in the end.
+// journal is a log that is searched for secrets when the test ends.
 type journal struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -68,14 +68,14 @@ func (j *journal) String() string {
 	return j.b.String()
 }
 
-// worker is a component that does not run yet.
+// worker is a component that is not running yet.
 type worker struct {
 	*coreapi.Component
 	dir string
 	log *journal
 }
 
-// newWorker makes a component; name is NAME.
+// newWorker returns a component with the given NAME.
 func newWorker(t *testing.T, url, name string) *worker {
 	t.Helper()
 	w := &worker{dir: t.TempDir(), log: &journal{}}
@@ -102,7 +102,7 @@ func newWorker(t *testing.T, url, name string) *worker {
 	return w
 }
 
-// secret is that of the worker's key, "" before it has one.
+// secret returns the secret of the worker's key, "" before it has a key.
 func (w *worker) secret(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(w.dir, "keys", ".access_key"))
@@ -143,7 +143,7 @@ func newClient(t *testing.T, url string, change ...func(*coreapi.Options)) *core
 	return c
 }
 
-// registered is a client with a component's key.
+// registered returns a client with a component's key.
 func registered(t *testing.T, core *devcore.Server, change ...func(*coreapi.Options)) *coreapi.Client {
 	t.Helper()
 	c := newClient(t, core.URL, change...)
@@ -174,7 +174,7 @@ func online(core *devcore.Server) (names []string) {
 	return names
 }
 
-// clock is core's, which a test can move.
+// clock is core's clock, which a test can move.
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -192,7 +192,7 @@ func (c *clock) pass(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// failures are what a registrar told of.
+// failures are the errors that a registrar reported.
 type failures struct {
 	mu   sync.Mutex
 	errs []error

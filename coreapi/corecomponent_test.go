@@ -96,7 +96,7 @@ func TestAWrongTokenIsNamedWhereCoreLetsOn(t *testing.T) {
 func TestATakenNameIsWaitedFor(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
 		core := start(t, devcore.Options{Version: version})
-		// An earlier life of this worker, whose key is lost.
+		// An earlier run of this worker, whose key was lost.
 		if _, err := newClient(t, core.URL).Register(t.Context(), token, "video-1"); err != nil {
 			t.Fatal(err)
 		}
@@ -115,6 +115,8 @@ func TestATakenNameIsWaitedFor(t *testing.T) {
 	})
 }
 
+// TestAKeyThatIsTakenAwayIsReplaced: the component was deleted in core, and
+// registers again under its name.
 func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 	eachVersion(t, func(t *testing.T, version string) {
 		core := start(t, devcore.Options{Version: version})
@@ -122,13 +124,13 @@ func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 		w.run(t)
 		eventually(t, "online", func() bool { return w.State().Online })
 		first := core.Components()[0]
-		if err := core.RevokeKey(first.KeyID); err != nil {
+		if err := core.DeleteComponent(first.Name); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "registered anew", func() bool { s := w.State(); return s.Online && s.Name != first.Name })
-		if n := len(core.Components()); n != 2 {
-			t.Errorf("%d components", n)
-		}
+		eventually(t, "registered anew", func() bool {
+			c := core.Components()
+			return len(c) == 1 && c[0].KeyID != first.KeyID && c[0].Name == first.Name && w.State().Online
+		})
 		if n := strings.Count(w.log.String(), "registered with core"); n != 2 {
 			t.Errorf("said %d times to be registered", n)
 		}
@@ -137,6 +139,52 @@ func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 			t.Errorf("former keys: %v, %v", aside, err)
 		}
 	})
+}
+
+// TestADisabledComponentStaysAway: core does not distinguish a disabled component
+// from a deleted one. When it is enabled again, its old key is valid.
+func TestADisabledComponentStaysAway(t *testing.T) {
+	for _, name := range []string{"", "video-1"} {
+		core := start(t, devcore.Options{Version: "4.10.16", Registration: devcore.RegistrationOn})
+		w := newWorker(t, core.URL, name)
+		var failures failures
+		w.Registrar.Failed = failures.add
+		w.run(t)
+		eventually(t, "online", func() bool { return w.State().Online })
+		first := core.Components()[0]
+		if err := core.DisableUser(first.Name); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+		if err := failures.last(); !errors.Is(err, coreapi.ErrDisabled) || !strings.Contains(err.Error(), first.Name) {
+			t.Errorf("got %v", err)
+		}
+		if n := len(core.Components()); n != 1 {
+			t.Errorf("%d components", n)
+		}
+		if err := core.EnableUser(first.Name); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "online again", func() bool { return w.State().Online })
+		if c := core.Components(); len(c) != 1 || c[0].KeyID != first.KeyID {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestARegistrationWhoseAnswerIsLostIsNotOurDisabling: the name is then taken by
+// the component that we registered ourselves.
+func TestARegistrationWhoseAnswerIsLostIsNotOurDisabling(t *testing.T) {
+	core := start(t, devcore.Options{Version: "4.10.16", Registration: devcore.RegistrationOn})
+	w := newWorker(t, core.URL, "")
+	w.run(t)
+	eventually(t, "online", func() bool { return w.State().Online })
+	first := core.Components()[0]
+	core.Fail(devcore.Fault{Method: "POST", Path: regexp.MustCompile("registration"), After: true, Cut: true, Times: 1})
+	if err := core.DeleteComponent(first.Name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "online again", func() bool { return w.State().Online && len(online(core)) == 1 && w.State().Name != first.Name })
 }
 
 func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
@@ -199,7 +247,7 @@ func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
 		if kind() != "s3" || c.ReplayStorage["SECRET_KEY"] != token {
 			t.Errorf("%#v", map[string]any(c.ReplayStorage))
 		}
-		// A storage that an administrator deletes.
+		// An administrator deletes the storage.
 		if err := core.SetReplayStorage("video-1", map[string]any{"default": map[string]any{"TYPE": "server"}}); err != nil {
 			t.Fatal(err)
 		}

@@ -19,7 +19,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// aSession begins on another day in UTC than where core prints dates.
+// aSession begins on a day that differs between UTC and the time zone in which core
+// prints dates.
 func aSession() devcore.Session {
 	return devcore.Session{
 		ID: session, Org: "11111111-2222-4333-8444-555555555555", OrgName: "Elsewhere",
@@ -112,7 +113,7 @@ func TestUploadsAreStoredByteForByte(t *testing.T) {
 		name     string
 		fault    devcore.Fault
 		attempts int
-		again    bool // core has stored a file before the one that it answers for
+		again    bool // core stores the file twice: it had stored one before the request that succeeds
 	}{
 		{"at once", devcore.Fault{Path: regexp.MustCompile(`nothing`)}, 1, false},
 		{"cut midway twice", devcore.Fault{Path: replay, Times: 2, Read: 1 << 20, Cut: true}, 3, false},
@@ -141,7 +142,7 @@ func TestUploadsAreStoredByteForByte(t *testing.T) {
 				if attempts != tt.attempts {
 					t.Errorf("%d attempts", attempts)
 				}
-				// Only old cores leave the first where it is.
+				// Only old versions of core leave the first file in place.
 				served := "/media/replay/2024-04-23/" + session + ".replay.mp4"
 				if want := tt.again && version == "3.10.9"; (up.URL != served) != want {
 					t.Errorf("%+v, want a collision: %v", up, want)
@@ -171,7 +172,7 @@ func TestRefusedUploadsHaveTheirReason(t *testing.T) {
 	if err := os.Truncate(file, 10); err != nil {
 		t.Fatal(err)
 	}
-	// Parts are unknown to v3.10, whose 401 does not mean the key.
+	// v3.10 does not know parts; its 401 does not mean that the key is refused.
 	if _, err := c.UploadReplay(t.Context(), session, file, coreapi.VersionPart, nil); !errors.Is(err, coreapi.ErrBadForm) || errors.Is(err, coreapi.ErrUnauthorized) {
 		t.Errorf("unknown version: %v", err)
 	}
@@ -323,7 +324,7 @@ func TestCallersAreCheckedByCore(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// What components send: the signature of a request to core.
+				// Components send the headers of a signed request to core.
 				virtual, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://any/api/v1/users/profile/", nil)
 				if err != nil {
 					t.Fatal(err)

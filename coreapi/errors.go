@@ -8,54 +8,56 @@ import (
 	"time"
 )
 
-// The kinds of failure that callers tell apart with errors.Is.
+// The kinds of failure, for errors.Is.
 var (
-	// ErrUnavailable: no answer, or a 5xx or 429 that lasted through all
+	// ErrUnavailable: core did not respond, or responded with 5xx or 429 to all
 	// retries. The same call can succeed later.
-	ErrUnavailable = errors.New("core cannot be reached or cannot answer now")
+	ErrUnavailable = errors.New("core cannot be reached or is temporarily unavailable")
 	// ErrUnauthorized: the access key is unknown, inactive, or not valid from
 	// this address; a [Component] registers again.
 	ErrUnauthorized = errors.New("core does not accept the access key")
-	// ErrForbidden: the key is good, its account may not do this.
-	ErrForbidden = errors.New("core does not permit this to the account: " +
-		"see in JumpServer that it is active and has the role SystemComponent")
+	// ErrForbidden: the key is valid, but its account may not do this.
+	ErrForbidden = errors.New("core does not allow our account to do this: " +
+		"check in JumpServer that it is active and has the role SystemComponent")
 	// ErrNotFound: core does not know the session.
-	ErrNotFound = errors.New("core does not know it")
-	// ErrBadForm: core refuses what the request says. An upload with bad
-	// fields is answered 401 by core and still belongs here.
-	ErrBadForm = errors.New("core refuses the request's content")
-	// ErrTooLarge: a proxy before core refuses a body of this size.
-	ErrTooLarge = errors.New("the file is larger than the proxy before core lets through: " +
-		"raise CLIENT_MAX_BODY_SIZE in JumpServer's config.txt, or let CORE_HOST name core itself")
+	ErrNotFound = errors.New("core has no such object")
+	// ErrBadForm: core refuses what the request contains. Core responds with 401 to
+	// an upload with bad fields; that is ErrBadForm too.
+	ErrBadForm = errors.New("core refuses what the request contains")
+	// ErrTooLarge: a proxy in front of core refuses a body of this size.
+	ErrTooLarge = errors.New("the file is larger than the proxy in front of core accepts: " +
+		"raise CLIENT_MAX_BODY_SIZE in JumpServer's config.txt, or set CORE_HOST to core itself")
 	// ErrCoreStorage: core could not write an uploaded file.
-	ErrCoreStorage = errors.New("core could not store the file: look at the space and rights of its media volume")
-	// ErrUnsupported: this version of core lacks the call.
-	ErrUnsupported = errors.New("this version of core has no such call")
-	// ErrAmbiguous: the request left us and no clear answer came back; core
-	// may or may not have acted on it.
-	ErrAmbiguous = errors.New("the answer was lost, core may have done it")
-	// ErrRedirected: core answered with a redirect, which is never followed
+	ErrCoreStorage = errors.New("core could not store the file: check the free space and the permissions of its media volume")
+	// ErrUnsupported: this version of core does not have the call.
+	ErrUnsupported = errors.New("this version of core does not support the call")
+	// ErrAmbiguous: the request was sent and no clear response came back; core may
+	// or may not have acted on it.
+	ErrAmbiguous = errors.New("the response was lost; core may have carried out the request")
+	// ErrRedirected: core responded with a redirect, which is never followed
 	// because it turns a POST into a GET.
 	ErrRedirected = errors.New("core redirects: set CORE_HOST to the address that it redirects to")
-	// ErrProtocol: the answer makes no sense as core's.
-	ErrProtocol = errors.New("the answer is not one of core's: does CORE_HOST name JumpServer's core?")
+	// ErrProtocol: the response is not one that core sends.
+	ErrProtocol = errors.New("the response does not come from JumpServer's core: check CORE_HOST")
 	// ErrCertificate: core's TLS certificate does not verify.
 	ErrCertificate = errors.New("core's certificate is not trusted: " +
 		"install its authority on this machine, or set IGNORE_VERIFY_CERTS=true")
 
-	// ErrRegistrationClosed: an administrator switched registration off.
-	ErrRegistrationClosed = errors.New("core takes no new components: " +
-		"set SECURITY_SERVICE_ACCOUNT_REGISTRATION=True in JumpServer's config.txt " +
-		"(or terminal registration in its settings) and restart core")
-	// ErrBadToken: the bootstrap token is not core's.
+	// ErrRegistrationClosed: an administrator has switched registration off.
+	ErrRegistrationClosed = errors.New("core accepts no new components: " +
+		"open registration in JumpServer (Settings, Terminal), or set SECURITY_SERVICE_ACCOUNT_REGISTRATION=True in its config.txt and restart core")
+	// ErrBadToken: core has another bootstrap token.
 	ErrBadToken = errors.New("core does not accept BOOTSTRAP_TOKEN: copy it from JumpServer's config.txt " +
-		"(if it is the same and core is v4.9 or later, restart core: it takes new components for 5 minutes then)")
-	// ErrRegistrationRefused: what core from v4.9 on answers both to a wrong
+		"(if it is the same and core is v4.9 or later, restart core: it then accepts new components for 5 minutes)")
+	// ErrRegistrationRefused: the response of core from v4.9 on both to a wrong
 	// bootstrap token and when its registration window is closed.
 	ErrRegistrationRefused = errors.New("core does not let us register: its window for new components is closed " +
-		"(restart core, which opens it for 5 minutes, or set SECURITY_SERVICE_ACCOUNT_REGISTRATION=True), " +
+		"(open it in JumpServer, Settings, Terminal, which needs no restart; or set SECURITY_SERVICE_ACCOUNT_REGISTRATION=True; or restart core, which opens it for 5 minutes), " +
 		"or BOOTSTRAP_TOKEN is not the one in JumpServer's config.txt")
-	// ErrNameTaken: a component or a person in JumpServer has this name.
+	// ErrDisabled: core refuses our key although the component still exists.
+	ErrDisabled = errors.New("core refuses our access key although our component still exists: its account was disabled; " +
+		"activate the account in JumpServer, or delete the component so that the agent registers again")
+	// ErrNameTaken: a component or a user in JumpServer has this name.
 	ErrNameTaken = errors.New("the name is taken in JumpServer: " +
 		"delete the old component of that name in its terminal settings, or unset NAME")
 )
@@ -63,16 +65,17 @@ var (
 // Error is a call to core that failed.
 type Error struct {
 	Op           string        // what was attempted, such as "upload replay"
-	Method, Path string        // the request, path without host and query
-	Status       int           // HTTP status; 0 when no answer came
+	Method, Path string        // of the request; path without host and query
+	Status       int           // HTTP status; 0 if there was no response
 	Code         string        // core's machine-readable code, often empty
-	Message      string        // core's own words, shortened
-	RetryAfter   time.Duration // core's wish on 429 and 503; 0 = none
-	Kind         error         // the sentinel of this package that it is, or nil
-	Err          error         // the cause when no answer came, or nil
+	Message      string        // core's message, shortened
+	RetryAfter   time.Duration // from core's 429 or 503; 0 = none
+	Kind         error         // one of this package's sentinels, or nil
+	Err          error         // why there was no response, or nil
 }
 
-// Error tells what was attempted, what it means and what core said.
+// Error says what was attempted, what the failure means and what core's message
+// was.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Op)
@@ -104,12 +107,12 @@ func (e *Error) Unwrap() []error {
 	return errs
 }
 
-// outcomes are the words of [Outcome], the more particular kinds first.
+// outcomes are the results of [Outcome]; more specific kinds come first.
 var outcomes = []struct {
 	kind error
 	word string
 }{
-	{ErrUnauthorized, "unauthorized"}, {ErrForbidden, "forbidden"}, {ErrNotFound, "not_found"},
+	{ErrDisabled, "disabled"}, {ErrUnauthorized, "unauthorized"}, {ErrForbidden, "forbidden"}, {ErrNotFound, "not_found"},
 	{ErrTooLarge, "too_large"}, {ErrCoreStorage, "core_storage"}, {ErrUnsupported, "unsupported"},
 	{ErrAmbiguous, "ambiguous"}, {ErrRedirected, "redirected"}, {ErrProtocol, "not_core"}, {ErrCertificate, "certificate"},
 	{ErrRegistrationClosed, "registration_closed"}, {ErrBadToken, "bad_token"}, {ErrRegistrationRefused, "registration_refused"},
@@ -117,8 +120,8 @@ var outcomes = []struct {
 	{context.Canceled, "canceled"},
 }
 
-// Outcome is what became of a call in one word, for statistics: "ok", the
-// kind of the failure, or "error".
+// Outcome returns the result of a call as one word, for metrics: "ok", the kind of
+// the failure, or "error".
 func Outcome(err error) string {
 	if err == nil {
 		return "ok"

@@ -2,7 +2,7 @@ package coreapi
 
 import "time"
 
-// Hurry shortens the waits between two tries to register.
+// Hurry shortens the waits between two attempts to register.
 func (r *Registrar) Hurry() {
-	r.waits = waits{least: time.Millisecond, most: 10 * time.Millisecond, refused: 10 * time.Millisecond}
+	r.waits = waits{minimum: time.Millisecond, maximum: 10 * time.Millisecond, refused: 10 * time.Millisecond}
 }

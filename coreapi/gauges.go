@@ -14,9 +14,9 @@ import (
 	"github.com/shirou/gopsutil/v3/mem"
 )
 
-// ReadGauges measures this machine for a heartbeat: load per core, memory as
-// limited by the control groups we are in, and the filesystem of dir. What
-// cannot be measured is 0.
+// ReadGauges measures this machine for a heartbeat: load per CPU, memory as limited
+// by our control groups, and the filesystem of dir. A gauge that cannot be measured
+// is 0.
 func ReadGauges(ctx context.Context, dir string) Stat {
 	var s Stat
 	if l, err := load.AvgWithContext(ctx); err == nil {
@@ -31,7 +31,7 @@ func ReadGauges(ctx context.Context, dir string) Stat {
 	return s
 }
 
-// hierarchy is where a version of control groups keeps what we look for.
+// hierarchy says where a version of control groups keeps the files that we read.
 type hierarchy struct {
 	controller                    string // second field of /proc/self/cgroup
 	root                          string
@@ -43,9 +43,9 @@ var hierarchies = []hierarchy{
 	{"memory", "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file", "memory.stat"},
 }
 
-// groupMemory returns how full, in percent, the fullest of the control groups
-// is that limit this process's memory below total bytes; 0 if none does. Pages
-// of files that can be dropped at once do not count as used.
+// groupMemory returns how full, in percent, the fullest control group is among
+// those that limit this process to less than total bytes. It returns 0 if there is
+// no such group. Reclaimable pages of files do not count as used.
 func groupMemory(root fs.FS, total uint64) float64 {
 	list, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -61,8 +61,8 @@ func groupMemory(root fs.FS, total uint64) float64 {
 			if f[1] != h.controller {
 				continue
 			}
-			// In a container the path may be the host's and not exist here;
-			// its parents, down to the mounted root, are looked at anyway.
+			// In a container the path may be the host's and not exist here. Its
+			// parents, up to the mounted root, are read anyway.
 			for p := path.Clean("/" + f[2]); ; p = path.Dir(p) {
 				used = max(used, h.used(root, path.Join(h.root, p), total))
 				if p == "/" {
@@ -74,7 +74,7 @@ func groupMemory(root fs.FS, total uint64) float64 {
 	return used
 }
 
-// used returns how full one group is.
+// used returns how full one group is, in percent.
 func (h hierarchy) used(root fs.FS, dir string, total uint64) float64 {
 	limit, ok := number(root, path.Join(dir, h.limit))
 	if !ok || limit == 0 || limit >= total {
@@ -84,7 +84,7 @@ func (h hierarchy) used(root fs.FS, dir string, total uint64) float64 {
 	if !ok {
 		return 0
 	}
-	stats, _ := fs.ReadFile(root, path.Join(dir, h.stats)) // without it, all counts
+	stats, _ := fs.ReadFile(root, path.Join(dir, h.stats)) // if it is missing, all memory counts as used
 	for line := range strings.Lines(string(stats)) {
 		if v, ok := strings.CutPrefix(line, h.inactive+" "); ok {
 			if n, err := strconv.ParseUint(strings.TrimSpace(v), 10, 64); err == nil {
@@ -95,7 +95,7 @@ func (h hierarchy) used(root fs.FS, dir string, total uint64) float64 {
 	return float64(usage) / float64(limit) * 100
 }
 
-// number reads a file that holds one; "max" is none.
+// number reads a file that holds one number; "max" is not a number.
 func number(root fs.FS, name string) (uint64, bool) {
 	b, err := fs.ReadFile(root, name)
 	if err != nil {

@@ -6,17 +6,18 @@ import (
 	"net/http"
 )
 
-// Stat is what a heartbeat reports. Core colours a component by its gauges:
-// high above 5, 85 and 80, critical above 20, 95 and 99, and when negative.
+// Stat is what a heartbeat reports. Core marks a component as high when load,
+// memory or disk are above 5, 85 or 80. It marks it as critical above 20, 95 or 99,
+// and for negative values.
 type Stat struct {
-	Sessions   []string // ids of the component's live sessions; none for a worker
+	Sessions   []string // ids of the component's live sessions; a worker has none
 	CPULoad    float64  // one-minute load average per core
 	MemoryUsed float64  // percent
 	DiskUsed   float64  // percent
 }
 
-// TerminalTask is something that core wants done to a live session. They
-// address the component that runs the session, so a worker gets none.
+// TerminalTask is a command of core about a live session. Core sends it to the
+// component that runs the session, so a worker gets none.
 type TerminalTask struct {
 	ID   string `json:"id"`
 	Name string `json:"name"` // kill_session, lock_session, unlock_session
@@ -27,7 +28,7 @@ type TerminalTask struct {
 // after each.
 func (c *Client) Heartbeat(ctx context.Context, s Stat) ([]TerminalTask, error) {
 	in := struct {
-		Sessions   []string `json:"sessions"` // core insists on a list
+		Sessions   []string `json:"sessions"` // core requires a list
 		Online     int      `json:"session_online"`
 		CPULoad    float64  `json:"cpu_load"`
 		MemoryUsed float64  `json:"memory_used"`
@@ -41,8 +42,8 @@ func (c *Client) Heartbeat(ctx context.Context, s Stat) ([]TerminalTask, error) 
 	return tasks, err
 }
 
-// gauge makes a value that core takes and does not show as critical for being
-// unknown.
+// gauge returns a value that core accepts: 0 for an unknown one, which core would
+// show as critical otherwise.
 func gauge(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
 		return 0

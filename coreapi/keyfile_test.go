@@ -106,8 +106,8 @@ func TestPrepareFindsOutThatNothingCanBeSaved(t *testing.T) {
 	}
 }
 
-// faulty is a folder of keys on a file system that can be told to fail; below
-// is what is really there.
+// faulty returns a folder of keys on a file system that a test can make fail; below
+// is the real folder under it.
 func faulty(t *testing.T) (f KeyFile, below string, disk *volumetest.Volume) {
 	t.Helper()
 	below, point := t.TempDir(), t.TempDir()
@@ -119,9 +119,9 @@ func faulty(t *testing.T) (f KeyFile, below string, disk *volumetest.Volume) {
 	return KeyFile{Dir: point}, below, disk
 }
 
-// TestThereIsAKeyAtEveryMoment: a crash before any call to the file system
-// leaves the former key or the new one, never none: the agent would register
-// as another component.
+// TestThereIsAKeyAtEveryMoment: a crash before any call to the file system leaves
+// the former key or the new one. Without a key, the agent would register as another
+// component.
 func TestThereIsAKeyAtEveryMoment(t *testing.T) {
 	f, below, disk := faulty(t)
 	if err := f.Save(testKey); err != nil {
@@ -149,8 +149,7 @@ func TestThereIsAKeyAtEveryMoment(t *testing.T) {
 	}
 }
 
-// TestAKeyIsSavedWhereFoldersCannotBeSynced: some file systems have no such
-// thing.
+// TestAKeyIsSavedWhereFoldersCannotBeSynced: some file systems cannot sync folders.
 func TestAKeyIsSavedWhereFoldersCannotBeSynced(t *testing.T) {
 	f, _, disk := faulty(t)
 	for _, errno := range []syscall.Errno{syscall.EINVAL, syscall.ENOTSUP} {
@@ -165,8 +164,8 @@ func TestAKeyIsSavedWhereFoldersCannotBeSynced(t *testing.T) {
 	}
 }
 
-// TestAKeyThatCannotBeSavedLeavesTheFormerOne, whichever call fails, and no
-// unfinished file, which would hold a secret.
+// TestAKeyThatCannotBeSavedLeavesTheFormerOne, whichever call fails. It also leaves
+// no unfinished file, which would hold a secret.
 func TestAKeyThatCannotBeSavedLeavesTheFormerOne(t *testing.T) {
 	f, below, disk := faulty(t)
 	other := Key{ID: "11111111-2222-4333-8444-555555555555", Secret: "other"}

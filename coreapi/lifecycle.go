@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Event is something that happened to a session's recording, shown in the
-// session's activity log.
+// Event is an event of a session's recording, shown in the session's activity log.
 type Event string
 
 // The events that a worker sends. For a converted recording: ConvertStart,
@@ -22,16 +21,16 @@ const (
 	UploadFailure  Event = "replay_upload_failure"
 )
 
-// maxReason keeps a reason to one readable line of the activity log.
+// maxReason limits a reason to one readable line of the activity log.
 const maxReason = 200
 
-// Lifecycle adds an event to the session's activity log. The reason is shown
-// for failures only; "" leaves it out where core allows.
+// Lifecycle adds an event to the session's activity log. Core shows the reason for
+// failures only; "" omits it where core allows that.
 //
-// Core adds a row for each request, so this one is repeated only while none
-// can have reached core. [ErrAmbiguous] means that it may have: the caller
-// counts the event as sent. [ErrUnsupported] comes from cores before v3.10.4,
-// which have no such log.
+// Core adds a row for each request, so the request is repeated only if it cannot
+// have reached core. [ErrAmbiguous] means that it may have reached core: the caller
+// treats the event as sent. [ErrUnsupported] comes from core before v3.10.4, which
+// has no such log.
 func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason string) error {
 	in := struct {
 		Event  Event  `json:"event"`
@@ -40,7 +39,8 @@ func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason s
 	return c.session(ctx, id, call{
 		op: "send event " + string(event), method: http.MethodPost, path: "lifecycle_log/", in: in, once: true,
 		refine: func(e *Error, _ *answer) {
-			// A session that core misses has this code, a missing URL has not.
+			// This code means that core does not know the session; without it, the
+			// URL does not exist.
 			if errors.Is(e.Kind, ErrNotFound) && e.Code != "object_does_not_exist" {
 				e.Kind = ErrUnsupported
 			}
@@ -48,9 +48,9 @@ func (c *Client) Lifecycle(ctx context.Context, id string, event Event, reason s
 	})
 }
 
-// cleanReason makes a reason that core stores whole: one line without commas,
-// which break the stored text in v3.10, and not absent where core would print
-// "None".
+// cleanReason returns a reason that core stores completely: one line without
+// commas, which break the stored text in v3.10. Where core would print "None" for
+// an absent reason, it is not empty.
 func cleanReason(event Event, reason string) string {
 	reason = strings.Join(strings.Fields(strings.ReplaceAll(strings.ToValidUTF8(reason, "?"), ",", " ")), " ")
 	if r := []rune(reason); len(r) > maxReason {

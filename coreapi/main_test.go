@@ -21,7 +21,7 @@ const testSession = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 
 var testKey = Key{ID: "3f2b6c0e-8a47-4d0b-9f5e-1c2d3e4f5a6b", Secret: "Zk3Qp9XwLr7TbN2vHs8JdY5mGc1FaE4uRt6K"}
 
-// logBuffer is a log that a test reads while it is written.
+// logBuffer is a log that can be read while it is written.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -43,7 +43,7 @@ func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// serve runs a core that answers with h and returns a client with a key and
+// serve runs a core with the handler h and returns a client that has a key and
 // short waits.
 func serve(t *testing.T, h http.HandlerFunc, change ...func(*Options)) *Client {
 	t.Helper()
@@ -71,14 +71,14 @@ func clientFor(t *testing.T, url string, change ...func(*Options)) *Client {
 	return c
 }
 
-// reply answers with a status and a JSON text.
+// reply responds with a status and a JSON text.
 func reply(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	io.WriteString(w, body)
 }
 
-// cut ends a connection without an answer.
+// cut closes the connection without a response.
 func cut(t *testing.T, w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -96,7 +96,7 @@ func decode(t *testing.T, r io.Reader) (m map[string]any) {
 	return m
 }
 
-// within fails the test when cond does not come true.
+// within fails the test if cond does not become true within d.
 func within(t *testing.T, d time.Duration, what string, cond func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), d)

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestObserve: each call is told of once, by a name without end of nothing,
-// with what became of it.
+// TestObserve: each call is reported once, with its result, under a name of which
+// there is a limited number.
 func TestObserve(t *testing.T) {
 	status := http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -19,13 +19,13 @@ func TestObserve(t *testing.T) {
 		_, _ = w.Write([]byte(`[]`))
 	}))
 	defer server.Close()
-	var told []string
+	var reported []string
 	c, err := New(Options{BaseURL: server.URL, RetryMax: 2, RetryWaitMin: time.Millisecond, RetryWaitMax: time.Millisecond,
 		Observe: func(call, outcome string, took time.Duration) {
 			if took <= 0 {
 				t.Errorf("%s took %v", call, took)
 			}
-			told = append(told, call+" "+outcome)
+			reported = append(reported, call+" "+outcome)
 		}})
 	if err != nil {
 		t.Fatal(err)
@@ -37,8 +37,8 @@ func TestObserve(t *testing.T) {
 	_, _ = c.Register(t.Context(), "token", "a name of its own")
 	_ = c.Lifecycle(t.Context(), "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f", ConvertStart, "")
 	want := []string{"heartbeat ok", "heartbeat forbidden", "heartbeat unavailable", "register unavailable", "send_event ambiguous"}
-	if fmt.Sprint(told) != fmt.Sprint(want) {
-		t.Errorf("told %q, want %q", told, want)
+	if fmt.Sprint(reported) != fmt.Sprint(want) {
+		t.Errorf("told %q, want %q", reported, want)
 	}
 }
 

@@ -14,13 +14,13 @@ const profilePath = "/api/v1/users/profile/"
 // Profile is the account that an access key belongs to.
 type Profile struct {
 	ID, Name, Username string
-	// IsServiceAccount tells components from people.
+	// IsServiceAccount is true for components and false for people.
 	IsServiceAccount bool
 	// IsValid is false for an account that is disabled or has expired.
 	IsValid bool
 }
 
-// UnmarshalJSON reads core's form of a profile.
+// UnmarshalJSON parses core's form of a profile.
 func (p *Profile) UnmarshalJSON(b []byte) error {
 	w := struct {
 		ID               string `json:"id"`
@@ -28,7 +28,7 @@ func (p *Profile) UnmarshalJSON(b []byte) error {
 		Username         string `json:"username"`
 		IsServiceAccount bool   `json:"is_service_account"`
 		IsValid          bool   `json:"is_valid"`
-	}{IsValid: true} // unless core says otherwise
+	}{IsValid: true} // unless core says so
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
 	}
@@ -49,11 +49,11 @@ func (c *Client) profile(ctx context.Context, retries int) (p Profile, err error
 	return p, err
 }
 
-// ForwardProfile asks core whose signature the given headers are. Components
-// that call the agent send the Authorization, Date and X-JMS-ORG that they
-// would send to core for this very request; only core can check them.
-// [ErrUnauthorized] means that core does not accept them. The caller still has
-// to look at IsServiceAccount and IsValid.
+// ForwardProfile asks core which account signed the given headers. A component that
+// calls the agent sends the Authorization, Date and X-JMS-ORG that it would send to
+// core for this request; only core can check them. [ErrUnauthorized] means that
+// core does not accept them. The caller still has to check IsServiceAccount and
+// IsValid.
 func (c *Client) ForwardProfile(ctx context.Context, authorization, date, org string) (Profile, error) {
 	l := call{
 		op: "check caller", method: http.MethodGet, path: profilePath, retries: 1,
@@ -75,14 +75,14 @@ func (c *Client) ForwardProfile(ctx context.Context, authorization, date, org st
 	return p, err
 }
 
-// isControl tells what cannot stand in a header.
+// isControl reports whether r is a control character that a header cannot contain.
 func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
-// Reach finds out, without a key, whether core answers at the base address and
-// how far its clock is ahead of ours (to the second, as its Date header tells;
-// a positive value means that ours is late). Core's own answer to a stranger is
-// a 401; anything else comes back as an error, [ErrProtocol] from another
-// server.
+// Reach checks, without a key, that core responds at the base address. It returns
+// how far core's clock is ahead of ours, to the second, from the Date header: a
+// positive value means that our clock is late. Core responds with 401 to a request
+// without a key. Anything else is returned as an error, [ErrProtocol] if another
+// server responds.
 func (c *Client) Reach(ctx context.Context) (ahead time.Duration, err error) {
 	var head http.Header
 	err = c.do(ctx, call{

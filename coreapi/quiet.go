@@ -7,42 +7,42 @@ import (
 	"time"
 )
 
-// quiet keeps a log readable while something fails for hours: a failure is
-// logged when it differs from the one before, then at doubling intervals.
+// quiet keeps a log readable while something fails for hours. A failure is logged
+// if it differs from the one before, and then at doubling intervals.
 type quiet struct {
 	log   *slog.Logger
-	last  string // identity of the failure logged last; "" = all is well
+	last  string // identity of the failure logged last; "" = no failure
 	next  time.Time
 	every time.Duration
 }
 
 const (
 	quietFirst = time.Minute
-	quietMost  = time.Hour
+	quietMax   = time.Hour
 )
 
-// failed logs err, unless that would only repeat what the log says already.
+// failed logs err, unless the log has it already.
 func (q *quiet) failed(now time.Time, msg string, err error) {
 	if same := identity(err); same != q.last {
 		q.last, q.every = same, quietFirst
 	} else if now.Before(q.next) {
 		return
 	} else {
-		q.every = min(2*q.every, quietMost)
+		q.every = min(2*q.every, quietMax)
 	}
 	q.next = now.Add(q.every)
 	q.log.Warn(msg, "error", err)
 }
 
-// mended forgets the failure and tells whether there was one.
-func (q *quiet) mended() bool {
+// recovered forgets the failure and reports whether there was one.
+func (q *quiet) recovered() bool {
 	was := q.last != ""
 	q.last = ""
 	return was
 }
 
-// identity is what makes two failures the same one: not their text, which can
-// hold port numbers or made-up names that differ each time.
+// identity returns a key that is equal for two errors of the same kind. The text is
+// no such key: it can contain port numbers or random names.
 func identity(err error) string {
 	var e *Error
 	if errors.As(err, &e) {

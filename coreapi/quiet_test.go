@@ -15,7 +15,7 @@ func TestALastingFailureIsLoggedEverMoreRarely(t *testing.T) {
 	var at []time.Duration
 	lines := 0
 	for d := time.Duration(0); d < 4*time.Hour; d += 10 * time.Second {
-		// The text differs each time, as it does with port numbers.
+		// The text differs each time, as it would with port numbers.
 		q.failed(start.Add(d), "x", &Error{Op: "o", Kind: ErrUnavailable, Err: fmt.Errorf("port %v", d)})
 		if n := strings.Count(log.String(), "\n"); n > lines {
 			lines = n
@@ -38,14 +38,14 @@ func TestAnotherFailureIsLoggedAtOnce(t *testing.T) {
 	var log logBuffer
 	q := quiet{log: log.logger()}
 	now := time.Now()
-	if q.mended() {
-		t.Error("mended before anything failed")
+	if q.recovered() {
+		t.Error("recovered before anything failed")
 	}
 	q.failed(now, "x", &Error{Kind: ErrUnavailable})
 	q.failed(now, "x", &Error{Kind: ErrNameTaken})
 	q.failed(now, "x", errors.New("disk"))
-	if !q.mended() || q.mended() {
-		t.Error("mended once, not never or twice")
+	if !q.recovered() || q.recovered() {
+		t.Error("recovered once, not never or twice")
 	}
 	q.failed(now, "x", errors.New("disk"))
 	if n := strings.Count(log.String(), "\n"); n != 4 {

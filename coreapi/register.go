@@ -11,15 +11,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// componentType is ours in core's enum of components.
+// componentType is the agent's value in core's enum of component types.
 const componentType = "video_worker"
 
 // Register asks core for a new component of type video_worker and returns its
-// access key. It is not repeated by itself: an answer that is lost leaves a
-// component behind whose name is taken.
+// access key. The call is not retried: if the response was lost, the component
+// exists and its name is taken.
 //
-// Errors: [ErrBadToken], [ErrRegistrationClosed], [ErrRegistrationRefused]
-// where core does not tell these two apart, [ErrNameTaken].
+// Errors: [ErrBadToken], [ErrRegistrationClosed], [ErrRegistrationRefused] where
+// core does not distinguish these two, [ErrNameTaken].
 func (c *Client) Register(ctx context.Context, token, name string) (Key, error) {
 	var out struct {
 		Account struct {
@@ -52,12 +52,12 @@ func (c *Client) Register(ctx context.Context, token, name string) (Key, error) 
 	return key, nil
 }
 
-// refineRegister knows the refusals of registration.
+// refineRegister sets the kind of a refused registration.
 func refineRegister(e *Error, a *answer) {
 	fields := a.fields()
 	switch {
 	case e.Status == http.StatusUnauthorized && strings.HasPrefix(a.header.Get("WWW-Authenticate"), "Bearer"):
-		e.Kind = ErrBadToken // v3.10, which says otherwise that it is closed
+		e.Kind = ErrBadToken // v3.10, which has another response when registration is closed
 	case e.Status == http.StatusUnauthorized:
 		e.Kind = ErrRegistrationRefused
 	case e.Status == http.StatusBadRequest && fields["error"] != nil:
@@ -67,11 +67,11 @@ func refineRegister(e *Error, a *answer) {
 	}
 }
 
-// maxName is the length up to which core leaves a name alone.
+// maxName is the longest name that core does not shorten.
 const maxName = 127
 
-// componentName makes a name as JumpServer's own components do. The random
-// tail keeps it from being taken.
+// componentName returns a name in the form that JumpServer's own components use.
+// Its random suffix makes it unique.
 func componentName() string {
 	host, err := os.Hostname()
 	if err != nil {

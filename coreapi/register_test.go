@@ -113,7 +113,7 @@ func TestComponentNamesAreMadeLikeThoseOfOthers(t *testing.T) {
 	}
 }
 
-// A proxy that spoils signatures must not fill core with components.
+// A proxy that breaks signatures must not cause ever more components in core.
 func TestAKeyThatNeverWorksIsNotReplacedOverAndOver(t *testing.T) {
 	var registrations, checks atomic.Int32
 	c := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -128,7 +128,7 @@ func TestAKeyThatNeverWorksIsNotReplacedOverAndOver(t *testing.T) {
 	var log logBuffer
 	r := Registrar{
 		Client: c, Keys: KeyFile{Dir: t.TempDir()}, Token: "x", Log: log.logger(),
-		waits: waits{least: time.Millisecond, most: time.Millisecond, refused: time.Millisecond},
+		waits: waits{minimum: time.Millisecond, maximum: time.Millisecond, refused: time.Millisecond},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r.Failed = func(error) {
@@ -184,11 +184,12 @@ func TestAnHourWithoutCoreIsNoStorm(t *testing.T) {
 		if _, err := r.Ensure(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
-		// After 1, 2, 4, 8, 16 and from then on 30 s, less up to a third.
-		for i, most := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
-			most *= time.Second
-			if wait := tries[i+1] - tries[i]; wait > most || wait < most*2/3-1 {
-				t.Errorf("wait %d: %v of %v", i, wait, most)
+		// The waits are 1, 2, 4, 8, 16 and from then on 30 s, each less up to a
+		// third.
+		for i, limit := range []time.Duration{1, 2, 4, 8, 16, 30, 30, 30} {
+			limit *= time.Second
+			if wait := tries[i+1] - tries[i]; wait > limit || wait < limit*2/3-1 {
+				t.Errorf("wait %d: %v of %v", i, wait, limit)
 			}
 		}
 		if n := len(tries); n < 3600/30 || n > 3600/20+10 {

@@ -14,19 +14,20 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// attempts makes the requests of one call until one is answered well, or may
-// not be repeated.
+// attempts makes the requests of one call, until one succeeds or must not be
+// retried.
 type attempts struct {
 	c    *Client
 	call call
-	// left tells that the current request may have left us; set by the
-	// transport's goroutine.
-	left atomic.Bool
+	// sent is set once the current request may have been sent, by the transport's
+	// goroutine.
+	sent atomic.Bool
 	// err is the last attempt's failure, for the log.
 	err error
 }
 
-// run returns core's final answer, whatever it says, or why there is none.
+// run returns core's final response, whatever its status, or the error without a
+// response.
 func (a *attempts) run(req *retryablehttp.Request) (*answer, error) {
 	var got *answer
 	req.SetResponseHandler(func(resp *http.Response) (err error) {
@@ -40,12 +41,12 @@ func (a *attempts) run(req *retryablehttp.Request) (*answer, error) {
 		RetryWaitMin: a.c.opt.RetryWaitMin,
 		RetryWaitMax: a.c.opt.RetryWaitMax,
 		RetryMax:     a.limit(),
-		CheckRetry:   a.again,
+		CheckRetry:   a.retryable,
 		Backoff:      a.backoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 		RequestLogHook: func(retryablehttp.Logger, *http.Request, int) {
 			got = nil
-			a.left.Store(false)
+			a.sent.Store(false)
 		},
 	}
 	resp, err := rc.Do(req)
@@ -55,12 +56,12 @@ func (a *attempts) run(req *retryablehttp.Request) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The retries ran out on a bad answer, which nobody has read.
+	// All retries failed; nobody has read the last response yet.
 	defer resp.Body.Close()
 	return readAnswer(resp)
 }
 
-// limit is how often the call may be repeated.
+// limit returns how often the call may be retried.
 func (a *attempts) limit() int {
 	n := a.c.opt.RetryMax
 	if a.call.retries != 0 {
@@ -69,16 +70,16 @@ func (a *attempts) limit() int {
 	return max(0, n)
 }
 
-// again is the retry policy: what the network or an overloaded or restarting
-// core did to a call can pass; what core refused cannot.
-func (a *attempts) again(ctx context.Context, resp *http.Response, err error) (bool, error) {
+// retryable is the retry policy. Failures of the network, and those of an
+// overloaded or restarting core, are temporary; refusals are not.
+func (a *attempts) retryable(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	a.err = err
 	switch {
 	case ctx.Err() != nil:
 		return false, ctx.Err()
 	case err != nil:
-		left := a.call.once && a.left.Load()
-		return !left && a.call.form.failed() == nil && !untrusted(err), nil
+		sent := a.call.once && a.sent.Load()
+		return !sent && a.call.form.failed() == nil && !untrusted(err), nil
 	}
 	switch s := resp.StatusCode; {
 	case s == http.StatusTooManyRequests:
@@ -90,10 +91,11 @@ func (a *attempts) again(ctx context.Context, resp *http.Response, err error) (b
 	}
 }
 
-// backoff doubles the wait with each attempt and spreads it, so that several
-// agents do not come back in step. A Retry-After is the least that is waited.
-func (a *attempts) backoff(least, most time.Duration, n int, resp *http.Response) time.Duration {
-	wait := spread(grow(least, most, n))
+// backoff doubles the wait with each attempt and adds jitter, so that several
+// agents do not retry at the same moment. It waits at least as long as a
+// Retry-After says.
+func (a *attempts) backoff(minWait, maxWait time.Duration, n int, resp *http.Response) time.Duration {
+	wait := spread(grow(minWait, maxWait, n))
 	status := 0
 	if resp != nil {
 		status = resp.StatusCode
@@ -101,16 +103,16 @@ func (a *attempts) backoff(least, most time.Duration, n int, resp *http.Response
 			wait = after + rand.N(after/10+1)
 		}
 	}
-	a.c.log.Debug("call to core failed, trying again", "op", a.call.op, "attempt", n+1, "status", status,
+	a.c.log.Debug("call to core failed; retrying", "op", a.call.op, "attempt", n+1, "status", status,
 		"error", cause(a.err), "wait", wait)
 	return wait
 }
 
-// lost describes a call that got no answer.
+// lost returns the error of a call without a response.
 func (a *attempts) lost(ctx context.Context, err error) Error {
 	e := Error{Kind: ErrUnavailable, Err: cause(err)}
 	switch {
-	case a.call.once && a.left.Load():
+	case a.call.once && a.sent.Load():
 		e.Kind = ErrAmbiguous
 	case ctx.Err() != nil:
 		e.Kind, e.Err = nil, ctx.Err()
@@ -122,32 +124,32 @@ func (a *attempts) lost(ctx context.Context, err error) Error {
 	return e
 }
 
-// trace learns when a request has been written.
+// trace sets sent when a request has been written.
 func (a *attempts) trace(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { a.left.Store(true) },
+		WroteHeaders: func() { a.sent.Store(true) },
 	})
 }
 
-// ambiguous tells whether an answer leaves open if core acted: a 5xx can come
-// after the deed, or from a proxy that lost core's answer.
+// ambiguous reports whether the response leaves open if core acted: core can
+// respond with 5xx after it acted, or a proxy can when it lost core's response.
 func ambiguous(status int) bool { return status >= 500 }
 
-// grow is least·2ⁿ, at most most.
-func grow(least, most time.Duration, n int) time.Duration {
+// grow returns minimum·2ⁿ, limited to maximum.
+func grow(minimum, maximum time.Duration, n int) time.Duration {
 	for range n {
-		if least >= most {
+		if minimum >= maximum {
 			break
 		}
-		least *= 2
+		minimum *= 2
 	}
-	return min(least, most)
+	return min(minimum, maximum)
 }
 
-// spread takes up to a third off.
+// spread returns d reduced by up to a third, at random.
 func spread(d time.Duration) time.Duration { return d - rand.N(d/3+1) }
 
-// cause strips what [Error] says itself: method and URL.
+// cause returns err without method and URL, which [Error] has already.
 func cause(err error) error {
 	var ue *url.Error
 	if errors.As(err, &ue) {
@@ -156,13 +158,13 @@ func cause(err error) error {
 	return err
 }
 
-// untrusted tells whether TLS refused core's certificate.
+// untrusted reports whether TLS refused core's certificate.
 func untrusted(err error) bool {
 	var ce *tls.CertificateVerificationError
 	return errors.As(err, &ce)
 }
 
-// sleep waits for d and tells whether it did: false means that ctx has ended.
+// sleep waits for d and reports whether it did; false means that ctx has ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

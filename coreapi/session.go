@@ -16,16 +16,23 @@ import (
 
 const sessionsPath = "/api/v1/terminal/sessions/"
 
-// Session is one recorded connection of a user to an asset: what the agent
-// needs of what core knows about it.
+// Session is one recorded connection of a user to an asset: those of core's fields
+// that the agent needs.
 type Session struct {
 	ID         string // lower-case UUID
+	User       string // who connected, as core writes it: "Lee(lee)"; "" if core's form is unknown
+	Asset      string // to what, likewise: "win-07(10.3.4.7)"
+	Account    string // with which account, likewise: "ops(ops)"
 	Protocol   string // of the asset, which for remote applications is not rdp
 	IsFinished bool
-	HasReplay  bool // false also when core's answer is not understood
-	DateStart  time.Time
-	DateEnd    time.Time // zero while the session lasts, and when core's answer is not understood
-	Terminal   Terminal  // the component that recorded it; zero if deleted
+	HasReplay  bool // false also if core's form is unknown
+	// ReplayUnknown means that core does not say whether there is a replay, or says
+	// it in an unknown form.
+	ReplayUnknown bool
+	ReplaySize    int64 // bytes, as reported to core; 0 = not reported, or core is older than v4.10.4
+	DateStart     time.Time
+	DateEnd       time.Time // zero while the session lasts, and if core's form is unknown
+	Terminal      Terminal  // the component that recorded it; zero if it was deleted
 }
 
 // Terminal is a component of JumpServer.
@@ -33,12 +40,12 @@ type Terminal struct {
 	Type string `json:"type"` // lion, razor, koko …
 }
 
-// DateDir is the folder of the session in replay storage: the day on which it
-// began in UTC, YYYY-MM-DD, whatever zone core prints dates in.
+// DateDir returns the name of the session's folder in replay storage: the UTC day
+// on which it began, YYYY-MM-DD, whatever time zone core prints dates in.
 func (s Session) DateDir() string { return s.DateStart.UTC().Format(time.DateOnly) }
 
-// Graphical tells whether core takes a .replay.gz of this session for a
-// Guacamole recording: by the component that made it, else by protocol.
+// Graphical reports whether core treats a .replay.gz of this session as a Guacamole
+// recording. Core decides by the component that made it, or else by the protocol.
 func (s Session) Graphical() bool {
 	switch strings.ToLower(s.Terminal.Type) {
 	case "lion", "guacamole", "razor", "xrdp":
@@ -51,9 +58,8 @@ func (s Session) Graphical() bool {
 	return false
 }
 
-// TextOnly reports whether the component that recorded the session never
-// records pictures, whatever the protocol. Of components that are not known here
-// it is false.
+// TextOnly reports whether the component that recorded the session never records
+// pictures, whatever the protocol. It is false for unknown components.
 func (s Session) TextOnly() bool {
 	switch strings.ToLower(s.Terminal.Type) {
 	case "koko", "omnidb", "magnus", "chen", "kael", "core", "celery", "tinker", "video_worker":
@@ -62,16 +68,20 @@ func (s Session) TextOnly() bool {
 	return false
 }
 
-// UnmarshalJSON reads core's form of a session.
+// UnmarshalJSON parses core's form of a session.
 func (s *Session) UnmarshalJSON(b []byte) error {
 	var w struct {
-		ID         string         `json:"id"`
-		Protocol   string         `json:"protocol"`
-		IsFinished bool           `json:"is_finished"`
-		HasReplay  optional[bool] `json:"has_replay"`
-		DateStart  date           `json:"date_start"`
-		DateEnd    optional[date] `json:"date_end"`
-		Terminal   Terminal       `json:"terminal"`
+		ID         string           `json:"id"`
+		User       optional[string] `json:"user"`
+		Asset      optional[string] `json:"asset"`
+		Account    optional[string] `json:"account"`
+		Protocol   string           `json:"protocol"`
+		IsFinished bool             `json:"is_finished"`
+		HasReplay  optional[bool]   `json:"has_replay"`
+		ReplaySize optional[int64]  `json:"replay_size"`
+		DateStart  date             `json:"date_start"`
+		DateEnd    optional[date]   `json:"date_end"`
+		Terminal   Terminal         `json:"terminal"`
 	}
 	if err := json.Unmarshal(b, &w); err != nil {
 		return err
@@ -83,30 +93,34 @@ func (s *Session) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("session %s without date_start", w.ID)
 	}
 	*s = Session{
-		ID: w.ID, Protocol: w.Protocol, IsFinished: w.IsFinished, HasReplay: w.HasReplay.value,
+		ID: w.ID, User: w.User.value, Asset: w.Asset.value, Account: w.Account.value, Protocol: w.Protocol, IsFinished: w.IsFinished,
+		HasReplay: w.HasReplay.value, ReplayUnknown: !w.HasReplay.known, ReplaySize: w.ReplaySize.value,
 		DateStart: time.Time(w.DateStart), DateEnd: time.Time(w.DateEnd.value), Terminal: w.Terminal,
 	}
 	return nil
 }
 
-// optional is a field that the agent can do without: a value of another form
-// than expected is the zero value.
-type optional[T any] struct{ value T }
+// optional is a field that the agent can do without. A value of an unexpected form,
+// or null, becomes the zero value.
+type optional[T any] struct {
+	value T
+	known bool
+}
 
 func (o *optional[T]) UnmarshalJSON(b []byte) error {
-	var value T
-	if json.Unmarshal(b, &value) == nil {
-		o.value = value
+	var value *T
+	if json.Unmarshal(b, &value) == nil && value != nil {
+		o.value, o.known = *value, true
 	}
 	return nil
 }
 
-// date is a moment in one of the forms that core prints, all with a zone;
-// null and "" are the zero time.
+// date is a time in one of the forms that core prints, all with a zone; null and ""
+// are the zero time.
 type date time.Time
 
 var dateForms = []string{
-	"2006/01/02 15:04:05 -0700", // the API's, in core's TIME_ZONE
+	"2006/01/02 15:04:05 -0700", // what the API prints, in core's TIME_ZONE
 	"2006-01-02 15:04:05 -0700", // what components write
 	time.RFC3339Nano,
 }
@@ -136,11 +150,11 @@ func (c *Client) Session(ctx context.Context, id string) (Session, error) {
 	return s, err
 }
 
-// session makes a call about one session; l.path is below the session's.
+// session makes a call about one session; l.path is relative to the session's path.
 func (c *Client) session(ctx context.Context, id string, l call) error {
 	u, err := uuid.Parse(id)
 	if err != nil || len(id) != len(uuid.Nil.String()) {
-		// Core would answer 404 up to v3.10 and 500 from v4 on.
+		// Core would respond with 404 up to v3.10 and with 500 from v4 on.
 		return &Error{Op: l.op, Method: l.method, Path: sessionsPath + url.PathEscape(id) + "/" + l.path,
 			Kind: ErrNotFound, Err: fmt.Errorf("session id %q is not a UUID", id)}
 	}
@@ -148,14 +162,18 @@ func (c *Client) session(ctx context.Context, id string, l call) error {
 	return c.do(ctx, l)
 }
 
-// SessionQuery selects sessions; zero fields do not restrict.
+// SessionQuery selects sessions; fields that are zero select all.
 type SessionQuery struct {
-	IDs   []string // these only; few enough for a request line
-	Limit int      // sessions a page; 0 stands for 100, at most 1000
+	IDs      []string  // only these; few enough for a request line
+	From, To time.Time // only those that began in this range, both ends included
+	Finished bool      // only those that have ended
+	Oldest   bool      // oldest first; otherwise newest first
+	Offset   int       // how many to skip
+	Limit    int       // sessions per page; 0 means 100, at most 1000
 }
 
-// Core's limit is 1000 from v4.10.8 on and 10000 before; each row can cost it
-// a count of commands, so that small pages are kind.
+// Core's limit is 1000 from v4.10.8 on and 10000 before. Each row can make core
+// count the commands of a session, so that small pages load it less.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
@@ -163,12 +181,12 @@ const (
 
 // SessionPage is a part of the sessions that a query selects.
 type SessionPage struct {
-	Count    int // of all that the query selects
+	Count    int // of all sessions that the query selects
 	Sessions []Session
-	More     bool // another page follows
+	More     bool // there is a next page
 }
 
-// UnmarshalJSON reads core's envelope.
+// UnmarshalJSON parses core's envelope.
 func (p *SessionPage) UnmarshalJSON(b []byte) error {
 	var w struct {
 		Count   *int      `json:"count"`
@@ -185,9 +203,20 @@ func (p *SessionPage) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Sessions returns the first page of the sessions, the newest first.
+// Sessions returns a page of the sessions that the query selects.
 func (c *Client) Sessions(ctx context.Context, q SessionQuery) (SessionPage, error) {
-	v := url.Values{"offset": {"0"}}
+	v := url.Values{"offset": {strconv.Itoa(max(0, q.Offset))}}
+	for name, t := range map[string]time.Time{"date_from": q.From, "date_to": q.To} {
+		if !t.IsZero() {
+			v.Set(name, t.UTC().Format("2006-01-02 15:04:05 -0700")) // every version parses this form; core ignores a form that it cannot parse
+		}
+	}
+	if q.Finished {
+		v.Set("is_finished", "1")
+	}
+	if q.Oldest {
+		v.Set("order", "date_start")
+	}
 	if len(q.IDs) > 0 {
 		v.Set("ids", strings.Join(q.IDs, ","))
 	}
@@ -197,8 +226,8 @@ func (c *Client) Sessions(ctx context.Context, q SessionQuery) (SessionPage, err
 	return p, err
 }
 
-// MarkReplay tells core that the session has a replay of so many bytes; 0
-// leaves the size out. Cores before v4.10.4 ignore the size.
+// MarkReplay tells core that the session has a replay of size bytes; 0 omits the
+// size. Core before v4.10.4 ignores the size.
 func (c *Client) MarkReplay(ctx context.Context, id string, size int64) error {
 	in := struct {
 		HasReplay bool  `json:"has_replay"`
@@ -207,8 +236,8 @@ func (c *Client) MarkReplay(ctx context.Context, id string, size int64) error {
 	return c.session(ctx, id, call{op: "mark replay", method: http.MethodPatch, in: in})
 }
 
-// MarkConvertFailed tells core that the recording cannot be converted. Core
-// has no way to take it back.
+// MarkConvertFailed tells core that the recording cannot be converted. There is no
+// call that reverts this.
 func (c *Client) MarkConvertFailed(ctx context.Context, id string) error {
 	in := map[string]string{"error_reason": "replay_convert_failed"}
 	return c.session(ctx, id, call{op: "mark conversion as failed", method: http.MethodPatch, in: in})

@@ -16,7 +16,7 @@ import (
 	"sync"
 )
 
-// The replay versions of core: which name an upload gets in its storage.
+// The replay versions of core. They decide under which name core stores an upload.
 const (
 	VersionGuacamole = 2 // D/S.replay.gz
 	VersionCast      = 3 // D/S.cast.gz
@@ -24,27 +24,33 @@ const (
 	VersionPart      = 5 // D/S/<name of the file>, from v4.2 on
 )
 
-// Upload is what became of an uploaded replay.
+// Upload is the result of an upload.
 type Upload struct {
-	// URL is where core stored it, a path such as
-	// /media/replay/2024-04-23/<id>.replay.mp4. A name other than the
-	// wanted one means that a file of that name was there and core (before
-	// v4.8) stored ours beside it, which nothing serves.
+	// URL is where core stored the file, a path such as
+	// /media/replay/2024-04-23/<id>.replay.mp4. If the name differs from the
+	// expected one, a file of that name existed, and core (before v4.8) stored ours
+	// beside it, where nothing reads it.
 	URL string
+	// Size is how many bytes of the file were sent in the request that succeeded:
+	// all of them.
+	Size int64
+	// Attempts is how many requests sent the file. An earlier one may have
+	// succeeded, with its response lost.
+	Attempts int
 }
 
-// Progress is called as an upload advances, with the bytes of the file sent in
-// this attempt and the file's size. It starts again at 0 with each attempt.
+// Progress is called as an upload advances, with the bytes of the file sent in this
+// attempt and the file's size. Each attempt starts again at 0.
 type Progress func(sent, total int64)
 
-// UploadReplay sends the file at path to core as the session's replay of the
-// given version. The file is streamed from disk; a request that fails midway is
-// repeated from the start. There is no limit on the time it takes as long as it
-// advances, of which progress is told unless it is nil. It does not mark the
-// session: see [Client.MarkReplay].
+// UploadReplay sends the file at path to core as the session's replay of the given
+// version. It streams the file from disk and repeats a request that fails midway
+// from the start. There is no limit on the total time as long as the upload
+// advances. It calls progress, unless that is nil. It does not mark the session:
+// see [Client.MarkReplay].
 //
-// Errors of the file itself come back as they are (wrapped); [ErrTooLarge],
-// [ErrCoreStorage] and [ErrBadForm] are core's or a proxy's.
+// Errors of the file itself are returned wrapped; [ErrTooLarge], [ErrCoreStorage]
+// and [ErrBadForm] come from core or a proxy.
 func (c *Client) UploadReplay(ctx context.Context, id, file string, version int, progress Progress) (Upload, error) {
 	id = strings.ToLower(id)
 	f, err := newForm(file, uploadName(id, file, version), version, progress)
@@ -63,11 +69,11 @@ func (c *Client) UploadReplay(ctx context.Context, id, file string, version int,
 	if err != nil {
 		return Upload{}, err
 	}
-	return Upload{URL: out.URL}, nil
+	return Upload{URL: out.URL, Size: f.size, Attempts: f.attempts()}, nil
 }
 
-// refineUpload knows the upload's own answers: {"msg":…} with 401 for a bad
-// form and with 400 for an error of core's disk.
+// refineUpload sets the kind of an upload's own errors: {"msg":…} with 401 for a
+// bad form and with 400 for an error of core's disk.
 func refineUpload(e *Error, a *answer) {
 	fields := a.fields()
 	if _, ok := fields["msg"]; !ok {
@@ -84,8 +90,8 @@ func refineUpload(e *Error, a *answer) {
 	}
 }
 
-// uploadName is the name that core gives the file; it takes ours for version 5
-// only.
+// uploadName returns the name that core gives the file; for version 5 core uses
+// ours.
 func uploadName(id, file string, version int) string {
 	switch version {
 	case VersionGuacamole:
@@ -99,7 +105,7 @@ func uploadName(id, file string, version int) string {
 	}
 }
 
-// form is a multipart body around a file: text fields first, the file last,
+// form is a multipart body that contains a file: text fields first, the file last,
 // the same bytes each time it is opened.
 type form struct {
 	file        string
@@ -108,8 +114,9 @@ type form struct {
 	contentType string
 	progress    Progress
 
-	mu  sync.Mutex // guards err
-	err error      // first failure to read the file
+	mu    sync.Mutex // guards what follows
+	err   error      // first failure to read the file
+	begun int        // how often sending began
 }
 
 func newForm(file, name string, version int, progress Progress) (*form, error) {
@@ -137,11 +144,11 @@ func newForm(file, name string, version int, progress Progress) (*form, error) {
 	}, nil
 }
 
-// length is the body's, exactly.
+// length returns the exact length of the body.
 func (f *form) length() int64 { return int64(len(f.head)) + f.size + int64(len(f.tail)) }
 
-// open starts the body anew; each has its own file, because an earlier one can
-// still be read by the transport for a moment.
+// open returns a reader of the body from its start. Each has its own file, because
+// the transport can still read an earlier one for a moment.
 func (f *form) open() (io.Reader, error) {
 	file, err := os.Open(f.file)
 	if err != nil {
@@ -154,7 +161,19 @@ func (f *form) open() (io.Reader, error) {
 	}{io.MultiReader(bytes.NewReader(f.head), part, bytes.NewReader(f.tail)), file}, nil
 }
 
-// fail remembers the first error of the file and returns it.
+func (f *form) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.begun++
+}
+
+func (f *form) attempts() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.begun
+}
+
+// fail stores the first error of the file and returns it.
 func (f *form) fail(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -164,7 +183,7 @@ func (f *form) fail(err error) error {
 	return err
 }
 
-// failed returns the error of the file, if that is why an attempt failed.
+// failed returns the error of the file, if that was why an attempt failed.
 func (f *form) failed() error {
 	if f == nil {
 		return nil
@@ -174,8 +193,8 @@ func (f *form) failed() error {
 	return f.err
 }
 
-// formFile reads the file within its body and insists on its size, which the
-// Content-Length has promised.
+// formFile reads the file within its body. It fails if the file does not have the
+// size that the Content-Length was computed from.
 type formFile struct {
 	form *form
 	file *os.File
@@ -183,6 +202,9 @@ type formFile struct {
 }
 
 func (r *formFile) Read(p []byte) (int, error) {
+	if r.sent == 0 {
+		r.form.begin()
+	}
 	n, err := r.file.Read(p)
 	r.sent += int64(n)
 	switch {

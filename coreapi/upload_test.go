@@ -21,7 +21,7 @@ import (
 
 const uploadedURL = "/media/replay/2024-04-23/" + testSession + ".replay.mp4"
 
-// video writes a file of n bytes, no two blocks alike.
+// video writes a file of n bytes, in which all blocks differ.
 func video(t *testing.T, n int) (string, []byte) {
 	t.Helper()
 	var b []byte
@@ -84,7 +84,7 @@ func TestUploadIsTheFormThatCoreTakes(t *testing.T) {
 		if length <= int64(len(want)) {
 			t.Errorf("Content-Length %d", length)
 		}
-		if up.URL != uploadedURL || requests != 1 {
+		if up.URL != uploadedURL || requests != 1 || up.Attempts != 1 || up.Size != int64(len(want)) {
 			t.Errorf("%+v after %d requests", up, requests)
 		}
 		if sent != int64(len(want)) || total != sent {
@@ -229,7 +229,7 @@ func TestAnUploadThatStandsStillIsRepeated(t *testing.T) {
 		mr := multipart.NewReader(r.Body, boundary(r))
 		form, err := mr.ReadForm(16 << 20)
 		if err != nil {
-			return // a slow machine made it stand still again
+			return // on a slow machine the upload stalled again
 		}
 		f, _ := form.File["file"][0].Open()
 		defer f.Close()

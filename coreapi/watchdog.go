@@ -8,21 +8,22 @@ import (
 	"time"
 )
 
-// errStalled is the cause of a request given up for lack of progress.
-var errStalled = errors.New("no progress, connection given up")
+// errStalled is the cause of a request that was aborted because it made no
+// progress.
+var errStalled = errors.New("no progress, request aborted")
 
-// watchdog is a transport that gives up a request which stands still, however
-// long it takes in all.
+// watchdog is a transport that aborts a request that makes no progress. It does not
+// limit how long the request takes in total.
 type watchdog struct {
 	next http.RoundTripper
-	// idle is how long nothing may move while a body is sent or received.
+	// idle is how long there may be no progress while a body is sent or received.
 	idle time.Duration
-	// answer is how long core may take to answer a request that was sent:
-	// it copies an uploaded file to its volume before it does.
+	// answer is how long core may take to respond to a request that was sent: core
+	// first copies an uploaded file to its volume.
 	answer time.Duration
 }
 
-// RoundTrip sends one request under watch.
+// RoundTrip sends one request under the watchdog.
 func (w watchdog) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(w.answer, func() { cancel(errStalled) })
@@ -57,7 +58,7 @@ func (w watchdog) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// watchedBody marks progress each time the transport wants more to send.
+// watchedBody records progress each time the transport reads more to send.
 type watchedBody struct {
 	io.ReadCloser
 	dog   watchdog
@@ -74,7 +75,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// watchedAnswer marks progress as the answer comes in.
+// watchedAnswer records progress as the response comes in.
 type watchedAnswer struct {
 	io.ReadCloser
 	ctx   context.Context

@@ -13,7 +13,7 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// slow gives one byte at each read, after a while.
+// slow returns one byte per read, after a delay.
 type slow struct {
 	left int
 	wait time.Duration

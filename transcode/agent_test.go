@@ -39,10 +39,10 @@ type jumpServer struct {
 	dir  string
 	path string // of the recording, below the replay folder
 
-	maxTakeovers int // of the pools that work makes; 0 = the default
+	maxTakeovers int // Pool.MaxTakeovers for work; 0 = the default
 }
 
-// start is 2024-04-24 01:15 in Shanghai: the folder is the day before.
+// start is 2024-04-24 01:15 in Shanghai; core's folder is that of the day in UTC.
 var start = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 
 func newJumpServer(t *testing.T, version string, parts bool, external ...devcore.Storage) *jumpServer {
@@ -57,7 +57,7 @@ func newJumpServer(t *testing.T, version string, parts bool, external ...devcore
 	}
 	t.Cleanup(func() { core.Close() })
 	s.core = core
-	s.lasted(5 * time.Second) // one more than its recording
+	s.lasted(5 * time.Second) // one second longer than its recording
 	if parts {
 		s.path = "2024-04-23/" + session + "/" + session + ".replay.json"
 		for i := range 2 {
@@ -71,7 +71,7 @@ func newJumpServer(t *testing.T, version string, parts bool, external ...devcore
 	return s
 }
 
-// lasted tells core how long the session was.
+// lasted adds the session to core, with its length.
 func (s *jumpServer) lasted(d time.Duration) {
 	s.core.AddSession(devcore.Session{
 		ID: session, User: "Lee(lee)", Asset: "win-07(10.3.4.7)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",
@@ -100,7 +100,7 @@ func (s *jumpServer) write(rel string, data []byte) {
 	}
 }
 
-// files lists the volume, sorted, without the folders.
+// files returns the names of all files on the volume, sorted.
 func (s *jumpServer) files() []string {
 	var names []string
 	err := filepath.WalkDir(s.replay(), func(path string, d os.DirEntry, err error) error {
@@ -116,7 +116,7 @@ func (s *jumpServer) files() []string {
 	return names
 }
 
-// dump is a Guacamole dump of some seconds with random boxes on a desktop.
+// dump returns a Guacamole dump of a number of seconds, with random boxes on a desktop.
 func dump(seed uint64, start int64, seconds int) []byte {
 	r := rand.New(rand.NewPCG(seed, seed))
 	var b strings.Builder
@@ -153,17 +153,17 @@ func gz(t *testing.T, data []byte) []byte {
 	return []byte(b.String())
 }
 
-// agent is a pool with its queue, put together as the real agent does.
+// agent is a pool with its queue, configured as in the real agent.
 type agent struct {
 	pool  *transcode.Pool
 	queue *queue.Queue
 	path  string
 }
 
-// agentOptions are what tests vary.
+// agentOptions are the options that tests vary.
 type agentOptions struct {
 	coreURL, replay, data, path string
-	queueURL                    string // of a shared queue; empty = its own
+	queueURL                    string // of a shared queue; "" = an embedded one
 	originals                   cleanup.Policy
 	boundary                    func(string)
 	log                         io.Writer
@@ -174,7 +174,7 @@ type agentOptions struct {
 // testKey is the key that all agents in these tests share.
 var testKey = seal.FromSecret("of all agents in these tests")
 
-// renderOptions are how they make videos.
+// renderOptions returns the options of rendering in these tests.
 func renderOptions(tool *video.Tool) render.Options {
 	return render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true, Agent: "test", Seal: testKey}
 }
@@ -211,7 +211,7 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 	}}, nil
 }
 
-// offer does what the watcher does when the recording has settled.
+// offer offers the recording to the pool, as the watcher does when it has settled.
 func (a *agent) offer(ctx context.Context) error {
 	file := filepath.Join(a.pool.ReplayDir, filepath.FromSlash(a.path))
 	st, err := os.Stat(file)
@@ -219,13 +219,13 @@ func (a *agent) offer(ctx context.Context) error {
 		return err
 	}
 	c := watcher.Candidate{Session: session, Date: "2024-04-23", Path: a.path, Size: st.Size(), ModTime: st.ModTime()}
-	if rec, err := recording.Open(file); err == nil { // parts count, too
+	if rec, err := recording.Open(file); err == nil { // with all parts
 		c.Size, c.ModTime = rec.Size, rec.ModTime
 	}
 	return a.pool.Found(ctx, c)
 }
 
-// settle runs the pool until the task has ended, and answers it.
+// settle runs the pool until the task has ended or is settling, and returns its view.
 func (a *agent) settle(ctx context.Context) (task.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()

@@ -15,15 +15,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// many are recordings of sessions of all sorts, none of which is to be
-// converted now.
+// many is a JumpServer with many recordings, of which none can be converted now, and an
+// agent.
 type many struct {
 	*jumpServer
 	*agent
 	want map[string]queue.Class
 }
 
-// sort is what core says of the nth session.
+// sort returns the nth session, and the class with which its task ends.
 func (m *many) sort(n int) (devcore.Session, queue.Class) {
 	s := devcore.Session{
 		ID: fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n), Protocol: "ssh", TerminalType: "koko", Start: start, End: start.Add(time.Minute), Finished: true,
@@ -36,7 +36,7 @@ func (m *many) sort(n int) (devcore.Session, queue.Class) {
 		s.Protocol, s.TerminalType, s.Start = "rdp", "lion", start.AddDate(0, 0, -1)
 		return s, task.ClassMisplaced
 	case 9:
-		return s, task.ClassSession // deleted
+		return s, task.ClassSession // deleted in core
 	case 6:
 		s.Org, s.OrgName = "00000000-0000-4000-8000-0000000000aa", "Branch"
 	}
@@ -66,8 +66,8 @@ func newMany(t *testing.T, n int) *many {
 	return m
 }
 
-// judged runs the pool until every task has been looked at, and counts the
-// requests about sessions: many at once, and one by one.
+// judged runs the pool until every task has its class, and returns the number of requests
+// for many sessions and for single ones.
 func (m *many) judged(t *testing.T) (lists, singles int) {
 	t.Helper()
 	began := len(m.core.Requests())
@@ -98,7 +98,7 @@ func (m *many) judged(t *testing.T) (lists, singles int) {
 			singles++
 		}
 		if r.Status == http.StatusTooManyRequests {
-			t.Errorf("core was asked too much: %s", r.Path)
+			t.Errorf("too many requests to core: %s", r.Path)
 		}
 		if n := len(r.Path) + len(r.Query); n > 4096 {
 			t.Errorf("a request line of %d bytes", n)
@@ -107,7 +107,7 @@ func (m *many) judged(t *testing.T) (lists, singles int) {
 	return lists, singles
 }
 
-// run runs the pool until something is so.
+// run runs the pool until a condition is true.
 func (a *agent) run(t *testing.T, until func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -126,14 +126,14 @@ func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {
 	const n = 250
 	m := newMany(t, n)
 	m.pool.Workers = 3
-	// A hundred at a time, and again those that were not over yet.
+	// A hundred at a time, and the active sessions a second time.
 	lists, singles := m.judged(t)
 	if lists+singles > 6 {
-		t.Errorf("%d lists and %d single questions for %d recordings", lists, singles, n)
+		t.Errorf("%d lists and %d single requests for %d recordings", lists, singles, n)
 	}
-	t.Logf("%d lists and %d single questions for %d recordings", lists, singles, n)
+	t.Logf("%d lists and %d single requests for %d recordings", lists, singles, n)
 
-	// Whoever tries again asks anew: an answer counts once.
+	// A cached response is used once: a retried task requests its session again.
 	gone := fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", 9)
 	s, _ := m.sort(1)
 	s.ID = gone
@@ -148,8 +148,8 @@ func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {
 	})
 }
 
-// A core that cannot answer for many, for instance because of one of them, or
-// that answers something else, is asked about each for itself.
+// TestOneSessionThatCoreFailsAtHoldsNoOtherUp: if a request for many sessions fails, perhaps
+// because of one of them, each is requested separately. So it is after a wrong response.
 func TestOneSessionThatCoreFailsAtHoldsNoOtherUp(t *testing.T) {
 	for name, fault := range map[string]devcore.Fault{
 		"an error":       {Status: http.StatusNotFound, Body: `{"detail":"no"}`},
@@ -162,7 +162,7 @@ func TestOneSessionThatCoreFailsAtHoldsNoOtherUp(t *testing.T) {
 			fault.Path = regexp.MustCompile(`/sessions/$`)
 			m.core.Fail(fault)
 			if lists, singles := m.judged(t); lists != 1 || singles < 20 {
-				t.Errorf("%d lists, %d single questions", lists, singles)
+				t.Errorf("%d lists, %d single requests", lists, singles)
 			}
 		})
 	}

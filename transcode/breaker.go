@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// storagePause is for how long no task is started after the replay storage
-	// has failed one: the others would meet the same, each after its rendering.
+	// storagePause is how long no task is started after one has failed because of the
+	// replay storage: others would fail for the same reason, each after its rendering.
 	storagePause = time.Minute
-	// corePause is the same for core, the first time; it doubles up to
-	// corePauseMax as long as core answers nobody.
+	// corePause is how long no task is started after the first failure because of core.
+	// It doubles up to corePauseMax while core stays unavailable.
 	corePause    = 15 * time.Second
 	corePauseMax = 2 * time.Minute
-	// retryAfterMax bounds what core may ask for in Retry-After.
+	// retryAfterMax limits the pause that core may request in Retry-After.
 	retryAfterMax = 10 * time.Minute
-	// tripAfter is how many tasks core must have failed, with nothing answered
-	// in between, before errors that may be about one session count for all.
+	// tripAfter is after how many consecutive failures because of core the breaker opens
+	// for an error that may concern one session only.
 	tripAfter = 3
 )
 
@@ -33,16 +33,16 @@ const (
 // has failed for a reason that would fail the others as well. Once the pause is
 // over, each worker probes with one task.
 type breaker struct {
-	mu        sync.Mutex    // guards what follows
-	openUntil time.Time     // no task is started before
-	fails     int           // of core, in a row
-	pause     time.Duration // the last one for core's sake
+	mu        sync.Mutex    // guards the fields below
+	openUntil time.Time     // no task is started before this time
+	fails     int           // consecutive failures because of core
+	pause     time.Duration // the last pause because of core
 }
 
-// tripStorage are reasons that lie with the place for MP4s.
+// tripStorage are the classes of failures because of the storage of MP4s.
 var tripStorage = []task.Class{task.ClassStorage, task.ClassStorageKeys, task.ClassStorageSettings, task.ClassStorageFull, task.ClassCoreStorage}
 
-// tripCore are reasons that lie with core as such.
+// tripCore are the classes of failures because of core.
 var tripCore = []task.Class{task.ClassCore, task.ClassCredentials}
 
 // isOpen reports whether no task may be started now.
@@ -52,7 +52,7 @@ func (b *breaker) isOpen() bool {
 	return time.Now().Before(b.openUntil)
 }
 
-// trip opens the breaker if a task's failure is one that others would share.
+// trip opens the breaker if other tasks would fail for the same reason.
 func (b *breaker) trip(class task.Class, err error, log *slog.Logger) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -69,13 +69,13 @@ func (b *breaker) trip(class task.Class, err error, log *slog.Logger) {
 		if errors.As(err, &e) {
 			wait = max(wait, min(e.RetryAfter, retryAfterMax))
 		}
-		b.openUntil = time.Now().Add(wait + rand.N(wait/5)) // not all agents at once
-		log.Warn("core answers nobody now; no recording is begun for a while", "until", b.openUntil.Format(time.TimeOnly), "error", err)
+		b.openUntil = time.Now().Add(wait + rand.N(wait/5)) // spreads the probes of several agents
+		log.Warn("core is not available; starting no task for some time", "until", b.openUntil.Format(time.TimeOnly), "error", err)
 	}
 }
 
-// reset forgets core's failures: it has answered a question. A breaker that is
-// open stays so.
+// reset sets the number of core's failures to zero, after core has responded. A breaker
+// that is open stays open.
 func (b *breaker) reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -89,7 +89,7 @@ func (b *breaker) close() {
 	b.openUntil = time.Time{}
 }
 
-// concernsAll reports whether a failure of core cannot be about one session.
+// concernsAll reports whether an error of core concerns all sessions, not only one.
 func concernsAll(err error) bool {
 	var e *coreapi.Error
 	if !errors.As(err, &e) {
@@ -98,21 +98,32 @@ func concernsAll(err error) bool {
 	return e.Status == 0 || isBusy(e.Status)
 }
 
-// CoreIsBack is to be called when core answers again, or accepts the agent
-// again: what waited for it is tried at once.
+// CoreIsBack must be called when core responds again, or accepts the agent again. It
+// closes the breaker and retries all tasks that wait for core.
 func (p *Pool) CoreIsBack(ctx context.Context) error {
 	p.breaker.reset()
-	return p.again(ctx, tripCore...)
+	return p.retryAll(ctx, tripCore...)
 }
 
-// StorageChanged is to be called when core's settings of the replay storage are
-// others than before: what could not be done with the old ones is tried again.
+// StorageChanged must be called when core's settings of the replay storage have changed. It
+// closes the breaker and retries all tasks that failed because of the old settings.
 func (p *Pool) StorageChanged(ctx context.Context) error {
-	return p.again(ctx, append([]task.Class{task.ClassStorageChanged, task.ClassNullStorage}, tripStorage...)...)
+	return p.retryAll(ctx, append([]task.Class{task.ClassStorageChanged, task.ClassNullStorage}, tripStorage...)...)
 }
 
-// again closes the breaker and puts tasks back that wait for these reasons.
-func (p *Pool) again(ctx context.Context, classes ...task.Class) error {
+// RightsAreBack must be called when a permission on the replay volume was granted that was
+// missing. It retries all tasks that wait for permissions.
+func (p *Pool) RightsAreBack(ctx context.Context) error {
+	for _, class := range []task.Class{task.ClassPermission, task.ClassReadOnly} {
+		if _, err := p.Queue.RetryClass(ctx, class); err != nil {
+			return fmt.Errorf("retry %s: %w", class, err)
+		}
+	}
+	return nil
+}
+
+// retryAll closes the breaker and retries the tasks of these classes.
+func (p *Pool) retryAll(ctx context.Context, classes ...task.Class) error {
 	p.breaker.close()
 	for _, class := range classes {
 		if _, err := p.Queue.RetryClass(ctx, class); err != nil {

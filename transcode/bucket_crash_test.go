@@ -8,14 +8,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
-// process runs an agent process with the bucket.
+// process runs an agent process that uses the bucket; see runProcess.
 func (b *bucketSite) process(killAt string) (boundaries []string, killed bool) {
 	b.t.Helper()
 	return b.runProcess(killAt, "TEST_AGENT_STORAGE="+b.server, "TEST_AGENT_BUCKET="+b.name)
 }
 
-// TestBucketKilledAtEveryStepBoundary kills the agent with SIGKILL at each
-// boundary in turn, starts it again, and wants the same end every time.
+// TestBucketKilledAtEveryStepBoundary kills the agent with SIGKILL at each boundary, starts
+// it again, and requires the same final state every time.
 func TestBucketKilledAtEveryStepBoundary(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
@@ -23,7 +23,7 @@ func TestBucketKilledAtEveryStepBoundary(t *testing.T) {
 	for _, tc := range []struct {
 		version string
 		parts   bool
-		at      lieu
+		at      location
 	}{{"3.10.9", false, onVolume}, {"4.10.13", false, inBucket}, {"4.10.17", true, inBoth}, {"4.8.0", false, inSpool}} {
 		t.Run(fmt.Sprint(tc.version, " ", tc.at), func(t *testing.T) {
 			t.Parallel()

@@ -47,8 +47,8 @@ func TestBucketPoliciesOfOriginals(t *testing.T) {
 		{cleanup.PolicyTrash, true, false, true, "mp4"},
 		{cleanup.PolicyDelete, false, false, false, "mp4"},
 		{cleanup.PolicyDelete, true, false, false, "mp4"},
-		{cleanup.PolicyKeep, false, true, false, "guacamole"}, // core prefers the .gz
-		{cleanup.PolicyKeep, true, true, false, "mp4"},        // and the MP4 to parts
+		{cleanup.PolicyKeep, false, true, false, "guacamole"}, // core prefers the .gz to the MP4
+		{cleanup.PolicyKeep, true, true, false, "mp4"},        // core prefers the MP4 to parts
 	} {
 		t.Run(string(tc.policy)+map[bool]string{true: " parts"}[tc.parts], func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +69,7 @@ func TestBucketPoliciesOfOriginals(t *testing.T) {
 			if tc.policy != cleanup.PolicyKeep {
 				return
 			}
-			// Kept beside its MP4, it is not looked at again.
+			// An original that is kept beside its MP4 is not converted again.
 			v = b.work(tc.policy)
 			if v.State != queue.StateDone || v.Attempt != 0 {
 				t.Errorf("%+v", v)
@@ -83,7 +83,7 @@ func TestBucketPoliciesOfOriginals(t *testing.T) {
 func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
-	for _, at := range []lieu{inBucket, onVolume} {
+	for _, at := range []location{inBucket, onVolume} {
 		t.Run(string(at), func(t *testing.T) {
 			t.Parallel()
 			b := newBucketSite(t, server, "4.10.17", false, onVolume)
@@ -113,7 +113,7 @@ func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
 			}
 			after, err := b.in.Stat(t.Context(), mp4)
 			if err != nil || after.ETag != before.ETag || !after.ModTime.Equal(before.ModTime) {
-				t.Errorf("the MP4 was put again: %+v, %+v, %v", before, after, err)
+				t.Errorf("the MP4 was uploaded again: %+v, %+v, %v", before, after, err)
 			}
 			if d := cmp.Diff(events, b.events()); d != "" {
 				t.Errorf("events were sent again: %s", d)
@@ -128,8 +128,8 @@ func TestBucketLateOriginalIsNotConvertedAgain(t *testing.T) {
 	}
 }
 
-// TestBucketWhatStandsBeforeTheMP4: other recordings of the session are left
-// to humans, other MP4s make way.
+// TestBucketWhatStandsBeforeTheMP4: another recording of the session fails the task, and
+// another MP4 is replaced.
 func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -137,7 +137,7 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		parts bool
-		at    lieu
+		at    location
 		put   func(*bucketSite)
 		state queue.State
 		class queue.Class
@@ -170,10 +170,10 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 			}
 			if at := filepath.Join(b.replay(), b.path); tc.at == onVolume {
 				if _, err := os.Stat(at); err != nil {
-					t.Errorf("the original is gone: %v", err)
+					t.Errorf("the original is lost: %v", err)
 				}
 			} else if !slices.Contains(b.keys(), b.path) {
-				t.Errorf("the original is gone: %v", b.keys())
+				t.Errorf("the original is lost: %v", b.keys())
 			}
 			if got := b.trashed(); len(got) > 0 {
 				t.Errorf("in the trash: %v", got)
@@ -182,8 +182,8 @@ func TestBucketWhatStandsBeforeTheMP4(t *testing.T) {
 	}
 }
 
-// workOnly is work on the recording at a place, whatever lies at others.
-func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) task.View {
+// workOnly is work that offers only the recording at one place.
+func (b *bucketSite) workOnly(policy cleanup.Policy, at location) task.View {
 	b.t.Helper()
 	ctx := b.t.Context()
 	a, err := newAgent(ctx, agentOptions{
@@ -209,8 +209,8 @@ func (b *bucketSite) workOnly(policy cleanup.Policy, at lieu) task.View {
 	return v
 }
 
-// TestBucketAndTheMountVanishes right before the original on it is to be
-// retired: an empty mount point is no proof that it was retired before.
+// TestBucketAndTheMountVanishes right before the original on it is retired: an empty mount
+// point does not prove that the original was retired before.
 func TestBucketAndTheMountVanishes(t *testing.T) {
 	t.Parallel()
 	b := newBucketSite(t, storagetest.S3(t), "4.10.13", false, onVolume)
@@ -253,7 +253,8 @@ func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
 			}
 		}
 	})
-	// Found when it is to be retired: core would serve what was not converted.
+	// The change is found before retiring: otherwise, a recording that was not converted
+	// would be removed.
 	if v.State != queue.StateSettling || v.Reason != task.ClassChanged || !slices.Contains(b.keys(), b.path) {
 		t.Fatalf("%s (%s): %s; %v", v.State, v.Reason, v.Error, b.keys())
 	}
@@ -267,8 +268,8 @@ func TestBucketObjectsThatChangeMeanwhile(t *testing.T) {
 	b.checkMarked()
 }
 
-// TestBucketSettingsChangeInMidTask: the MP4 goes where core keeps replays by
-// then, and stays where it is once the original is on its way out.
+// TestBucketSettingsChangeInMidTask: the MP4 goes to core's new storage. If the original was
+// retired already, the MP4 stays where it is.
 func TestBucketSettingsChangeInMidTask(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -277,7 +278,7 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 		inBucket, onVolume bool
 	}{
 		{"uploading", false, true}, {"confirming", true, true}, {"retiring", true, true},
-		{"retired " + session + ".replay.gz", true, false}, // the original has gone
+		{"retired " + session + ".replay.gz", true, false}, // the original was moved
 	} {
 		t.Run(tc.at, func(t *testing.T) {
 			t.Parallel()
@@ -293,7 +294,7 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 				boundary: func(name string) {
 					if name == tc.at && !met {
 						met, now = true, nil
-						panic("the step is cut off here") // and tried again
+						panic("the step is interrupted here") // the task is then retried
 					}
 				},
 			})
@@ -322,8 +323,8 @@ func TestBucketSettingsChangeInMidTask(t *testing.T) {
 	}
 }
 
-// TestBucketThatFails in mid-task: the task waits, with nothing lost, and is
-// done when the storage is back.
+// TestBucketThatFails during a task: the task waits, nothing is lost, and it is done when the
+// storage works again.
 func TestBucketThatFails(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -385,10 +386,10 @@ func TestBucketThatFails(t *testing.T) {
 				t.Errorf("%s: %s", got.Reason, got.Error)
 			}
 			if !slices.Contains(b.keys(), b.path) {
-				t.Errorf("the original is gone: %v", b.keys())
+				t.Errorf("the original is lost: %v", b.keys())
 			}
 			front.Spoil(nil)
-			if err := a.pool.StorageChanged(ctx); err != nil { // as if somebody had mended the settings
+			if err := a.pool.StorageChanged(ctx); err != nil { // as if someone had fixed the settings
 				t.Fatal(err)
 			}
 			waitUntil(t, func() bool { item := item(); return item.State == queue.StateDone && !item.Held() })

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,9 +17,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
+	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
-// objects is what is in the bucket, by key.
+// objects returns the contents of all objects in the bucket, by key.
 func (b *bucketSite) objects() map[string]string {
 	b.t.Helper()
 	all := map[string]string{}
@@ -36,7 +38,7 @@ func (b *bucketSite) objects() map[string]string {
 	return all
 }
 
-// TestBucketAnUploadHidesNothing: likewise where core's replays are in a bucket.
+// TestBucketAnUploadHidesNothing is TestAnUploadHidesNothing with core's replays in a bucket.
 func TestBucketAnUploadHidesNothing(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -66,7 +68,7 @@ func TestBucketAnUploadHidesNothing(t *testing.T) {
 			})
 		}
 	}
-	t.Run("the very same", func(t *testing.T) { // Lion's last answer was lost, and it has stored its copy itself
+	t.Run("the same", func(t *testing.T) { // Lion did not get the last response, and has stored its copy itself
 		t.Parallel()
 		b := newBucketSite(t, server, "4.10.17", false, inSpool)
 		entries, err := os.ReadDir(b.spool())
@@ -89,7 +91,7 @@ func TestBucketAnUploadHidesNothing(t *testing.T) {
 	})
 }
 
-// workUpload works on what is in the spool only.
+// workUpload is work that offers only the upload in the spool.
 func (b *bucketSite) workUpload(policy cleanup.Policy) task.View {
 	b.t.Helper()
 	a, err := newAgent(b.t.Context(), agentOptions{
@@ -103,8 +105,8 @@ func (b *bucketSite) workUpload(policy cleanup.Policy) task.View {
 	return a.uploaded(b.t, spooled+"/"+filepath.Base(b.path))
 }
 
-// TestBucketWhatWasNotDrawnIsNotDestroyed: the original goes to the part of the
-// bucket's trash that does not expire.
+// TestBucketWhatWasNotDrawnIsNotDestroyed: the original is moved to the part of the bucket's
+// trash that does not expire.
 func TestBucketWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -130,7 +132,7 @@ func TestBucketWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	}
 }
 
-// TestBucketAForeignMP4IsKept when an original in the bucket takes its place.
+// TestBucketAForeignMP4IsKept in the trash when the MP4 of a recording replaces it.
 func TestBucketAForeignMP4IsKept(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -152,10 +154,9 @@ func TestBucketAForeignMP4IsKept(t *testing.T) {
 	}
 }
 
-// TestBucketCopiesForViewers: core fetches an original that lies in a storage
-// which the agent does not see, for whoever watches it. It is converted once,
-// goes when nobody can be watching it any more, and stays when it comes again and
-// again.
+// TestBucketCopiesForViewers: core copies an original from a storage that the agent does not
+// see to the volume, for each viewer. The copy is converted once, and retired when its
+// address for viewers has expired. If it appears repeatedly, it stays.
 func TestBucketCopiesForViewers(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -180,7 +181,7 @@ func TestBucketCopiesForViewers(t *testing.T) {
 	if v := b.work(cleanup.PolicyTrash, cached); v.State != queue.StateDone || b.exists(b.path) {
 		t.Errorf("%+v, %v", v, b.files())
 	}
-	play(time.Hour) // a client that sends what it has kept would do the same, once
+	play(time.Hour) // a client that uploads its stored copy has the same effect, once
 	if v := b.work(cleanup.PolicyTrash, cached); v.State != queue.StateDone || b.exists(b.path) {
 		t.Errorf("%+v, %v", v, b.files())
 	}
@@ -192,6 +193,43 @@ func TestBucketCopiesForViewers(t *testing.T) {
 		}
 	}
 	if d := cmp.Diff(trash, b.inTrash(false)); d != "" || len(b.core.Events(session)) != events {
-		t.Errorf("trash: %s; core heard of %v", d, b.core.Events(session))
+		t.Errorf("trash: %s; core got the events %v", d, b.core.Events(session))
+	}
+}
+
+// TestBucketListedBeforeItsCopyWasDone: core's copy for a viewer is converted first, and its
+// task removes the original from the bucket. The watcher of the bucket has listed the
+// original before that, and offers it late.
+func TestBucketListedBeforeItsCopyWasDone(t *testing.T) {
+	t.Parallel()
+	b := newBucketSite(t, storagetest.S3(t), "4.10.16", false, inBoth)
+	object, err := b.in.Stat(t.Context(), b.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAgent(t.Context(), agentOptions{
+		coreURL: b.core.URL, replay: b.replay(), data: b.data(), path: b.path, originals: cleanup.PolicyTrash, log: t.Output(),
+		storage: func() (storage.Storage, error) { return b.in, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.queue.Close()
+	if err := a.offer(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v, err := a.settle(t.Context())
+	if err != nil || v.State != queue.StateDone || b.exists(b.path) || slices.Contains(b.keys(), b.path) {
+		t.Fatalf("%+v, %v, %v, %v", v, err, b.files(), b.keys())
+	}
+	late := bucket.Candidate{
+		Storage: b.in, Session: session, Date: path.Dir(b.path), Key: b.path, Size: object.Size, ModTime: object.ModTime,
+		Objects: []storage.Object{object},
+	}
+	if err := a.pool.InBucket(t.Context(), late); err != nil {
+		t.Error(err)
+	}
+	if v, err := a.settle(t.Context()); err != nil || v.State != queue.StateDone {
+		t.Errorf("%+v, %v", v, err)
 	}
 }

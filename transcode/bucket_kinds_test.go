@@ -14,11 +14,11 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// maker makes a JumpServer whose core keeps replays in a bucket of some kind.
+// maker creates a JumpServer whose core stores replays in a bucket of some kind.
 type maker func(t *testing.T, version string, parts bool) *bucketSite
 
-// dialect has the recording in a bucket that we reach over another protocol
-// than core does.
+// dialect returns a maker with the recording in a bucket that the agent reaches over another
+// protocol than core.
 func dialect(t *testing.T, d storagetest.Dialect, kind storage.Kind) maker {
 	t.Helper()
 	server := storagetest.S3(t)
@@ -61,9 +61,9 @@ func inAzure(t *testing.T) maker {
 	}
 }
 
-// TestBucketOfEachKind: over each protocol, a recording that somebody has
-// watched is replaced in the bucket, and the UI plays the MP4: on Azure core
-// would take any name that begins like the original's for the original.
+// TestBucketOfEachKind: over each protocol, a recording that someone has watched is replaced
+// in the bucket, and the UI plays the MP4. On Azure, core takes any object whose name begins
+// like the original's for the original.
 func TestBucketOfEachKind(t *testing.T) {
 	for kind, start := range map[string]func(*testing.T) maker{
 		"oss":   func(t *testing.T) maker { return dialect(t, storagetest.OSS, storage.KindOSS) },
@@ -81,7 +81,7 @@ func eachRelease(t *testing.T, site maker) {
 		}
 		for _, parts := range []bool{false, true} {
 			if parts && version == releases[0] {
-				continue // there were none then
+				continue // that release has no recordings in parts
 			}
 			t.Run(fmt.Sprint(version, " ", parts), func(t *testing.T) {
 				b := site(t, version, parts)

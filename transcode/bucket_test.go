@@ -27,17 +27,17 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
-// releases are those whose rules of looking for a replay differ.
+// releases have different rules for finding a replay.
 var releases = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.17"}
 
-// lieu is where a recording lies.
-type lieu string
+// location is where a recording is.
+type location string
 
 const (
-	onVolume lieu = "volume"
-	inBucket lieu = "bucket"
-	inBoth   lieu = "both"  // in the bucket, and a copy that core made of it
-	inSpool  lieu = "spool" // uploaded to us
+	onVolume location = "volume"
+	inBucket location = "bucket"
+	inBoth   location = "both"  // in the bucket, with core's copy on the volume
+	inSpool  location = "spool" // uploaded to the agent
 )
 
 // openBucket connects to a server's bucket as the agent does.
@@ -51,19 +51,19 @@ func openBucket(server, name string) (storage.Storage, error) {
 		AccessKey: u.User.Username(), SecretKey: storage.Secret(password)}, storage.Options{})
 }
 
-// bucketSite is a JumpServer whose core keeps replays in a bucket.
+// bucketSite is a JumpServer whose core stores replays in a bucket.
 type bucketSite struct {
 	*jumpServer
 	in     storage.Storage
-	server string // with keys, for openBucket
+	server string // URL with keys, for openBucket
 	name   string
 }
 
 var buckets atomic.Int32
 
-// newBucketSite makes a site with its recording at a place, and a bucket of
-// its own on the server.
-func newBucketSite(t *testing.T, server *storagetest.Server, version string, parts bool, at lieu) *bucketSite {
+// newBucketSite creates a site with its recording at a location, and with its own bucket on
+// the server.
+func newBucketSite(t *testing.T, server *storagetest.Server, version string, parts bool, at location) *bucketSite {
 	t.Helper()
 	b := &bucketSite{
 		name:   fmt.Sprintf("site-%04d", buckets.Add(1)),
@@ -94,8 +94,8 @@ func newBucketSite(t *testing.T, server *storagetest.Server, version string, par
 	return b
 }
 
-// intoBucket moves the recording from the volume into the bucket, from where
-// core fetches it for a viewer if that is asked for.
+// intoBucket moves the recording from the volume into the bucket. If viewed, core then copies
+// it to the volume, as for a viewer.
 func (b *bucketSite) intoBucket(viewed bool) {
 	b.t.Helper()
 	for _, rel := range b.files() {
@@ -126,8 +126,8 @@ const spooled = "6ba7b810-9dad-41d1-80b4-00c04fd430c8"
 
 func (s *jumpServer) spool() string { return filepath.Join(s.data(), "spool", spooled) }
 
-// offerBucket does what the bucket's watcher does when the recording has
-// settled.
+// offerBucket offers the recording in the bucket to the pool, as the bucket's watcher does
+// when it has settled.
 func (a *agent) offerBucket(ctx context.Context, in storage.Storage) error {
 	return bucket.Day(ctx, in, "2024-04-23", "", func(s *bucket.Session, _ string) error {
 		if s.Entry() == nil {
@@ -144,7 +144,7 @@ func (a *agent) offerBucket(ctx context.Context, in storage.Storage) error {
 	}, ctx.Err)
 }
 
-// keys lists the bucket.
+// keys returns the keys of all objects in the bucket.
 func (b *bucketSite) keys() (all []string) {
 	b.t.Helper()
 	page, err := b.in.List(b.t.Context(), storage.Query{})
@@ -157,8 +157,7 @@ func (b *bucketSite) keys() (all []string) {
 	return all
 }
 
-// work offers the recording wherever it is and runs the agent until the task
-// has ended.
+// work offers the recording from all locations and runs the agent until the task has ended.
 func (b *bucketSite) work(policy cleanup.Policy, change ...func(*agentOptions)) task.View {
 	b.t.Helper()
 	ctx := b.t.Context()
@@ -192,7 +191,7 @@ func (a *agent) offerAll(ctx context.Context, in storage.Storage) error {
 	return a.offerBucket(ctx, in)
 }
 
-// offerSpool does what the spool does when an upload is complete.
+// offerSpool offers the upload to the pool, as the intake does when the upload is complete.
 func (a *agent) offerSpool(ctx context.Context) error {
 	place := spooled + "/" + path.Base(a.path)
 	if _, err := os.Stat(filepath.Join(a.pool.SpoolDir, place)); errors.Is(err, fs.ErrNotExist) {
@@ -201,9 +200,9 @@ func (a *agent) offerSpool(ctx context.Context) error {
 	return a.pool.Upload(ctx, session, place)
 }
 
-// checkPublished asserts the one right final state, which has the original in
-// the trash of the bucket or of the volume.
-func (b *bucketSite) checkPublished(at lieu) {
+// checkPublished asserts the only correct final state. The original is then in the trash of
+// the bucket or of the volume.
+func (b *bucketSite) checkPublished(at location) {
 	b.t.Helper()
 	var visible []string
 	for _, name := range b.files() {
@@ -233,12 +232,12 @@ func (b *bucketSite) checkPublished(at lieu) {
 	}
 	if at == inSpool {
 		if _, err := os.Stat(b.spool()); err != nil {
-			b.t.Errorf("the spool is emptied by the pool: %v", err)
+			b.t.Errorf("the pool has removed the upload: %v", err)
 		}
 	} else if !slices.Contains(trashed, path.Base(b.path)) {
 		b.t.Errorf("the original is not in the trash: %v", trashed)
 	}
-	// Core's lookup comes last, since it downloads what it serves.
+	// Core's lookup is last, because it downloads what it serves.
 	r, err := b.core.Served(b.t.Context(), session)
 	if err != nil || r.Type != "mp4" || r.Denied {
 		b.t.Fatalf("core serves %+v, %v", r, err)
@@ -252,8 +251,8 @@ func (b *bucketSite) checkPublished(at lieu) {
 	}
 }
 
-// TestBucketFromEverywhere: for each release, from wherever the recording is, the
-// MP4 is in the bucket and the UI plays it.
+// TestBucketFromEverywhere: for each release and each location of the recording, the MP4 is in
+// the bucket and the UI plays it.
 func TestBucketFromEverywhere(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -262,15 +261,17 @@ func TestBucketFromEverywhere(t *testing.T) {
 			continue
 		}
 		for _, parts := range []bool{false, true} {
-			for _, at := range []lieu{onVolume, inBucket, inBoth, inSpool} {
+			for _, at := range []location{onVolume, inBucket, inBoth, inSpool} {
 				if parts && (version == releases[0] || at == inSpool) {
-					continue // no recordings in parts then; the agent's tests have them
+					continue // the first release has no recordings in parts; uploads of them are tested in cmd
 				}
 				t.Run(fmt.Sprint(version, " ", at, " ", parts), func(t *testing.T) {
 					t.Parallel()
 					b := newBucketSite(t, server, version, parts, at)
 					if v := b.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.After == 0 || len(v.Originals) == 0 && at != inSpool {
 						t.Fatalf("%+v", v)
+					} else if told := slices.Sorted(slices.Values(v.Originals)); len(slices.Compact(told)) != len(v.Originals) {
+						t.Errorf("listed twice: %v", v.Originals)
 					}
 					b.checkPublished(at)
 				})
@@ -279,8 +280,8 @@ func TestBucketFromEverywhere(t *testing.T) {
 	}
 }
 
-// TestBucketTakesABareDumpFromTheVolume: a dump as a component had it stands
-// where core would have the folder of a recording in parts.
+// TestBucketTakesABareDumpFromTheVolume: an uncompressed dump has the name of the folder of a
+// recording in parts.
 func TestBucketTakesABareDumpFromTheVolume(t *testing.T) {
 	t.Parallel()
 	b := newBucketSite(t, storagetest.S3(t), "4.10.17", false, onVolume)

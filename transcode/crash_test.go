@@ -25,8 +25,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// TestMain runs the test binary as an agent when the environment says so:
-// only another process can be killed with SIGKILL.
+// TestMain runs the test binary as an agent if TEST_AGENT_CORE is set: only another process
+// can be killed with SIGKILL.
 func TestMain(m *testing.M) {
 	if os.Getenv("TEST_AGENT_CORE") != "" {
 		if err := agentProcess(); err != nil {
@@ -38,8 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// agentProcess works on the one task until it has ended. It prints each step
-// boundary that it crosses, and kills or stops itself at the one it was told.
+// agentProcess works on the task until it has ended. It prints each boundary between steps,
+// and kills or stops itself at the one in TEST_AGENT_KILL_AT or TEST_AGENT_STOP_AT.
 func agentProcess() error {
 	ctx := context.Background()
 	deadly, pause := os.Getenv("TEST_AGENT_KILL_AT"), os.Getenv("TEST_AGENT_STOP_AT")
@@ -58,10 +58,11 @@ func agentProcess() error {
 			fmt.Println("boundary:", name)
 			if name == deadly {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-				select {} // nothing runs on while the signal is delivered
+				select {} // blocks until the signal is delivered
 			}
 			if name == pause {
-				// This thread may run on for a moment: wait for the gap in time.
+				// This thread may still run for a moment: wait until a gap in time
+				// shows that the process was stopped.
 				last := time.Now()
 				for _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP); time.Since(last) < time.Second; time.Sleep(10 * time.Millisecond) {
 					last = time.Now()
@@ -73,7 +74,7 @@ func agentProcess() error {
 		return err
 	}
 	if err := a.offer(ctx); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, watcher.ErrInWork) {
-		return err // the original may be in the trash already, or come second
+		return err // the original may be in the trash already, or another recording may be in progress
 	}
 	if err := a.offerSpool(ctx); err != nil {
 		return err
@@ -93,7 +94,8 @@ func agentProcess() error {
 	return a.queue.Close()
 }
 
-// runProcess starts an agent process and answers the boundaries it crossed.
+// runProcess runs an agent process to its end, and returns the boundaries that it has crossed
+// and whether it was killed.
 func (s *jumpServer) runProcess(killAt string, env ...string) (boundaries []string, killed bool) {
 	s.t.Helper()
 	var out, log bytes.Buffer
@@ -115,7 +117,7 @@ func (s *jumpServer) runProcess(killAt string, env ...string) (boundaries []stri
 	return boundaries, false
 }
 
-// process is an agent process that has not been started.
+// process returns the command of an agent process, which was not started.
 func (s *jumpServer) process(env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), "TEST_AGENT_CORE="+s.core.URL, "TEST_AGENT_REPLAY="+s.replay(), "TEST_AGENT_DATA="+s.data(),
@@ -124,7 +126,7 @@ func (s *jumpServer) process(env ...string) *exec.Cmd {
 	return cmd
 }
 
-// checkReplaced asserts the one right final state.
+// checkReplaced asserts the only correct final state.
 func (s *jumpServer) checkReplaced() {
 	s.t.Helper()
 	replay, err := s.core.Served(s.t.Context(), session)
@@ -140,7 +142,7 @@ func (s *jumpServer) checkReplaced() {
 	if !st.ModTime().Equal(recorded) || st.Mode().Perm() != 0o644 {
 		s.t.Errorf("the MP4 has time %s and mode %o, want the original's time %s and 644", st.ModTime(), st.Mode().Perm(), recorded)
 	}
-	// The MP4 and the originals in the trash are all there is.
+	// There are no other files than the MP4 and the originals in the trash.
 	var visible, trashed []string
 	for _, name := range s.files() {
 		if strings.HasPrefix(name, ".") {
@@ -160,7 +162,7 @@ func (s *jumpServer) checkReplaced() {
 	}
 }
 
-// checkMarked asserts what core was told.
+// checkMarked asserts that core has marked the session and got all events.
 func (s *jumpServer) checkMarked() {
 	s.t.Helper()
 	got, _ := s.core.Session(session)
@@ -173,8 +175,8 @@ func (s *jumpServer) checkMarked() {
 	}
 }
 
-// TestKilledAtEveryStepBoundary kills the agent with SIGKILL at each boundary
-// in turn, starts it again, and wants the same end every time.
+// TestKilledAtEveryStepBoundary kills the agent with SIGKILL at each boundary, starts it
+// again, and requires the same final state every time.
 func TestKilledAtEveryStepBoundary(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -190,7 +192,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 				t.Fatalf("only %d boundaries: %v", len(boundaries), boundaries)
 			}
 			if testing.Short() {
-				t.Skip("killed nowhere")
+				t.Skip("not killed at any boundary in short mode")
 			}
 			for _, at := range boundaries {
 				t.Run(strings.ReplaceAll(at, " ", "-"), func(t *testing.T) {
@@ -207,7 +209,7 @@ func TestKilledAtEveryStepBoundary(t *testing.T) {
 	}
 }
 
-// TestARecordingThatKillsTheAgentIsGivenUp: and stays as it is.
+// TestARecordingThatKillsTheAgentIsGivenUp, and stays as it is.
 func TestARecordingThatKillsTheAgentIsGivenUp(t *testing.T) {
 	s := newJumpServer(t, "4.10.13", false)
 	for range 2 {

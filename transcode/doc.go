@@ -1,14 +1,14 @@
-// Package transcode works on recordings: a [Pool] takes them in as tasks,
-// leases tasks from the queue as load and breakers admit, and hands each to a
-// job, which takes it through its steps until the session's MP4 is what core
-// serves and the original is out of the way.
+// Package transcode converts recordings. A [Pool] accepts recordings as tasks, leases tasks
+// from the queue as load and circuit breakers allow, and passes each to a job. The job takes
+// the task through its steps until core serves the session's MP4 and the original is
+// retired.
 //
 // Four packages share the work, and imports run one way:
 //
-//	transcode              the pool: takes in, leases, admits, hands over
-//	transcode/job          one lease of one task: the steps, and how it ends
+//	transcode              the pool: accepts, leases, admits, passes on
+//	transcode/job          one lease of one task: the steps, and the result
 //	transcode/destination  where MP4s go, as a library
-//	transcode/task         the vocabulary: sources, journals, views, reasons
+//	transcode/task         shared types: sources, journals, views, reasons
 //
 // # Steps
 //
@@ -16,30 +16,28 @@
 //
 //	queued → rendering → verifying → uploading → confirming → retiring → done
 //
-// or ends in failed(reason) or skipped(reason), or waits in settling (the
-// session is not over) or retrying (something it needs is away). Before
-// rendering, the pool asks core about the session and reads the recording
-// once; if a verified MP4 of that very recording is already in place, the
-// task goes straight to confirming.
+// Or it ends as failed or skipped, with a reason. Or it waits: as settling, if the session
+// or the recording is not ready, or as retrying, if something that it needs is unavailable.
+// Before rendering, the job asks core about the session and reads the recording once. If a
+// verified MP4 of the same recording is already in place, the task continues with
+// confirming.
 //
-// Where the MP4 goes is core's choice: its own storage or a bucket, each of
-// them a [destination.Destination] with what uploading, confirming and
-// retiring mean there.
+// Core decides where the MP4 goes: to core's own storage or to a bucket. For each of them
+// there is a [destination.Destination] that uploads, confirms and retires.
 //
 // # Crashes
 //
-// Every step is idempotent and the task's [task.Journal] is written durably
-// before a step's effects are relied upon, so that a process killed anywhere is
-// followed by one that repeats the step without harm. The two things that
-// must not be repeated are guarded: a lifecycle event is marked before it is
-// sent and never sent again (at most once, and exactly once unless the
-// process dies inside that very request), and an original is moved only after
-// the MP4 has been read back from where core serves it.
+// Every step is idempotent. The task's [task.Journal] is stored durably before later steps
+// rely on an effect. After a crash at any point, another process repeats the step without
+// harm. Two things must not be repeated, and are protected:
+//
+//   - A lifecycle event is marked before it is sent, and never sent again. Core gets it at
+//     most once, and exactly once unless the process dies during the request.
+//   - An original is moved only after the MP4 was read back from where core serves it.
 //
 // # Errors
 //
-// Each failure has a [task.Class] that says what is wrong in one word, and a
-// verdict: wait for the environment (core, the volume, disk space), try again
-// a few times, give up, or leave the recording alone for good. The table
-// [task.Reasons] has both, with words for people.
+// Each failure has a [task.Class], one word that says what is wrong, and a verdict: wait for
+// the environment (core, the volume, disk space), retry a few times, give up, or skip the
+// recording. The table [task.Reasons] has both, with texts for people.
 package transcode

@@ -23,10 +23,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// flat is where core serves a recording in one file from.
+// flat is the name from which core serves a recording in one file.
 const flat = "2024-04-23/" + session + ".replay.gz"
 
-// content is what is on the volume outside of the trash, by name.
+// content returns the contents of all files on the volume outside of the trash, by name.
 func (s *jumpServer) content() map[string]string {
 	all := map[string]string{}
 	for _, name := range s.files() {
@@ -41,7 +41,8 @@ func (s *jumpServer) content() map[string]string {
 	return all
 }
 
-// inTrash lists the trash: what expires, or what does not.
+// inTrash returns the names of the files in the trash that do not expire, if kept, or else of
+// those that do.
 func (s *jumpServer) inTrash(kept bool) (names []string) {
 	for _, name := range s.files() {
 		rest, ok := strings.CutPrefix(name, cleanup.TrashName+"/")
@@ -52,7 +53,7 @@ func (s *jumpServer) inTrash(kept bool) (names []string) {
 	return names
 }
 
-// film is a video that plays, with a comment, of so many seconds.
+// film returns an MP4 that plays, with a comment and a length in seconds.
 func (s *jumpServer) film(seconds int, comment string) []byte {
 	s.t.Helper()
 	file := filepath.Join(s.t.TempDir(), "film.mp4")
@@ -68,8 +69,8 @@ func (s *jumpServer) film(seconds int, comment string) []byte {
 	return data
 }
 
-// TestAnUploadHidesNothing: whatever core would serve for a session, an upload
-// that is not the very same recording changes none of it, and stays.
+// TestAnUploadHidesNothing: an upload never changes what core serves for its session, unless
+// that is the same recording. The upload stays in the spool.
 func TestAnUploadHidesNothing(t *testing.T) {
 	t.Parallel()
 	whole := dump(1, 1000, 4)
@@ -77,7 +78,7 @@ func TestAnUploadHidesNothing(t *testing.T) {
 		"other":     dump(7, 1000, 4),
 		"longer":    dump(7, 1000, 12),
 		"too small": []byte("4.sync,1.1;4.sync,1.2;"),
-		"cut":       nil, // of the very same recording
+		"cut":       nil, // a truncated copy of the same recording
 		"not drawn": []byte("4.size,1.0,3.320,3.240;4.name,1500." + strings.Repeat("x", 1500) + ";4.sync,4.1000;4.sync,4.2000;"),
 	}
 	const part = "2024-04-23/" + session + "/" + session
@@ -104,12 +105,14 @@ func TestAnUploadHidesNothing(t *testing.T) {
 				file := gz(t, data)
 				if what == "cut" {
 					file = cutHalf(gz(t, whole))
-					if has == "a cut recording" { // the very same
+					if has == "a cut recording" { // the same
 						return
 					}
 				}
 				a := s.uploadAgent(cleanup.PolicyDelete, nil)
-				a.pool.Uploaded = func(id string, end task.UploadEnd) { t.Errorf("%s leaves the spool (%d)", id, end) }
+				a.pool.Uploaded = func(id string, end task.UploadEnd, _ bool) { t.Errorf("%s leaves the spool (%d)", id, end) }
+				var stays []task.Class
+				a.pool.Stays = func(reason task.Class) { stays = append(stays, reason) }
 				place := s.upload(spooled, file)
 				if v := a.uploaded(t, place); v.State != queue.StateFailed || v.Reason != task.ClassDiffers {
 					t.Errorf("%+v", v)
@@ -119,6 +122,9 @@ func TestAnUploadHidesNothing(t *testing.T) {
 				}
 				if _, err := os.Stat(filepath.Join(s.spool(), path.Base(place))); err != nil {
 					t.Error(err)
+				}
+				if !slices.Equal(stays, []task.Class{task.ClassDiffers}) {
+					t.Errorf("it stays in the spool because of %v", stays)
 				}
 				for _, e := range s.core.Events(session) {
 					if strings.HasPrefix(e.Name, "replay_upload") {
@@ -152,8 +158,8 @@ func (s *jumpServer) writeParts(part string) {
 	s.write(part+".replay.json", fmt.Appendf(nil, `{"id":%q,"type":"guacamole","files":[{"name":"%[1]s.0.part.gz"},{"name":"%[1]s.1.part.gz"}]}`, session))
 }
 
-// TestAnUploadDoesNotReplaceAnMP4OfOurs, be it longer, or come while the MP4 is
-// being made.
+// TestAnUploadDoesNotReplaceAnMP4OfOurs: not even a longer upload does. The last case is a
+// recording that another program stores while the upload is converted.
 func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 	t.Parallel()
 	for name, data := range map[string][]byte{"longer": dump(7, 1000, 12), "longer, of the same beginning": dump(1, 1000, 12), "shorter": dump(1, 1000, 2)} {
@@ -178,7 +184,7 @@ func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 		s := newJumpServer(t, "4.10.13", false)
 		data := s.gone()
 		a := s.uploadAgent(cleanup.PolicyTrash, func(at string) {
-			if at == "verifying" { // Lion's fallback of another worker, or an attacker
+			if at == "verifying" { // from Lion's own upload, or from an attacker
 				s.write(flat, gz(t, dump(9, 1000, 3)))
 			}
 		})
@@ -188,14 +194,15 @@ func TestAnUploadDoesNotReplaceAnMP4OfOurs(t *testing.T) {
 	})
 }
 
-// claim is the comment of an MP4 that claims to be made of the site's recording.
+// claim returns the mark of an MP4 that claims to be made from the session's recording,
+// without a seal.
 func (s *jumpServer) claim() string {
 	plan := s.plan()
 	n := len(plan.Parts)
 	return render.Mark{Session: session, Source: plan.Source, Agent: "jumpserver-video/1.0", Parts: n, Tail: plan.Parts[n-1].Bytes}.String()
 }
 
-// TestAMarkIsNotBelieved without its seal: whoever has a recording can write one.
+// TestAMarkIsNotBelieved without its seal: anyone who has a recording can write a mark.
 func TestAMarkIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, forge := range map[string]func(s *jumpServer) []byte{
@@ -225,11 +232,11 @@ func TestAMarkIsNotBelieved(t *testing.T) {
 				t.Fatalf("%+v", v)
 			}
 			if s.content()[mp4] == string(forged) {
-				t.Error("the forgery is in place, and the original is gone")
+				t.Error("the forgery is in place, and the original was removed")
 			}
 			kept := s.inTrash(true)
 			if len(kept) != 1 || !strings.HasSuffix(kept[0], mp4) {
-				t.Errorf("kept for good: %v; trash: %v", kept, s.inTrash(false))
+				t.Errorf("kept permanently: %v; trash: %v", kept, s.inTrash(false))
 			}
 		})
 	}
@@ -244,7 +251,7 @@ func TestAMarkIsNotBelieved(t *testing.T) {
 	})
 }
 
-// plan is that of the site's recording.
+// plan returns the plan of the session's recording.
 func (s *jumpServer) plan() *render.Plan {
 	s.t.Helper()
 	rec, err := recording.Open(filepath.Join(s.replay(), s.path))
@@ -258,7 +265,7 @@ func (s *jumpServer) plan() *render.Plan {
 	return plan
 }
 
-// made is the MP4 that an agent with a key makes of the site's recording.
+// made returns the MP4 that an agent with a key makes from the session's recording.
 func (s *jumpServer) made(key seal.Key) []byte {
 	s.t.Helper()
 	tool, err := video.Find(s.t.Context(), "")
@@ -282,12 +289,12 @@ func (s *jumpServer) made(key seal.Key) []byte {
 	return data
 }
 
-// TestWhatWasNotDrawnIsNotDestroyed: a recording of which the MP4 may not show
-// everything is kept for good, whatever the policy says, and its task says so.
+// TestWhatWasNotDrawnIsNotDestroyed: if the MP4 may not show everything, the original is kept
+// permanently, whatever the policy for originals is. The task says what may be missing.
 func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	t.Parallel()
 	whole := string(dump(1, 1000, 4))
-	after := func(text string) []byte { // in the middle of the dump
+	after := func(text string) []byte { // inserts text in the middle of the dump
 		i := strings.Index(whole, "4.sync,4.2000;")
 		return []byte(whole[:i] + text + whole[i:])
 	}
@@ -322,7 +329,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 					}
 				}
 				if got, err := os.ReadFile(original); err != nil || !bytes.Equal(got, gz(t, data)) {
-					t.Errorf("the original is not what it was: %v", err)
+					t.Errorf("the original has changed: %v", err)
 				}
 			})
 		}
@@ -332,7 +339,7 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 			s.gone()
 			a := s.uploadAgent(cleanup.PolicyDelete, nil)
 			var ends []task.UploadEnd
-			a.pool.Uploaded = func(_ string, end task.UploadEnd) { ends = append(ends, end) }
+			a.pool.Uploaded = func(_ string, end task.UploadEnd, _ bool) { ends = append(ends, end) }
 			if v := a.uploaded(t, s.upload(spooled, gz(t, data))); v.State != queue.StateDone || len(v.Incomplete) == 0 {
 				t.Errorf("%+v", v)
 			}
@@ -361,8 +368,8 @@ func TestWhatWasNotDrawnIsNotDestroyed(t *testing.T) {
 	})
 }
 
-// TestAPartThatWasNotReadStays: one that the index does not list, or that has no
-// time, so that nothing of it is shown.
+// TestAPartThatWasNotReadStays: a part that the index does not list, or one without a
+// timestamp, so that it is not shown.
 func TestAPartThatWasNotReadStays(t *testing.T) {
 	t.Parallel()
 	const part = "2024-04-23/" + session + "/" + session
@@ -391,8 +398,8 @@ func TestAPartThatWasNotReadStays(t *testing.T) {
 	}
 }
 
-// TestATaskTouchesItsOwnSessionsFilesOnly, whatever its record says: whoever
-// reaches the queue can write it.
+// TestATaskTouchesItsOwnSessionsFilesOnly, whatever its record says: an attacker who reaches
+// the queue can write it.
 func TestATaskTouchesItsOwnSessionsFilesOnly(t *testing.T) {
 	t.Parallel()
 	const victim = "2024-04-23/11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f.replay.gz"
@@ -441,7 +448,7 @@ func TestATaskTouchesItsOwnSessionsFilesOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := s.content()[victim]; got != before[victim] {
-				t.Errorf("the other session's recording has gone: %+v, %v", v, s.files())
+				t.Errorf("the other session's recording is lost: %+v, %v", v, s.files())
 			}
 			if v.State != queue.StateFailed {
 				t.Errorf("%+v", v)
@@ -450,8 +457,8 @@ func TestATaskTouchesItsOwnSessionsFilesOnly(t *testing.T) {
 	}
 }
 
-// forgeRecord changes the session's record in the queue, as somebody who reaches
-// it would.
+// forgeRecord changes the session's record in the queue, as an attacker who reaches the queue
+// could.
 func forgeRecord(t *testing.T, q *queue.Queue, change func(*queue.Task)) {
 	t.Helper()
 	if err := q.Retry(t.Context(), session); err != nil && !errors.Is(err, queue.ErrActive) {
@@ -478,8 +485,8 @@ func (s *jumpServer) stat(rel string) os.FileInfo {
 	return st
 }
 
-// TestWhatIsNoFileIsRefusedAtOnce in the place of the MP4: a FIFO would block a
-// worker for good, and a link lead elsewhere.
+// TestWhatIsNoFileIsRefusedAtOnce in the place of the MP4: a FIFO would block a worker
+// permanently, and a link would lead to another file.
 func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, make := range map[string]func(path string) error{
@@ -506,8 +513,8 @@ func TestWhatIsNoFileIsRefusedAtOnce(t *testing.T) {
 	}
 }
 
-// TestAReplacedFileIsNotTaken for the one that was read: it comes into the
-// original's place right before that goes.
+// TestAReplacedFileIsNotTaken for the original: another file replaces the original right
+// before the original is retired.
 func TestAReplacedFileIsNotTaken(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete} {
@@ -515,7 +522,7 @@ func TestAReplacedFileIsNotTaken(t *testing.T) {
 		newcomer := gz(t, dump(42, 1000, 4))
 		a := s.uploadAgent(policy, func(at string) {
 			if at == "retiring" {
-				s.write(s.path, newcomer) // its time is the same
+				s.write(s.path, newcomer) // with the same modification time
 			}
 		})
 		if err := a.offer(t.Context()); err != nil {
@@ -531,8 +538,8 @@ func TestAReplacedFileIsNotTaken(t *testing.T) {
 	}
 }
 
-// TestWhatCoreMovesElsewhereIsNotConvertedAgain: with SERVER_REPLAY_STORAGE core
-// moves the MP4 away, and copies the original back for whoever watches it.
+// TestWhatCoreMovesElsewhereIsNotConvertedAgain: with SERVER_REPLAY_STORAGE, core moves the
+// MP4 to another storage, and copies the original to the volume for each viewer.
 func TestWhatCoreMovesElsewhereIsNotConvertedAgain(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.16", false)
@@ -547,7 +554,7 @@ func TestWhatCoreMovesElsewhereIsNotConvertedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	events := len(s.core.Events(session))
-	for i := range 3 { // somebody plays it, again and again
+	for i := range 3 { // someone plays it repeatedly
 		s.write(s.path, original)
 		at := recorded.Add(time.Duration(i+1) * time.Hour)
 		if err := os.Chtimes(filepath.Join(s.replay(), s.path), at, at); err != nil {
@@ -558,10 +565,10 @@ func TestWhatCoreMovesElsewhereIsNotConvertedAgain(t *testing.T) {
 		}
 	}
 	if !s.exists(s.path) || len(s.inTrash(false)) != 1 || len(s.core.Events(session)) != events {
-		t.Errorf("%v; core heard %v", s.files(), s.core.Events(session))
+		t.Errorf("%v; core got the events %v", s.files(), s.core.Events(session))
 	}
 
-	// Whoever has removed the MP4 can have it made again.
+	// After a retry, an MP4 that was removed is made again.
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	if err := a.queue.Retry(t.Context(), session); err != nil {
 		t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 
 type fault = volumetest.Fault
 
-// ward is an agent at work on a faulty volume.
+// ward is a JumpServer with an agent that works on a volume with faults.
 type ward struct {
 	*jumpServer
 	volume  *volumetest.Volume
@@ -30,7 +30,7 @@ type ward struct {
 	cancel  context.CancelFunc
 }
 
-// mountFaulty shows a folder as a volume that can be told to fail.
+// mountFaulty mounts a folder as a volume on which faults can be set.
 func mountFaulty(t *testing.T, below string) *volumetest.Volume {
 	t.Helper()
 	point := filepath.Join(t.TempDir(), "replay")
@@ -45,8 +45,8 @@ func mountFaulty(t *testing.T, below string) *volumetest.Volume {
 	return v
 }
 
-// admitted starts an agent with one recording to do on a volume with faults.
-// at, when not nil, is called at every step boundary.
+// admitted starts an agent with one queued recording on a volume with faults. at is called at
+// every boundary between steps, unless it is nil.
 func admitted(t *testing.T, parts bool, at func(w *ward, boundary string), faults ...fault) *ward {
 	t.Helper()
 	w := &ward{jumpServer: newJumpServer(t, "4.10.13", parts), stopped: make(chan struct{})}
@@ -85,15 +85,15 @@ func (w *ward) task() queue.Task {
 	return item
 }
 
-// released waits until the task was put back, and answers it.
+// released waits until the task was worked on and its lease released, and returns the task.
 func (w *ward) released() (item queue.Task) {
 	w.t.Helper()
 	waitUntil(w.t, func() bool { item = w.task(); return item.State != queue.StateQueued && !item.Held() })
 	return item
 }
 
-// nothingLost: the original is where it was, or the MP4 is in place and the
-// original in the trash, whole.
+// nothingLost asserts that the original is where it was, or that the MP4 is in place and the
+// original is in the trash.
 func (w *ward) nothingLost() {
 	w.t.Helper()
 	if w.exists(w.path) {
@@ -107,7 +107,7 @@ func (w *ward) nothingLost() {
 	}
 }
 
-// recovers takes the faults away and wants the one right end.
+// recovers removes the faults, and asserts the only correct final state.
 func (w *ward) recovers() {
 	w.t.Helper()
 	w.volume.Set()
@@ -120,8 +120,8 @@ func (w *ward) recovers() {
 	w.checkReplaced()
 }
 
-// TestFaultsOfTheVolume: each ends in a wait with its class, with nothing
-// lost, and everything ends well once it is over.
+// TestFaultsOfTheVolume: after each fault, the task waits with its class and nothing is lost.
+// When the fault is over, the task is done.
 func TestFaultsOfTheVolume(t *testing.T) {
 	t.Parallel()
 	const original, video = session + ".replay.gz", session + ".replay.mp4"
@@ -163,8 +163,8 @@ func TestFaultsOfTheVolume(t *testing.T) {
 	}
 }
 
-// TestFaultsOfRenamesThatHappened: the original has gone to the trash, and the
-// volume says that it has not.
+// TestFaultsOfRenamesThatHappened: the original was moved to the trash, although the volume
+// returned an error.
 func TestFaultsOfRenamesThatHappened(t *testing.T) {
 	t.Parallel()
 	for _, errno := range []syscall.Errno{syscall.EIO, syscall.ESTALE, syscall.ENOENT} {
@@ -186,11 +186,23 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 	}
 }
 
-// TestFaultsThatDoNotMatter: what only makes the MP4 look like the original
-// may fail.
-func TestFaultsThatDoNotMatter(t *testing.T) {
+// TestTimesThatMayNotBeSet: core's retention period would begin again with the MP4's
+// time, so the original stays until that time can be set.
+func TestTimesThatMayNotBeSet(t *testing.T) {
 	t.Parallel()
 	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.EPERM})
+	if item := w.released(); item.State != queue.StateRetrying || item.Reason != task.ClassPermission {
+		t.Errorf("%s (%s): %s", item.State, item.Reason, item.Error)
+	}
+	w.nothingLost()
+	w.recovers()
+}
+
+// TestFaultsThatDoNotMatter: a file system may not support copying the original's owner, mode
+// and time to the MP4.
+func TestFaultsThatDoNotMatter(t *testing.T) {
+	t.Parallel()
+	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.ENOTSUP})
 	waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	if w.volume.Met() == 0 {
 		t.Error("the fault was not met")
@@ -201,8 +213,8 @@ func TestFaultsThatDoNotMatter(t *testing.T) {
 	}
 }
 
-// TestTheMountVanishesInMidTask at every step, and comes back: an empty
-// folder is never taken for a deletion, of the original or the MP4.
+// TestTheMountVanishesInMidTask at every step, and is mounted again: an empty folder is never
+// taken as proof that the original or the MP4 was deleted.
 func TestTheMountVanishesInMidTask(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []bool{false, true} {
@@ -235,9 +247,9 @@ func TestTheMountVanishesInMidTask(t *testing.T) {
 	}
 }
 
-// TestAHangingReadBlocksItsOwnWorkerOnly: the task stays ours while it hangs
-// for longer than the lease lasts, another recording is converted meanwhile,
-// and everything goes on when the volume answers again.
+// TestAHangingReadBlocksItsOwnWorkerOnly: a read hangs for longer than the lease time. The
+// agent keeps the lease, and converts another recording meanwhile. When the volume responds
+// again, the task continues.
 func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 	t.Parallel()
 	answer := make(chan struct{})
@@ -264,7 +276,7 @@ func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 		item, err := w.agent.queue.Get(t.Context(), second)
 		return err == nil && item.State == queue.StateDone && !item.Held()
 	})
-	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // the lease lasts for five
+	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // the lease time is five seconds
 	if now := w.task(); now.Lease != before.Lease || !now.Updated.After(before.Updated) {
 		t.Errorf("the lease was not kept: %+v, %+v", before, now)
 	}

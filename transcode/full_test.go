@@ -8,8 +8,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// The pool asks the queue how much waits while the queue asks the pool what
-// may begin: neither holds the other up.
+// TestCountingTasksHoldsNoWorkerUp: the pool counts the tasks of the queue while the queue
+// calls admits, without a deadlock.
 func TestCountingTasksHoldsNoWorkerUp(t *testing.T) {
 	q, err := queue.Open(t.Context(), queue.Options{Dir: t.TempDir(), Owner: "test"})
 	if err != nil {
@@ -19,16 +19,16 @@ func TestCountingTasksHoldsNoWorkerUp(t *testing.T) {
 	if _, _, err := q.Submit(t.Context(), item); err != nil {
 		t.Fatal(err)
 	}
-	p := &Pool{Queue: q}
+	p := &Pool{Queue: q, Workers: 2}
 	counted, leased := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, err := q.LeaseIf(t.Context(), func(item queue.Task, beside int) bool {
+		_, err := q.LeaseIf(t.Context(), func(item queue.Task, held int) bool {
 			go func() {
 				_, err := p.full(t.Context())
 				counted <- err
 			}()
-			time.Sleep(100 * time.Millisecond) // it waits for the queue now
-			return p.admits(item, beside)
+			time.Sleep(100 * time.Millisecond) // full now waits for the queue
+			return p.admits(item, held)
 		})
 		leased <- err
 	}()

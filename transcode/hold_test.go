@@ -14,15 +14,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// TestOneCircuitForAllTasks: while core answers nobody, or refuses our key, a
-// few tasks find that out and all others stay where they are; when core is back
-// everything is done at once.
+// TestOneCircuitForAllTasks: while core is unavailable or refuses the agent's key, only a few
+// tasks are tried, and all others stay queued. When core is back, all are done at once.
 func TestOneCircuitForAllTasks(t *testing.T) {
 	sessions := regexp.MustCompile("/sessions/")
 	for name, tc := range map[string]struct {
 		fault devcore.Fault
 		class queue.Class
-		most  int // requests
+		most  int // requests to core
 	}{
 		"throttled": {devcore.Fault{Path: sessions, Status: http.StatusTooManyRequests, Header: map[string]string{"Retry-After": "3600"}}, task.ClassCore, 6},
 		"refused":   {devcore.Fault{Path: sessions, Status: http.StatusUnauthorized, Body: `{"detail":"no"}`}, task.ClassCredentials, 6},
@@ -56,7 +55,7 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 			waitUntil(t, func() bool { return tried() > 0 })
 			time.Sleep(3 * time.Second)
 			if n, asked := tried(), len(m.core.Requests())-began; n > 6 || asked > tc.most {
-				t.Errorf("%d tasks were tried, core was asked %d times", n, asked)
+				t.Errorf("%d tasks were tried, with %d requests to core", n, asked)
 			}
 			remove()
 			if err := m.pool.CoreIsBack(t.Context()); err != nil {
@@ -101,8 +100,8 @@ func TestCoreIsUpgradedInMidTask(t *testing.T) {
 	}
 }
 
-// TestTheSessionIsDeletedInMidTask: nobody can look for its replay any more.
-// Nothing is lost for it.
+// TestTheSessionIsDeletedInMidTask: core no longer knows the session. Its recording or its
+// MP4 still exists.
 func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 	for _, step := range []string{
 		"rendering", "before event replay_convert_start", "verifying", "uploading", "before event replay_upload_start", "confirming", "retiring", "before event replay_upload_success",
@@ -130,7 +129,7 @@ func TestTheSessionIsDeletedInMidTask(t *testing.T) {
 	}
 }
 
-// workWith is work with something that happens at step boundaries.
+// workWith is work that calls at at every boundary between steps.
 func (s *jumpServer) workWith(at func(boundary string)) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()

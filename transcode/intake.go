@@ -2,21 +2,22 @@ package transcode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
-// Found takes a recording that the watcher found: it becomes a task unless
-// there is one for it. It has the signature of [watcher.Watcher]'s Found, and
-// answers [watcher.ErrBusy] while very many tasks wait, except to what is
-// recent.
+// Found creates a task for a recording that the watcher has found, unless there is one for
+// it. It has the signature of [watcher.Watcher]'s Found. Errors: [watcher.ErrBusy] while
+// very many tasks wait, except for recent recordings; [watcher.ErrInWork]; the queue's.
 func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	if !c.Recent {
 		if full, err := p.full(ctx); err != nil {
@@ -25,13 +26,19 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 			return watcher.ErrBusy
 		}
 	}
-	source := task.Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime}
+	source := task.Source{Path: c.Path, Size: c.Size, ModTime: c.ModTime, Early: c.Early}
 	if t, err := p.Queue.Get(ctx, c.Session); err == nil {
-		if err := p.before(t); err != nil {
+		if isRestored(t) {
+			return nil
+		}
+		if err := p.uploadFirst(t); err != nil {
 			return err
 		}
-		// Core copies to the volume what somebody watches of a bucket, of a
-		// recording in parts perhaps some only: the whole is worked on first.
+		// Core copies a recording from a bucket to the volume when someone watches it,
+		// and may copy only some parts of it. The complete one is worked on first.
+		if c.Lacks && t.State == queue.StateDone {
+			return nil // the remains of the recording, or parts that core has copied for a viewer
+		}
 		if task.SourceOf(t).Bucket != nil && !t.State.Final() {
 			return fmt.Errorf("%w: the recording in the bucket", watcher.ErrInWork)
 		}
@@ -39,57 +46,73 @@ func (p *Pool) Found(ctx context.Context, c watcher.Candidate) error {
 	return p.submit(ctx, c.Session, source)
 }
 
-// before returns [watcher.ErrInWork] when the session's upload has to be worked on before
-// what was found elsewhere: it is whole, and nobody else has it.
-func (p *Pool) before(t queue.Task) error {
+// isRestored reports whether an operator has restored the session's original, which is then
+// not converted until its task is retried.
+func isRestored(t queue.Task) bool {
+	return t.State == queue.StateSkipped && t.Reason == task.ClassRestored
+}
+
+// uploadFirst returns [watcher.ErrInWork] if the session has an upload that must be worked on
+// before a recording found elsewhere: the upload is complete, and only the spool has it.
+func (p *Pool) uploadFirst(t queue.Task) error {
 	if p.spool.has(task.SourceOf(t)) && !t.State.Final() {
 		return fmt.Errorf("%w: its upload", watcher.ErrInWork)
 	}
 	return nil
 }
 
-// InBucket takes a recording that was found in a bucket: it becomes a task
-// unless there is one for it. It has the signature of [bucket.Watcher]'s Found,
-// and answers [watcher.ErrBusy] while very many tasks wait.
+// InBucket creates a task for a recording that was found in a bucket, unless there is one
+// for it. It has the signature of [bucket.Watcher]'s Found. Errors: [watcher.ErrBusy] while
+// very many tasks wait; [watcher.ErrInWork]; the queue's and the storage's.
 func (p *Pool) InBucket(ctx context.Context, c bucket.Candidate) error {
 	if c.HasVideo && p.Originals == cleanup.PolicyKeep {
-		return nil // kept beside its MP4, as it was asked for
+		return nil // already converted; the policy keeps the original
 	}
 	if full, err := p.full(ctx); err != nil {
 		return err
 	} else if full {
 		return watcher.ErrBusy
 	}
-	if t, err := p.Queue.Get(ctx, c.Session); err == nil {
-		if err := p.before(t); err != nil {
-			return err
-		}
-	}
 	source := task.Source{
 		Bucket: &task.BucketSource{Place: c.Storage.Place(), Key: c.Key, Objects: c.Objects},
 		Size:   c.Size, ModTime: c.ModTime,
 	}
+	if t, err := p.Queue.Get(ctx, c.Session); err == nil {
+		if isRestored(t) {
+			return nil
+		}
+		if err := p.uploadFirst(t); err != nil {
+			return err
+		}
+		// A task for core's copy on the volume also removes the object. If the object was
+		// listed before that, the task must stay done and not end as source_gone.
+		if t.State.Final() && t.Fingerprint != source.Fingerprint() {
+			if _, err := c.Storage.Stat(ctx, c.Key); errors.Is(err, storage.ErrNotFound) {
+				return nil
+			}
+		}
+	}
 	return p.submit(ctx, c.Session, source)
 }
 
-// maxQueued is how many tasks may wait before no more old recordings are taken,
-// and countEvery how long a count is valid.
+// maxQueued is how many tasks may wait before old recordings are no longer accepted, and
+// countEvery how long a count is valid.
 const (
 	maxQueued  = 2000
 	countEvery = 10 * time.Second
 )
 
-// backlog is how many tasks have not ended.
+// backlog is the number of tasks that have not ended.
 type backlog struct {
-	mu      sync.Mutex // held while tasks are counted; guards what follows
-	tasks   int        // when they were counted, and those taken since
+	mu      sync.Mutex // held while tasks are counted; guards the fields below
+	tasks   int        // tasks at the last count, and those accepted since
 	counted time.Time
 }
 
-// full reports whether more tasks wait than are worth queueing.
+// full counts one more task, and reports whether too many wait to accept it.
 func (p *Pool) full(ctx context.Context) (bool, error) {
 	b := &p.backlog
-	b.mu.Lock() // a lock that the queue never waits for, when it asks whether a task may begin
+	b.mu.Lock() // admits must not acquire this lock, because the queue is called with it held
 	defer b.mu.Unlock()
 	if time.Since(b.counted) > countEvery {
 		tasks, err := p.Queue.List(ctx)
@@ -108,6 +131,8 @@ func (p *Pool) full(ctx context.Context) (bool, error) {
 	return b.tasks > maxQueued, nil
 }
 
+// submit creates or updates the session's task. It returns [watcher.ErrInWork] if the task
+// is being worked on for another source.
 func (p *Pool) submit(ctx context.Context, session string, source task.Source) error {
 	t, created, err := p.Queue.Submit(ctx, queue.Task{
 		ID: session, Source: task.Encode(source), Fingerprint: source.Fingerprint(), Date: source.ModTime.UTC(), Created: time.Now().UTC(),

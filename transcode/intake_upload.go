@@ -14,13 +14,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Upload takes an upload that is complete in the spool: it becomes a task
-// unless there is one, or was, for it. path is that of the recording, relative
-// to SpoolDir. It may be called again for as long as the upload is there.
+// Upload creates a task for an upload that is complete in the spool, unless there is or was
+// one for it. path is that of the recording, relative to SpoolDir. Upload may be called
+// repeatedly while the upload exists.
 //
-// Recordings of one session are worked on one after the other: [ErrInWork] for
-// an upload that comes second, until the first has ended, or waits for what may
-// never come.
+// Recordings of one session are worked on one after another. Upload returns
+// [watcher.ErrInWork] for a second upload until the first has ended. It does so, too, while
+// a recording from elsewhere is in progress, unless that one only waits to become complete.
 func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	if p.spool.add(path); p.spool.hasEnded(path) {
 		return nil
@@ -32,8 +32,9 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	if err == nil {
 		switch other := task.SourceOf(t); {
 		case other.Spool == path:
-			if t.State == queue.StateDone || task.JournalOf(t.Data).Reached.AsIs() && t.State.Final() {
-				p.uploadDone(path, endOf(t)) // the agent died before it could say so
+			journal := task.JournalOf(t.Data)
+			if asIs := journal.Reached.AsIs(); t.State == queue.StateDone || asIs && t.State.Final() {
+				p.uploadDone(path, journal.UploadEnd(), asIs) // the agent may have died before this call
 			}
 			return nil
 		case t.State.Final() || t.State == queue.StateSettling && other.Spool == "":
@@ -48,31 +49,23 @@ func (p *Pool) Upload(ctx context.Context, session, path string) error {
 	return p.submit(ctx, session, task.Source{Spool: path, Size: rec.Size, ModTime: rec.ModTime})
 }
 
-// endOf is what becomes of the upload of a task that is done.
-func endOf(t queue.Task) task.UploadEnd {
-	if v := task.JournalOf(t.Data).Video; v != nil && len(v.Missing) > 0 {
-		return task.UploadKept
-	}
-	return task.UploadStored
-}
-
-// Spooled says which uploads are in the spool: no others can be worked on
-// here. Agents that share a queue do what each finds in its own spool.
+// Spooled sets which uploads are in the spool, by their paths relative to SpoolDir. Only
+// these are worked on here: agents that share a queue may have a spool each.
 func (p *Pool) Spooled(paths []string) { p.spool.set(paths) }
 
-// uploadDone tells that an upload is done with.
-func (p *Pool) uploadDone(path string, end task.UploadEnd) {
+// uploadDone reports to Uploaded that the task of an upload no longer needs it.
+func (p *Pool) uploadDone(path string, end task.UploadEnd, asIs bool) {
 	if p.Uploaded != nil {
 		id, _, _ := strings.Cut(path, "/")
-		p.Uploaded(id, end)
+		p.Uploaded(id, end, asIs)
 	}
 }
 
-// spool is what the pool knows of the agent's uploads, by place in the spool.
+// spool is what the pool knows of the agent's uploads, by their paths in the spool.
 type spool struct {
-	mu    sync.Mutex      // guards what follows
-	here  map[string]bool // uploads that can be read here, as far as was looked
-	ended map[string]bool // uploads that came to nothing
+	mu    sync.Mutex      // guards the fields below
+	here  map[string]bool // uploads in this agent's spool, as of the last look
+	ended map[string]bool // uploads whose tasks have failed or were skipped
 }
 
 func (s *spool) add(path string) {
@@ -82,6 +75,14 @@ func (s *spool) add(path string) {
 		s.here = map[string]bool{}
 	}
 	s.here[path] = true
+}
+
+// remove removes an upload from both sets, so that it is not worked on until it is added.
+func (s *spool) remove(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.here, path)
+	delete(s.ended, path)
 }
 
 func (s *spool) set(paths []string) {
@@ -101,16 +102,19 @@ func (s *spool) has(source task.Source) bool {
 	return source.Spooled() && s.here[source.Spool]
 }
 
-// end notes an upload that came to nothing. It stays in the spool, for a human:
-// when another recording of its session takes its task's place, it is not
-// offered again, or two such would take turns for ever.
-func (s *spool) end(path string) {
+// end records an upload whose task has failed or was skipped, and reports whether this is
+// the first time. The upload stays in the spool for an operator. It is not offered again
+// when another recording of its session replaces its task: two such uploads would replace
+// each other forever.
+func (s *spool) end(path string) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended == nil {
 		s.ended = map[string]bool{}
 	}
+	first = !s.ended[path]
 	s.ended[path] = true
+	return first
 }
 
 func (s *spool) hasEnded(path string) bool {

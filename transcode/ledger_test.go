@@ -14,7 +14,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// book keeps what it is told, and fails on request.
+// book is a ledger in memory that can be set to fail.
 type book struct {
 	entries []ledger.Entry
 	fails   int
@@ -29,8 +29,8 @@ func (b *book) Append(e ledger.Entry) error {
 	return nil
 }
 
-// TestReplacementsAreNoted: which MP4 is in place of which recording, where that
-// went, and which MP4 made way.
+// TestReplacementsAreNoted: the ledger has which MP4 replaced which recording, and where the
+// recording is now.
 func TestReplacementsAreNoted(t *testing.T) {
 	t.Parallel()
 	for policy, want := range map[cleanup.Policy]ledger.Fate{
@@ -68,7 +68,7 @@ func TestReplacementsAreNoted(t *testing.T) {
 	}
 }
 
-// TestAnMP4ThatMakesWayIsNoted with where it is now.
+// TestAnMP4ThatMakesWayIsNoted: the ledger has where an MP4 is now that was replaced.
 func TestAnMP4ThatMakesWayIsNoted(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)

@@ -10,9 +10,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// TestATaskTellsWhatMayBeMissing: an instruction and a kind of image that
-// nobody knows are in the task and in its log, and the task is done all the
-// same.
+// TestATaskTellsWhatMayBeMissing: the task and its log name an unknown instruction and an
+// unknown kind of image. The task is done nevertheless.
 func TestATaskTellsWhatMayBeMissing(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)

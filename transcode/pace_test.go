@@ -11,7 +11,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
 
-// crowd is a host that others use fully for as long as busy is set.
+// crowd is a host whose processors other processes use fully while busy is set.
 type crowd struct {
 	busy atomic.Bool
 	used time.Duration
@@ -27,8 +27,8 @@ func (c *crowd) Read(context.Context) (throttle.Reading, error) {
 	return throttle.Reading{At: now, Busy: c.used, Cores: 2, Quota: 2}, nil
 }
 
-// TestATaskPacedToNearZeroKeepsItsLeaseAndEnds: others take the whole host
-// for longer than the lease lasts, and go.
+// TestATaskPacedToNearZeroKeepsItsLeaseAndEnds: other processes use the whole host for longer
+// than the lease time.
 func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -42,7 +42,7 @@ func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	defer a.queue.Close()
 	host := &crowd{}
 	host.busy.Store(true)
-	// Outside of working hours nothing is done at all: the hardest pace.
+	// Outside of working hours, the pacer pauses all work.
 	var hours throttle.Hours
 	now := time.Now()
 	if err := hours.Decode("12:00-13:00"); err != nil {
@@ -81,13 +81,13 @@ func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	paused.Store(true)
 	time.Sleep(500 * time.Millisecond)
 	before := task()
-	time.Sleep(7 * time.Second) // the lease lasts for five
+	time.Sleep(7 * time.Second) // the lease time is five seconds
 	after := task()
 	if after.State != queue.StateRendering || after.Lease != before.Lease || !after.Held() || !after.Updated.After(before.Updated) {
 		t.Errorf("the lease was not kept: %+v, %+v", before, after)
 	}
 	if after.Progress != before.Progress {
-		t.Errorf("work went on in a pause: %v, %v", before.Progress, after.Progress)
+		t.Errorf("work continued in a pause: %v, %v", before.Progress, after.Progress)
 	}
 	paused.Store(false)
 	host.busy.Store(false)

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// sharedQueue starts a server for the queue of several agents.
+// sharedQueue starts a NATS server for the queue of several agents, and returns its URL.
 func sharedQueue(t *testing.T) (url string) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true})
@@ -22,15 +22,15 @@ func sharedQueue(t *testing.T) (url string) {
 	}
 	go s.Start()
 	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server does not start")
+		t.Fatal("the NATS server did not start")
 	}
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	return s.ClientURL()
 }
 
-// TestAnAgentThatWakesTooLateTakesNothingAway: it sleeps for longer than its
-// lease right before it would publish or move a stale MP4 away, another agent replaces the recording
-// meanwhile, and then it goes on where it was.
+// TestAnAgentThatWakesTooLateTakesNothingAway: an agent is stopped for longer than its lease
+// time, right before it publishes its MP4 or moves a stale one. Another agent replaces the
+// recording meanwhile. Then the first agent continues.
 func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 	for _, tc := range []struct {
 		version, asleep string
@@ -60,7 +60,7 @@ func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 			defer limit.Stop()
 			var status syscall.WaitStatus
 			if _, err := syscall.Wait4(sleeper.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
-				t.Fatalf("the agent did not fall asleep: %v, %v\n%s", status, err, log.String())
+				t.Fatalf("the agent did not stop: %v, %v\n%s", status, err, log.String())
 			}
 			s.runProcess("", shared)
 			s.checkReplaced()
@@ -76,10 +76,9 @@ func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 	}
 }
 
-// TestAnUploadThatEndsTooLateLeavesNothingBehind: the agent sleeps for longer
-// than its lease while core is about to store its MP4, and another agent
-// publishes the same one meanwhile. Core then puts the late one over it, with
-// another time, or beside it.
+// TestAnUploadThatEndsTooLateLeavesNothingBehind: an agent is stopped for longer than its
+// lease time while core receives its MP4, and another agent publishes the same one meanwhile.
+// Core then stores the late MP4 over the other one, with another time, or beside it.
 func TestAnUploadThatEndsTooLateLeavesNothingBehind(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.10.13"} {
 		t.Run(version, func(t *testing.T) {

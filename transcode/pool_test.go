@@ -1,6 +1,7 @@
 package transcode_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,8 +19,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// work offers the session's recording to an agent and runs it until the task
-// has ended.
+// work offers the session's recording to an agent, and runs the agent until the task has
+// ended.
 func (s *jumpServer) work(policy cleanup.Policy) task.View {
 	s.t.Helper()
 	ctx := s.t.Context()
@@ -77,16 +78,16 @@ func TestPoliciesOfOriginals(t *testing.T) {
 	}{
 		{"3.10.9", false, cleanup.PolicyTrash, "mp4", false, true},
 		{"3.10.9", false, cleanup.PolicyDelete, "mp4", false, false},
-		{"3.10.9", false, cleanup.PolicyKeep, "guacamole", true, false}, // core prefers the .gz
+		{"3.10.9", false, cleanup.PolicyKeep, "guacamole", true, false}, // core prefers the .gz to the MP4
 		{"4.2.0", true, cleanup.PolicyTrash, "mp4", false, true},
 		{"4.8.0", true, cleanup.PolicyDelete, "mp4", false, false},
-		{"4.10.13", true, cleanup.PolicyKeep, "mp4", true, false}, // and the MP4 to parts
+		{"4.10.13", true, cleanup.PolicyKeep, "mp4", true, false}, // core prefers the MP4 to parts
 		{"4.10.13", false, cleanup.PolicyTrash, "mp4", false, true},
 	} {
 		t.Run(tc.version+" "+string(tc.policy), func(t *testing.T) {
 			t.Parallel()
 			s := newJumpServer(t, tc.version, tc.parts)
-			stale := "2024-04-23/" + session + ".tar" // made by core when someone downloaded
+			stale := "2024-04-23/" + session + ".tar" // core creates it when someone downloads the recording
 			s.write(stale, []byte("old download"))
 			v := s.work(tc.policy)
 			if v.State != queue.StateDone {
@@ -149,8 +150,8 @@ func TestAStaleVideoIsReplaced(t *testing.T) {
 	}
 }
 
-// TestALateOriginalIsNotConvertedAgain: Lion 3.10.4 to 3.10.10 uploads its
-// recordings once more when it restarts. They go as originals go.
+// TestALateOriginalIsNotConvertedAgain: Lion 3.10.4 to 3.10.10 uploads its recordings again
+// when it restarts. They are then retired according to the policy for originals.
 func TestALateOriginalIsNotConvertedAgain(t *testing.T) {
 	t.Parallel()
 	for _, policy := range []cleanup.Policy{cleanup.PolicyTrash, cleanup.PolicyDelete, cleanup.PolicyKeep} {
@@ -206,21 +207,21 @@ func lateOriginal(t *testing.T, policy cleanup.Policy) {
 	}
 }
 
-// TestAnotherRecordingOfTheSessionIsLeftToHumans: two different recordings
-// under one session cannot both be the replay.
+// TestAnotherRecordingOfTheSessionIsLeftToHumans: of two different recordings of a session,
+// only an operator can decide which one is the replay.
 func TestAnotherRecordingOfTheSessionIsLeftToHumans(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "3.10.9", false)
 	if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone {
 		t.Fatalf("%+v", v)
 	}
-	s.write(s.path, gz(t, dump(99, 5000, 4))) // as long, and something else
+	s.write(s.path, gz(t, dump(99, 5000, 4))) // of the same length, with other content
 	v := s.work(cleanup.PolicyDelete)
 	if v.State != queue.StateFailed || v.Reason != task.ClassDiffers || !s.exists(s.path) || !s.exists(mp4) {
 		t.Errorf("%+v", v)
 	}
 
-	// A longer one is what the earlier was only a part of.
+	// A longer recording replaces the MP4 of a shorter one.
 	s.write(s.path, gz(t, dump(99, 5000, 9)))
 	if v := s.work(cleanup.PolicyTrash); v.State != queue.StateDone || v.Duration != 9000 {
 		t.Errorf("%+v", v)
@@ -249,8 +250,10 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 		"asciicast content": {data: gz(t, []byte(`{"version":2,"width":80}`+"\n"+string(hexOf(random)))), state: queue.StateSkipped, reason: task.ClassKind},
 		"noise":             {data: random, state: queue.StateSkipped, reason: task.ClassKind},
 		"too small":         {data: gz(t, []byte("4.sync,1.1;")), state: queue.StateSkipped, reason: task.ClassTooSmall},
-		"session unknown":   {change: func(c *devcore.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: task.ClassSession},
-		"ssh by koko":       {change: func(c *devcore.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: task.ClassNotGraphical},
+		"small once it is compressed": {data: gz(t, []byte("4.size,1.0,3.320,3.240;4.name,"+lengthOf(bytes.Repeat([]byte("x"), 5000))+";4.sync,4.1000;4.sync,4.2000;")), state: queue.StateFailed,
+			reason: task.ClassNothingDrawn, events: []string{"replay_convert_start", "replay_convert_failure"}, failed: true},
+		"session unknown": {change: func(c *devcore.Session) { c.ID = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f" }, state: queue.StateSkipped, reason: task.ClassSession},
+		"ssh by koko":     {change: func(c *devcore.Session) { c.Protocol, c.TerminalType, c.Terminal = "ssh", "koko", "" }, state: queue.StateSkipped, reason: task.ClassNotGraphical},
 		"in the wrong folder": {change: func(c *devcore.Session) { c.Start = c.Start.AddDate(0, 0, 3) }, state: queue.StateSkipped,
 			reason: task.ClassMisplaced},
 		"session not over": {change: func(c *devcore.Session) { c.Finished, c.End = false, time.Time{} }, state: queue.StateSettling,
@@ -291,7 +294,7 @@ func TestWhatIsNotConvertedStaysAndSaysWhy(t *testing.T) {
 
 func hexOf(b []byte) []byte { return fmt.Appendf(nil, "%x", b) }
 
-// lengthOf makes an element of a value.
+// lengthOf returns a value as an element of a Guacamole instruction.
 func lengthOf(b []byte) string { return fmt.Sprintf("%d.%s", len(b), b) }
 
 func cutHalf(b []byte) []byte { return b[:len(b)/2] }

@@ -27,20 +27,20 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// life is a session's recording through crashes and whatever else happens.
+// life is a session's recording during crashes and other events.
 type life struct {
 	*jumpServer
-	content   []byte   // of the file that is the recording, or its index
-	source    []byte   // what its MP4 says of it, once there was one
-	forgetful bool     // the queue was lost, and what it knew of core with it
-	broken    error    // the first promise that was broken
-	uploads   []string // places in the spool of what was uploaded for the session: other recordings
-	film      []byte   // a video that claims to be made of the recording
+	content   []byte   // of the recording's file, or of its index
+	source    []byte   // the recording's SHA-256 in the mark of its MP4; nil until there was one
+	forgetful bool     // the queue was lost, and with it which events core has got
+	broken    error    // the first invariant that was violated
+	uploads   []string // paths in the spool of other recordings that were uploaded for the session
+	film      []byte   // an MP4 that claims to be made from the recording
 
-	release chan struct{} // closed in the end: what has crashed goes on then, and ends
+	release chan struct{} // closed at the end, so that crashed goroutines return
 }
 
-// always is what must be so at any moment.
+// always checks the invariants. at is the current event, for the error.
 func (l *life) always(at string) {
 	if l.broken != nil {
 		return
@@ -79,12 +79,12 @@ func (l *life) always(at string) {
 }
 
 func (l *life) read(rel string) []byte {
-	data, _ := os.ReadFile(filepath.Join(l.replay(), filepath.FromSlash(rel))) // nothing, when it is not there
+	data, _ := os.ReadFile(filepath.Join(l.replay(), filepath.FromSlash(rel))) // nil, if it does not exist
 	return data
 }
 
-// run has an agent work until the task ends or waits, or until it crosses so
-// many step boundaries: there it crashes, and nothing of it runs on.
+// run runs an agent until the task ends or waits, and returns the task's state. At the given
+// number of boundaries between steps, the agent crashes instead, and run returns "".
 func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err error) {
 	crashed := make(chan struct{})
 	n := 0
@@ -120,14 +120,14 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 	for deadline := time.Now().Add(2 * time.Minute); ; {
 		item, err := a.queue.Get(ctx, session)
 		switch {
-		case errors.Is(err, queue.ErrNotFound): // all was done before the queue was lost
+		case errors.Is(err, queue.ErrNotFound): // the task was done before the queue was lost
 			state = queue.StateDone
 		case err != nil:
 			return "", err
 		case !item.Held() && item.Reason == task.ClassDiffers && task.SourceOf(item).Spooled():
-			state = queue.StateDone // it stays in the spool, and the other recording is what counts
+			state = queue.StateDone // the upload stays in the spool; only the other recording matters here
 		case !item.Held() && strings.Contains(item.Error, destination.ErrForeign.Error()) && !l.exists(l.path):
-			state = queue.StateDone // it had retired the original before its record was forged: as when the queue is lost
+			state = queue.StateDone // the original was retired before the record was forged; this is like a lost queue
 		case !item.Held() && (item.State.Final() || item.State == queue.StateRetrying):
 			state = item.State
 		case time.Now().After(deadline):
@@ -140,13 +140,13 @@ func (l *life) run(ctx context.Context, boundaries int) (state queue.State, err 
 		}
 		select {
 		case <-crashed:
-			return "", a.queue.Close() // and with it what renews the lease
+			return "", a.queue.Close() // ends the renewal of the lease, too
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// happenings between the lives of an agent.
+// happenings are events between two runs of an agent.
 var happenings = map[string]func(l *life) error{
 	"nothing": func(*life) error { return nil },
 	"core fails a few times": func(l *life) error {
@@ -169,7 +169,7 @@ var happenings = map[string]func(l *life) error{
 		return nil
 	},
 	"a forged MP4 turns up": func(l *life) error {
-		if bytes.Equal(l.read(l.path), l.content) { // else core itself would have to refuse it
+		if bytes.Equal(l.read(l.path), l.content) { // otherwise core would have had to refuse it
 			l.write(mp4, l.film)
 		}
 		return nil
@@ -184,7 +184,7 @@ var happenings = map[string]func(l *life) error{
 			return err
 		}
 		if _, err := q.Get(l.t.Context(), session); err == nil {
-			l.forgetful = true // the record said what core was told
+			l.forgetful = true // the record had which events core has got
 			forgeRecord(l.t, q, func(record *queue.Task) {
 				source := task.Source{Path: victim, Size: st.Size(), ModTime: st.ModTime()}
 				record.Source, record.Fingerprint = task.Encode(source), source.Fingerprint()
@@ -194,20 +194,20 @@ var happenings = map[string]func(l *life) error{
 	},
 	"half an MP4 turns up": func(l *life) error {
 		if !l.exists(mp4) {
-			l.write(mp4, []byte("half an MP4 of somebody's"))
+			l.write(mp4, []byte("half of a foreign MP4"))
 		}
 		return nil
 	},
 }
 
-// victim is another session's recording, which is nobody's business.
+// victim is another session's recording, which the task must not touch.
 const victim = "2024-04-23/11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f.replay.gz"
 
 var victimContent = []byte("another session's recording")
 
-// TestWhateverHappensNothingIsLost: the agent crashes at any boundaries, and any
-// things happen in between; at every moment the session has its recording or
-// the MP4 of it, and in the end all is as if nothing had happened.
+// TestWhateverHappensNothingIsLost: the agent crashes at random boundaries, with random events
+// in between. At any time, the session has its recording or the MP4 of it. In the end, the
+// state is the same as without crashes and events.
 func TestWhateverHappensNothingIsLost(t *testing.T) {
 	few(t, 4)
 	names := slices.Sorted(maps.Keys(happenings))
@@ -231,7 +231,7 @@ func TestWhateverHappensNothingIsLost(t *testing.T) {
 			l.always(what)
 		}
 		var state queue.State
-		for tries := 0; state != queue.StateDone && tries < 5; tries++ { // core fails for a while
+		for tries := 0; state != queue.StateDone && tries < 5; tries++ { // core may fail a few times
 			var err error
 			if state, err = l.run(t.Context(), 0); err != nil {
 				rt.Fatal(err)
@@ -258,7 +258,7 @@ func TestWhateverHappensNothingIsLost(t *testing.T) {
 	})
 }
 
-// few bounds the number of runs, unless it was asked for.
+// few limits the number of runs, unless a flag has set it.
 func few(t *testing.T, n int) {
 	t.Helper()
 	asked := false

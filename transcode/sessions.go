@@ -14,93 +14,95 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// What bounds questions to core.
+// Limits of requests to core.
 const (
-	// askAtOnce is how many sessions one request asks about: their ids fit
-	// into the line that proxies accept (8 kB), and the answer is one of the
-	// small pages that core likes.
-	askAtOnce = 100
-	// sessionTTL is how long an answer is valid, and runningTTL how long one
-	// that says that the session is not over.
+	// maxPerRequest is how many sessions one request asks for. Their ids fit into the
+	// longest request line that proxies accept (8 kB), and core returns them in one page.
+	maxPerRequest = 100
+	// sessionTTL is how long a cached response is valid; runningTTL is the shorter
+	// lifetime of one that says that the session has not ended.
 	sessionTTL = time.Hour
-	runningTTL = time.Minute
-	// singlyFor is for how long sessions are asked about one by one after core
-	// could not answer for many.
+	runningTTL = 10 * time.Second
+	// singlyFor is how long each session is requested separately after a request for many
+	// has failed.
 	singlyFor = 10 * time.Minute
 )
 
-// sessions is what core says of sessions, with a cache for those whose tasks
-// come next. A core that takes 300 requests a minute would otherwise spend most
-// of them on old recordings that are to be left alone. Each answer is used
-// once, so that a task that is tried again asks anew.
+// sessions requests sessions from core, and caches those of the tasks that come next. Some
+// cores allow only 300 requests a minute, and would otherwise spend most of them on old
+// recordings that are not converted. Each response is used once, so that a retried task
+// requests its session again.
 type sessions struct {
 	core  *coreapi.Client
 	queue *queue.Queue
 	log   *slog.Logger
 
-	asking sync.Mutex // held while core is asked about many
+	asking sync.Mutex // held during a request for many sessions
 
-	mu          sync.Mutex // guards what follows
-	answers     map[string]answer
-	singlyUntil time.Time // until then each is asked about for itself
+	mu          sync.Mutex // guards the fields below
+	cache       map[string]response
+	singlyUntil time.Time // each session is requested separately until then
 }
 
-type answer struct {
+// response is what core has returned for a session.
+type response struct {
 	session coreapi.Session
 	known   bool // core knows the session
 	at      time.Time
 }
 
-func (x answer) isValid() bool {
+func (x response) isValid() bool {
 	if x.known && !x.session.IsFinished {
 		return time.Since(x.at) < runningTTL
 	}
 	return time.Since(x.at) < sessionTTL
 }
 
-func (x answer) result() (coreapi.Session, error) {
+// result returns the session, or coreapi.ErrNotFound.
+func (x response) result() (coreapi.Session, error) {
 	if !x.known {
 		return coreapi.Session{}, coreapi.ErrNotFound
 	}
 	return x.session, nil
 }
 
-// take returns a cached answer and removes it.
-func (s *sessions) take(id string) (answer, bool) {
+// take removes a response from the cache and returns it; false if there is no valid one.
+func (s *sessions) take(id string) (response, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, ok := s.answers[id]
-	delete(s.answers, id)
+	x, ok := s.cache[id]
+	delete(s.cache, id)
 	return x, ok && x.isValid()
 }
 
-// put adds answers, and drops those that are not valid any more.
-func (s *sessions) put(answers map[string]answer) {
+// put adds responses to the cache, and removes those that have expired.
+func (s *sessions) put(responses map[string]response) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.answers == nil {
-		s.answers = map[string]answer{}
+	if s.cache == nil {
+		s.cache = map[string]response{}
 	}
-	maps.DeleteFunc(s.answers, func(_ string, x answer) bool { return !x.isValid() })
-	maps.Copy(s.answers, answers)
+	maps.DeleteFunc(s.cache, func(_ string, x response) bool { return !x.isValid() })
+	maps.Copy(s.cache, responses)
 }
 
+// has reports whether the cache has a valid response for a session.
 func (s *sessions) has(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	x, ok := s.answers[id]
+	x, ok := s.cache[id]
 	return ok && x.isValid()
 }
 
-// singly reports whether each session is to be asked about for itself now.
+// singly reports whether each session must be requested separately now.
 func (s *sessions) singly() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return time.Now().Before(s.singlyUntil)
 }
 
-// get returns what core says of a task's session, or coreapi.ErrNotFound. It
-// asks about those of the tasks that come next in the same request.
+// get returns the session of a task, or coreapi.ErrNotFound. The same request also gets the
+// sessions of the tasks that come next, for the cache.
 func (s *sessions) get(ctx context.Context, id string) (coreapi.Session, error) {
 	if x, ok := s.take(id); ok {
 		return x.result()
@@ -110,74 +112,75 @@ func (s *sessions) get(ctx context.Context, id string) (coreapi.Session, error) 
 	}
 	s.asking.Lock()
 	defer s.asking.Unlock()
-	if x, ok := s.take(id); ok { // another worker has asked meanwhile
+	if x, ok := s.take(id); ok { // another worker has requested it meanwhile
 		return x.result()
 	}
 	ids := append([]string{id}, s.upcoming(ctx, id)...)
 	if len(ids) == 1 {
 		return s.core.Session(ctx, id)
 	}
-	answers, err := s.ask(ctx, ids)
+	responses, err := s.ask(ctx, ids)
 	var e *coreapi.Error
 	switch {
 	case err == nil:
-		x := answers[id]
-		delete(answers, id)
-		s.put(answers)
+		x := responses[id]
+		delete(responses, id)
+		s.put(responses)
 		return x.result()
 	case ctx.Err() != nil, errors.As(err, &e) && (e.Status == 0 || isBusy(e.Status)):
 		return coreapi.Session{}, err
 	}
-	// Perhaps for one of the others: this one shall not suffer for it.
-	s.log.Info("core cannot answer for many sessions at once; asking about each for itself", "sessions", len(ids), "error", err)
+	// The error may concern another session of the request.
+	s.log.Info("core cannot return many sessions in one request; requesting each separately", "sessions", len(ids), "error", err)
 	s.mu.Lock()
 	s.singlyUntil = time.Now().Add(singlyFor)
 	s.mu.Unlock()
 	return s.core.Session(ctx, id)
 }
 
-// isBusy reports whether a status says that core cannot answer anything now.
+// isBusy reports whether a status means that core would refuse every request now.
 func isBusy(status int) bool {
 	return slices.Contains([]int{
 		http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
 	}, status)
 }
 
-// upcoming lists the sessions of the tasks that come next and have no answer.
-func (s *sessions) upcoming(ctx context.Context, but string) (ids []string) {
+// upcoming returns the sessions of the tasks that come next and are not in the cache, without
+// the session except. There are fewer than maxPerRequest.
+func (s *sessions) upcoming(ctx context.Context, except string) (ids []string) {
 	tasks, err := s.queue.List(ctx)
 	if err != nil {
-		return nil // the lease will tell
+		return nil // the job's next write returns the error
 	}
 	tasks = slices.DeleteFunc(tasks, func(t queue.Task) bool {
-		return t.ID == but || t.State.Final() || t.Held() || t.Next.After(time.Now()) || s.has(t.ID)
+		return t.ID == except || t.State.Final() || t.Held() || t.Next.After(time.Now()) || s.has(t.ID)
 	})
 	slices.SortFunc(tasks, queue.Before)
-	for _, t := range tasks[:min(len(tasks), askAtOnce-1)] {
+	for _, t := range tasks[:min(len(tasks), maxPerRequest-1)] {
 		ids = append(ids, t.ID)
 	}
 	return ids
 }
 
-// errNotSelected means that core has answered something else than it was asked.
-var errNotSelected = errors.New("core lists sessions that it was not asked about")
+// errNotSelected means that core has ignored which sessions were requested.
+var errNotSelected = errors.New("core returned other sessions than the requested ones")
 
-// ask asks core about sessions in one request; the result has them all.
-func (s *sessions) ask(ctx context.Context, ids []string) (map[string]answer, error) {
+// ask requests sessions from core in one request. The result has a response for each id.
+func (s *sessions) ask(ctx context.Context, ids []string) (map[string]response, error) {
 	page, err := s.core.Sessions(ctx, coreapi.SessionQuery{IDs: ids, Limit: len(ids)})
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now()
-	answers := make(map[string]answer, len(ids))
+	responses := make(map[string]response, len(ids))
 	for _, id := range ids {
-		answers[id] = answer{at: now}
+		responses[id] = response{at: now}
 	}
 	for _, session := range page.Sessions {
-		if _, ok := answers[session.ID]; !ok || page.More {
+		if _, ok := responses[session.ID]; !ok || page.More {
 			return nil, errNotSelected
 		}
-		answers[session.ID] = answer{session: session, known: true, at: now}
+		responses[session.ID] = response{session: session, known: true, at: now}
 	}
-	return answers, nil
+	return responses, nil
 }

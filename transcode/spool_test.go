@@ -16,7 +16,7 @@ import (
 
 const uploadID = "22222222-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 
-// spoolUpload puts an upload of a session into a spool, and answers its path there.
+// spoolUpload puts an upload of a session into a spool, and returns its path there.
 func spoolUpload(t *testing.T, spool, session string, seed uint64) string {
 	t.Helper()
 	path := filepath.Join(uploadID, session+".replay.gz")
@@ -30,7 +30,7 @@ func spoolUpload(t *testing.T, spool, session string, seed uint64) string {
 	return path
 }
 
-// TestAHangingSpoolBlocksItsOwnWorkerOnly: not the queue, and not the others.
+// TestAHangingSpoolBlocksItsOwnWorkerOnly, neither the queue nor other workers.
 func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -52,7 +52,7 @@ func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 	}
 	answer := make(chan struct{})
 	volume.Set(fault{On: uploadID, Hang: answer})
-	time.Sleep(1500 * time.Millisecond) // what the system remembers of it is forgotten
+	time.Sleep(1500 * time.Millisecond) // until the kernel's cache of the folder has expired
 	if err := a.offer(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -72,21 +72,21 @@ func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 			case task := <-listed:
 				return task.State == queue.StateDone && !task.Held()
 			case <-time.After(20 * time.Second):
-				t.Fatal("the queue stands still")
+				t.Fatal("the queue is blocked")
 				return false
 			}
 		}
 	}
 	waitUntil(t, done(session))
 	if volume.Met() == 0 {
-		t.Error("nobody has asked the spool that hangs")
+		t.Error("the hanging spool was not accessed")
 	}
 	released()
 	waitUntil(t, done(uploaded))
 }
 
-// TestAnUploadIsDoneWhereItLies: agents share a queue, and each has a spool of
-// its own. With one spool, whoever has time does it.
+// TestAnUploadIsDoneWhereItLies: agents share a queue. If each has its own spool, the agent
+// with the upload works on it. With a shared spool, any agent does.
 func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 	for _, shared := range []bool{false, true} {
 		t.Run(fmt.Sprintf("shared spool %v", shared), func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 			if err := taker.pool.Upload(t.Context(), session, path); err != nil {
 				t.Fatal(err)
 			}
-			if shared { // both see it when they look
+			if shared { // both agents find the upload
 				if err := other.pool.Upload(t.Context(), session, path); err != nil {
 					t.Fatal(err)
 				}
@@ -136,11 +136,11 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 				}
 				return task.State
 			}
-			run(other) // the one that took it is busy, or dead
+			run(other) // the agent that accepted the upload is busy or dead
 			if !shared {
 				time.Sleep(3 * time.Second)
 				if got := state(); got != queue.StateQueued {
-					t.Errorf("an agent without the upload makes it %s", got)
+					t.Errorf("with only an agent without the upload, the task is %s", got)
 				}
 				run(taker)
 			}
@@ -159,7 +159,7 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 	}
 }
 
-// finished is a session that is over.
+// finished returns a session that has ended.
 func finished(id string) devcore.Session {
 	return devcore.Session{
 		ID: id, User: "Lee(lee)", Asset: "win-08(10.3.4.8)", Account: "ops(ops)", Protocol: "rdp", TerminalType: "lion",

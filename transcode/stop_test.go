@@ -14,7 +14,7 @@ import (
 
 // trickling is a storage with one large recording that arrives byte by byte.
 type trickling struct {
-	storage.Storage // panics for what is not asked here
+	storage.Storage // nil: other methods panic
 	object          storage.Object
 	begun           chan struct{}
 }
@@ -52,8 +52,8 @@ func (t trickle) Read(p []byte) (int, error) {
 	}
 }
 
-// TestStoppingEndsADownload: an agent that stops does not wait for a recording
-// of gigabytes to arrive, and its task is put back.
+// TestStoppingEndsADownload: an agent that stops does not wait for the download of a large
+// recording, and releases its task.
 func TestStoppingEndsADownload(t *testing.T) {
 	s := newJumpServer(t, "4.10.13", false)
 	object := storage.Object{Key: "2024-04-23/" + session + ".replay.gz", Size: 5 << 20, ETag: "e", ModTime: recorded}
@@ -82,7 +82,7 @@ func TestStoppingEndsADownload(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
-		t.Fatal("the pool goes on downloading after it was stopped")
+		t.Fatal("the pool still downloads after it was stopped")
 	}
 	if item, err := a.queue.Get(t.Context(), session); err != nil || item.State != queue.StateQueued || item.Held() {
 		t.Errorf("%+v, %v", item, err)

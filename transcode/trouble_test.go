@@ -20,8 +20,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// TestCoreThatFailsForAWhileCostsNothing orders faults of all kinds; the
-// task waits and then ends well.
+// TestCoreThatFailsForAWhileCostsNothing: for each kind of fault, the task waits and is then
+// done.
 func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]devcore.Fault{
@@ -46,7 +46,7 @@ func TestCoreThatFailsForAWhileCostsNothing(t *testing.T) {
 	}
 }
 
-// TestHowFarAnUploadIsCanBeSeen while core takes its time for it.
+// TestHowFarAnUploadIsCanBeSeen while core receives it slowly.
 func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -104,8 +104,8 @@ func TestAShutdownPutsTheTaskBack(t *testing.T) {
 	}
 }
 
-// TestAVideoThatIsNotProvenGoodIsNeverUploaded puts an ffmpeg in the way
-// whose decoder finds every video broken.
+// TestAVideoThatIsNotProvenGoodIsNeverUploaded uses an ffmpeg whose decoder reports every
+// video as damaged.
 func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -130,7 +130,7 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The first failure waits for another try.
+	// After the first failure, the task waits for a retry.
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
@@ -142,7 +142,7 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	if item.Attempt != 1 || item.Reason != task.ClassVerify || time.Until(item.Next) < 5*time.Second {
 		t.Errorf("%+v", item)
 	}
-	// The second is the last.
+	// After the second one, it fails.
 	if err := a.queue.Retry(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
@@ -175,8 +175,7 @@ func waitUntil(t *testing.T, ok func() bool) {
 	}
 }
 
-// TestADiskThatIsFullIsWaitedFor: the work folder lies on a filesystem that
-// is too small.
+// TestADiskThatIsFullIsWaitedFor: the work folder is on a file system that is too small.
 func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path"
@@ -21,14 +22,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// Folders of uploads in the spool, beside spooled.
+// More folders of uploads in the spool, besides spooled.
 const (
 	second = "6ba7b811-9dad-41d1-80b4-00c04fd430c8"
 	third  = "6ba7b812-9dad-41d1-80b4-00c04fd430c8"
 )
 
-// upload puts a complete upload of the session into the spool and answers its
-// place there.
+// upload puts a complete upload of the session into the spool, and returns its path there.
 func (s *jumpServer) upload(id string, data []byte) string {
 	s.t.Helper()
 	place := id + "/" + session + ".replay.gz"
@@ -42,8 +42,7 @@ func (s *jumpServer) upload(id string, data []byte) string {
 	return place
 }
 
-// uploadAgent is an agent with uploads of the session, and none of it on the
-// volume.
+// uploadAgent returns an agent for uploads of the session.
 func (s *jumpServer) uploadAgent(policy cleanup.Policy, boundary func(string)) *agent {
 	s.t.Helper()
 	a, err := newAgent(s.t.Context(), agentOptions{
@@ -56,7 +55,8 @@ func (s *jumpServer) uploadAgent(policy cleanup.Policy, boundary func(string)) *
 	return a
 }
 
-// uploaded works on an upload until its task has ended.
+// uploaded offers an upload to the pool, runs it until the task has ended, and returns the
+// task's view.
 func (a *agent) uploaded(t *testing.T, place string) task.View {
 	t.Helper()
 	if err := a.pool.Upload(t.Context(), session, place); err != nil {
@@ -69,7 +69,7 @@ func (a *agent) uploaded(t *testing.T, place string) task.View {
 	return v
 }
 
-// gone takes the session's recording off the volume and answers it.
+// gone removes the session's recording from the volume, and returns its content.
 func (s *jumpServer) gone() []byte {
 	s.t.Helper()
 	file := filepath.Join(s.replay(), s.path)
@@ -83,8 +83,8 @@ func (s *jumpServer) gone() []byte {
 	return data
 }
 
-// TestAnUploadThatKillsTheAgentIsUploadedAsItIs: it is given up before it is
-// touched again, and its session has a replay.
+// TestAnUploadThatKillsTheAgentIsUploadedAsItIs: it is not read again, and its session has a
+// replay.
 func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 	s := newJumpServer(t, "4.10.13", false)
 	place := s.upload(spooled, s.gone())
@@ -96,8 +96,9 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 	a := s.uploadAgent(cleanup.PolicyTrash, nil)
 	a.pool.MaxTakeovers = 2
 	var done []string
-	a.pool.Uploaded = func(id string, end task.UploadEnd) {
-		if end == task.UploadStored {
+	a.pool.Stays = func(reason task.Class) { t.Errorf("it stays in the spool: %s", reason) }
+	a.pool.Uploaded = func(id string, end task.UploadEnd, asIs bool) {
+		if end == task.UploadStored && asIs {
 			done = append(done, id)
 		}
 	}
@@ -107,11 +108,11 @@ func TestAnUploadThatKillsTheAgentIsUploadedAsItIs(t *testing.T) {
 	}
 	s.checkAsItIs("crash")
 	if len(done) != 1 || done[0] != spooled {
-		t.Errorf("done with: %v", done)
+		t.Errorf("uploads that were done: %v", done)
 	}
 }
 
-// TestACutUploadIsUploadedAsItIs, and at once: nothing more of it will come.
+// TestACutUploadIsUploadedAsItIs at once: an upload in the spool never becomes more complete.
 func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "3.10.9", false)
@@ -123,7 +124,41 @@ func TestACutUploadIsUploadedAsItIs(t *testing.T) {
 	s.checkAsItIs("incomplete")
 }
 
-// TestWhatIsUploadedAsItIsIsStoredOnce, also when core fails in between.
+// TestAnUploadThatIsTooSmallIsUploadedAsItIs, and core is told that no MP4 can be made of it.
+// Lion sends recordings of at least 1024 bytes uncompressed.
+func TestAnUploadThatIsTooSmallIsUploadedAsItIs(t *testing.T) {
+	t.Parallel()
+	s := newJumpServer(t, "4.10.13", false)
+	s.gone()
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	if v := a.uploaded(t, s.upload(spooled, gz(t, []byte("4.size,1.0,3.320,3.240;4.sync,4.1000;")))); v.State != queue.StateSkipped || v.Reason != task.ClassTooSmall {
+		t.Errorf("%+v", v)
+	}
+	s.checkAsItIs("too_small")
+}
+
+// TestASmallRecordingOfABlankScreenIsConverted: it is compressed to few bytes, but has many
+// more uncompressed.
+func TestASmallRecordingOfABlankScreenIsConverted(t *testing.T) {
+	t.Parallel()
+	s := newJumpServer(t, "4.10.13", false)
+	s.gone()
+	var blank strings.Builder
+	blank.WriteString("4.size,1.0,3.320,3.240;4.rect,1.0,1.0,1.0,3.320,3.240;5.cfill,2.14,1.0,1.9,1.9,1.9,3.255;")
+	for i := range 100 {
+		blank.WriteString("4.sync," + lengthOf(fmt.Append(nil, 1000+40*i)) + ";")
+	}
+	data := gz(t, []byte(blank.String()))
+	if len(data) >= 1024 || blank.Len() < 1024 {
+		t.Fatal(len(data), blank.Len())
+	}
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	if v := a.uploaded(t, s.upload(spooled, data)); v.State != queue.StateDone || s.served() != "mp4" {
+		t.Errorf("%+v; core serves %s", v, s.served())
+	}
+}
+
+// TestWhatIsUploadedAsItIsIsStoredOnce, also if core fails in between.
 func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "3.10.9", false)
@@ -139,7 +174,7 @@ func TestWhatIsUploadedAsItIsIsStoredOnce(t *testing.T) {
 	s.checkAsItIs("incomplete")
 }
 
-// checkAsItIs asserts that core has the recording itself, and was told why.
+// checkAsItIs asserts that core has the recording itself, and got the reason.
 func (s *jumpServer) checkAsItIs(reason string) {
 	s.t.Helper()
 	if got, _ := s.core.Session(session); s.served() != "guacamole" || !got.HasReplay || got.ErrorReason != "replay_convert_failed" {
@@ -153,8 +188,8 @@ func (s *jumpServer) checkAsItIs(reason string) {
 	}
 }
 
-// TestUploadsOfOneSessionDoNotTakeTurns: each that comes to nothing is tried
-// once, however many there are and however often they are offered.
+// TestUploadsOfOneSessionDoNotTakeTurns: each upload that fails is tried once, however many
+// there are and however often they are offered.
 func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -184,8 +219,8 @@ func TestUploadsOfOneSessionDoNotTakeTurns(t *testing.T) {
 	}
 }
 
-// TestRecordingsOfOneSessionWaitForTheUpload: another upload, and what is found
-// on the volume. What died before it could be told done is told later.
+// TestRecordingsOfOneSessionWaitForTheUpload: another upload waits, and so does a recording on
+// the volume. If the agent died before it could report an upload as done, it does so later.
 func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -208,13 +243,13 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 		t.Fatalf("%+v", v)
 	}
 	told := 0
-	a.pool.Uploaded = func(id string, end task.UploadEnd) {
-		if told++; id != spooled || end != task.UploadStored {
+	a.pool.Uploaded = func(id string, end task.UploadEnd, asIs bool) {
+		if told++; id != spooled || end != task.UploadStored || asIs {
 			t.Error(id, end)
 		}
 	}
 	if err := a.pool.Upload(t.Context(), session, first); err != nil || told != 1 {
-		t.Errorf("told %d times, %v", told, err)
+		t.Errorf("reported %d times, %v", told, err)
 	}
 	a.pool.Uploaded = nil
 	if v := a.uploaded(t, again); v.State != queue.StateDone {
@@ -223,7 +258,7 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	if s.served() != "mp4" || s.exists(s.path) {
 		t.Errorf("core serves %s; files %v", s.served(), s.files())
 	}
-	// The other way round, the upload waits.
+	// If the recording on the volume is first, the upload waits.
 	s.write(s.path, data)
 	if err := a.offer(t.Context()); err != nil {
 		t.Fatal(err)
@@ -242,8 +277,8 @@ func TestRecordingsOfOneSessionWaitForTheUpload(t *testing.T) {
 	}
 }
 
-// TestAnUploadDoesNotWaitForWhatIsIncomplete: the rest of what is on the volume
-// may never come.
+// TestAnUploadDoesNotWaitForWhatIsIncomplete: a recording on the volume may never become
+// complete.
 func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -263,14 +298,14 @@ func TestAnUploadDoesNotWaitForWhatIsIncomplete(t *testing.T) {
 	if err := a.pool.Upload(t.Context(), session, s.upload(spooled, data)); err != nil {
 		t.Fatal(err)
 	}
-	// What is on the volume is another recording: a human's.
+	// The recording on the volume is another one: an operator must choose.
 	if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassDiffers {
 		t.Errorf("%+v, %v", v, err)
 	}
 }
 
-// TestTheUploadIsOnTheVolumeToo: the client did not get the last answer, or has
-// kept its copy and sends it to core when it restarts. It goes as originals go.
+// TestTheUploadIsOnTheVolumeToo: the client did not get the last response, or sends its copy
+// to core when it restarts. The copy is retired according to the policy for originals.
 func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -306,14 +341,14 @@ func TestTheUploadIsOnTheVolumeToo(t *testing.T) {
 		if s.exists(s.path) != tc.left || trashed != tc.trashed {
 			t.Errorf("%+v: %v", tc, s.files())
 		}
-		if got := s.served(); (got == "mp4") == (tc.left && !tc.parts) { // core prefers the .gz to it, and it to parts
+		if got := s.served(); (got == "mp4") == (tc.left && !tc.parts) { // core prefers the .gz to the MP4, and the MP4 to parts
 			t.Errorf("%+v: core serves %s", tc, got)
 		}
 	}
 }
 
-// TestAnUploadOfASessionThatCoreDoesNotKnow stays for a while: core may have
-// been wrong.
+// TestAnUploadOfASessionThatCoreDoesNotKnow stays for some time, because core may know the
+// session later.
 func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, "4.10.13", false)
@@ -326,7 +361,8 @@ func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	}
 	a := s.uploadAgent(cleanup.PolicyDelete, nil)
 	told := make(chan bool, 10)
-	a.pool.Uploaded = func(_ string, end task.UploadEnd) { told <- end == task.UploadStored }
+	a.pool.Stays = func(reason task.Class) { t.Errorf("it stays in the spool: %s", reason) }
+	a.pool.Uploaded = func(_ string, end task.UploadEnd, _ bool) { told <- end == task.UploadStored }
 	if err := a.pool.Upload(t.Context(), unknown, place); err != nil {
 		t.Fatal(err)
 	}
@@ -337,9 +373,9 @@ func TestAnUploadOfASessionThatCoreDoesNotKnow(t *testing.T) {
 	select {
 	case stored := <-told:
 		if stored {
-			t.Error("told as stored")
+			t.Error("reported as stored")
 		}
 	case <-time.After(time.Minute):
-		t.Error("nothing was told")
+		t.Error("nothing was reported")
 	}
 }

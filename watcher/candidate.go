@@ -16,71 +16,89 @@ type Candidate struct {
 	Size     int64     // bytes, all files together
 	ModTime  time.Time // the newest of all files
 	HasVideo bool      // D/S.replay.mp4 is there
-	// Recent: it is of the last days, or has come of late. There are few of
-	// those, and they are wanted before all others.
+	// Lacks means that the index, or parts that it lists, are missing, or that the
+	// index cannot be read: the recording may still be uploaded.
+	Lacks bool
+	// Recent means that the recording is of the last days, or was added recently.
+	// There are few of those, and they take precedence.
 	Recent bool
+	// Early means that the recording has been unchanged for less than the settle
+	// time. Every recording must wait for the settle time, unless its content
+	// proves that it is complete.
+	Early bool
 }
 
-// key tells one state of a recording's files from another.
+// key identifies a version of a recording's files.
 type key struct {
 	size    int64
 	modTime int64
 	files   int
 }
 
-// track is what is known of a candidate.
+// track is the state of a candidate.
 type track struct {
-	last    Candidate
-	key     key
-	since   time.Time // when it was first seen like this
-	polls   int       // how often it has been seen like this
-	rested  time.Duration
-	missing bool // the index lists a part that is not there
-	taken   bool // it was offered like this, and accepted
-	busy    bool // there was no room for it when it was offered last
-	retry   time.Time
-	tries   int
-	seen    time.Time // last
+	last   Candidate
+	key    key
+	since  time.Time // when this version was first seen
+	polls  int       // how often this version was seen
+	rested time.Duration
+	taken  bool // this version was offered and accepted
+	busy   bool // Found returned ErrBusy for the last offer
+	retry  time.Time
+	tries  int
+	seen   time.Time // last
 }
 
-// longestLook is how rarely a recording is looked at that lacks a part.
+// longestLook is the longest interval between two looks at a recording that lacks a
+// part.
 const longestLook = time.Hour
 
-// due tells whether a recording that waits is worth another look: one that
-// lacks a part ever more rarely.
+// patience is how many times longer an incomplete recording must be unchanged: it
+// is most likely being uploaded.
+const patience = 10
+
+// due reports whether a waiting recording should be looked at again. If it lacks a
+// part, the interval grows.
 func (t *track) due(now time.Time) bool {
-	if t.missing && now.Sub(t.seen) < min(now.Sub(t.since)/2, longestLook) {
+	if t.last.Lacks && now.Sub(t.seen) < min(now.Sub(t.since)/2, longestLook) {
 		return false
 	}
 	return !now.Before(t.retry)
 }
 
-// see notes the state of a recording at a poll.
-func (t *track) see(c Candidate, k key, missing bool, now time.Time) {
-	if t.polls == 0 || k != t.key || missing != t.missing {
-		*t = track{key: k, since: now, rested: now.Sub(c.ModTime), missing: missing}
+// see records the version of a recording at a poll.
+func (t *track) see(c Candidate, k key, now time.Time) {
+	if t.polls == 0 || k != t.key || c.Lacks != t.last.Lacks {
+		*t = track{key: k, since: now, rested: now.Sub(c.ModTime)}
 	}
 	t.last, t.seen = c, now
 	t.polls++
 }
 
-// settled tells whether the recording has rested long enough.
-func (t *track) settled(now time.Time, settle time.Duration) bool {
-	if t.missing || t.polls < 2 {
-		return false
-	}
-	return t.rested >= settle || now.Sub(t.since) >= settle
+// age returns how long the recording has been unchanged: since its last change, or
+// since this version was first seen if the volume's clock is ahead.
+func (t *track) age(now time.Time) time.Duration {
+	return max(t.rested, 0) + now.Sub(t.since)
 }
 
-// Status tells how the watcher stands.
+// rests reports whether the recording has been seen twice unchanged, and has been
+// unchanged for that long.
+func (t *track) rests(now time.Time, long time.Duration) bool {
+	return t.polls >= 2 && t.age(now) >= long
+}
+
+// Status is the state of the watcher.
 type Status struct {
-	Available bool      // the volume is there
-	Reason    string    // why it is not
-	Since     time.Time // of the availability or its loss
-	Mode      Mode      // poll or notify, as in use
+	Available bool      // the volume can be read
+	None      bool      // there is no volume, and there never was one at Root: that is normal
+	Reason    string    // why it is not available
+	Since     time.Time // when it became available or unavailable
+	Mode      Mode      // poll or notify, whichever is used
 	LastPoll  time.Time
-	LastSweep time.Time // the last full one that was completed
-	Settling  int       // recordings that are waited for
-	// Names counts what lies on the volume, as of the last look at each day.
+	LastSweep time.Time // the last complete sweep
+	Settling  int       // recordings that are not settled yet
+	Newest    string    // the newest day's folder, YYYY-MM-DD, while the volume is available; "" = none
+	// Names counts the files on the volume by class, as of the last time each day
+	// was read.
 	Names map[recording.Class]int
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// loopback is a directory tree seen through FUSE. Like NFS it does not tell
-// of what is changed underneath. It can be told to fail or to hang.
+// loopback is a directory tree behind FUSE. Like NFS it does not report changes
+// that are made to the real tree. A test can make it fail or hang.
 type loopback struct {
 	fs.LoopbackNode
 	trouble *trouble
@@ -21,10 +21,10 @@ type loopback struct {
 
 type trouble struct {
 	errno atomic.Int32
-	hang  atomic.Pointer[chan struct{}] // closed to let go
+	hang  atomic.Pointer[chan struct{}] // closed to continue
 }
 
-func (t *trouble) suffer() syscall.Errno {
+func (t *trouble) inject() syscall.Errno {
 	if c := t.hang.Load(); c != nil {
 		<-*c
 	}
@@ -37,21 +37,32 @@ func (n *loopback) WrapChild(context.Context, fs.InodeEmbedder) fs.InodeEmbedder
 }
 
 func (n *loopback) OpendirHandle(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
-	if errno := n.trouble.suffer(); errno != 0 {
+	if errno := n.trouble.inject(); errno != 0 {
 		return nil, 0, errno
 	}
 	return n.LoopbackNode.OpendirHandle(ctx, flags)
 }
 
 func (n *loopback) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	if errno := n.trouble.suffer(); errno != 0 {
+	if errno := n.trouble.inject(); errno != 0 {
 		return errno
 	}
 	return n.LoopbackNode.Getattr(ctx, f, out)
 }
 
-// mount shows dir at a new mount point.
+// mount mounts dir at a new mount point.
 func mount(t *testing.T, dir string) (point string, tr *trouble, server *fuse.Server) {
+	t.Helper()
+	point = filepath.Join(t.TempDir(), "replay")
+	if err := syscall.Mkdir(point, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	tr, server = mountAt(t, dir, point)
+	return point, tr, server
+}
+
+// mountAt mounts dir at point.
+func mountAt(t *testing.T, dir, point string) (tr *trouble, server *fuse.Server) {
 	t.Helper()
 	tr = &trouble{}
 	var st syscall.Stat_t
@@ -62,17 +73,13 @@ func mount(t *testing.T, dir string) (point string, tr *trouble, server *fuse.Se
 	node := &loopback{LoopbackNode: fs.LoopbackNode{RootData: root}, trouble: tr}
 	root.RootNode = node
 	zero := time.Duration(0)
-	point = filepath.Join(t.TempDir(), "replay")
-	if err := syscall.Mkdir(point, 0o755); err != nil {
-		t.Fatal(err)
-	}
 	server, err := fs.Mount(point, node, &fs.Options{AttrTimeout: &zero, EntryTimeout: &zero,
 		MountOptions: fuse.MountOptions{DirectMount: true, FsName: "loopback", AllowOther: false}})
 	if err != nil {
 		t.Skipf("FUSE mounts are not permitted here: %v", err)
 	}
 	t.Cleanup(func() { _ = server.Unmount() })
-	return point, tr, server
+	return tr, server
 }
 
 func TestRecordingsAreFoundWhereNothingTellsOfThem(t *testing.T) {
@@ -140,7 +147,7 @@ func TestAHangingVolumeHoldsNobodyUp(t *testing.T) {
 	second := make(chan struct{})
 	tr.hang.Store(&second)
 	r.Until("unavailable", func() bool { return !r.w.Status().Available })
-	r.Stop() // ends although the volume hangs
+	r.Stop() // returns although the volume hangs
 	tr.hang.Store(nil)
 	close(second)
 }

@@ -1,6 +1,7 @@
 package watcher
 
 import (
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 
@@ -8,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// remote lists file systems that do not tell of what others change.
+// remote lists file systems that do not report changes that other hosts make.
 var remote = map[int64]string{
 	unix.NFS_SUPER_MAGIC: "nfs", unix.SMB_SUPER_MAGIC: "smb", unix.SMB2_SUPER_MAGIC: "smb", unix.CIFS_SUPER_MAGIC: "cifs",
 	unix.FUSE_SUPER_MAGIC: "fuse", unix.V9FS_MAGIC: "9p", unix.CEPH_SUPER_MAGIC: "ceph", unix.AFS_SUPER_MAGIC: "afs",
@@ -23,17 +24,25 @@ type notifier struct {
 	done    chan struct{}
 }
 
-// notify starts listening for events if the mode and the file system say so.
-func (w *Watcher) notify(hints chan<- struct{}) *notifier {
+// remoteKind returns the kind of the file system of dir if it is one of [remote],
+// or else "".
+func remoteKind(dir string) (string, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return "", &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return remote[st.Type], nil
+}
+
+// notify starts to listen for events, depending on the mode and on the remoteKind
+// of the file system.
+func (w *Watcher) notify(kind string, hints chan<- struct{}) *notifier {
 	mode := w.Mode
 	if mode == ModeAuto {
 		mode = ModeNotify
-		var st unix.Statfs_t
-		if err := unix.Statfs(w.Root, &st); err != nil {
+		if kind != "" {
 			mode = ModePoll
-		} else if name, ok := remote[st.Type]; ok {
-			mode = ModePoll
-			w.Log.Debug("the file system does not tell of changes; polling", "type", name)
+			w.Log.Debug("the file system does not report changes by other hosts; polling", "type", kind)
 		}
 	}
 	var n *notifier
@@ -53,7 +62,7 @@ func (w *Watcher) notify(hints chan<- struct{}) *notifier {
 	return n
 }
 
-// pass makes hints of events.
+// pass turns events into hints.
 func (n *notifier) pass(hints chan<- struct{}) {
 	defer close(n.done)
 	for {
@@ -64,7 +73,7 @@ func (n *notifier) pass(hints chan<- struct{}) {
 			}
 			select {
 			case hints <- struct{}{}:
-			default: // one is waiting already
+			default: // a hint is waiting already
 			}
 		case err, ok := <-n.events.Errors:
 			if !ok {

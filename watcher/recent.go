@@ -2,23 +2,23 @@ package watcher
 
 import "time"
 
-// busyTime is how long a day is read at every poll after its folder has
-// changed: a recording in parts has its folder at first and its index at last,
-// and what replaces a recording may be followed by the recording once more.
+// busyTime is how long a day is read at every poll after its folder has changed.
+// The folder of a recording in parts appears first and its index last, and a
+// recording may be uploaded again after it was replaced.
 const busyTime = time.Hour
 
-// foldersEvery is how many intervals pass between looks at the folders of all
-// days, which tell whether names have come or gone.
+// foldersEvery is the number of intervals between looks at the folders of all days,
+// which show whether names were added or removed.
 const foldersEvery = 10
 
-// change is the last that is known of in a day's folder.
+// change is the last known change of a day's folder.
 type change struct {
-	modTime time.Time // as the volume says, by its own clock
-	noticed time.Time // by ours
+	modTime time.Time // on the volume's clock
+	noticed time.Time // on our clock
 }
 
-// notice keeps in mind in which days' folders names have come or gone. What
-// changed before the first poll is as old as the volume says.
+// notice records in which days' folders names were added or removed. For changes
+// before the first poll, the volume's times are used.
 func (w *Watcher) notice(there rootList) {
 	now := time.Now()
 	w.looked = now
@@ -37,15 +37,15 @@ func (w *Watcher) notice(there rootList) {
 	w.changes = seen
 }
 
-// limit is the first of the days that are polled by the calendar.
+// limit returns the oldest day that is polled because it is recent.
 func (w *Watcher) limit(now time.Time) string {
 	return now.UTC().AddDate(0, 0, 1-w.RecentDays).Format(time.DateOnly)
 }
 
-// recent picks the days that are looked at at every poll: by the calendar,
-// those in which something settles or is to be offered again now, and those
-// whose folder has changed of late, however old the day: a Lion that starts
-// again sends what it has kept since it started before.
+// recent returns the days that are read at every poll. These are the last days, the
+// days with recordings that settle or must be offered again, and the days whose
+// folder changed recently. The latter may be old: a restarted Lion uploads what it
+// kept since an earlier run.
 func (w *Watcher) recent(days []string) []string {
 	now := time.Now()
 	limit := w.limit(now)

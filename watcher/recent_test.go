@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// longAgo gives a day's folder the time of a change that is long past.
+// longAgo sets the time of a day's folder to long ago.
 func longAgo(t *testing.T, root, day string) {
 	t.Helper()
 	when := time.Now().Add(-100 * time.Hour)
@@ -17,8 +17,8 @@ func longAgo(t *testing.T, root, day string) {
 	}
 }
 
-// TestANewcomerInAnOldDayIsFoundAtOnce: a Lion that starts again sends what it
-// has kept, and one that could not reach the worker sends days later.
+// TestANewcomerInAnOldDayIsFoundAtOnce: a restarted Lion uploads what it kept, and
+// a Lion that could not reach the worker uploads days later.
 func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -38,7 +38,7 @@ func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
 	put(t, root, new+"/"+sid+".replay.gz", "of a day that was not there", 0)
 	r.wait(2)
 
-	// A recording in parts: nothing to wait for until the index is there.
+	// A recording in parts is not waited for until the index exists.
 	folder := older + "/" + other + "/" + other
 	put(t, root, folder+".0.part.gz", "part 0", 0)
 	r.quiet(2)
@@ -48,8 +48,8 @@ func TestANewcomerInAnOldDayIsFoundAtOnce(t *testing.T) {
 	}
 }
 
-// TestOldDaysThatRestAreNotReadAtEveryPoll, and neither are those that changed
-// long ago by our clock, whatever the volume's says.
+// TestOldDaysThatRestAreNotReadAtEveryPoll. Days that changed long ago by our clock
+// are not read either, whatever the volume's clock says.
 func TestOldDaysThatRestAreNotReadAtEveryPoll(t *testing.T) {
 	t.Parallel()
 	const quiet, busy, ahead = "2022-12-31", "2023-01-05", "2023-01-06"
@@ -70,7 +70,7 @@ func TestOldDaysThatRestAreNotReadAtEveryPoll(t *testing.T) {
 	if got := w.recent(there.days); !slices.Equal(got, []string{today()}) {
 		t.Errorf("later: %v", got)
 	}
-	there.changed[quiet] = now.Add(-2*busyTime + time.Millisecond) // by a clock that is behind
+	there.changed[quiet] = now.Add(-2*busyTime + time.Millisecond) // the volume's clock is behind
 	there.days = append(there.days, "2022-12-30")
 	w.notice(there)
 	if got := w.recent(there.days); !slices.Equal(got, []string{today(), quiet, "2022-12-30"}) {

@@ -11,16 +11,16 @@ import (
 
 type counts map[recording.Class]int
 
-// dayState is what is known of a day's folder.
+// dayState is the state of a day's folder.
 type dayState struct {
-	tracks map[string]*track // by Candidate.Path; nil once all are taken and the day is old
+	tracks map[string]*track // by Candidate.Path; nil once all are accepted and the day is old
 	counts counts
-	stamp  int64     // when its list of names changed last, ns; 0 = it must be read again to know
+	stamp  int64     // when its list of names last changed, ns; 0 = unknown, the folder must be read again
 	read   time.Time // when it was read last
 }
 
-// done tells whether all recordings of the day have been taken and it can be
-// seen from outside whether others have come.
+// done reports whether all recordings of the day have been accepted, and the
+// folder's time shows whether others are added.
 func (d *dayState) done() bool {
 	if d.stamp == 0 {
 		return false
@@ -33,11 +33,11 @@ func (d *dayState) done() bool {
 	return true
 }
 
-// state is what is kept in a file: of all days that are done with.
+// state is stored in a file: it lists the days that are done.
 type state struct {
 	Root  string              `json:"root"`
 	Epoch string              `json:"epoch"`
-	Swept time.Time           `json:"swept,omitzero"` // the last sweep that was completed
+	Swept time.Time           `json:"swept,omitzero"` // the last complete sweep
 	Days  map[string]savedDay `json:"days"`
 }
 
@@ -47,8 +47,8 @@ type savedDay struct {
 	Counts counts    `json:"counts"`
 }
 
-// recall reads the state; one that cannot be read, or is of another volume or
-// epoch, only costs a sweep.
+// recall reads the state. If it cannot be read, or is of another volume or epoch,
+// the cost is one more sweep.
 func (w *Watcher) recall() (days map[string]*dayState, swept time.Time) {
 	days = map[string]*dayState{}
 	if w.State == "" {
@@ -65,8 +65,7 @@ func (w *Watcher) recall() (days map[string]*dayState, swept time.Time) {
 	return days, s.Swept
 }
 
-// remember writes the state in one step. It can be lost: it is no more than a
-// shortcut.
+// remember writes the state atomically. It may be lost: it only saves work.
 func (w *Watcher) remember() {
 	if w.State == "" {
 		return
@@ -86,6 +85,6 @@ func (w *Watcher) remember() {
 		err = durable.WriteFile(w.State, b, 0o600)
 	}
 	if err != nil {
-		w.Log.Warn("which days are done with could not be kept; a restart reads them again", "error", err)
+		w.Log.Warn("the list of finished days could not be saved; a restart reads these days again", "error", err)
 	}
 }

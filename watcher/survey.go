@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
@@ -17,45 +18,81 @@ type Group struct {
 	Bytes      int64 `json:"bytes"`
 }
 
-// Add counts one more.
+// Add counts one more recording.
 func (g *Group) Add(bytes int64) {
 	g.Recordings++
 	g.Bytes += bytes
 }
 
-// Day is what a survey finds on one day.
+// Day is the result of a survey for one day.
 type Day struct {
 	Date        string `json:"date"`        // YYYY-MM-DD
 	Convertible Group  `json:"convertible"` // recordings that would become videos
-	Done        Group  `json:"done"`        // videos of sessions without a recording beside them
+	Done        Group  `json:"done"`        // videos of sessions without a recording
 	TooNew      Group  `json:"too_new"`     // recordings that may still be written
-	Broken      Group  `json:"broken"`      // recordings that nobody can convert
-	Foreign     Group  `json:"foreign"`     // terminal recordings and files of others
-	// Reasons says what is broken and foreign, by number.
+	Broken      Group  `json:"broken"`      // recordings that cannot be converted
+	Foreign     Group  `json:"foreign"`     // terminal recordings and unknown files
+	// Reasons counts the broken and foreign files by reason.
 	Reasons map[string]int `json:"reasons,omitempty"`
+	// Files are all that was counted.
+	Files []File `json:"files,omitempty"`
 }
 
-// Because counts one more for a reason.
-func (d *Day) Because(g *Group, bytes int64, reason string) {
-	g.Add(bytes)
+// As is what a survey takes a file for.
+type As string
+
+// The groups of a Day, into which files are sorted.
+const (
+	AsConvertible As = "convertible"
+	AsDone        As = "done"
+	AsTooNew      As = "too_new"
+	AsBroken      As = "broken"
+	AsForeign     As = "foreign"
+)
+
+// File is one of the files and folders that a survey counts.
+type File struct {
+	Path   string `json:"path"` // below the replay folder
+	Bytes  int64  `json:"bytes"`
+	As     As     `json:"as"`
+	Reason string `json:"reason,omitempty"` // why it is broken or foreign
+}
+
+// Add counts one more, and keeps what it is.
+func (d *Day) Add(f File) {
+	group := map[As]*Group{AsConvertible: &d.Convertible, AsDone: &d.Done, AsTooNew: &d.TooNew, AsBroken: &d.Broken, AsForeign: &d.Foreign}[f.As]
+	group.Add(f.Bytes)
+	d.Files = append(d.Files, f)
+	if f.Reason == "" {
+		return
+	}
 	if d.Reasons == nil {
 		d.Reasons = map[string]int{}
 	}
-	d.Reasons[reason]++
+	d.Reasons[f.Reason]++
 }
 
-// Survey looks at every day of a replay folder from since on ("" = all), the
-// newest first, and at the beginning of every recording. It changes nothing.
-// Whether core knows the session, and whether a recording is whole to its
-// end, is not looked at.
+// Survey visits every day of a replay folder from since on ("" = all), newest
+// first, and reads the beginning of every recording. It changes nothing. It checks
+// neither whether core knows the session, nor whether a recording is complete.
 func Survey(ctx context.Context, root, since string, settle time.Duration, visit func(Day) error) error {
 	l, err := readRoot(root, false)
 	if err != nil {
 		return err
 	}
-	for _, date := range l.days {
+	dates := append(slices.Clone(l.days), l.links...)
+	slices.Sort(dates)
+	for _, date := range slices.Backward(dates) {
 		if date < since {
 			break
+		}
+		if slices.Contains(l.links, date) {
+			day := Day{Date: date}
+			day.Add(File{date, 0, AsForeign, notFollowed})
+			if err := visit(day); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -74,6 +111,10 @@ func Survey(ctx context.Context, root, since string, settle time.Duration, visit
 	return nil
 }
 
+// notFollowed is the reason for links: a link may lead to another volume, from
+// which nothing can be renamed to the trash.
+const notFollowed = "symbolic link, not followed"
+
 func surveyDay(root, date string, settle time.Duration) (*Day, error) {
 	l, err := readDay(root, date)
 	if err != nil {
@@ -85,14 +126,14 @@ func surveyDay(root, date string, settle time.Duration) (*Day, error) {
 		has[s.candidate.Session] = true
 		c := s.candidate
 		if age := time.Since(c.ModTime); age >= 0 && age < settle {
-			d.TooNew.Add(c.Size)
+			d.Add(File{c.Path, c.Size, AsTooNew, ""})
 			continue
 		}
 		_, err := recording.Open(filepath.Join(root, filepath.FromSlash(c.Path)))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone meanwhile
+			continue // deleted meanwhile
 		}
-		if err := d.judge(c.Size, err); err != nil {
+		if err := d.judge(c.Path, c.Size, err); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +145,12 @@ func surveyDay(root, date string, settle time.Duration) (*Day, error) {
 		if e.IsDir() {
 			continue
 		}
-		name := recording.ParseName(date + "/" + e.Name())
+		path := date + "/" + e.Name()
+		name := recording.ParseName(path)
+		if e.Type()&fs.ModeSymlink != 0 {
+			d.Add(File{path, 0, AsForeign, notFollowed})
+			continue
+		}
 		if name.Class == recording.ClassOriginal || name.Class == recording.ClassDownload {
 			continue
 		}
@@ -117,31 +163,34 @@ func surveyDay(root, date string, settle time.Duration) (*Day, error) {
 		}
 		switch {
 		case name.Class == recording.ClassVideo && !has[name.Session]:
-			d.Done.Add(info.Size())
+			d.Add(File{path, info.Size(), AsDone, ""})
 		case name.Class != recording.ClassVideo:
-			d.Because(&d.Foreign, info.Size(), name.Class.String())
+			d.Add(File{path, info.Size(), AsForeign, name.Class.String()})
 		}
 	}
 	return d, nil
 }
 
-// judge sorts a recording by what opening it said, and returns the errors of
-// the file system.
-func (d *Day) judge(size int64, err error) error {
+// judge classifies a recording by the error of opening it. It returns errors of the
+// file system.
+func (d *Day) judge(path string, size int64, err error) error {
 	var kind *recording.KindError
 	var missing *recording.MissingPartError
+	var noIndex *recording.NoIndexError
 	var index *recording.IndexError
 	switch {
 	case err == nil:
-		d.Convertible.Add(size)
+		d.Add(File{path, size, AsConvertible, ""})
 	case errors.As(err, &missing):
-		d.Because(&d.Broken, size, "missing part")
+		d.Add(File{path, size, AsBroken, "missing part"})
+	case errors.As(err, &noIndex):
+		d.Add(File{path, size, AsBroken, "no index"})
 	case errors.As(err, &index):
-		d.Because(&d.Broken, size, "unusable index")
+		d.Add(File{path, size, AsBroken, "unusable index"})
 	case errors.As(err, &kind) && (kind.Kind == recording.KindEmpty || kind.Kind == recording.KindUnknown):
-		d.Because(&d.Broken, size, kind.Kind.String())
+		d.Add(File{path, size, AsBroken, kind.Kind.String()})
 	case errors.As(err, &kind):
-		d.Because(&d.Foreign, size, kind.Kind.String())
+		d.Add(File{path, size, AsForeign, kind.Kind.String()})
 	default:
 		return err
 	}

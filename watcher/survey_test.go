@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,24 +62,71 @@ func TestSurvey(t *testing.T) {
 	put(t, root, "2024-04-22/"+id("3")+".replay.gz", dump, 0)
 	before := tree(t, root)
 	var got []Day
-	if err := Survey(t.Context(), root, day[:8]+"01", time.Minute, func(d Day) error { got = append(got, d); return nil }); err != nil {
+	var files []File
+	if err := Survey(t.Context(), root, day[:8]+"01", time.Minute, func(d Day) error { files = append(files, d.Files...); d.Files = nil; got = append(got, d); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	size := int64(len(dump))
 	want := []Day{
 		{Date: "2026-11-22", Convertible: got[0].Convertible},
-		{Date: day, Convertible: Group{Recordings: 1, Bytes: size}, Done: Group{Recordings: 1, Bytes: 4}, Broken: Group{Recordings: 4}, Foreign: Group{Recordings: 4, Bytes: 8 + 13 + 9 + 1},
-			Reasons: map[string]int{"empty": 1, "unknown": 1, "missing part": 1, "unusable index": 1, "cast": 1, "koko JSON": 1, "collision": 1, "foreign": 1}},
+		{Date: day, Convertible: Group{Recordings: 1, Bytes: size}, Done: Group{Recordings: 1, Bytes: 4}, Broken: Group{Recordings: 5}, Foreign: Group{Recordings: 4, Bytes: 8 + 13 + 9 + 1},
+			Reasons: map[string]int{"empty": 1, "unknown": 1, "missing part": 1, "unusable index": 1, "no index": 1, "cast": 1, "koko JSON": 1, "collision": 1, "foreign": 1}},
 		{Date: "2024-04-22", Convertible: Group{Recordings: 1, Bytes: size}, TooNew: Group{Recordings: 1, Bytes: size}, Foreign: Group{Recordings: 1, Bytes: 20}, Reasons: map[string]int{"in progress": 1}},
 	}
-	want[1].Broken.Bytes = int64(len("junk") + len(`{"files":[{"name":"`+id("7")+`.0.part.gz"}]}`) + len("no json"))
+	want[1].Broken.Bytes = int64(len("junk") + len(`{"files":[{"name":"`+id("7")+`.0.part.gz"}]}`) + len("no json") + len("no index yet"))
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
 	if got[0].Convertible.Recordings != 2 || got[0].Convertible.Bytes < 1000 {
 		t.Errorf("%+v", got[0])
 	}
+	for _, f := range []File{
+		{day + "/" + id("1") + ".replay.gz", size, AsConvertible, ""}, {day + "/" + id("2") + ".replay.mp4", 4, AsDone, ""},
+		{"2024-04-22/" + id("3") + ".replay.gz", size, AsTooNew, ""}, {day + "/" + id("4") + ".replay.gz", 13, AsForeign, "koko JSON"},
+		{day + "/" + id("6") + ".replay.gz", 4, AsBroken, "unknown"}, {day + "/notes.txt", 1, AsForeign, "foreign"},
+	} {
+		if !slices.Contains(files, f) {
+			t.Errorf("%+v is not among %+v", f, files)
+		}
+	}
 	if d := cmp.Diff(before, tree(t, root)); d != "" {
 		t.Errorf("the volume has changed: %s", d)
 	}
+}
+
+// TestLinksAreNamed: days and recordings that are links are not followed, but
+// counted.
+func TestLinksAreNamed(t *testing.T) {
+	t.Parallel()
+	root, elsewhere := t.TempDir(), t.TempDir()
+	put(t, root, "2026-11-21/"+sid+".replay.mp4", "video", time.Hour)
+	put(t, elsewhere, sid+".replay.gz", "x", time.Hour)
+	for _, link := range []string{"2026-11-22", "2026-11-21/" + other + ".replay.gz", "notes"} {
+		to := elsewhere
+		if strings.Contains(link, "/") {
+			to += "/" + sid + ".replay.gz"
+		}
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []Day
+	var files []File
+	if err := Survey(t.Context(), root, "", time.Minute, func(d Day) error { files = append(files, d.Files...); d.Files = nil; got = append(got, d); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	link := map[string]int{notFollowed: 1}
+	want := []Day{
+		{Date: "2026-11-22", Foreign: Group{Recordings: 1}, Reasons: link},
+		{Date: "2026-11-21", Foreign: Group{Recordings: 1}, Done: Group{Recordings: 1, Bytes: 5}, Reasons: link},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if len(files) != 3 || files[0] != (File{"2026-11-22", 0, AsForeign, notFollowed}) {
+		t.Errorf("%+v", files)
+	}
+	r := watch(t, root)
+	r.Until("first poll", func() bool { return !r.w.Status().LastPoll.IsZero() })
+	r.quiet(0)
 }

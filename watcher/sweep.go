@@ -11,16 +11,18 @@ import (
 )
 
 const (
-	// sweepTime bounds how long a piece of a sweep may take before the recent
-	// days are looked at again.
+	// sweepTime limits how long a piece of a sweep may take before the recent days
+	// are polled again.
 	sweepTime = 5 * time.Second
-	// most is how many recordings may wait to be taken before a sweep stops.
-	most = 500
+	// maxPending is how many recordings may wait to be accepted before a sweep
+	// stops.
+	maxPending = 500
 	// saveEvery is the time between two writes of the state during a sweep.
 	saveEvery = 5 * time.Second
 )
 
-// waiting are the recordings that have not been taken. The caller holds mu.
+// waiting returns the recordings that have not been accepted. The caller must hold
+// mu.
 func (w *Watcher) waiting() iter.Seq[*track] {
 	return func(yield func(*track) bool) {
 		for _, day := range w.days {
@@ -33,22 +35,21 @@ func (w *Watcher) waiting() iter.Seq[*track] {
 	}
 }
 
-// full tells whether so many recordings wait for their turn that a sweep need
-// find no more. Those that wait for something else do not count: it may never
-// come.
+// full reports whether enough recordings wait: a sweep need not find more. It
+// counts only those that wait because of [ErrBusy]: others may wait forever.
 func (w *Watcher) full() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n := 0
 	for t := range w.waiting() {
-		if t.busy || t.tries == 0 && !t.missing {
+		if t.busy || t.tries == 0 && !t.last.Lacks {
 			n++
 		}
 	}
-	return n >= most
+	return n >= maxPending
 }
 
-// forget drops what is known of days whose folder core has removed.
+// forget drops the state of days whose folder core has deleted.
 func (w *Watcher) forget(days []string) {
 	there := map[string]bool{}
 	for _, day := range days {
@@ -63,7 +64,7 @@ func (w *Watcher) forget(days []string) {
 	}
 }
 
-// sweep looks at older days, the newest first, and returns what remains.
+// sweep visits older days, newest first, and returns those that remain.
 func (w *Watcher) sweep(ctx context.Context, days, done []string) []string {
 	began := time.Now()
 	for i, day := range days {
@@ -92,8 +93,8 @@ func (w *Watcher) sweep(ctx context.Context, days, done []string) []string {
 	return nil
 }
 
-// rests tells whether a day is as it was when it was done with: that costs one
-// look at its folder, and none at what is in it.
+// rests reports whether a day has not changed since it was done. It costs one stat
+// of its folder; the content is not read.
 func (w *Watcher) rests(ctx context.Context, day string) (bool, error) {
 	w.mu.Lock()
 	d := w.days[day]
@@ -109,14 +110,14 @@ func (w *Watcher) rests(ctx context.Context, day string) (bool, error) {
 	return err == nil && stamp == d.stamp, err
 }
 
-// lost notes that the volume is away, if that is what the error says.
+// lost records that the volume is away, if the error means that.
 func (w *Watcher) lost(ctx context.Context, err error) {
 	if err != nil && ctx.Err() == nil {
 		w.available(err)
 	}
 }
 
-// look reads the folders of days; false when the volume is away.
+// look reads the folders of days; it returns false if the volume is away.
 func (w *Watcher) look(ctx context.Context, days []string) bool {
 	for _, day := range days {
 		found, err := w.disk.day(ctx, day)
@@ -137,14 +138,14 @@ func (w *Watcher) look(ctx context.Context, days []string) bool {
 	return true
 }
 
-// note brings what is known of a day up to date.
+// note updates the state of a day.
 func (w *Watcher) note(day string, found *dayList) {
 	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d := &dayState{counts: found.counts, tracks: make(map[string]*track, len(found.sightings)), read: now}
-	// What changed just now may change once more within the same tick of the
-	// volume's clock.
+	// Something that changed a moment ago may change again within the same tick of
+	// the volume's clock.
 	if found.changed.Before(now.Add(-w.Settle)) && !found.folders {
 		d.stamp = found.changed.UnixNano()
 	}
@@ -154,19 +155,27 @@ func (w *Watcher) note(day string, found *dayList) {
 		if was != nil && was.tracks[s.candidate.Path] != nil {
 			t = was.tracks[s.candidate.Path]
 		}
-		t.see(s.candidate, s.key, s.missing, now)
+		t.see(s.candidate, s.key, now)
 		d.tracks[s.candidate.Path] = t
 	}
 	w.days[day] = d
 }
 
-// offer offers what has settled, the newest day first.
+// rest returns how long a recording must be unchanged before it is offered.
+func (w *Watcher) rest(t *track) time.Duration {
+	if t.last.Lacks {
+		return patience * w.Settle
+	}
+	return w.Quiet
+}
+
+// offer offers what has settled, newest day first.
 func (w *Watcher) offer(ctx context.Context) {
 	now := time.Now()
 	w.mu.Lock()
 	var ready []*track
 	for t := range w.waiting() {
-		if !now.Before(t.retry) && t.settled(now, w.Settle) {
+		if !now.Before(t.retry) && t.rests(now, w.rest(t)) {
 			ready = append(ready, t)
 		}
 	}
@@ -176,6 +185,7 @@ func (w *Watcher) offer(ctx context.Context) {
 	candidates := make([]Candidate, len(ready))
 	for i, t := range ready {
 		candidates[i] = t.last
+		candidates[i].Early = !t.rests(now, w.Settle)
 		candidates[i].Recent = t.last.Date >= w.limit(now) || t.last.ModTime.After(now.AddDate(0, 0, -w.RecentDays))
 	}
 	w.mu.Unlock()
@@ -199,14 +209,14 @@ func (w *Watcher) offer(ctx context.Context) {
 			t.busy = false
 			t.tries++
 			t.retry = time.Now().Add(min(w.Interval<<min(t.tries, 6), 10*time.Minute))
-			w.Log.Debug("a recording was not taken; it is offered again", "path", c.Path, "error", err, "tries", t.tries)
+			w.Log.Debug("a recording was not accepted; retrying", "path", c.Path, "error", err, "tries", t.tries)
 		}
 		w.mu.Unlock()
 	}
 }
 
-// settle drops what is known of the recordings of days that are done with and
-// not polled: only whether their folder changes matters from now on.
+// settle drops the recordings of days that are done and not polled: from now on
+// only a change of their folder matters.
 func (w *Watcher) settle(recent []string) {
 	w.mu.Lock()
 	for day, d := range w.days {

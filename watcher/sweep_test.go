@@ -16,7 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// counted shows dir as a volume that counts what is asked of it.
+// counted mounts dir as a volume that counts calls.
 func counted(t *testing.T, dir string) *volumetest.Volume {
 	t.Helper()
 	point := filepath.Join(t.TempDir(), "replay")
@@ -31,7 +31,7 @@ func counted(t *testing.T, dir string) *volumetest.Volume {
 	return v
 }
 
-// lists is how many folders of days were read since the last time.
+// lists returns how many folders of days were read since the last call.
 func lists(v *volumetest.Volume) (n int) {
 	for top, calls := range v.Counts() {
 		if top != "" {
@@ -41,11 +41,11 @@ func lists(v *volumetest.Volume) (n int) {
 	return n
 }
 
-// id is the n-th of many session ids.
+// id returns the n-th of many session ids.
 func id(n int) string { return fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n) }
 
-// years puts n recordings on days long ago, one each, with a video of another
-// session beside it.
+// years adds n recordings on days long ago, one per day, each with a video of
+// another session.
 func years(t *testing.T, root string, n int) {
 	t.Helper()
 	for i := range n {
@@ -57,7 +57,8 @@ func years(t *testing.T, root string, n int) {
 	time.Sleep(rest) // the folders have settled, too
 }
 
-// swept tells whether a sweep has been completed since a moment.
+// swept returns a function that reports whether a sweep has been completed since a
+// time.
 func (r *running) swept(since time.Time) func() bool {
 	return func() bool { return r.w.Status().LastSweep.After(since) }
 }
@@ -81,7 +82,7 @@ func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
 	}
 	r.quiet(n)
 
-	// Nor does a restart, which still knows what is there …
+	// A restart does not read them either, because it knows their state …
 	r = watch(t, v.Point(), use)
 	began := time.Now()
 	r.Until("sweep", r.swept(began))
@@ -92,12 +93,12 @@ func TestDaysThatAreDoneWithAreNotReadAgain(t *testing.T) {
 	if d := cmp.Diff(want, r.w.Status().Names); d != "" {
 		t.Error(d)
 	}
-	// … and what comes to an old day is found all the same.
+	// … and what is added to an old day is still found.
 	put(t, below, "2023-01-03/"+other+".replay.gz", "new", time.Hour)
 	r.Until("the new one", func() bool { return strings.Contains(strings.Join(r.Names(), " "), other) })
 	r.Stop()
 
-	// Another queue knows of nothing that was taken.
+	// Another queue does not have the recordings that the first one accepted.
 	r = watch(t, v.Point(), use, func(w *Watcher) { w.Epoch = "another" })
 	r.wait(n + 1)
 	r.Stop()
@@ -138,7 +139,7 @@ func TestASweepGoesOnAfterARestart(t *testing.T) {
 func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
-	const n = most + 200
+	const n = maxPending + 200
 	for i := range n {
 		day := fmt.Sprintf("2023-%02d-%02d", 1+i/28%12, 1+i%28)
 		put(t, root, day+"/"+id(i)+".replay.gz", "x", 100*time.Hour)
@@ -146,19 +147,19 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 	}
 	time.Sleep(rest)
 	var busy atomic.Bool
-	var asked atomic.Int64
+	var requests atomic.Int64
 	busy.Store(true)
 	r := watch(t, root, func(w *Watcher) {
 		take := w.Found
 		w.Found = func(ctx context.Context, c Candidate) error {
 			if !c.Recent && busy.Load() {
-				asked.Add(1)
+				requests.Add(1)
 				return ErrBusy
 			}
 			return take(ctx, c)
 		}
 	})
-	r.Until("a refusal", func() bool { return asked.Load() > 0 })
+	r.Until("a refusal", func() bool { return requests.Load() > 0 })
 	put(t, root, today()+"/"+sid+".replay.gz", "new", time.Hour)
 	if got := r.wait(1); got[0].Session != sid {
 		t.Errorf("%+v", got[0])
@@ -170,14 +171,14 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 		known++
 	}
 	r.w.mu.Unlock()
-	if known > most+60 { // a day has 25
+	if known > maxPending+60 { // a day has 25
 		t.Errorf("the sweep went on to %d recordings", known)
 	}
 	if s := r.w.Status(); s.Settling != 0 || !s.LastSweep.IsZero() {
 		t.Errorf("%+v", s)
 	}
-	if polls := int64(3 * rest / r.w.Interval); asked.Load() > 4*polls+40 {
-		t.Errorf("asked %d times: once for each poll is enough", asked.Load())
+	if polls := int64(3 * rest / r.w.Interval); requests.Load() > 4*polls+40 {
+		t.Errorf("asked %d times: once for each poll is enough", requests.Load())
 	}
 	busy.Store(false)
 	r.wait(n + 1)

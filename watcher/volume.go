@@ -16,22 +16,23 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
-// volume reads the replay folder. A hanging file system cannot be
-// interrupted, so every read runs in a goroutine that may be left behind;
-// while one is, no other is started.
+// volume reads the replay folder. A hanging file system cannot be interrupted, so
+// every read runs in a goroutine that may be left behind. While there is such a
+// goroutine, no other is started.
 type volume struct {
 	root     string
+	mount    *Mount
 	patience time.Duration
 
 	busy   chan struct{} // closed when the read that was left behind ends
-	device uint64        // of the root when it was first read; 0 = not yet
-	filled bool          // the root had something in it
+	device uint64        // of the root when it was last read; 0 = not yet
+	remote string        // the kind of its file system, if that does not report changes by other hosts
 }
 
-// errHangs says that an earlier read has not come back.
-var errHangs = errors.New("the volume does not answer")
+// errHangs says that an earlier read has not returned yet.
+var errHangs = errors.New("the volume does not respond")
 
-// bounded runs read, and leaves it behind when it takes too long.
+// bounded runs read, and leaves it behind if it takes too long.
 func bounded[T any](ctx context.Context, v *volume, read func() (T, error)) (T, error) {
 	var none T
 	if v.busy != nil {
@@ -69,28 +70,34 @@ func bounded[T any](ctx context.Context, v *volume, read func() (T, error)) (T, 
 	}
 }
 
-// rootList is what the replay folder itself says.
+// rootList is the content of the replay folder itself.
 type rootList struct {
 	device  uint64
-	days    []string             // the newest first
-	changed map[string]time.Time // when names in a day's folder changed last, if that was asked for
+	remote  string               // as in volume
+	days    []string             // newest first
+	links   []string             // named like days, which are not followed
+	changed map[string]time.Time // when names in a day's folder last changed, if that was requested
 	empty   bool
 }
 
-// days lists the folders of days, and tells when they changed if that is asked
-// for. An error means that the volume is unavailable.
+// days lists the folders of days; with changes, also when they changed. An error
+// means that the volume is unavailable.
 func (v *volume) days(ctx context.Context, changes bool) (rootList, error) {
-	l, err := bounded(ctx, v, func() (rootList, error) { return readRoot(v.root, changes) })
-	if err != nil {
+	was, remote := v.device, v.remote
+	l, err := bounded(ctx, v, func() (rootList, error) {
+		l, err := readRoot(v.root, changes)
+		if l.remote = remote; err == nil && l.device != was {
+			l.remote, err = remoteKind(v.root)
+		}
 		return l, err
-	}
-	if v.device != 0 && l.device != v.device && l.empty {
+	})
+	if err == nil && v.device != 0 && l.device != v.device && l.empty {
 		return l, fmt.Errorf("%s is not mounted any more", v.root)
 	}
-	if l.empty && v.filled {
-		return l, fmt.Errorf("%s is empty, which it was not before: is it mounted?", v.root)
+	if err := v.mount.judge(l.empty, err); err != nil {
+		return l, err
 	}
-	v.device, v.filled = l.device, v.filled || !l.empty
+	v.device, v.remote = l.device, l.remote
 	return l, nil
 }
 
@@ -108,14 +115,20 @@ func readRoot(root string, changes bool) (rootList, error) {
 		l.device = sys.Dev
 	}
 	for _, e := range entries {
-		if _, err := time.Parse(time.DateOnly, e.Name()); err != nil || !e.IsDir() {
+		if _, err := time.Parse(time.DateOnly, e.Name()); err != nil {
+			continue
+		}
+		if e.Type()&fs.ModeSymlink != 0 {
+			l.links = append(l.links, e.Name())
+		}
+		if !e.IsDir() {
 			continue
 		}
 		l.days = append(l.days, e.Name())
 		if !changes {
 			continue
 		}
-		if info, err := e.Info(); err == nil { // else the sweep tells
+		if info, err := e.Info(); err == nil { // otherwise the sweep finds out
 			l.changed[e.Name()] = info.ModTime()
 		}
 	}
@@ -124,19 +137,18 @@ func readRoot(root string, changes bool) (rootList, error) {
 	return l, nil
 }
 
-// dayList is what a day's folder holds.
+// dayList is the content of a day's folder.
 type dayList struct {
 	sightings []sighting
 	counts    counts
 	changed   time.Time // the folder, before it was read
-	folders   bool      // there are folders in it, whose changes it does not tell
+	folders   bool      // it contains folders, whose changes do not change its own time
 }
 
-// sighting is a recording as seen once.
+// sighting is a recording as found once.
 type sighting struct {
 	candidate Candidate
 	key       key
-	missing   bool
 }
 
 // day reads a day's folder.
@@ -144,7 +156,7 @@ func (v *volume) day(ctx context.Context, day string) (*dayList, error) {
 	return bounded(ctx, v, func() (*dayList, error) { return readDay(v.root, day) })
 }
 
-// stamp is when the list of names in a day's folder changed last, in
+// stamp returns when the list of names in a day's folder last changed, in
 // nanoseconds.
 func (v *volume) stamp(ctx context.Context, day string) (int64, error) {
 	return bounded(ctx, v, func() (int64, error) {
@@ -153,8 +165,8 @@ func (v *volume) stamp(ctx context.Context, day string) (int64, error) {
 	})
 }
 
-// folderChanged is when a folder changed last: its ctime, because restoring a
-// backup sets its modification time back.
+// folderChanged returns when a folder last changed. It uses the ctime, because
+// restoring a backup resets the modification time.
 func folderChanged(dir string) (time.Time, error) {
 	st, err := os.Stat(dir)
 	if err != nil {
@@ -200,7 +212,7 @@ func readDay(root, day string) (*dayList, error) {
 		}
 		info, err := e.Info()
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // gone meanwhile
+			continue // deleted meanwhile
 		}
 		if err != nil {
 			return nil, err
@@ -213,8 +225,8 @@ func readDay(root, day string) (*dayList, error) {
 	return l, nil
 }
 
-// parts looks at the folder of a recording in parts. Its size is that of the
-// index and of the parts that it lists.
+// parts reads the folder of a recording in parts. The recording's size is that of
+// the index and of the listed parts.
 func (l *dayList) parts(root, day, session string, videos map[string]bool) error {
 	rel := path.Join(day, session, session+".replay.json")
 	if recording.ParseName(rel).Class != recording.ClassIndex {
@@ -244,7 +256,7 @@ func (l *dayList) parts(root, day, session string, videos map[string]bool) error
 	}
 	indexInfo := sizes[path.Base(rel)]
 	if indexInfo == nil {
-		return nil // Lion uploads the index last
+		return l.leftovers(root, day, session, videos) // Lion uploads the index last
 	}
 	s := sighting{candidate: Candidate{Session: session, Date: day, Path: rel, HasVideo: videos[session]}}
 	s.add(indexInfo)
@@ -252,7 +264,7 @@ func (l *dayList) parts(root, day, session string, videos map[string]bool) error
 	var unusable *recording.IndexError
 	switch {
 	case errors.As(err, &unusable), errors.Is(err, fs.ErrNotExist):
-		s.missing = true // perhaps still being written
+		s.candidate.Lacks = true // perhaps still being written
 	case err != nil:
 		return err
 	default:
@@ -263,9 +275,33 @@ func (l *dayList) parts(root, day, session string, videos map[string]bool) error
 			if info := sizes[name]; info != nil {
 				s.add(info)
 			} else {
-				s.missing = true
+				s.candidate.Lacks = true
 			}
 		}
+	}
+	l.sightings = append(l.sightings, s)
+	return nil
+}
+
+// leftovers reads the folder of a recording in parts that has no index: its size is
+// that of the parts. If there is an MP4, the parts are what is left of a recording
+// that was replaced.
+func (l *dayList) leftovers(root, day, session string, videos map[string]bool) error {
+	dir := filepath.Join(root, day, session)
+	files, err := recording.Leftovers(dir, session)
+	if err != nil || len(files) == 0 || videos[session] {
+		return err
+	}
+	s := sighting{candidate: Candidate{Session: session, Date: day, Path: path.Join(day, session, session+".replay.json"), Lacks: true}}
+	for _, file := range files {
+		info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(file)))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it is being changed
+		}
+		if err != nil {
+			return err
+		}
+		s.add(info)
 	}
 	l.sightings = append(l.sightings, s)
 	return nil

@@ -12,52 +12,54 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Mode says whether events are used.
+// Mode is how the watcher finds recordings: by events, or by looking.
 type Mode string
 
 // The modes.
 const (
-	ModeAuto   Mode = "auto"   // by file system
+	ModeAuto   Mode = "auto"   // depends on the file system
 	ModePoll   Mode = "poll"   // never
 	ModeNotify Mode = "notify" // always
 )
 
-// ErrBusy is what a Found function answers when no more recordings can be
-// taken now: the watcher then offers nothing more until its next poll.
-var ErrBusy = errors.New("too many recordings wait already")
+// ErrBusy is returned by a Found function if no more recordings can be accepted
+// now: the watcher then offers nothing more until its next poll.
+var ErrBusy = errors.New("too many recordings are waiting")
 
-// ErrInWork is what takers of recordings return while another recording of the
-// same session is in progress: this one is to be offered again later.
-var ErrInWork = errors.New("the session has a task in work")
+// ErrInWork is returned by functions that accept recordings while another recording
+// of the same session is in progress. The recording must then be offered again
+// later.
+var ErrInWork = errors.New("the session has a task in progress")
 
 // Watcher watches one replay folder. Its fields are set before Run.
 type Watcher struct {
 	Root       string        // the replay folder
+	Mount      *Mount        // stored state of the volume; nil = none of earlier runs
 	Interval   time.Duration // between polls of the recent days (30 s)
-	Settle     time.Duration // how long a recording must rest (60 s)
+	Settle     time.Duration // how long a recording must be unchanged (60 s)
+	Quiet      time.Duration // the same for one whose content may prove that it is complete: see [Candidate] (10 s, at most Settle)
 	Mode       Mode          // auto
-	RecentDays int           // days that are polled at every interval, today included (3)
-	Sweep      time.Duration // between looks at all other days (6 h)
-	Reread     time.Duration // how long a folder that does not change is not read again (24 h)
+	RecentDays int           // days that are polled at every interval, including today (3)
+	Sweep      time.Duration // between sweeps of all other days (6 h)
+	Reread     time.Duration // how long an unchanged folder is not read again (24 h)
 	Pace       time.Duration // pause between two folders of a sweep (20 ms)
 	Patience   time.Duration // how long the volume may take for one folder (60 s)
-	// Found is offered each recording that has settled. It may be offered the
-	// same one again, and must then answer as before. An error means that the
-	// recording was not taken: it is offered again later. After [ErrBusy] no
-	// older ones are offered until the next poll, and a sweep waits where it is.
+	// Found gets each recording that has settled. It may get the same one again,
+	// and must then return the same as before. An error means that the recording
+	// was not accepted: it is offered again later. After [ErrBusy] no older ones
+	// are offered until the next poll, and a sweep waits where it is.
 	Found func(context.Context, Candidate) error
-	// State is a file that remembers the days that are done with, so that a
-	// restart does not read them all again; "" = none. What it says counts for
-	// Root and Epoch only: another Epoch means that what Found has taken may
-	// be lost.
+	// State is a file that stores the days that are done, so that a restart does
+	// not read all of them again; "" = none. It is valid only for Root and Epoch:
+	// another Epoch means that recordings that Found accepted may be lost.
 	State, Epoch string
 	Log          *slog.Logger
 
 	disk    volume            // owned by Run
 	changes map[string]change // of days; owned by Run
-	looked  time.Time         // when it was last seen which days have changed; owned by Run
+	looked  time.Time         // when the changes of days were last read; owned by Run
 	saved   time.Time         // when State was last written; owned by Run
-	unsaved bool              // a sweep has gone on since; owned by Run
+	unsaved bool              // the sweep has advanced since; owned by Run
 
 	mu     sync.Mutex // guards what follows
 	days   map[string]*dayState
@@ -72,6 +74,8 @@ func (w *Watcher) defaults() {
 	}
 	set(&w.Interval, 30*time.Second)
 	set(&w.Settle, 60*time.Second)
+	set(&w.Quiet, 10*time.Second)
+	w.Quiet = min(w.Quiet, w.Settle)
 	set(&w.Sweep, 6*time.Hour)
 	set(&w.Reread, 24*time.Hour)
 	set(&w.Pace, 20*time.Millisecond)
@@ -85,7 +89,10 @@ func (w *Watcher) defaults() {
 	if w.Log == nil {
 		w.Log = slog.New(slog.DiscardHandler)
 	}
-	w.disk = volume{root: w.Root, patience: w.Patience}
+	if w.Mount == nil {
+		w.Mount = &Mount{dir: w.Root}
+	}
+	w.disk = volume{root: w.Root, mount: w.Mount, patience: w.Patience}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.days, w.status.LastSweep = w.recall()
@@ -98,7 +105,8 @@ func (w *Watcher) Run(ctx context.Context) error {
 	hints := make(chan struct{}, 1)
 	var events *notifier
 	defer func() { events.close() }()
-	var sweep []string // days that remain to be looked at
+	var device uint64  // device that events are about
+	var sweep []string // days that the sweep has not visited yet
 	var swept time.Time
 	for {
 		all := time.Since(w.looked) >= foldersEvery*w.Interval
@@ -108,10 +116,12 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		days := there.days
 		w.available(err)
+		w.newest(days)
 		full := false
 		if err == nil {
-			if events == nil {
-				events = w.notify(hints)
+			if device != w.disk.device { // another one may be mounted now
+				events.close()
+				events, device = w.notify(w.disk.remote, hints), w.disk.device
 			}
 			if swept.IsZero() || time.Since(swept) >= w.Sweep {
 				sweep, swept = slices.Clone(days), time.Now()
@@ -121,7 +131,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 				w.notice(there)
 			}
 			recent := w.recent(days)
-			events.watch(w.Root, recent)
+			if events != nil {
+				_, _ = bounded(ctx, &w.disk, func() (struct{}, error) { events.watch(w.Root, recent); return struct{}{}, nil })
+			}
 			w.look(ctx, recent)
 			sweep = w.sweep(ctx, sweep, recent)
 			w.offer(ctx)
@@ -134,12 +146,13 @@ func (w *Watcher) Run(ctx context.Context) error {
 	}
 }
 
-// pause waits for the next poll: the interval, less when something has
-// changed or is about to have settled. It answers false when ctx has ended.
+// pause waits for the next poll: for the interval, or less if something has changed
+// or has soon settled. It returns false if ctx has ended.
 func (w *Watcher) pause(ctx context.Context, hints <-chan struct{}, sweeping bool) bool {
-	wait := w.Interval
-	if sweeping || w.impatient() {
-		wait = min(wait, max(w.Settle/4, 50*time.Millisecond), time.Second)
+	once := min(w.Interval, max(w.Settle/4, 50*time.Millisecond), time.Second)
+	wait := max(once, min(w.Interval, w.due()))
+	if sweeping {
+		wait = once
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -150,7 +163,7 @@ func (w *Watcher) pause(ctx context.Context, hints <-chan struct{}, sweeping boo
 		return true
 	case <-hints:
 	}
-	// Let a burst of changes pass.
+	// Wait until a burst of changes has ended.
 	burst := time.NewTimer(min(wait, max(w.Settle/10, 20*time.Millisecond), time.Second))
 	defer burst.Stop()
 	select {
@@ -161,19 +174,32 @@ func (w *Watcher) pause(ctx context.Context, hints <-chan struct{}, sweeping boo
 	}
 }
 
-// impatient tells whether a recording needs only be seen once more.
-func (w *Watcher) impatient() bool {
+// due returns how long it takes until the first settling recording has only to be
+// seen once more.
+func (w *Watcher) due() time.Duration {
+	now := time.Now()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	due := w.Interval
 	for t := range w.waiting() {
-		if t.polls == 1 && t.rested >= w.Settle {
-			return true
+		if !now.Before(t.retry) {
+			due = min(due, max(0, w.rest(t)-t.age(now)))
 		}
 	}
-	return false
+	return due
 }
 
-// available notes whether the volume is there, and says so when it changes.
+// newest records the newest day's folder.
+func (w *Watcher) newest(days []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.status.Newest = ""
+	if w.status.Available && len(days) > 0 {
+		w.status.Newest = days[0]
+	}
+}
+
+// available records whether the volume is available, and logs changes.
 func (w *Watcher) available(err error) {
 	w.mu.Lock()
 	was, first := w.status.Available, w.status.Since.IsZero()
@@ -181,12 +207,15 @@ func (w *Watcher) available(err error) {
 	if err != nil {
 		reason = err.Error()
 	}
-	w.status.Available, w.status.Reason = err == nil, reason
+	none := errors.Is(err, ErrNoVolume)
+	w.status.Available, w.status.None, w.status.Reason = err == nil, none, reason
 	if first || was != (err == nil) {
 		w.status.Since = time.Now()
 	}
 	w.mu.Unlock()
 	switch {
+	case none && first:
+		w.Log.Warn("there is no replay volume; until it appears, recordings come only from uploads and buckets", "root", w.Root)
 	case err != nil && (was || first):
 		w.Log.Warn("the replay volume is unavailable; waiting for it", "root", w.Root, "reason", reason)
 	case err == nil && !was:
@@ -194,7 +223,7 @@ func (w *Watcher) available(err error) {
 	}
 }
 
-// Settling lists the recordings that are waited for.
+// Settling lists the recordings that have not settled yet.
 func (w *Watcher) Settling() []Candidate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -208,7 +237,7 @@ func (w *Watcher) Settling() []Candidate {
 	return list
 }
 
-// Status tells how the watcher stands.
+// Status returns the state of the watcher.
 func (w *Watcher) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()

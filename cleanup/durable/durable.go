@@ -1,7 +1,6 @@
-// Package durable writes files that must survive a crash of the program and
-// of the machine. Under its name, a file is always either the old one or the
-// whole new one, and a function that has returned without an error has put
-// content and name on the disk.
+// Package durable writes files so that they survive a crash of the program or of
+// the machine. At any time, a file is either the old one or the whole new one.
+// After a function has returned without an error, content and name are on the disk.
 //
 // A file that is being written has a temporary name in the same folder
 // ([TempPattern]). Only a crash leaves such a file behind.
@@ -20,9 +19,8 @@ import (
 // [filepath.Glob].
 const TempPattern = ".writing-*"
 
-// WriteFile replaces the file at path, or creates it. Its permissions are
-// perm, whatever the umask is. After an error the file is the old one or the
-// new one.
+// WriteFile replaces the file at path, or creates it. Its permissions are perm,
+// whatever the umask is. After an error, the file is the old one or the new one.
 func WriteFile(path string, data []byte, perm fs.FileMode) error {
 	f, err := Create(path, perm)
 	if err != nil {
@@ -38,13 +36,13 @@ func WriteFile(path string, data []byte, perm fs.FileMode) error {
 // File is a file that is being written. It ends with Commit or Abort. It is
 // used by one goroutine at a time.
 type File struct {
-	*os.File        // under its temporary name
-	path     string // the name that it takes
+	*os.File        // with its temporary name
+	path     string // its final name
 	ended    bool   // committed or aborted
 }
 
-// Create opens a file that takes the name path when it is committed, also if
-// there is one of that name. Its permissions are perm, whatever the umask is.
+// Create opens a file that gets the name path when it is committed; an existing
+// file is replaced. Its permissions are perm, whatever the umask is.
 func Create(path string, perm fs.FileMode) (*File, error) {
 	temp, err := os.CreateTemp(filepath.Dir(path), TempPattern)
 	if err != nil {
@@ -58,7 +56,8 @@ func Create(path string, perm fs.FileMode) (*File, error) {
 	return f, nil
 }
 
-// setPermissions changes them only when needed: some file systems cannot.
+// setPermissions changes the permissions only if they differ: some file systems
+// cannot change them.
 func (f *File) setPermissions(perm fs.FileMode) error {
 	st, err := f.Stat()
 	if err != nil || st.Mode().Perm() == perm {
@@ -67,8 +66,8 @@ func (f *File) setPermissions(perm fs.FileMode) error {
 	return f.Chmod(perm)
 }
 
-// Commit puts the file on the disk and gives it its name. After an error the
-// temporary file is gone, and the name stands for the old file or the new one.
+// Commit writes the file to the disk and gives it its name. After an error the
+// temporary file no longer exists, and path is the old file or the new one.
 func (f *File) Commit() error {
 	err := errors.Join(f.Sync(), f.Close())
 	if err == nil {
@@ -93,9 +92,9 @@ func (f *File) Abort() {
 	os.Remove(f.Name())
 }
 
-// SyncDir puts the names in a folder on the disk: new files, renames and
-// removals survive a crash of the machine. It does nothing on file systems
-// that have no such operation.
+// SyncDir writes the entries of a folder to the disk: new files, renames and
+// removals then survive a crash of the machine. It does nothing on file systems
+// that cannot sync folders.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -115,7 +114,8 @@ func SyncDirIn(root *os.Root, dir string) error {
 	return syncOpenDir(d)
 }
 
-// syncOpenDir knows how file systems say that folders cannot be synced.
+// syncOpenDir syncs a folder. It ignores the errors with which file systems say
+// that they cannot sync folders.
 func syncOpenDir(d *os.File) error {
 	err := d.Sync()
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) || errors.Is(err, errors.ErrUnsupported) {

@@ -22,7 +22,7 @@ const (
 	after  = "what replaces it, which is longer"
 )
 
-// files are the names and contents in a folder.
+// files returns the names and contents of the files in a folder.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -40,7 +40,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return found
 }
 
-// holds fails unless these are the files in a folder, and no others.
+// holds fails the test unless a folder holds exactly these files.
 func holds(t *testing.T, dir string, want map[string]string) {
 	t.Helper()
 	if diff := cmp.Diff(want, files(t, dir)); diff != "" {
@@ -55,8 +55,8 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// faulty is a folder on a file system that can be told to fail; below is what
-// is really there.
+// faulty returns a folder on a file system that a test can make fail; below is the
+// real folder under it.
 func faulty(t *testing.T) (dir, below string, disk *volumetest.Volume) {
 	t.Helper()
 	dir, below = t.TempDir(), t.TempDir()
@@ -68,14 +68,14 @@ func faulty(t *testing.T) (dir, below string, disk *volumetest.Volume) {
 	return dir, below, disk
 }
 
-// calls are those to the file system, in their order; FUSE makes them in
-// goroutines of its own.
+// calls records calls to the file system, in their order; FUSE makes them in its
+// own goroutines.
 type calls struct {
 	mu  sync.Mutex
 	ops []string // guarded by mu
 }
 
-// add notes a call if it is one of those that put files on the disk.
+// add records a call if it is one of those that make files durable.
 func (c *calls) add(op string) {
 	if !slices.Contains([]string{"create", "write", "sync", "rename", "renamenew", "syncdir"}, op) {
 		return
@@ -172,9 +172,9 @@ func TestWhatIsAbortedLeavesNothing(t *testing.T) {
 	holds(t, dir, map[string]string{"f": before})
 }
 
-// TestACrashLeavesTheOldFileOrTheNewOne: before each call to the file system,
-// what a crash would leave is looked at. The calls come in the only order that
-// is durable.
+// TestACrashLeavesTheOldFileOrTheNewOne: before each call to the file system, the
+// test checks what a crash would leave. The order of the calls must be the only
+// durable one.
 func TestACrashLeavesTheOldFileOrTheNewOne(t *testing.T) {
 	dir, below, disk := faulty(t)
 	write(t, filepath.Join(below, "f"), before)

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Publish puts the file temp, which somebody else has written, on the disk
-// and gives it the name path on the same file system. With replace it takes
-// the place of a file of that name. Without, the error is then
-// [io/fs.ErrExist], and both files stay as they are.
+// Publish writes the file temp, which another function has written, to the disk and
+// renames it to path on the same file system. With replace, it replaces an existing
+// file. Otherwise it returns [io/fs.ErrExist] if path exists, and both files stay
+// as they are.
 func Publish(temp, path string, replace bool) error {
 	f, err := os.Open(temp)
 	if err != nil {
@@ -31,8 +31,8 @@ func Publish(temp, path string, replace bool) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// renameNew renames a file to a name that nothing has. NFS can do that by a
-// hard link only.
+// renameNew renames a file to a name that does not exist. On NFS, only a hard link
+// can do that.
 func renameNew(temp, path string) error {
 	err := error(unix.EINTR)
 	for errors.Is(err, unix.EINTR) {
@@ -54,8 +54,8 @@ func renameNew(temp, path string) error {
 	return os.Remove(temp)
 }
 
-// claim is renameNew for file systems without hard links: an empty file takes
-// the name first. A crash in between leaves that file.
+// claim is renameNew for file systems without hard links: it first creates an empty
+// file with the name. A crash in between leaves that empty file.
 func claim(temp, path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -63,7 +63,8 @@ func claim(temp, path string) error {
 	}
 	f.Close()
 	if err := os.Rename(temp, path); err != nil {
-		// On a network it may have happened all the same.
+		// On a network file system, the rename may have succeeded although it
+		// returned an error.
 		if _, gone := os.Lstat(temp); gone == nil {
 			os.Remove(path)
 		}

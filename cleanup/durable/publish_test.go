@@ -15,8 +15,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// kinds are file systems that can rename without replacing, make hard links,
-// or neither.
+// kinds are file systems that can rename without replacing, or make hard links, or
+// do neither.
 var kinds = map[string][]volumetest.Fault{
 	"as local ones are":  nil,
 	"NFS":                {{Op: "renamenew", Errno: syscall.EINVAL}},
@@ -46,9 +46,8 @@ func TestPublishWithoutReplacingKeepsBothFiles(t *testing.T) {
 	}
 }
 
-// TestWhatAppearsMeanwhileIsNotReplaced: on a file system that can neither
-// rename without replacing nor make hard links, a file comes between the
-// attempts.
+// TestWhatAppearsMeanwhileIsNotReplaced: the file system can neither rename without
+// replacing nor make hard links, and a file appears between the attempts.
 func TestWhatAppearsMeanwhileIsNotReplaced(t *testing.T) {
 	dir, below, disk := faulty(t)
 	write(t, filepath.Join(below, "temp"), after)
@@ -85,8 +84,8 @@ func TestPublishReplacesWhenItIsTold(t *testing.T) {
 	holds(t, dir, map[string]string{"f": after})
 }
 
-// TestWhatCannotBePublishedStays, unless the file system renamed it and did not
-// say so.
+// TestWhatCannotBePublishedStays, unless the file system renamed it and returned an
+// error.
 func TestWhatCannotBePublishedStays(t *testing.T) {
 	dir, below, disk := faulty(t)
 	poor := kinds["without hard links"]

@@ -17,36 +17,36 @@ type Fault struct {
 
 func (f Fault) String() string { return fmt.Sprintf("line %d: %s", f.Line, f.What) }
 
-// maxRuns bounds how many pieces a ledger may be in: what is in more makes no
+// maxRuns limits how many pieces a ledger may be in. A ledger with more makes no
 // sense, and is not read to its end.
 const maxRuns = 1000
 
-// Audited is a ledger that was looked at.
+// Audited is a ledger that was checked.
 type Audited struct {
-	Lines  int     // complete ones
-	Head   string  // hash of the last of them, hex; "" = there is none
+	Lines  int     // complete lines
+	Head   string  // hash of the last complete line, hex; "" = no line
 	Faults []Fault // in the order of their lines
 
 	file io.ReaderAt
-	ends []int64 // of each line, after its newline; the first is 0
+	ends []int64 // end of each line, after its newline; the first is 0
 	torn int64   // bytes after the last newline
 	runs []run
 	keys []Key
 }
 
-// run is a piece of a ledger in which each line has the hash of the line
-// before, so that a good signature proves all of it up to there.
+// run is a piece of a ledger in which each line contains the hash of the previous
+// line, so that a valid signature proves all earlier lines of the run.
 type run struct {
 	from, to int // first and last line
-	proven   int // the last line that is signed with a known key; from-1 = none
-	key      int // which key
+	proven   int // the last line with a valid signature of a known key; from-1 = none
+	key      int // index of that key
 	cut      bool
-	strange  bool // one line that is no entry
+	strange  bool // the run is one line that is not an entry
 }
 
-// Audit checks a ledger, or several one after the other, against public keys.
-// Only errors of reading are errors; what does not verify is a fault. Keys in
-// the ledger itself are not believed.
+// Audit checks a ledger, or several one after the other, with public keys. It
+// returns only errors of reading as an error; what does not verify is a fault. It
+// does not trust keys in the ledger itself.
 func Audit(r io.ReaderAt, keys []Key) (*Audited, error) {
 	a := &Audited{file: r, ends: []int64{0}, keys: keys}
 	if err := a.split(); err != nil {
@@ -58,13 +58,13 @@ func Audit(r io.ReaderAt, keys []Key) (*Audited, error) {
 		}
 	}
 	for i := range a.runs {
-		if err := a.blame(i); err != nil {
+		if err := a.addFaults(i); err != nil {
 			return nil, err
 		}
 	}
 	switch {
-	case a.hopeless():
-		a.fault(a.Lines, "it makes no sense, and what follows is not read")
+	case a.abandoned():
+		a.fault(a.Lines, "the file makes no sense, and the rest of it was not read")
 	case a.torn > 0:
 		a.fault(a.Lines+1, "it is incomplete")
 	case a.Lines == 0:
@@ -80,10 +80,10 @@ func (a *Audited) fault(line int, what string) {
 	}
 }
 
-// hopeless reports whether a ledger was not read to its end.
-func (a *Audited) hopeless() bool { return len(a.runs) > maxRuns }
+// abandoned reports whether the ledger was not read to its end.
+func (a *Audited) abandoned() bool { return len(a.runs) > maxRuns }
 
-// split finds the lines and what hangs together.
+// split finds the lines and the runs.
 func (a *Audited) split() error {
 	return eachLine(io.NewSectionReader(a.file, 0, 1<<62), func(line []byte, size int64, complete bool) bool {
 		if !complete {
@@ -94,7 +94,7 @@ func (a *Audited) split() error {
 		a.ends = append(a.ends, a.ends[len(a.ends)-1]+size)
 		a.join(line)
 		a.Head = hashOf(line)
-		return !a.hopeless()
+		return !a.abandoned()
 	})
 }
 
@@ -114,8 +114,8 @@ func (a *Audited) join(line []byte) {
 	a.runs = append(a.runs, run{from: n, to: n, cut: !follows})
 }
 
-// prove finds the last line of a run that is signed with one of the keys. All
-// lines before it are, because whoever signed it had them before his eyes.
+// prove finds the last line of a run that is signed with one of the keys. It also
+// proves all lines before it, because its signature covers their hashes.
 func (a *Audited) prove(r *run) error {
 	r.proven = r.from - 1
 	if r.strange {
@@ -142,15 +142,15 @@ func (a *Audited) prove(r *run) error {
 	return failed
 }
 
-// blame says what is wrong with a run.
-func (a *Audited) blame(i int) error {
+// addFaults adds the faults of a run.
+func (a *Audited) addFaults(i int) error {
 	r := a.runs[i]
 	if r.cut && (i == 0 || a.runs[i-1].proven == a.runs[i-1].to) {
 		a.fault(r.from, "the entry that it follows is missing")
 	}
 	switch {
 	case r.strange:
-		a.fault(r.from, "it is no entry")
+		a.fault(r.from, "it is not an entry")
 	case r.proven == r.to:
 	default:
 		foreign, err := a.foreign(r)
@@ -166,8 +166,8 @@ func (a *Audited) blame(i int) error {
 	return nil
 }
 
-// foreign returns the fingerprint of the key that a section names and is signed
-// with, when none of it is signed with a key that is known.
+// foreign returns the fingerprint of the key that a section contains and is signed
+// with, if none of its lines is signed with a known key.
 func (a *Audited) foreign(r run) (string, error) {
 	if r.proven >= r.from {
 		return "", nil
@@ -204,11 +204,11 @@ func (a *Audited) proven(n int) (Key, bool) {
 	return a.keys[a.runs[i].key], true
 }
 
-// Incomplete reports whether something follows the last newline: half of an
-// entry, which may be being written now.
+// Incomplete reports whether the file continues after the last newline: with part
+// of an entry, which may be being written now.
 func (a *Audited) Incomplete() bool { return a.torn > 0 }
 
-// Find returns the number of the proven line with a hash; 0 when there is none.
+// Find returns the number of the proven line with a hash; 0 if no line has it.
 func (a *Audited) Find(hash string) (line int, err error) {
 	n := 0
 	err = eachLine(a.Text(), func(text []byte, _ int64, _ bool) bool {
@@ -224,7 +224,7 @@ func (a *Audited) Find(hash string) (line int, err error) {
 // Text returns the complete lines.
 func (a *Audited) Text() io.Reader { return io.NewSectionReader(a.file, 0, a.ends[a.Lines]) }
 
-// Line is an entry that is signed with a known key.
+// Line is an entry with a valid signature of a known key.
 type Line struct {
 	Number int
 	Hash   string // hex
@@ -232,9 +232,10 @@ type Line struct {
 	Entry  Entry
 }
 
-// Each visits the entries that are signed with a known key, from the first line
-// wanted on, until visit fails. Entries that want does not want are left out; it
-// is given the text of each line, which it must not keep. A nil want wants all.
+// Each calls visit for the entries with a valid signature of a known key, from the
+// first line of run from on, until visit fails. It skips entries for which want
+// returns false; want gets the text of each line, which it must not keep. If want
+// is nil, no entry is skipped.
 func (a *Audited) Each(from int, want func(line []byte) bool, visit func(Line) error) error {
 	n, failed := from-1, error(nil)
 	start := a.ends[min(n, a.Lines)]
@@ -246,7 +247,7 @@ func (a *Audited) Each(from int, want func(line []byte) bool, visit func(Line) e
 		}
 		e, err := decode(line)
 		if err != nil {
-			a.fault(n, fmt.Sprintf("it is signed, and cannot be read; is it of a newer version? %v", err))
+			a.fault(n, fmt.Sprintf("it is signed but cannot be parsed, perhaps because a newer version wrote it: %v", err))
 			return true
 		}
 		failed = visit(Line{n, hashOf(line), key, e})
@@ -255,9 +256,9 @@ func (a *Audited) Each(from int, want func(line []byte) bool, visit func(Line) e
 	return errors.Join(failed, err)
 }
 
-// eachLine gives visit the lines that r has, without their newlines, with their
-// sizes in bytes, until it returns false. What is longer than any entry comes as
-// an empty line of its size.
+// eachLine calls visit for the lines of r, without their newlines, with their sizes
+// in bytes, until visit returns false. A line that is longer than any entry is
+// passed as an empty line with its size.
 func eachLine(r io.Reader, visit func(line []byte, size int64, complete bool) bool) error {
 	b := bufio.NewReaderSize(r, 1<<20)
 	for {

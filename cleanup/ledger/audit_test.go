@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// rechain gives the lines from the n-th on (from 0) the right hashes of the
-// lines before, as an attacker without the key would.
+// rechain corrects the hashes of the previous lines from the n-th line on (from 0),
+// as an attacker without the key would.
 func rechain(lines []string, n int) []string {
 	for ; n < len(lines); n++ {
 		line := strings.TrimSuffix(lines[n], "\n")
@@ -26,7 +26,8 @@ func rechain(lines []string, n int) []string {
 	return lines
 }
 
-// TestAnAttackerIsFound: the attacker has the ledger and not its key.
+// TestAnAttackerIsFound: the attacker can write the ledger but does not have its
+// key.
 func TestAnAttackerIsFound(t *testing.T) {
 	d, other := newDesk(t, 9), newDesk(t, 9)
 	keys := d.trusted()
@@ -35,35 +36,35 @@ func TestAnAttackerIsFound(t *testing.T) {
 	const changed, missing = "it was changed", "the entry that it follows is missing"
 	for name, tc := range map[string]struct {
 		attack func(l []string) []string
-		want   []Fault // What begins so
-		proven int     // entries that are
+		want   []Fault // the What of each must begin with this
+		proven int     // number of proven entries
 	}{
-		"nothing":                 {func(l []string) []string { return l }, nil, 10},
-		"edit a line":             {func(l []string) []string { l[4] = edit(l[4]); return l }, []Fault{{5, changed}}, 9},
-		"edit the first line":     {func(l []string) []string { l[0] = strings.Replace(l[0], "worker-1", "worker-2", 1); return l }, []Fault{{1, changed}}, 9},
-		"edit the last line":      {func(l []string) []string { l[9] = edit(l[9]); return l }, []Fault{{10, changed}}, 9},
-		"edit, and mend the rest": {func(l []string) []string { l[4] = edit(l[4]); return rechain(l, 5) }, []Fault{{5, changed}}, 4},
-		"edit a signature":        {func(l []string) []string { l[4] = l[4][:len(l[4])-20] + "AAAA" + l[4][len(l[4])-16:]; return l }, []Fault{{5, changed}}, 9},
-		"remove a line":           {func(l []string) []string { return append(l[:4], l[5:]...) }, []Fault{{5, missing}}, 9},
-		"remove, and mend the rest": {func(l []string) []string { return rechain(append(l[:4], l[5:]...), 4) },
+		"nothing":                    {func(l []string) []string { return l }, nil, 10},
+		"edit a line":                {func(l []string) []string { l[4] = edit(l[4]); return l }, []Fault{{5, changed}}, 9},
+		"edit the first line":        {func(l []string) []string { l[0] = strings.Replace(l[0], "worker-1", "worker-2", 1); return l }, []Fault{{1, changed}}, 9},
+		"edit the last line":         {func(l []string) []string { l[9] = edit(l[9]); return l }, []Fault{{10, changed}}, 9},
+		"edit, and correct the rest": {func(l []string) []string { l[4] = edit(l[4]); return rechain(l, 5) }, []Fault{{5, changed}}, 4},
+		"edit a signature":           {func(l []string) []string { l[4] = l[4][:len(l[4])-20] + "AAAA" + l[4][len(l[4])-16:]; return l }, []Fault{{5, changed}}, 9},
+		"remove a line":              {func(l []string) []string { return append(l[:4], l[5:]...) }, []Fault{{5, missing}}, 9},
+		"remove, and correct the rest": {func(l []string) []string { return rechain(append(l[:4], l[5:]...), 4) },
 			[]Fault{{5, changed}}, 4},
 		"remove the beginning":     {func(l []string) []string { return l[3:] }, []Fault{{1, missing}}, 7},
 		"swap two lines":           {func(l []string) []string { l[4], l[5] = l[5], l[4]; return l }, []Fault{{5, missing}, {6, missing}, {7, missing}}, 10},
 		"repeat a line":            {func(l []string) []string { return append(l[:5:5], l[3:]...) }, []Fault{{6, missing}}, 12},
-		"a line that was invented": {func(l []string) []string { l[4] = "{\"seq\":5}\n"; return l }, []Fault{{5, "it is no entry"}}, 9},
+		"a line that was invented": {func(l []string) []string { l[4] = "{\"seq\":5}\n"; return l }, []Fault{{5, "it is not an entry"}}, 9},
 		"a line of another ledger": {func(l []string) []string { l[4] = foreign[4]; return l },
 			[]Fault{{5, missing}, {5, changed}}, 9},
 		"the end of another ledger": {func(l []string) []string { return append(l[:5:5], foreign[5:]...) },
 			[]Fault{{6, missing}, {6, changed}}, 5},
-		"the end of another, mended": {func(l []string) []string { return rechain(append(l[:5:5], foreign[5:]...), 5) }, []Fault{{6, changed}}, 5},
-		"another ledger behind it":   {func(l []string) []string { return append(l, foreign...) }, []Fault{{11, "the signature does not match the key"}}, 10},
-		"another ledger":             {func([]string) []string { return foreign }, []Fault{{1, "the signature does not match the key"}}, 0},
+		"the end of another, corrected": {func(l []string) []string { return rechain(append(l[:5:5], foreign[5:]...), 5) }, []Fault{{6, changed}}, 5},
+		"another ledger behind it":      {func(l []string) []string { return append(l, foreign...) }, []Fault{{11, "the signature does not match the key"}}, 10},
+		"another ledger":                {func([]string) []string { return foreign }, []Fault{{1, "the signature does not match the key"}}, 0},
 		"a section of another's": {func(l []string) []string { return rechain(append(l, foreign...), 10) },
 			[]Fault{{11, changed}}, 10},
 		"half a line":    {func(l []string) []string { l[9] = l[9][:200]; return l }, []Fault{{10, "it is incomplete"}}, 9},
 		"nothing at all": {func([]string) []string { return nil }, []Fault{{1, "there is no entry"}}, 0},
-		"a newline":      {func([]string) []string { return []string{"\n"} }, []Fault{{1, "it is no entry"}}, 0},
-		// It is shorter, and all that is left is true: see docs/verify.md.
+		"a newline":      {func([]string) []string { return []string{"\n"} }, []Fault{{1, "it is not an entry"}}, 0},
+		// The ledger is shorter, and all that is left is valid: see docs/verify.md.
 		"cut the end": {func(l []string) []string { return l[:6] }, nil, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -98,8 +99,8 @@ func TestAnAttackerIsFound(t *testing.T) {
 	}
 }
 
-// TestEveryByteCounts: whichever is changed, it is found, and nothing that was
-// changed counts.
+// TestEveryByteCounts: if any byte is changed, Audit finds it, and no changed entry
+// counts as proven.
 func TestEveryByteCounts(t *testing.T) {
 	d := newDesk(t, 1)
 	text, keys := d.text(), d.trusted()
@@ -119,7 +120,7 @@ func TestEveryByteCounts(t *testing.T) {
 	}
 }
 
-// TestALineIsCheckedWithOtherTools: as docs/verify.md shows.
+// TestALineIsCheckedWithOtherTools uses the commands of docs/verify.md.
 func TestALineIsCheckedWithOtherTools(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("no openssl")
@@ -202,7 +203,7 @@ func FuzzAudit(f *testing.F) {
 	})
 }
 
-// bigLedger is one of many entries; it returns its DATA_DIR.
+// bigLedger writes a ledger with many entries and returns its DATA_DIR.
 func bigLedger(tb testing.TB, entries int) string {
 	dir := tb.TempDir()
 	for _, sub := range []string{"keys", "ledger"} {
@@ -267,8 +268,8 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// BenchmarkOpen opens a ledger of a million entries and tells what it keeps in
-// memory.
+// BenchmarkOpen opens a ledger of a million entries and reports how much memory it
+// uses.
 func BenchmarkOpen(b *testing.B) {
 	dir := bigLedger(b, 1_000_000)
 	for b.Loop() {

@@ -10,64 +10,70 @@ import (
 	"time"
 )
 
-// Kind is what an entry tells of.
+// Kind says what an entry is about.
 type Kind string
 
 // Kinds of entries.
 const (
-	KindOpened     Kind = "opened"           // a section of the ledger begins; Detail says why if it is not the first
-	KindRecovered  Kind = "recovered"        // a last line that was incomplete was moved away
-	KindReplaced   Kind = "replaced"         // an MP4 is in the place of a recording
-	KindDeleted    Kind = "original deleted" // an original leaves the trash for good
-	KindMovedAside Kind = "mp4 moved aside"  // an MP4 that was in place went to the trash
-	KindMP4Deleted Kind = "mp4 deleted"      // an MP4 that was moved aside leaves the trash for good
+	KindOpened     Kind = "opened"            // a section of the ledger begins; Detail says why if it is not the first
+	KindRecovered  Kind = "recovered"         // an incomplete last line was moved to a file of its own
+	KindReplaced   Kind = "replaced"          // an MP4 has replaced a recording
+	KindDeleted    Kind = "original deleted"  // an original is deleted permanently from the trash
+	KindMovedAside Kind = "mp4 moved aside"   // an existing MP4 was moved to the trash
+	KindMP4Deleted Kind = "mp4 deleted"       // an MP4 is deleted permanently from the trash
+	KindRestored   Kind = "original restored" // an operator has an original moved back from the trash
 )
 
-// Compared is what was known of the MP4 when it replaced the recording.
+// Compared says how the MP4 was checked when it replaced the recording.
 type Compared string
 
-// What may have been compared.
+// How an MP4 can be checked.
 const (
-	ComparedDrawn   Compared = "drawn"   // drawn and encoded by this agent: decoded, and samples compared with what was drawn
-	ComparedMark    Compared = "mark"    // the authenticated mark of an MP4 that was in place
-	ComparedSampled Compared = "sampled" // samples of an MP4 that was in place, with what the renderer drew
+	ComparedDrawn   Compared = "drawn"   // made by this agent: decoded, and samples compared with the rendered frames
+	ComparedMark    Compared = "mark"    // the authenticated mark of an existing MP4
+	ComparedSampled Compared = "sampled" // samples of an existing MP4, compared with rendered frames
 )
 
-// Fate is what became of the original.
+// Fate says what happened to the original.
 type Fate string
 
 // Fates of originals.
 const (
 	FateTrash   Fate = "trash"   // moved to Entry.Originals
-	FateKept    Fate = "kept"    // left in its place
+	FateKept    Fate = "kept"    // left where it was
 	FateDeleted Fate = "deleted" // deleted at once
+	FateLost    Fate = "lost"    // removed before, not by this agent
+	// FateRestored: moved back from the trash for an operator. No entry of the kind
+	// replaced has it.
+	FateRestored Fate = "restored"
 )
 
-// Entry is one fact. Seq, Time, Agent, Key and Prev are set by the ledger; a
-// Time that is set already is kept.
+// Entry is one fact. The ledger sets Seq, Time, Agent, Key and Prev; a Time that is
+// set already is kept.
 type Entry struct {
 	Seq     int64     `json:"seq"` // number of the line, from 1
 	Time    time.Time `json:"time"`
 	Kind    Kind      `json:"kind"`
 	Agent   string    `json:"agent"`
-	Key     string    `json:"key,omitempty"`     // of a section: its public key, as ledger.pub has it
+	Key     string    `json:"key,omitempty"`     // of a section: its public key, in the form of ledger.pub
 	Session string    `json:"session,omitempty"` // id
 	Date    string    `json:"date,omitempty"`    // folder in which core looks for the session's replay, YYYY-MM-DD
 	Place   string    `json:"place,omitempty"`   // where the MP4 is: "server", or the bucket's name
-	MP4     *MP4      `json:"mp4,omitempty"`     // of the replacement, or the one that was moved aside
+	MP4     *MP4      `json:"mp4,omitempty"`     // the MP4 of the replacement, or the one that was moved to the trash
 	Source  *Source   `json:"source,omitempty"`  // the recording
 	// Compared is set in entries of the kind replaced.
 	Compared Compared `json:"compared,omitempty"`
-	// Incomplete means that the MP4 may lack something of the recording.
+	// Incomplete means that parts of the recording may be missing in the MP4.
 	Incomplete bool     `json:"incomplete,omitempty"`
 	Warnings   []string `json:"warnings,omitempty"`
-	// Original is what became of the recording, and Originals where its files
-	// and folders are now, relative to the replay folder or with their bucket.
-	// In other kinds Originals is what was deleted, or where the MP4 went.
+	// Original is what happened to the recording. Originals is where its files and
+	// folders are now, relative to the replay folder or with their bucket. In
+	// entries of other kinds, Originals is what was deleted or restored, as a path in
+	// the trash, or where the MP4 was moved to.
 	Original  Fate     `json:"original,omitempty"`
 	Originals []string `json:"originals,omitempty"`
 	Detail    string   `json:"detail,omitempty"` // for people
-	Prev      string   `json:"prev"`             // SHA-256 of the line before, hex; the last field
+	Prev      string   `json:"prev"`             // SHA-256 of the previous line, hex; the last field
 }
 
 // MP4 identifies an MP4.
@@ -75,20 +81,20 @@ type MP4 struct {
 	Path       string `json:"path"`               // relative to the replay folder, or the key in the bucket
 	SHA256     string `json:"sha256"`             // of the file, hex
 	Size       int64  `json:"size"`               // bytes
-	Pictures   string `json:"pictures,omitempty"` // what Pictures returns of it; "" = not known
+	Pictures   string `json:"pictures,omitempty"` // the result of Pictures; "" = unknown
 	Frames     int    `json:"frames,omitempty"`
 	DurationMS int64  `json:"duration_ms,omitempty"`
 }
 
 // Source identifies a recording.
 type Source struct {
-	// SHA256 identifies its uncompressed content: the SHA-256, in hex, of the
-	// SHA-256s of its parts in their order, or of the one file that it is.
+	// SHA256 identifies the uncompressed content. It is the SHA-256, in hex, of the
+	// SHA-256s of the parts in their order, or of the single file.
 	SHA256   string    `json:"sha256"`
 	Path     string    `json:"path"` // where it was found
-	Size     int64     `json:"size"` // bytes as stored, all files together
+	Size     int64     `json:"size"` // stored bytes, of all files together
 	Modified time.Time `json:"modified,omitzero"`
-	Files    []File    `json:"files,omitempty"` // as stored, if they are known
+	Files    []File    `json:"files,omitempty"` // as stored, if known
 }
 
 // File is one file of a recording as it was stored.
@@ -98,16 +104,16 @@ type File struct {
 	Size   int64  `json:"size"`   // bytes
 }
 
-// maxEntry bounds an entry in bytes: a recording of ten thousand parts fits.
+// maxEntry limits an entry, in bytes: a recording of ten thousand parts fits.
 const maxEntry = 16 << 20
 
-// ErrEntry is wrapped by the errors of [Ledger.Append] for entries that say too
-// little, or too much. Repeating does not help.
+// ErrEntry is wrapped by the errors of [Ledger.Append] for entries with missing or
+// too many fields. A retry does not help.
 var ErrEntry = errors.New("not an entry for the ledger")
 
 var hexSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// check returns what an entry lacks.
+// check returns an error that says what is missing in an entry.
 func (e Entry) check() error {
 	var wrong string
 	switch e.Kind {
@@ -116,11 +122,11 @@ func (e Entry) check() error {
 		case e.Source == nil || !hexSHA256.MatchString(e.Source.SHA256):
 			wrong = "no SHA-256 of the recording"
 		case e.Compared == "":
-			wrong = "nothing of what was compared"
+			wrong = "it does not say how the MP4 was compared"
 		}
-	case KindDeleted, KindMP4Deleted:
+	case KindDeleted, KindMP4Deleted, KindRestored:
 		if len(e.Originals) == 0 {
-			wrong = "nothing of what is deleted"
+			wrong = "it does not say what is moved or deleted"
 		}
 	case KindMovedAside:
 	default:
@@ -145,8 +151,8 @@ var (
 	dayName       = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
 )
 
-// Deleted returns the entry about something that is about to leave the trash:
-// path is where it is there. Session and date are those in the path.
+// Deleted returns the entry for something that is about to be deleted from the
+// trash, where its path is path. Session and date are taken from the path.
 func Deleted(path string) Entry {
 	date, name := inPath(path)
 	e := Entry{Kind: KindDeleted, Session: sessionInName.FindString(name), Date: date, Originals: []string{path}}
@@ -156,8 +162,8 @@ func Deleted(path string) Entry {
 	return e
 }
 
-// inPath returns the folder that an original was in, if that is a day's, and
-// its name.
+// inPath returns the folder of an original, if it is that of a day, and the
+// original's name.
 func inPath(p string) (date, name string) {
 	if date = path.Base(path.Dir(p)); !dayName.MatchString(date) {
 		date = ""
@@ -165,11 +171,12 @@ func inPath(p string) (date, name string) {
 	return date, path.Base(p)
 }
 
-// fact identifies an entry among those about the same thing, its subject: an
-// entry that says the same as the one before about its subject is a repetition.
+// fact identifies an entry among those with the same subject. An entry with the
+// same fact as the previous one about its subject is a repetition.
 type fact [16]byte
 
-// subject is what the entry is about: an MP4 of a session, or files in the trash.
+// subject returns what the entry is about: an MP4 of a session, or files in the
+// trash.
 func (e Entry) subject() fact {
 	if e.MP4 != nil {
 		return factOf(e.Session, e.MP4.SHA256)
@@ -177,8 +184,8 @@ func (e Entry) subject() fact {
 	return factOf(append([]string{e.Session, e.Detail}, e.Originals...)...)
 }
 
-// said is what the entry says of its subject. Where the originals of a
-// replacement went is left out: a step that is repeated after a crash may find
+// said returns what the entry says about its subject. It ignores where the
+// originals of a replacement were moved: after a crash, the repeated step may find
 // nothing to move any more.
 func (e Entry) said() fact {
 	fields := []string{string(e.Kind)}
@@ -199,15 +206,15 @@ func factOf(fields ...string) fact {
 	return fact(h.Sum(nil)[:16])
 }
 
-// facts remembers what was said last of the subjects of recent entries. A
-// repetition follows soon: what is much older need not be known.
+// facts stores the last fact about each subject of recent entries. A repetition
+// follows soon, so that much older facts are not needed.
 type facts struct{ young, old map[fact]fact }
 
-// maxFacts is how many subjects are remembered at least; no more than twice as
-// many are.
+// maxFacts is the minimum number of subjects that are stored; the maximum is twice
+// that.
 const maxFacts = 1 << 17
 
-// has reports whether an entry says again what was said last of its subject.
+// has reports whether an entry repeats the last one about its subject.
 func (f *facts) has(e Entry) bool {
 	said, ok := f.young[e.subject()]
 	if !ok {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// writeTemp writes a file with a temporary name beside file, to the disk.
+// writeTemp durably writes a file with a temporary name beside file.
 func writeTemp(file string, data io.Reader, perm fs.FileMode) (temp string, err error) {
 	f, err := os.CreateTemp(filepath.Dir(file), ".writing-*")
 	if err != nil {
@@ -36,7 +36,7 @@ func writeFile(file string, data io.Reader, perm fs.FileMode) error {
 	return syncDir(filepath.Dir(file))
 }
 
-// syncDir puts the names in a folder on the disk, where the file system can.
+// syncDir writes the entries of a folder to the disk, if the file system can.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -17,40 +17,40 @@ import (
 	"strings"
 )
 
-// keyWord begins the lines of ledger.pub.
+// keyWord is the first word of the lines of ledger.pub.
 const keyWord = "jumpserver-video-ledger-key"
 
 // Key is the public part of a ledger's key.
 type Key struct {
-	Agent  string // whose it is, as the file with the key says
+	Agent  string // the agent that owns it, according to the file with the key
 	public ed25519.PublicKey
 }
 
-// String is the line of ledger.pub.
+// String returns the key as a line of ledger.pub.
 func (k Key) String() string {
 	return strings.TrimSpace(keyWord + " " + k.text() + " " + strings.Join(strings.Fields(k.Agent), "_"))
 }
 
-// text is the key as it stands in PEM files.
+// text returns the key in the form of PEM files.
 func (k Key) text() string { return base64.StdEncoding.EncodeToString(k.der()) }
 
 func (k Key) der() []byte {
 	der, err := x509.MarshalPKIXPublicKey(k.public)
-	if err != nil { // the type is right
+	if err != nil { // this type of key can always be marshalled
 		panic(err)
 	}
 	return der
 }
 
-// Fingerprint is the SHA-256 of the key, in hex: for comparing it with one that
-// was noted elsewhere.
+// Fingerprint returns the SHA-256 of the key, in hex, to compare it with a written
+// record.
 func (k Key) Fingerprint() string {
 	sum := sha256.Sum256(k.der())
 	return hex.EncodeToString(sum[:])
 }
 
-// ParseKeys reads the lines of a ledger.pub. Empty lines and those that begin
-// with # are left out.
+// ParseKeys parses the lines of a ledger.pub. It ignores empty lines and those that
+// begin with #.
 func ParseKeys(text string) ([]Key, error) {
 	var keys []Key
 	for line := range strings.Lines(text) {
@@ -93,7 +93,7 @@ func parseKey(text string) (Key, error) {
 // errKey means that a file holds no private key.
 var errKey = errors.New("no private key of a ledger in it")
 
-// privateKey reads a key file, and makes one where there is none.
+// privateKey reads a key file, and creates it if it does not exist.
 func privateKey(file string) (ed25519.PrivateKey, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func privateKey(file string) (ed25519.PrivateKey, error) {
 	return private, nil
 }
 
-// makeKey makes a key file. One that is there already is left.
+// makeKey creates a key file. It does not replace an existing one.
 func makeKey(file string) error {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

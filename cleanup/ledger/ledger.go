@@ -25,8 +25,8 @@ func Path(dataDir string) string { return filepath.Join(dataDir, folder, fileNam
 // PublicPath returns the path of the public keys that belong to a ledger.
 func PublicPath(ledger string) string { return filepath.Join(filepath.Dir(ledger), publicName) }
 
-// Ledger appends to an agent's ledger. It may be used by several goroutines,
-// but by one process at a time.
+// Ledger appends to an agent's ledger. Several goroutines may use it, but only one
+// process at a time.
 type Ledger struct {
 	dir   string // DATA_DIR
 	agent string
@@ -36,18 +36,19 @@ type Ledger struct {
 	mu      sync.Mutex // guards what follows
 	key     ed25519.PrivateKey
 	file    *os.File
-	size    int64  // bytes of the file that are known good
-	seq     int64  // the last line
-	head    string // its hash
-	ready   bool   // it was opened to the end
-	why     string // given to open when it was not
-	torn    bool   // a write failed, and what it left could not be cut off
+	size    int64  // bytes of the file that were verified
+	seq     int64  // number of the last line
+	head    string // hash of the last line
+	ready   bool   // open succeeded
+	why     string // reason for a new section, for the next open after one that failed
+	torn    bool   // a write failed, and its partial line could not be cut off
 	facts   facts
-	trouble error // what did not verify; nil = nothing
+	trouble error // what did not verify; nil = all verified
 }
 
-// Open opens the ledger below an agent's DATA_DIR, and makes one with its key
-// where there is none. A ledger that does not verify is no error: see [Ledger.Trouble].
+// Open opens the ledger in an agent's DATA_DIR; if it does not exist, Open creates it
+// with its key. For a ledger that does not verify it returns no error: see
+// [Ledger.Trouble].
 func Open(dataDir, agent string, log *slog.Logger) (*Ledger, error) {
 	l := &Ledger{dir: dataDir, agent: agent, log: log, now: time.Now}
 	if err := l.open(""); err != nil {
@@ -59,22 +60,22 @@ func Open(dataDir, agent string, log *slog.Logger) (*Ledger, error) {
 
 func (l *Ledger) path() string { return Path(l.dir) }
 
-// public is the key that entries are checked with.
+// public returns the key that verifies entries.
 func (l *Ledger) public() Key {
 	return Key{l.agent, l.key.Public().(ed25519.PublicKey)}
 }
 
-// Trouble returns what did not verify when the ledger was opened, or was changed
-// by something else since; nil if nothing. It lasts until the ledger was moved
-// away, and looked at by a human.
+// Trouble returns what did not verify when the ledger was opened, or that another
+// program has changed it since; nil if there is nothing. It lasts until someone has
+// checked the ledger and moved it away.
 func (l *Ledger) Trouble() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.trouble
 }
 
-// Head returns the number of entries and the hash of the last one. Whoever
-// notes the two elsewhere can show later that none is missing.
+// Head returns the number of entries and the hash of the last one. Someone who
+// keeps the two elsewhere can show later that no entry is missing.
 func (l *Ledger) Head() (entries int64, hash string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,10 +89,10 @@ func (l *Ledger) Close() error {
 	return l.file.Close()
 }
 
-// Append adds an entry, and returns when it is on the disk. An entry that says
-// again what was said last of its MP4, as by a step that is repeated after a
-// crash, is left out. Errors are those of the file system, after which Append
-// may be repeated, and [ErrEntry].
+// Append adds an entry, and returns when it is on the disk. It ignores an entry
+// that repeats the last one about its MP4, as when a step is repeated after a
+// crash. It returns errors of the file system, after which Append may be retried,
+// and [ErrEntry].
 func (l *Ledger) Append(e Entry) error {
 	if err := e.check(); err != nil {
 		return fmt.Errorf("ledger: %w", err)
@@ -111,7 +112,7 @@ func (l *Ledger) Append(e Entry) error {
 	return nil
 }
 
-// append writes an entry. The caller must hold mu, or be the only one.
+// append writes an entry. The caller must hold mu, or have the only reference.
 func (l *Ledger) append(e Entry) error {
 	if e.Time.IsZero() {
 		e.Time = l.now()
@@ -133,7 +134,7 @@ func (l *Ledger) append(e Entry) error {
 	if err == nil {
 		err = l.file.Sync()
 	}
-	if err != nil { // nobody knows how much of it is there
+	if err != nil { // how much was written is unknown
 		cut := l.file.Truncate(l.size)
 		l.torn = cut != nil
 		return errors.Join(err, cut)
@@ -144,10 +145,10 @@ func (l *Ledger) append(e Entry) error {
 	return nil
 }
 
-// unchanged looks whether the file is still the one that was written last.
-// Another one, as after it was moved away, is opened; what is there has been
-// made by something else and gets a section of its own after it. What a write
-// that failed has left is cut off. The caller must hold mu.
+// unchanged checks whether the file is still the one that was written last. If it
+// is another one, for example after it was moved away, it is opened. Lines that
+// another program has added are followed by a new section. The partial line of a
+// failed write is cut off. The caller must hold mu.
 func (l *Ledger) unchanged() error {
 	if !l.ready {
 		return l.open(l.why)
@@ -159,19 +160,19 @@ func (l *Ledger) unchanged() error {
 	there, err := os.Lstat(l.path())
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		l.log.Warn("the ledger was moved away; another one begins", "file", l.path(), "entries", l.seq, "head", l.head)
-		return l.open(fmt.Sprintf("the one before was moved away; it ended with entry %d, %s", l.seq, l.head))
+		l.log.Warn("the ledger was moved away; a new one begins", "file", l.path(), "entries", l.seq, "head", l.head)
+		return l.open(fmt.Sprintf("the previous ledger was moved away; it ended with entry %d, %s", l.seq, l.head))
 	case err != nil:
 		return err
 	case !os.SameFile(have, there):
-		return l.open(fmt.Sprintf("another file is in the place of the one that ended with entry %d, %s", l.seq, l.head))
+		return l.open(fmt.Sprintf("another file has replaced the ledger that ended with entry %d, %s", l.seq, l.head))
 	case have.Size() > l.size && l.torn:
 		if err := l.file.Truncate(l.size); err != nil {
 			return err
 		}
 		l.torn = false
 	case have.Size() != l.size:
-		return l.open(fmt.Sprintf("something else wrote to it: it has %d bytes instead of %d, and ended with entry %d, %s", have.Size(), l.size, l.seq, l.head))
+		return l.open(fmt.Sprintf("another program wrote to the ledger: it has %d bytes instead of %d, and ended with entry %d, %s", have.Size(), l.size, l.seq, l.head))
 	}
 	return nil
 }

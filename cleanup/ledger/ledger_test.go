@@ -23,7 +23,7 @@ var discard = slog.New(slog.DiscardHandler)
 // session is the id of the n-th session of a test.
 func session(n int) string { return fmt.Sprintf("%08x-6c1a-4f0e-8f3a-2d1c0b9a8e7f", n) }
 
-// replaced is the entry of a session.
+// replaced returns the entry of a session.
 func replaced(n int) Entry {
 	return Entry{
 		Kind: KindReplaced, Session: session(n), Date: "2024-04-23", Place: "server", Compared: ComparedDrawn,
@@ -36,7 +36,7 @@ func replaced(n int) Entry {
 	}
 }
 
-// desk is a ledger below a folder of a test.
+// desk is a ledger in a folder of a test.
 type desk struct {
 	t   *testing.T
 	dir string
@@ -93,10 +93,10 @@ func (d *desk) write(text string) {
 	}
 }
 
-// lines are the ledger's, each with its newline.
+// lines returns the ledger's lines, each with its newline.
 func (d *desk) lines() []string { return slices.Collect(strings.Lines(d.text())) }
 
-// trusted are the public keys beside the ledger.
+// trusted returns the public keys beside the ledger.
 func (d *desk) trusted() []Key {
 	d.t.Helper()
 	text, err := os.ReadFile(PublicPath(Path(d.dir)))
@@ -121,7 +121,7 @@ func auditText(t *testing.T, text string, keys []Key) *Audited {
 	return a
 }
 
-// entries are those that are proven.
+// entries returns the proven entries.
 func entries(t *testing.T, a *Audited) (all []Entry) {
 	t.Helper()
 	if err := a.Each(1, nil, func(l Line) error { all = append(all, l.Entry); return nil }); err != nil {
@@ -172,11 +172,11 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 }
 
 // TestAFactIsNotedOnce: a step that is repeated after a crash appends again,
-// with the agent restarted or not.
+// whether the agent was restarted or not.
 func TestAFactIsNotedOnce(t *testing.T) {
 	d := newDesk(t, 1)
 	again := replaced(0)
-	again.Originals, again.Compared = nil, ComparedMark // the original had gone already
+	again.Originals, again.Compared = nil, ComparedMark // the original was moved before the crash
 	deleted := Deleted(replaced(0).Originals[0])
 	d.append(again, deleted, deleted)
 	d.reopen()
@@ -184,8 +184,8 @@ func TestAFactIsNotedOnce(t *testing.T) {
 	if diff := cmp.Diff([]Kind{KindOpened, KindReplaced, KindDeleted}, kinds(entries(t, d.audit()))); diff != "" {
 		t.Error(diff)
 	}
-	// What was moved aside and has come back is news, and so is another copy
-	// of the recording that went.
+	// An MP4 that was moved to the trash and exists again is a new fact, and so is
+	// another copy of a recording that was replaced.
 	late := replaced(0)
 	late.Source.Modified = late.Source.Modified.Add(time.Hour)
 	d.append(Entry{Kind: KindMovedAside, Session: session(0), MP4: replaced(0).MP4, Originals: []string{"trash/x"}}, replaced(0), late)
@@ -236,7 +236,7 @@ func TestManyAppendAtOnce(t *testing.T) {
 	}
 }
 
-// TestAWriteThatFailsLeavesNothing: the disk is full in the middle of a line.
+// TestAWriteThatFailsLeavesNothing: the disk becomes full in the middle of a line.
 func TestAWriteThatFailsLeavesNothing(t *testing.T) {
 	d := newDesk(t, 2)
 	text := d.text()
@@ -250,8 +250,8 @@ func TestAWriteThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
-// appendWithRoomFor appends while the file can grow by some bytes only; a write
-// beyond that is a short one.
+// appendWithRoomFor appends while the file can grow only by the given number of
+// bytes; a write beyond that is short.
 func (d *desk) appendWithRoomFor(bytes int, e Entry) error {
 	d.t.Helper()
 	var was syscall.Rlimit
@@ -270,8 +270,8 @@ func (d *desk) appendWithRoomFor(bytes int, e Entry) error {
 	return err
 }
 
-// TestNothingIsSignedAfterADamagedPartWithoutASection: also when the line that
-// begins it cannot be written at first.
+// TestNothingIsSignedAfterADamagedPartWithoutASection, also if the first attempt to
+// write the section's first line fails.
 func TestNothingIsSignedAfterADamagedPartWithoutASection(t *testing.T) {
 	d := newDesk(t, 3)
 	d.write(strings.Replace(d.text(), "drawn", "drown!", 1))

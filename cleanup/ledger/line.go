@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Lines end like this, with texts of fixed length.
+// The end of each line, with texts of fixed length.
 const (
 	prevHead, sigHead = `,"prev":"`, `,"sig":"`
 	prevSize, sigSize = 2 * sha256.Size, 88 // hex, base64
@@ -20,7 +20,7 @@ const (
 	prevTail          = len(prevHead) + prevSize + len(`"`)
 )
 
-// noPrev is prev in the first line of a ledger.
+// noPrev is the value of prev in the first line of a ledger.
 var noPrev = strings.Repeat("0", prevSize)
 
 // newLine returns an entry as a signed line, without its newline.
@@ -40,7 +40,7 @@ func newLine(e Entry, key ed25519.PrivateKey) ([]byte, error) {
 	return line, nil
 }
 
-// framed reports whether a line ends as lines of a ledger do.
+// framed reports whether a line ends like a line of a ledger.
 func framed(line []byte) bool {
 	if len(line) < len("{")+prevTail+sigTail || line[0] != '{' {
 		return false
@@ -50,7 +50,7 @@ func framed(line []byte) bool {
 		bytes.HasPrefix(prev, []byte(prevHead)) && prev[prevTail-1] == '"'
 }
 
-// prevOf returns what a framed line says of the line before.
+// prevOf returns the hash of the previous line from a framed line.
 func prevOf(line []byte) string {
 	at := len(line) - sigTail - prevTail + len(prevHead)
 	return string(line[at : at+prevSize])
@@ -63,19 +63,19 @@ func signedBy(line []byte, key ed25519.PublicKey) bool {
 	return err == nil && ed25519.Verify(key, append(bytes.Clone(line[:at]), '}'), sig)
 }
 
-// opens reports whether a framed line begins a section. Quotes inside of JSON
-// texts are escaped: this can be a field only.
+// opens reports whether a framed line begins a section. In JSON texts quotes are
+// escaped, so the match can only be a field.
 func opens(line []byte) bool {
 	return bytes.Contains(line, []byte(`"kind":"`+string(KindOpened)+`"`))
 }
 
-// hashOf is the hash of a line.
+// hashOf returns the hash of a line.
 func hashOf(line []byte) string {
 	sum := sha256.Sum256(line)
 	return hex.EncodeToString(sum[:])
 }
 
-// decode reads an entry.
+// decode parses an entry.
 func decode(line []byte) (Entry, error) {
 	var e Entry
 	err := json.Unmarshal(line, &e)

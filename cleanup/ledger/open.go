@@ -13,12 +13,13 @@ import (
 	"syscall"
 )
 
-// pending ends the name of what was cut off while no entry says so.
+// pending is the suffix of files with lines that were cut off and that no entry
+// mentions yet.
 const pending = ".pending"
 
-// open opens the file, and begins a section where the last one cannot be
-// continued, or when there is a reason, for people, why it must not be. After an
-// error it must be called again before anything is appended.
+// open opens the file. It begins a new section if the last one cannot be continued,
+// or if why gives a reason, for people, not to continue it. If open fails, it must
+// be called again before anything is appended.
 func (l *Ledger) open(why string) error {
 	l.ready, l.why = false, why
 	for _, dir := range []string{filepath.Dir(l.path()), filepath.Join(l.dir, filepath.Dir(keyName))} {
@@ -63,7 +64,7 @@ func (l *Ledger) open(why string) error {
 	return nil
 }
 
-// tell says what is wrong with the ledger that was found.
+// tell logs and stores what is wrong with the ledger.
 func (l *Ledger) tell(a *Audited, why string) {
 	if a.Lines == 0 {
 		return
@@ -76,12 +77,12 @@ func (l *Ledger) tell(a *Audited, why string) {
 	default:
 		return
 	}
-	l.log.Error("the ledger is not as it was; what it says of the past must be looked at by a human, and new entries follow in a section of their own",
+	l.log.Error("the ledger was changed; check its earlier entries (docs/verify.md); new entries follow in a new section",
 		"file", l.path(), "faults", len(a.Faults), "error", l.trouble)
 }
 
-// mayNotContinue returns why the last section cannot be gone on with: nothing,
-// when it can, or when there is none.
+// mayNotContinue returns why the last section cannot be continued; "" if it can, or
+// if there is no section.
 func (l *Ledger) mayNotContinue(a *Audited) (string, error) {
 	if a.Lines == 0 {
 		return "", nil
@@ -91,25 +92,25 @@ func (l *Ledger) mayNotContinue(a *Audited) (string, error) {
 	case ok && key.public.Equal(l.public().public):
 		return "", nil
 	case ok:
-		return "the key is another one", nil
-	case len(a.Faults) == 0: // cannot be
+		return "the key has changed", nil
+	case len(a.Faults) == 0: // cannot happen
 		return "", errors.New("a ledger without fault that is not proven")
 	}
 	return "the ledger up to here does not verify: " + a.Faults[0].String(), nil
 }
 
-// loadKey reads the key. One that is damaged is moved away, another is made,
-// and the reason returned.
+// loadKey reads the key. If the key is damaged, loadKey moves it away, creates
+// another one, and returns the reason.
 func (l *Ledger) loadKey() (damaged string, err error) {
 	file := filepath.Join(l.dir, keyName)
 	l.key, err = privateKey(file)
 	if errors.Is(err, errKey) {
 		away := file + ".damaged-" + l.stamp()
-		l.log.Error("the ledger's key is damaged; another one is made", "moved", away, "error", err)
+		l.log.Error("the ledger's key is damaged; a new key was created", "moved", away, "error", err)
 		if err := os.Rename(file, away); err != nil {
 			return "", err
 		}
-		damaged = "the key was damaged, and is another one"
+		damaged = "the key was damaged and replaced by a new one"
 		l.key, err = privateKey(file)
 	}
 	return damaged, err
@@ -117,7 +118,7 @@ func (l *Ledger) loadKey() (damaged string, err error) {
 
 func (l *Ledger) stamp() string { return l.now().UTC().Format("20060102T150405.000Z") }
 
-// keys returns the public keys of the ledger, ours last, and keeps them.
+// keys returns the public keys of the ledger, ours last, and stores them.
 func (l *Ledger) keys() ([]Key, error) {
 	own, file := l.public(), PublicPath(l.path())
 	text, err := os.ReadFile(file)
@@ -126,7 +127,7 @@ func (l *Ledger) keys() ([]Key, error) {
 	}
 	keys, err := ParseKeys(string(text))
 	if err != nil && len(text) > 0 {
-		l.log.Warn("the file of public keys is damaged, and written anew", "file", file, "error", err)
+		l.log.Warn("the file of public keys is damaged; writing a new one", "file", file, "error", err)
 	}
 	if slices.ContainsFunc(keys, func(k Key) bool { return k.public.Equal(own.public) }) {
 		return keys, nil
@@ -139,8 +140,8 @@ func (l *Ledger) keys() ([]Key, error) {
 	return keys, writeFile(file, strings.NewReader(b.String()), 0o640)
 }
 
-// load opens the file and checks it. An incomplete last line is moved away, and
-// so is a file that makes no sense at all.
+// load opens the file and checks it. It moves an incomplete last line away, and
+// also a file that makes no sense.
 func (l *Ledger) load(keys []Key) (*Audited, error) {
 	for once := false; ; once = true {
 		f, err := os.OpenFile(l.path(), os.O_RDWR|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o640)
@@ -165,11 +166,11 @@ func (l *Ledger) load(keys []Key) (*Audited, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case a.hopeless():
+		case a.abandoned():
 			away := strings.TrimSuffix(l.path(), ".jsonl") + "-unreadable-" + l.stamp() + ".jsonl"
-			l.log.Error("the ledger makes no sense, and another one begins", "moved", away, "fault", a.Faults[0])
+			l.log.Error("the ledger makes no sense; a new one begins", "moved", away, "fault", a.Faults[0])
 			err = os.Rename(l.path(), away)
-		case torn && !once: // a crash leaves one
+		case torn && !once: // a crash leaves at most one
 			err = l.cut(offset)
 		default:
 			return a, nil
@@ -180,13 +181,13 @@ func (l *Ledger) load(keys []Key) (*Audited, error) {
 	}
 }
 
-// tail returns where a last line begins that is incomplete, as after a crash: it
-// has no newline or no good signature, while all is well with the line before.
+// tail returns the offset of the last line if a crash has left it incomplete: it
+// has no newline or no valid signature, while the previous line is valid.
 func (a *Audited) tail() (offset int64, torn bool, err error) {
 	if a.torn > 0 {
 		return a.ends[a.Lines], true, nil
 	}
-	if a.Lines == 0 || a.hopeless() {
+	if a.Lines == 0 || a.abandoned() {
 		return 0, false, nil
 	}
 	if _, ok := a.proven(a.Lines); ok {
@@ -201,8 +202,8 @@ func (a *Audited) tail() (offset int64, torn bool, err error) {
 	return a.ends[a.Lines-1], foreign == "", err
 }
 
-// cut moves what is behind offset to a file of its own, of which noteRecovered
-// makes an entry.
+// cut moves everything behind offset to a file of its own; noteRecovered later
+// makes an entry of it.
 func (l *Ledger) cut(offset int64) error {
 	name := filepath.Join(filepath.Dir(l.path()), "torn-"+l.stamp()+pending)
 	if err := writeFile(name, io.NewSectionReader(l.file, offset, 1<<62), 0o640); err != nil {
@@ -214,7 +215,7 @@ func (l *Ledger) cut(offset int64) error {
 	return l.file.Sync()
 }
 
-// noteRecovered makes an entry of each line that was cut off.
+// noteRecovered adds an entry for each line that was cut off.
 func (l *Ledger) noteRecovered() error {
 	names, err := filepath.Glob(filepath.Join(filepath.Dir(l.path()), "torn-*"+pending))
 	if err != nil {
@@ -241,8 +242,8 @@ func (l *Ledger) noteRecovered() error {
 	return nil
 }
 
-// lock keeps other processes from writing to a ledger, where the file system
-// can.
+// lock keeps other processes from writing to a ledger, if the file system supports
+// that.
 func lock(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestALineThatACrashHasLeftIsMovedAway: at every length of it.
+// TestALineThatACrashHasLeftIsMovedAway, whatever its length.
 func TestALineThatACrashHasLeftIsMovedAway(t *testing.T) {
 	whole := newDesk(t, 3)
 	text := whole.text()
@@ -52,8 +52,8 @@ func TestALineThatACrashHasLeftIsMovedAway(t *testing.T) {
 	}
 }
 
-// TestALineThatWasMovedAwayIsToldOfAfterAnotherCrash: between the moving and the
-// entry about it, or right after that.
+// TestALineThatWasMovedAwayIsToldOfAfterAnotherCrash: the second crash is between
+// the move and its entry, or directly after the entry.
 func TestALineThatWasMovedAwayIsToldOfAfterAnotherCrash(t *testing.T) {
 	d := newDesk(t, 1)
 	name := filepath.Join(d.dir, "ledger", "torn-20240423T100000.000Z")
@@ -71,8 +71,8 @@ func TestALineThatWasMovedAwayIsToldOfAfterAnotherCrash(t *testing.T) {
 	}
 }
 
-// TestADamagedLedgerIsToldAndStopsNothing: what was damaged stays as it is, and
-// what comes after it verifies.
+// TestADamagedLedgerIsToldAndStopsNothing: the damaged part stays as it is, and
+// what follows it verifies.
 func TestADamagedLedgerIsToldAndStopsNothing(t *testing.T) {
 	for name, spoil := range map[string]func(lines []string) []string{
 		"a line was changed": func(l []string) []string { l[2] = strings.Replace(l[2], "drawn", "drown", 1); return l },
@@ -103,7 +103,7 @@ func TestADamagedLedgerIsToldAndStopsNothing(t *testing.T) {
 				t.Errorf("%+v, %v", last, a.Faults)
 			}
 			faults := len(a.Faults)
-			d.reopen() // until a human has looked
+			d.reopen() // the trouble remains until someone has checked the ledger
 			if d.Trouble() == nil {
 				t.Error("forgotten after a restart")
 			}
@@ -122,7 +122,7 @@ func TestADamagedLedgerIsToldAndStopsNothing(t *testing.T) {
 	}
 }
 
-// TestALedgerThatMakesNoSenseIsMovedAway: there would be no end of it.
+// TestALedgerThatMakesNoSenseIsMovedAway: it would have too many faults.
 func TestALedgerThatMakesNoSenseIsMovedAway(t *testing.T) {
 	d := newDesk(t, 1)
 	d.Close()
@@ -137,7 +137,7 @@ func TestALedgerThatMakesNoSenseIsMovedAway(t *testing.T) {
 	}
 }
 
-// TestSomethingElseWritesToTheLedger: while the agent runs.
+// TestSomethingElseWritesToTheLedger while the agent runs.
 func TestSomethingElseWritesToTheLedger(t *testing.T) {
 	for name, spoil := range map[string]func(*desk){
 		"it is shorter": func(d *desk) { d.write(strings.Join(d.lines()[:2], "")) },

@@ -10,8 +10,9 @@ import (
 	"testing"
 )
 
-// TestPicturesStayTheSameHoweverTheyArePacked: and not otherwise; the command in
-// the documentation of Pictures gives the same.
+// TestPicturesStayTheSameHoweverTheyArePacked: remuxing keeps the hash, and other
+// changes do not. The command in the documentation of Pictures returns the same
+// hash.
 func TestPicturesStayTheSameHoweverTheyArePacked(t *testing.T) {
 	ffmpeg, err := exec.LookPath("ffmpeg")
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/bench/internal/backlog"
 	"github.com/jumpserver-video/jumpserver-video/cmd/bench/internal/convert"
 	"github.com/jumpserver-video/jumpserver-video/cmd/bench/internal/film"
 	"github.com/jumpserver-video/jumpserver-video/cmd/bench/internal/governor"
@@ -44,6 +45,6 @@ unless --binary names another. docs/PERFORMANCE.md has results.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.AddCommand(convert.Command(), film.Command(), governor.Command(), scan.Command(), upload.Command())
+	root.AddCommand(backlog.Command(), convert.Command(), convert.CompareCommand(), film.Command(), governor.Command(), scan.Command(), upload.Command())
 	return root
 }

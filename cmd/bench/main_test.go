@@ -55,7 +55,7 @@ func TestCommandLinesAreUnderstood(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"convert", "film", "governor", "scan", "upload"} {
+	for _, name := range []string{"backlog", "compare", "convert", "film", "governor", "scan", "upload"} {
 		if found[name] < 3 { // two examples, and a target or a document
 			t.Errorf("%d command lines of %s were found", found[name], name)
 		}

@@ -22,9 +22,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// TestOfWhichSessionsRecordingsAreTaken: of those that core knows and whose
-// component records pictures, over or not; and of none while core cannot be
-// asked.
+// TestOfWhichSessionsRecordingsAreTaken: recordings are accepted if core knows the session
+// and the component records pictures, also before the session has ended. While core cannot
+// be reached, none are accepted.
 func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.2.0", "4.10.13", "4.10.16"} {
 		t.Run(version, func(t *testing.T) {
@@ -93,7 +93,7 @@ func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 				}
 			}
 			for _, terminal := range []string{"lion", "razor", "guacamole", "xrdp"} {
-				for _, protocol := range []string{"rdp", "vnc", "mysql", "http", "ssh"} { // remote applications have their own
+				for _, protocol := range []string{"rdp", "vnc", "mysql", "http", "ssh"} { // remote applications have their own protocols
 					check(terminal, protocol, http.StatusOK)
 				}
 			}
@@ -102,7 +102,7 @@ func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 					check(terminal, protocol, http.StatusForbidden)
 				}
 			}
-			for _, unknown := range []string{"nec", "panda", "of-2027", ""} { // or deleted: core's own rule
+			for _, unknown := range []string{"nec", "panda", "of-2027", ""} { // unknown or deleted: core's own rule applies
 				check(unknown, "vnc", http.StatusOK)
 				check(unknown, "ssh", http.StatusForbidden)
 			}
@@ -115,20 +115,20 @@ func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 			}
 			for _, fault := range []devcore.Fault{{Status: http.StatusBadGateway}, {Status: http.StatusForbidden}, {Cut: true}} {
 				fault.Path = regexp.MustCompile("^/api/v1/terminal/sessions/")
-				mend := core.Fail(fault)
+				repair := core.Fail(fault)
 				check("lion", "rdp", http.StatusServiceUnavailable)
 				if status, body := begin(gone); status != http.StatusServiceUnavailable {
 					t.Error("unknown, while core fails:", status, body)
 				}
-				mend()
+				repair()
 			}
 		})
 	}
 }
 
-// TestALionKeepsWhatTheAgentDoesNotTake, of every release: a recording of a
-// session that core does not know stays with it, one of a session that nobody
-// records as pictures goes to its storage. Nothing of them is in the spool.
+// TestALionKeepsWhatTheAgentDoesNotTake tests it with each release of Lion. It keeps a
+// recording of a session that core does not know. It puts a recording of a session without
+// pictures into its own storage. The spool contains none of them.
 func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -155,7 +155,7 @@ func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 		if stored, err := filepath.Glob(filepath.Join(l.replay(), sessionDay, text+"*")); err != nil || len(stored) == 0 {
 			t.Errorf("%v, koko's: not in Lion's storage: %v %v", era, stored, err)
 		}
-		// When core knows the session, what Lion has kept becomes its MP4.
+		// When core knows the session, the recording that Lion has kept becomes its MP4.
 		l.session(unknown)
 		if err := lion.Restart(t.Context(), sessionDay); err != nil {
 			t.Error(era, err)
@@ -164,15 +164,15 @@ func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 	}
 	l.until("nothing in the spool", func() bool {
 		left, err := os.ReadDir(filepath.Join(l.dir, "data", "spool"))
-		return err == nil && len(left) == 1 && left[0].Name() == "done" // that of the Lion that hands over again
+		return err == nil && len(left) == 1 && left[0].Name() == "done" // the upload of the Lion that has retried
 	})
 	if said := l.agent.Log(); strings.Count(said, "upload refused") != 2*len(liontest.Eras) {
 		t.Error("the log does not have each refusal")
 	}
 }
 
-// TestALionMayHandOverBeforeItSaysThatTheSessionIsOver: the upload is taken, and
-// converted when core knows.
+// TestALionMayHandOverBeforeItSaysThatTheSessionIsOver: the agent accepts the upload, and
+// converts it when core knows that the session has ended.
 func TestALionMayHandOverBeforeItSaysThatTheSessionIsOver(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -186,14 +186,14 @@ func TestALionMayHandOverBeforeItSaysThatTheSessionIsOver(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.ended(lions[id], id)
-		l.session(id) // over now
+		l.session(id) // it has ended now
 	}
 	for id := range lions {
 		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
 	}
 }
 
-// TestALongHeadIsRefused, and costs no memory: whoever it is has not signed yet.
+// TestALongHeadIsRefused: without using much memory, because the client is not known yet.
 func TestALongHeadIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")

@@ -18,14 +18,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// lab is a development core and an agent beside it, run through the command
-// line as a user would: each in a process of its own, so that labs do not meet.
+// lab is a development core with an agent, which runs as a user would start it. Each lab
+// uses its own processes, so that labs do not affect each other.
 type lab struct {
 	t     *testing.T
 	agent *agenttest.Agent
 	core  *devcore.Server
-	dir   string            // of both
-	env   map[string]string // of the agent and of commands
+	dir   string            // of core and agent
+	env   map[string]string // environment of the agent and of commands
 }
 
 func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab {
@@ -35,9 +35,9 @@ func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab
 		f(&options)
 	}
 	a := agenttest.InTest(t, agenttest.Options{
-		Binary: "jumpserver-video", // which is this test binary: see TestMain
+		Binary: "jumpserver-video", // this test binary: see TestMain
 		Core:   &options,
-		Flags:  []string{"--play-cache", "0s"}, // nobody watches
+		Flags:  []string{"--play-cache", "0s"}, // there are no viewers
 		Env: map[string]string{
 			"SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms", "LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
 		},
@@ -47,21 +47,21 @@ func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab
 
 func (l *lab) replay() string { return l.agent.Replay() }
 
-// start runs the agent until stop or kill.
+// start starts the agent, which runs until stop or kill.
 func (l *lab) start() {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Start())
 	l.t.Cleanup(func() { l.stop() })
 }
 
-// startHealthy is start, and waits until the agent can work.
+// startHealthy starts the agent, and waits until it is healthy.
 func (l *lab) startHealthy() {
 	l.t.Helper()
 	l.start()
 	l.agent.Check(l.t, l.agent.WaitHealthy(l.t.Context()))
 }
 
-// stop ends the agent as a service manager does, and returns its exit code.
+// stop stops the agent as a service manager does, and returns its exit code.
 func (l *lab) stop() int {
 	l.t.Helper()
 	if err := l.agent.Stop(); err != nil && l.agent.ExitCode() < 0 {
@@ -70,13 +70,13 @@ func (l *lab) stop() int {
 	return l.agent.ExitCode()
 }
 
-// kill ends it as nobody should.
+// kill ends the agent with SIGKILL.
 func (l *lab) kill() {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Kill())
 }
 
-// command runs a command line beside the agent.
+// command runs a command with the agent's environment.
 func (l *lab) command(args ...string) (out string, code int) {
 	cmd := l.agent.Command(args...)
 	text, err := cmd.CombinedOutput()
@@ -86,7 +86,7 @@ func (l *lab) command(args ...string) (out string, code int) {
 	return string(text), cmd.ProcessState.ExitCode()
 }
 
-// until waits for what is bound to happen.
+// until waits for something that is expected to happen.
 func (l *lab) until(what string, ok func() bool) {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Until(l.t.Context(), what, ok))
@@ -100,14 +100,14 @@ func (l *lab) served(id string) string {
 	return replay.Type
 }
 
-// health is the status of the agent's answer; 0 = none.
+// health returns the status of the agent's health response; 0 if there is none.
 func (l *lab) health() int {
 	status, _ := l.agent.Health(l.t.Context())
 	return status
 }
 
-// releases of core that the agent is tested against: the eldest and a recent
-// one; the latter alone where time is short.
+// releases returns the releases of core for tests of the agent: the oldest and a recent one;
+// in short mode only the recent one.
 func releases() []string {
 	if testing.Short() {
 		return []string{"4.10.13"}
@@ -142,7 +142,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 				return len(c) == 1 && c[0].Online && c[0].Type == "video_worker"
 			})
 
-			out, code := l.command("tasks")
+			out, code := l.command("tasks", "--all")
 			if code != 0 || !strings.Contains(out, seeds[0].id) || !strings.Contains(out, "not_graphical") {
 				t.Errorf("tasks: %d\n%s", code, out)
 			}
@@ -184,7 +184,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 	}
 }
 
-// keySecret reads the access key that the agent has kept.
+// keySecret reads the access key that the agent has stored.
 func keySecret(t *testing.T, l *lab) string {
 	t.Helper()
 	path := filepath.Join(l.dir, "data", "keys", ".access_key")
@@ -245,8 +245,8 @@ func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 	}
 }
 
-// get asks the agent for a page, with one header. The status is 0, and the body
-// says why, if there is no answer.
+// get requests a page of the agent, with one header. Without a response, the status is 0,
+// and the body is the error.
 func (l *lab) get(path, header, value string) (status int, body string) {
 	l.t.Helper()
 	headers := http.Header{}
@@ -260,8 +260,7 @@ func (l *lab) get(path, header, value string) (status int, body string) {
 	return status, body
 }
 
-// TestRazorsRecordingsOnTheVolume: whatever recorded them, and under which of
-// its names they come.
+// TestRazorsRecordingsOnTheVolume: all programs that record, and all names of recordings.
 func TestRazorsRecordingsOnTheVolume(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")

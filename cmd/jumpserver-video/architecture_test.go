@@ -12,13 +12,13 @@ import (
 
 var (
 	quoted = regexp.MustCompile("`([^`\n]+)`")
-	// A path has a folder, and is one from the root of the repository; a file's
-	// name alone is one of a folder that was named before it.
+	// A path has a folder, and is relative to the root of the repository. A file name
+	// without a folder is in the last folder that was named before it.
 	fullPath = regexp.MustCompile(`^\.?\w[\w.-]*(?:/[\w.-]+)+$`)
 	fileName = regexp.MustCompile(`^\.?\w[\w.-]*\.(?:go|md|txt|ya?ml|json|m?js|css|html|sh|service)$`)
 )
 
-// units cuts a document into what is read in one go: rows of tables, and
+// units splits a document into the parts in which such names are valid: rows of tables, and
 // paragraphs.
 func units(text string) (all []string) {
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
@@ -31,15 +31,15 @@ func units(text string) (all []string) {
 	return all
 }
 
-// pathsIn lists the paths that a document names in backquotes, and those of
-// them that are not in the repository at root.
+// pathsIn returns the paths that a document names in backquotes, and those that do not exist
+// below root.
 func pathsIn(text, root string) (named, missing []string) {
 	there := func(file string) bool {
 		_, err := os.Stat(filepath.Join(root, file))
 		return err == nil
 	}
 	for _, unit := range units(text) {
-		folders := []string{"."} // in which names without a folder may be
+		folders := []string{"."} // that may contain names without a folder
 		for _, m := range quoted.FindAllStringSubmatch(unit, -1) {
 			switch name := m[1]; {
 			case fullPath.MatchString(name):
@@ -59,8 +59,7 @@ func pathsIn(text, root string) (named, missing []string) {
 	return named, missing
 }
 
-// TestArchitectureNamesWhatIsThere: each package and file that the document
-// sends people to is in the repository.
+// TestArchitectureNamesWhatIsThere: each package and file in the document exists.
 func TestArchitectureNamesWhatIsThere(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
@@ -72,21 +71,21 @@ func TestArchitectureNamesWhatIsThere(t *testing.T) {
 		t.Errorf("%d paths only are named: %q", len(named), named)
 	}
 	for _, name := range missing {
-		t.Errorf("docs/ARCHITECTURE.md names %s, which is not there", name)
+		t.Errorf("docs/ARCHITECTURE.md names %s, which does not exist", name)
 	}
-	// Packages without a folder before them stand in the first column alone.
+	// Packages at the top level occur only in the first column.
 	packages := regexp.MustCompile("(?m)^\\| `([a-z]+)` \\|").FindAllStringSubmatch(string(text), -1)
 	if len(packages) < 3 {
 		t.Errorf("packages at the top: %q", packages)
 	}
 	for _, m := range packages {
 		if st, err := os.Stat(filepath.Join("../..", m[1])); err != nil || !st.IsDir() {
-			t.Errorf("docs/ARCHITECTURE.md names the package %s, which is not there", m[1])
+			t.Errorf("docs/ARCHITECTURE.md names the package %s, which does not exist", m[1])
 		}
 	}
 }
 
-// TestMissingPathsAreNoticed tries the check on texts.
+// TestMissingPathsAreNoticed tests the check itself.
 func TestMissingPathsAreNoticed(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 )
 
-// lockedBuffer is read while it is written.
+// lockedBuffer is a buffer that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -31,12 +32,12 @@ func (l *lockedBuffer) String() string {
 
 func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {
 	var out lockedBuffer
-	b := newBars(&out, true)
+	b := newBars(&out, true, i18n.English)
 	good, bad := b.add("good.mp4"), b.add("bad.mp4")
 	good.scanned(10, 10)
 	for i := range 10 {
 		good.rendered(render.Progress{Done: time.Duration(i+1) * 5 * time.Second, Bytes: int64(i + 1), Total: 10})
-		time.Sleep(100 * time.Millisecond) // long enough for the bars to be drawn
+		time.Sleep(100 * time.Millisecond) // until the bars have been drawn
 	}
 	good.verifying()
 	good.end(nil)
@@ -46,7 +47,7 @@ func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {
 	select {
 	case <-done:
 	case <-time.After(20 * time.Second):
-		t.Fatal("the bars wait for themselves")
+		t.Fatal("the bars do not end")
 	}
 	for _, want := range []string{"good.mp4", "× real time", "s left", "100 %", "done", "failed"} {
 		if !strings.Contains(out.String(), want) {
@@ -57,7 +58,7 @@ func TestBarsShowPercentSpeedAndTimeLeft(t *testing.T) {
 
 func TestBarsAreSilentWhereThereIsNoTerminal(t *testing.T) {
 	var out lockedBuffer
-	b := newBars(&out, false)
+	b := newBars(&out, false, i18n.English)
 	one := b.add("x.mp4")
 	one.end(nil)
 	b.Wait()

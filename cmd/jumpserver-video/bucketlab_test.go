@@ -22,16 +22,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// bucketLab is a lab whose core keeps replays in a bucket of a real server.
+// bucketLab is a lab in which core keeps replays in a bucket of a real server.
 type bucketLab struct {
 	*lab
 	server *storagetest.Server
 	client *minio.Client
 	bucket string
-	front  *storagetest.Front // the agent's way to the server
+	front  *storagetest.Front // proxy between the agent and the server
 }
 
-// newBucketLab makes one; the bucket is the server's own.
+// newBucketLab creates a lab with a bucket of the server.
 func newBucketLab(t *testing.T, server *storagetest.Server, version string) *bucketLab {
 	t.Helper()
 	b := &bucketLab{
@@ -54,7 +54,7 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 	return b
 }
 
-// settings are what core hands out.
+// settings returns core's settings of the storage.
 func (b *bucketLab) settings() map[string]any {
 	return map[string]any{"TYPE": "s3", "BUCKET": b.bucket, "ACCESS_KEY": b.server.Access, "SECRET_KEY": b.server.Secret, "ENDPOINT": b.front.URL.String()}
 }
@@ -72,7 +72,7 @@ func (b *bucketLab) set(settings map[string]any) {
 	}
 }
 
-// but are the settings with another value.
+// but returns the settings with one other value.
 func (b *bucketLab) but(name, value string) map[string]any {
 	s := b.settings()
 	s[name] = value
@@ -100,7 +100,7 @@ func (b *bucketLab) move(dir string) {
 	}
 }
 
-// keys lists what is in the bucket, the trash aside.
+// keys returns the keys of all objects in the bucket, except those in the trash.
 func (b *bucketLab) keys() (all []string) {
 	b.t.Helper()
 	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
@@ -114,7 +114,7 @@ func (b *bucketLab) keys() (all []string) {
 	return all
 }
 
-// task is a session's task as the agent shows it.
+// task returns a session's task.
 func (b *bucketLab) task(id string) (v task.View) {
 	out, code := b.command("tasks", "show", id, "--json")
 	if code != 0 {
@@ -126,8 +126,8 @@ func (b *bucketLab) task(id string) (v task.View) {
 	return v
 }
 
-// published waits until the session's task is done, and checks that the UI
-// plays the MP4 that is in the bucket.
+// published waits until the session's task is done. It checks that the UI plays the MP4 in
+// the bucket.
 func (b *bucketLab) published(what, id, day string) {
 	b.t.Helper()
 	b.until(what, func() bool { return b.marked(id) && b.task(id).State == queue.StateDone })
@@ -158,7 +158,7 @@ func (b *bucketLab) published(what, id, day string) {
 
 const flatRecording = "tiny/v3/*/*.replay.gz"
 
-// send has a Lion hand over a recording of a session.
+// send has a Lion upload a recording of a session.
 func (b *bucketLab) send(lion *liontest.Lion, id string) {
 	b.t.Helper()
 	b.recorded(lion, id, sample(b.t, flatRecording))

@@ -11,8 +11,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 )
 
-// TestAnAgentThatCannotBeBuiltGivesBackWhatItTook: the lock of the data folder
-// and the queue, which the next one then gets, also after one was closed.
+// TestAnAgentThatCannotBeBuiltGivesBackWhatItTook: the lock of the data folder and the queue
+// are released, so that the next agent gets them. This also holds after close.
 func TestAnAgentThatCannotBeBuiltGivesBackWhatItTook(t *testing.T) {
 	dir := t.TempDir()
 	for name, value := range map[string]string{
@@ -46,12 +46,12 @@ func TestAnAgentThatCannotBeBuiltGivesBackWhatItTook(t *testing.T) {
 			t.Errorf("beside another agent: %v, %v", other, err)
 		}
 		a.close()
-		a.close() // once more does nothing
+		a.close() // a second call does nothing
 	}
 }
 
-// TestTheLeaseIsNotShownToPeople: agents of one queue must agree on it, and
-// only tests have a reason to change it.
+// TestTheLeaseIsNotShownToPeople: all agents of a queue must use the same lease, and only
+// tests have a reason to change it.
 func TestTheLeaseIsNotShownToPeople(t *testing.T) {
 	var out bytes.Buffer
 	a := newApp(&out, &out)

@@ -14,8 +14,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// TestWhoMayUpload: components may, by core's word alone, and each other answer
-// makes Lion keep its recording.
+// TestWhoMayUpload: components may upload if core confirms them. Each other response makes
+// Lion keep its recording.
 func TestWhoMayUpload(t *testing.T) {
 	for _, version := range []string{"3.10.9", "4.2.0", "4.10.13", "4.10.16"} {
 		t.Run(version, func(t *testing.T) {
@@ -84,19 +84,19 @@ func TestWhoMayUpload(t *testing.T) {
 			ask("a revoked key", revoked, http.StatusUnauthorized)
 			disabled := http.StatusForbidden
 			if version == "4.10.13" || version == "4.10.16" {
-				disabled = http.StatusUnauthorized // so says core from v4.10.8 on
+				disabled = http.StatusUnauthorized // core's response since v4.10.8
 			}
 			ask("a disabled component", key(devcore.User{Username: "off", Service: true, Disabled: true}), disabled)
 
 			profile := regexp.MustCompile("^/api/v1/users/profile/$")
 			late := key(devcore.User{Username: "late", Service: true})
-			mend := core.Fail(devcore.Fault{Path: profile, Status: http.StatusBadGateway})
+			repair := core.Fail(devcore.Fault{Path: profile, Status: http.StatusBadGateway})
 			ask("while core fails", late, http.StatusServiceUnavailable)
-			mend()
+			repair()
 			ask("when it is back", late, http.StatusOK)
-			mend = core.Fail(devcore.Fault{Path: profile, Cut: true})
+			repair = core.Fail(devcore.Fault{Path: profile, Cut: true})
 			ask("while core is away", key(devcore.User{Username: "later", Service: true}), http.StatusServiceUnavailable)
-			mend()
+			repair()
 			ask("a component that is known", lion, http.StatusOK)
 		})
 	}

@@ -18,10 +18,11 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// well is a host on which everything is as it should be.
+// well returns the sources of a healthy agent.
 func well() health.Sources {
 	fine := func() error { return nil }
 	return health.Sources{
@@ -30,40 +31,51 @@ func well() health.Sources {
 	}
 }
 
-// reason is why the part fails that does.
+// reason is the reason of the failing part.
 const reason = "the reason"
 
-// failure is a part that fails, alone.
+// failure is a part that fails, while all others work.
 type failure struct {
-	part   health.Part // "" = all is well
+	part   health.Part // "" = nothing fails
 	breaks func(*health.Sources)
-	page   func(statuspage.Status) string // where the page says why
+	mild   bool                           // the agent does its other work
+	page   func(statuspage.Status) string // the page's text with the reason
 }
 
-// unhealthy reports whether the failure keeps the agent from its work.
-func (f failure) unhealthy() bool { return f.part != "" && f.part != health.Uploads }
+// unhealthy reports whether the failure makes the agent unhealthy.
+func (f failure) unhealthy() bool { return f.part != "" && !f.mild }
 
 func failures() []failure {
 	broken := func() error { return errors.New(reason) }
 	refused := func(s statuspage.Status) string { return s.Uploads.Error }
 	return []failure{
-		{"", func(*health.Sources) {}, nil},
+		{part: "", breaks: func(*health.Sources) {}},
 		{health.Core, func(s *health.Sources) {
 			s.Core = func() coreapi.State { return coreapi.State{LastError: reason} }
-		}, func(s statuspage.Status) string { return s.Core.Error }},
-		{health.Queue, func(s *health.Sources) { s.Queue = broken }, func(s statuspage.Status) string { return s.Queue.Error }},
+		}, false, func(s statuspage.Status) string { return s.Core.Error }},
+		{health.Core, func(s *health.Sources) {
+			s.Core = func() coreapi.State { return coreapi.State{Registered: true, LastError: reason} }
+		}, true, func(s statuspage.Status) string { return s.Core.Error }},
+		{health.Queue, func(s *health.Sources) { s.Queue = broken }, false, func(s statuspage.Status) string { return s.Queue.Error }},
 		{health.Volume, func(s *health.Sources) {
 			s.Volume = func() watcher.Status { return watcher.Status{Reason: reason} }
-		}, func(s statuspage.Status) string { return s.Volume.Reason }},
-		{health.Storage, func(s *health.Sources) { s.Storage = broken }, func(s statuspage.Status) string { return s.Storage.Error }},
-		{health.Spool, func(s *health.Sources) { s.Spool = broken }, refused},
-		{health.FFmpeg, func(s *health.Sources) { s.FFmpeg = broken }, refused},
-		{health.Uploads, func(s *health.Sources) { s.Takes = broken }, refused},
+		}, false, func(s statuspage.Status) string { return s.Volume.Reason }},
+		{health.Storage, func(s *health.Sources) { s.Storage = broken }, false, func(s statuspage.Status) string { return s.Storage.Error }},
+		{health.Spool, func(s *health.Sources) { s.Spool = broken }, false, refused},
+		{health.FFmpeg, func(s *health.Sources) { s.FFmpeg = broken }, false, refused},
+		{health.Uploads, func(s *health.Sources) { s.Takes = broken }, true, refused},
+		{health.Tasks, func(s *health.Sources) {
+			s.Tasks = func() health.Work {
+				return health.Work{Retrying: 1, Held: true, Reason: task.ClassReadOnly, Error: reason}
+			}
+		}, false, nil},
+		{health.Steering, func(s *health.Sources) { s.Paused = broken }, true, nil},
+		{health.Notify, func(s *health.Sources) { s.Notify = broken }, true, nil},
 	}
 }
 
-// TestAllWhoTellHowTheAgentIsAgree on what fails and why: the health endpoint,
-// the status page, the metrics, the status line, and the doctor.
+// TestAllWhoTellHowTheAgentIsAgree: the health endpoint, the status page, the metrics, the
+// status line, and the doctor report the same failures with the same reasons.
 func TestAllWhoTellHowTheAgentIsAgree(t *testing.T) {
 	for name, value := range map[string]string{
 		"REPLAY_DIR": t.TempDir(), "CORE_HOST": "http://127.0.0.1:9", "BIND_HOST": "127.0.0.1", "BOOTSTRAP_TOKEN": "boot-secret",
@@ -100,7 +112,7 @@ func TestAllWhoTellHowTheAgentIsAgree(t *testing.T) {
 	}
 }
 
-// TestTheStatusLineOfAnAgentWithoutItsQueue says what it waits for, and not that
+// TestTheStatusLineOfAnAgentWithoutItsQueue: it says what the agent waits for, and not that
 // the agent is stopping.
 func TestTheStatusLineOfAnAgentWithoutItsQueue(t *testing.T) {
 	for name, value := range map[string]string{
@@ -133,7 +145,8 @@ func (f failure) inHealth(t *testing.T, url string) (report health.Report) {
 		t.Fatal(err)
 	}
 	bad := f.unhealthy()
-	if (status == http.StatusServiceUnavailable) != bad || (report.Status == "unhealthy") != bad || (len(report.Reasons) == 1) != bad {
+	if (status == http.StatusServiceUnavailable) != bad || (report.Status == health.Failing) != bad || (report.Status == health.Well) != (f.part == "") ||
+		(len(report.Reasons) == 1) != (f.part != "") {
 		t.Errorf("health: %d %s", status, body)
 	}
 	failing := report.Conditions.Failing()
@@ -152,6 +165,9 @@ func (f failure) inMetrics(t *testing.T, url string, conditions health.Condition
 			t.Errorf("metrics: no %s", want)
 		}
 	}
+	if held := strings.Contains(body, "\njumpserver_video_held{reason=\"read_only\"} 1\n"); held != (f.part == health.Tasks) || !held && strings.Contains(body, "jumpserver_video_held{") {
+		t.Errorf("metrics: held: %t", held)
+	}
 }
 
 func (f failure) inPage(t *testing.T, url string) {
@@ -164,8 +180,11 @@ func (f failure) inPage(t *testing.T, url string) {
 	if f.page != nil && f.page(page) != reason {
 		t.Errorf("status page: %q", f.page(page))
 	}
-	if said := page.Core.Error + page.Queue.Error + page.Volume.Reason + page.Storage.Error + page.Uploads.Error; (said == "") != (f.part == "") {
+	if said := page.Core.Error + page.Queue.Error + page.Volume.Reason + page.Storage.Error + page.Uploads.Error; (said == "") != (f.page == nil) {
 		t.Errorf("status page: %q", said)
+	}
+	if told := page.Health.Troubles; (page.Health.Level == health.Well) != (f.part == "") || f.part != "" && (len(told) == 0 || told[0].Part != f.part || told[0].Say.IsZero()) {
+		t.Errorf("status page: %+v", page.Health)
 	}
 }
 
@@ -178,17 +197,17 @@ func (f failure) inDoctor(t *testing.T, cfg config.Config, server *httptest.Serv
 		t.Fatalf("the doctor says nothing about the agent: %+v", all)
 	}
 	found := all[i]
-	if (found.Level == doctor.OK) != (f.part == "") || strings.Contains(found.Detail, "not well") != f.unhealthy() {
+	if (found.Level == doctor.OK) != (f.part == "") || strings.Contains(found.Detail.String(), "not healthy") != f.unhealthy() {
 		t.Errorf("doctor: %+v", found)
 	}
 	for _, c := range conditions.Failing() {
-		if !strings.Contains(found.Detail, c.String()) {
+		if !strings.Contains(found.Detail.String(), c.String()) {
 			t.Errorf("doctor: %+v, want %s", found, c)
 		}
 	}
 }
 
-// fetch asks a server for a page.
+// fetch requests a page of a server.
 func fetch(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

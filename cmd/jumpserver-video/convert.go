@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
+	"image"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -15,29 +17,31 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
+	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
-	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// convert holds the flags of `convert` and what its inputs share.
+// convert has the flags of the command, and what all its inputs share.
 type convert struct {
-	app    *app
-	output string
-	json   bool
-	force  bool
-	jobs   int
-	dryRun bool
-	ffmpeg string
+	app     *app
+	output  string
+	json    bool
+	force   bool
+	jobs    int
+	dryRun  bool
+	ffmpeg  string
+	clock   bool
+	idle    time.Duration
+	maxSize config.Size
 
 	tool   *video.Tool
 	config config.Config
 	bars   *bars
-	print  sync.Mutex // serialises what is written to the app's outputs
+	print  sync.Mutex // guards writes to the app's outputs
 }
 
 func (a *app) convertCommand() *cobra.Command {
@@ -51,26 +55,35 @@ func (a *app) convertCommand() *cobra.Command {
   jumpserver-video convert 0b9d…/0b9d….replay.json -o s.mp4  a recording in parts
   jumpserver-video convert session.tar -o videos/          as downloaded from JumpServer
   jumpserver-video convert *.replay.gz -j 2 --json         several at once, for scripts
-  jumpserver-video convert replay/ -o videos/ --dry-run    what a whole folder would become
+  jumpserver-video convert replay/ -o videos/ --dry-run    lists what would be converted
+  zcat x.gz | jumpserver-video convert - -o - > x.mp4      from a pipe, to a pipe
+  jumpserver-video convert s.guac --idle-limit 5s --clock  idle times shortened; the time of day as subtitles
 
 IN is a .replay.gz, a .guac or bare Guacamole dump, a folder with a .replay.json
-and its parts, that .replay.json, or the offline .tar of JumpServer's download.
-Any other folder stands for the .replay.gz, .guac and recordings in parts in it
-and below; those that have their MP4 already are left out.
+and its parts, that .replay.json, the .tar of JumpServer's download (compressed
+or not), a folder that Lion left behind, a pipe, or - for standard input.
+Any other folder means all recordings in it and below, which are recognized by
+their content. Those that already have an MP4 are skipped.
 
-VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC and VIDEO_AUDIO are heeded as by the agent.
+The MP4 is written to OUT only after it has been verified. Input from a pipe,
+output to a pipe, and compressed tars need temporary space in TMPDIR.
+VIDEO_FPS, VIDEO_CRF, VIDEO_CODEC, VIDEO_MAX_SIZE and VIDEO_AUDIO have the same
+effect as for the agent.
 
 ` + exitCodeHelp,
 		Args: named(cobra.MinimumNArgs(1), "at least one recording"),
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd.Context(), args) },
 	}
 	f := cmd.Flags()
-	f.StringVarP(&c.output, "output", "o", "", "file to write, or a folder (default: beside the input)")
-	f.BoolVar(&c.json, "json", false, "print one JSON object per input, of failures too")
+	f.StringVarP(&c.output, "output", "o", "", "file to write, a folder, or - for standard output (default: beside the input)")
+	f.BoolVar(&c.json, "json", false, "print one JSON object per input, also for failures")
 	f.BoolVarP(&c.force, "force", "f", false, "replace a file that exists")
-	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "only tell what would be converted to what")
+	f.BoolVarP(&c.dryRun, "dry-run", "n", false, "only print what would be converted to what")
 	f.IntVarP(&c.jobs, "jobs", "j", 1, "recordings converted at once")
-	f.StringVar(&c.ffmpeg, "ffmpeg", "", "the ffmpeg to use (default: the first in PATH)")
+	f.Var(&c.maxSize, "max-size", "largest video, in either orientation; larger screens are scaled down (default: VIDEO_MAX_SIZE)")
+	f.StringVar(&c.ffmpeg, "ffmpeg", "", "the ffmpeg to use (default: FFMPEG, the one in this\nprogram's package, or the first in PATH)")
+	f.BoolVar(&c.clock, "clock", false, "add the time of day, user and asset as subtitles, which players show on request")
+	f.DurationVar(&c.idle, "idle-limit", 0, "shorten times without changes to this, such as 5s (default: keep them)")
 	return cmd
 }
 
@@ -79,8 +92,14 @@ func (c *convert) run(ctx context.Context, args []string) error {
 	if c.config, err = c.app.config(); err != nil {
 		return err
 	}
-	if c.jobs < 1 {
-		return usage(errors.New("-j must be 1 or more"))
+	if c.maxSize == (config.Size{}) {
+		c.maxSize = c.config.VideoMaxSize
+	}
+	switch {
+	case c.jobs < 1:
+		return usage(said("cli.convert_jobs"))
+	case c.idle != 0 && c.idle < time.Second:
+		return usage(said("cli.convert_idle"))
 	}
 	inputs, err := expand(args)
 	if err != nil {
@@ -92,38 +111,36 @@ func (c *convert) run(ctx context.Context, args []string) error {
 	}
 	inputs, outputs = c.leaveOut(inputs, outputs)
 	if len(inputs) == 0 {
-		fmt.Fprintln(c.app.err, "nothing to convert")
+		fmt.Fprintln(c.app.err, c.app.lang.T("cli.convert_nothing"))
 		return nil
 	}
 	if c.dryRun {
-		return c.each(inputs, func(i int) error { return c.preview(inputs[i].path, outputs[i]) })
+		return c.each(ctx, inputs, func(i int) error { return c.preview(ctx, inputs[i], outputs[i]) })
 	}
-	for _, out := range outputs {
-		if c.output == "" || filepath.Clean(c.output) == out {
-			continue // beside the input, or a file
-		}
-		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
-			return fmt.Errorf("output folder: %w", err)
-		}
-	}
-	if c.tool, err = video.Find(ctx, c.ffmpeg); err != nil {
+	if err := c.makeFolders(outputs); err != nil {
 		return err
 	}
-	c.bars = newBars(c.app.err, logging.Terminal(c.app.err) && !c.json)
+	if c.tool, err = video.FindFor(ctx, cmp.Or(c.ffmpeg, c.config.FFmpeg), string(c.config.VideoCodec)); err != nil {
+		return err
+	}
+	c.bars = newBars(c.app.err, logging.Terminal(c.app.err) && !c.json, c.app.lang)
 	defer c.bars.Wait()
 
-	return c.each(inputs, func(i int) error { return c.one(ctx, inputs[i].path, outputs[i]) })
+	return c.each(ctx, inputs, func(i int) error { return c.one(ctx, inputs[i], outputs[i]) })
 }
 
-// each does something for all inputs, -j at once, and sums up.
-func (c *convert) each(inputs []input, do func(i int) error) error {
+// each calls do for all inputs, at most -j at once, and sums up the errors.
+func (c *convert) each(ctx context.Context, inputs []input, do func(i int) error) error {
 	var group errgroup.Group
 	group.SetLimit(c.jobs)
 	errs := make([]error, len(inputs))
 	for i := range inputs {
 		group.Go(func() error {
-			if errs[i] = do(i); errs[i] != nil && c.json {
-				_ = c.tell(notConverted{inputs[i].path, errs[i].Error(), exitCode(errs[i])})
+			if errs[i] = context.Cause(ctx); errs[i] == nil {
+				errs[i] = do(i)
+			}
+			if errs[i] != nil && exitCode(errs[i]) != exitCut && c.json {
+				_ = c.tell(notConverted{inputs[i].path, message(errs[i]), exitCode(errs[i])})
 			}
 			return nil
 		})
@@ -135,27 +152,34 @@ func (c *convert) each(inputs []input, do func(i int) error) error {
 	return c.sum(inputs, errs)
 }
 
-// sum reports each failure and makes one error of them all.
+// sum reports each failure and returns one error for all of them.
 func (c *convert) sum(inputs []input, errs []error) error {
 	all := &severalError{of: len(errs)}
 	for i, err := range errs {
 		if err == nil {
 			continue
 		}
-		complain(c.app.err, fmt.Errorf("%s: %w", terminal.Line(inputs[i].path), err))
 		code := exitCode(err)
-		if all.failed++; all.failed == 1 {
-			all.first = code
+		if code != exitInterrupted && code != exitCut {
+			c.app.complain(about(terminal.Line(inputs[i].path), err))
 		}
-		all.differ = all.differ || code != all.first
+		all.add(code)
 	}
-	if all.failed == 0 {
+	if all.codes == nil {
 		return nil
 	}
 	return all
 }
 
-// converted is what --json prints for each input that was converted. Scripts depend on it.
+// about adds the name of the file to an error, unless its text begins with it.
+func about(path string, err error) error {
+	if strings.HasPrefix(err.Error(), path) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// converted is the output of --json for a converted input. Scripts depend on it.
 type converted struct {
 	Input    string   `json:"input"`
 	Output   string   `json:"output"`
@@ -164,18 +188,23 @@ type converted struct {
 	Height   int      `json:"height"`
 	Frames   int      `json:"frames"`
 	Duration int64    `json:"duration_ms"`
+	LeftOut  int64    `json:"idle_left_out_ms,omitempty"` // by --idle-limit
 	BytesIn  int64    `json:"bytes_in"`
 	BytesOut int64    `json:"bytes_out"`
 	CPU      float64  `json:"cpu_seconds"` // of this process and its children while it ran
 	Wall     float64  `json:"wall_seconds"`
 	Warnings []string `json:"warnings"`
+	// Incomplete are the warnings that mean that the recording may contain more than
+	// the video shows. Cut means that the recording is cut or damaged.
+	Incomplete []string `json:"incomplete,omitempty"`
+	Cut        bool     `json:"cut,omitempty"`
 }
 
-// notConverted is what --json prints for an input that failed.
+// notConverted is the output of --json for an input that failed.
 type notConverted struct {
 	Input string `json:"input"`
 	Error string `json:"error"`
-	Code  int    `json:"exit_code"` // as if it had been the only input
+	Code  int    `json:"exit_code"` // as for a single input
 }
 
 // tell prints one object of --json.
@@ -185,14 +214,14 @@ func (c *convert) tell(v any) error {
 	return json.NewEncoder(c.app.out).Encode(v)
 }
 
-// one converts in to out: to a hidden file beside it, which takes the name
-// only after it has been verified.
-func (c *convert) one(ctx context.Context, in, out string) (err error) {
+// one converts in to out. The MP4 is written to a hidden folder beside out, and moved to
+// out only after it has been verified.
+func (c *convert) one(ctx context.Context, in input, out string) (err error) {
 	start, cpu := time.Now(), cpuSeconds()
-	if _, err := os.Lstat(out); err == nil && !c.force {
-		return fmt.Errorf("%s exists; use --force to replace it: %w", out, errFiles)
+	if err := c.mayWrite(in, out); err != nil {
+		return err
 	}
-	rec, err := recording.OpenNamed(in)
+	rec, err := in.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -200,43 +229,48 @@ func (c *convert) one(ctx context.Context, in, out string) (err error) {
 	defer func() { bar.end(err) }()
 	plan, err := render.Scan(ctx, rec, render.ScanOptions{Progress: bar.scanned})
 	if err != nil {
-		return err
+		return about(in.path, err)
 	}
-	temp := filepath.Join(filepath.Dir(out), "."+filepath.Base(out)+".part.mp4")
-	if err := os.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	defer os.Remove(temp) // gone after the rename
-	made, err := plan.Encode(ctx, temp, c.options(), bar.rendered)
+	work, err := workFolder(out)
 	if err != nil {
 		return err
+	}
+	defer os.RemoveAll(work)
+	temp := filepath.Join(work, "video.mp4")
+	made, err := plan.Encode(ctx, temp, c.options(), bar.rendered)
+	if errors.Is(err, guac.ErrNothingDrawn) && plan.Draws() == 0 {
+		err = fmt.Errorf("%w: it contains only mouse positions, keys and times", err)
+	}
+	if err != nil {
+		return about(in.path, err)
 	}
 	bar.verifying()
 	if err := made.Verify(ctx); err != nil {
 		return err
 	}
-	if err := os.Chmod(temp, 0o644); err != nil {
+	if err := c.publish(ctx, temp, out); err != nil {
 		return err
 	}
-	// Without --force, a file that has appeared there meanwhile stays.
-	if err := durable.Publish(temp, out, c.force); err != nil {
-		return err
-	}
-	return c.report(converted{
-		Input: in, Output: out, Session: rec.Session, Width: made.Width, Height: made.Height, Frames: made.Frames,
-		Duration: made.Duration.Milliseconds(), BytesIn: rec.Size, BytesOut: made.Bytes,
+	result := converted{
+		Input: in.path, Output: out, Session: rec.Session, Width: made.Width, Height: made.Height, Frames: made.Frames,
+		Duration: made.Duration.Milliseconds(), LeftOut: made.LeftOut.Milliseconds(), BytesIn: rec.Size, BytesOut: made.Bytes,
 		CPU: cpuSeconds() - cpu, Wall: time.Since(start).Seconds(), Warnings: append([]string{}, made.Warnings...),
-	})
+		Incomplete: made.Missing, Cut: len(made.Cut) > 0,
+	}
+	if err := c.report(result); err != nil || !result.Cut {
+		return err
+	}
+	return &cutError{in.path}
 }
 
 func (c *convert) options() render.Options {
 	return render.Options{
 		Tool: c.tool, FPS: int(c.config.VideoFPS), CRF: int(c.config.VideoCRF), Codec: string(c.config.VideoCodec),
-		Audio: bool(c.config.VideoAudio), Agent: userAgent(),
+		Audio: bool(c.config.VideoAudio), MaxSize: image.Point(c.maxSize), Agent: userAgent(), Clock: c.clock, IdleLimit: c.idle.Truncate(time.Millisecond),
 	}
 }
 
-// cpuSeconds is the CPU time of this process and of its ended children.
+// cpuSeconds returns the CPU time of this process and of its ended children.
 func cpuSeconds() float64 {
 	var sum float64
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {

@@ -1,115 +1,210 @@
 package main
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/logging"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
 // input is one recording to convert.
 type input struct {
-	path  string
-	below string // where it was found, relative to the folder that was named
-	found bool   // by looking through a folder
+	path    string // as given on the command line, or found in a folder
+	index   string // instead of path, for a recording in parts: the index, which need not exist
+	session string // id for the name of the MP4; "" = from the path
+	below   string // path relative to the folder on the command line
+	found   bool   // in a folder
 }
 
-// expand replaces folders that are no recording by the recordings in them.
-func expand(args []string) ([]input, error) {
-	var all []input
+// open opens the recording.
+func (in input) open(ctx context.Context) (*recording.Recording, error) {
+	switch {
+	case in.path == standard:
+		return stream(ctx, "standard input", func() (io.ReadCloser, error) { return io.NopCloser(os.Stdin), nil })
+	case in.index != "":
+		return recording.OpenNamed(in.index)
+	case recording.Streamed(in.path):
+		return stream(ctx, in.path, func() (io.ReadCloser, error) { return os.Open(in.path) })
+	}
+	return recording.OpenNamed(in.path)
+}
+
+// stream opens what can be read only once. Neither opening nor reading can be
+// interrupted, so stream does not wait for them when ctx ends.
+func stream(ctx context.Context, name string, open func() (io.ReadCloser, error)) (*recording.Recording, error) {
+	type result struct {
+		rec *recording.Recording
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		in, err := open()
+		if err != nil {
+			done <- result{nil, err}
+			return
+		}
+		defer in.Close()
+		rec, err := recording.OpenStream(name, in)
+		done <- result{rec, err}
+	}()
+	select {
+	case r := <-done:
+		return r.rec, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// expand replaces folders by the recordings in them.
+func expand(args []string) (all []input, err error) {
+	add := func(in input) {
+		if !slices.ContainsFunc(all, func(other input) bool { return other.path == in.path && other.index == in.index }) {
+			all = append(all, in) // an input that is given twice is converted once
+		}
+	}
 	for _, arg := range args {
-		if st, err := os.Stat(arg); err != nil || !st.IsDir() || inParts(arg) || empty(arg) {
-			all = append(all, input{path: arg}) // errors are told when it is opened
+		if arg == standard && logging.Terminal(os.Stdin) {
+			return nil, usage(said("cli.convert_stdin"))
+		}
+		if st, err := os.Stat(arg); err != nil || !st.IsDir() || arg == standard {
+			add(input{path: arg}) // errors are reported when it is opened
 			continue
 		}
-		before := len(all)
-		err := filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			folder := d.IsDir() && inParts(path)
-			switch {
-			case path != arg && strings.HasPrefix(d.Name(), "."): // the trash, files in the making
-				if d.IsDir() {
-					return filepath.SkipDir
-				}
-				return nil
-			case !folder && (!d.Type().IsRegular() || !isRecordingName(d.Name())):
-				return nil
-			}
-			below, err := filepath.Rel(arg, filepath.Dir(path))
-			if err != nil {
-				return err
-			}
-			all = append(all, input{path: path, below: below, found: true})
-			if folder {
-				return filepath.SkipDir
-			}
-			return nil
-		})
+		own, err := recordingsOf(arg)
 		if err != nil {
 			return nil, err
 		}
-		if len(all) == before {
-			return nil, fmt.Errorf("%s: no recordings in it: %w", arg, errFiles)
+		if len(own) > 0 { // the folder of a recording
+			for _, in := range own {
+				add(in)
+			}
+			continue
+		}
+		f := finder{root: arg}
+		if err := f.look(arg, "."); err != nil {
+			return nil, err
+		}
+		if len(f.found) == 0 {
+			return nil, fileTrouble(nil, "cli.convert_none_in", "path", arg)
+		}
+		for _, in := range f.found {
+			add(in)
 		}
 	}
 	return all, nil
 }
 
-// inParts tells whether a folder is a recording: it has an index.
-func inParts(dir string) bool {
-	found, err := filepath.Glob(filepath.Join(globQuote(dir), "*.replay.json"))
-	return err == nil && len(found) > 0
-}
-
-func empty(dir string) bool {
+// recordingsOf returns the recordings in parts in a folder of a session: those that have
+// an index, or else those that have parts.
+func recordingsOf(dir string) (found []input, err error) {
 	entries, err := os.ReadDir(dir)
-	return err == nil && len(entries) == 0
+	if err != nil {
+		return nil, err
+	}
+	var sessions []string
+	for _, e := range entries {
+		if stem, ok := strings.CutSuffix(e.Name(), ".replay.json"); ok && !e.IsDir() {
+			sessions = append(sessions, stem)
+		}
+	}
+	if len(sessions) == 0 {
+		if sessions, err = recording.Sessions(dir); err != nil {
+			return nil, err
+		}
+	}
+	for _, session := range sessions {
+		in := input{path: dir, index: filepath.Join(dir, session+".replay.json"), session: session}
+		if len(sessions) > 1 {
+			in.path = in.index
+		}
+		found = append(found, in)
+	}
+	return found, nil
 }
 
-var globQuoter = strings.NewReplacer("\\", "\\\\", "*", "\\*", "?", "\\?", "[", "\\[")
+// finder finds recordings in a folder and below.
+type finder struct {
+	root  string
+	found []input
+}
 
-func globQuote(path string) string { return globQuoter.Replace(path) }
+func (f *finder) look(dir, below string) error {
+	own, err := recordingsOf(dir)
+	if err != nil {
+		return err
+	}
+	for _, in := range own {
+		in.below, in.found = filepath.Dir(below), true
+		if in.path != dir {
+			in.below = below
+		}
+		f.found = append(f.found, in)
+	}
+	if len(own) > 0 {
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	names := map[string]bool{} // of MP4s
+	var tars []input
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		in := input{path: path, below: below, found: true}
+		switch {
+		case strings.HasPrefix(e.Name(), "."): // the trash, and unfinished files
+		case e.IsDir():
+			if err := f.look(path, filepath.Join(below, e.Name())); err != nil {
+				return err
+			}
+			names[fitting(e.Name(), videoSuffix)] = true
+		case !e.Type().IsRegular():
+		case isTarName(e.Name()):
+			tars = append(tars, in)
+		case isRecordingName(e.Name()) || isRecording(path):
+			f.found = append(f.found, in)
+			names[in.names(0)[0]] = true
+		}
+	}
+	for _, in := range tars { // downloads; the recording itself may be in the same folder
+		if _, err := recording.OpenNamed(in.path); err == nil && !names[in.names(0)[0]] {
+			f.found = append(f.found, in)
+		}
+	}
+	return nil
+}
 
 func isRecordingName(name string) bool {
 	return strings.HasSuffix(name, ".replay.gz") || strings.HasSuffix(name, ".guac")
 }
 
-// outputs names the file that each input becomes.
-func (c *convert) outputs(inputs []input) ([]string, error) {
-	folder := strings.HasSuffix(c.output, "/")
-	if st, err := os.Stat(c.output); err == nil && st.IsDir() {
-		folder = true
-	}
-	if c.output != "" && !folder && len(inputs) > 1 {
-		return nil, usage(fmt.Errorf("-o %s: several inputs need a folder: write %s/ to make it", c.output, c.output))
-	}
-	outputs := make([]string, len(inputs))
-	seen := map[string]string{}
-	for i, in := range inputs {
-		switch {
-		case c.output == "":
-			outputs[i] = filepath.Join(filepath.Dir(filepath.Clean(in.path)), videoName(in.path))
-		case folder:
-			outputs[i] = filepath.Join(c.output, in.below, videoName(in.path))
-		default:
-			outputs[i] = c.output
-		}
-		if other, ok := seen[outputs[i]]; ok {
-			return nil, usage(fmt.Errorf("%s and %s would both become %s", other, in.path, outputs[i]))
-		}
-		seen[outputs[i]] = in.path
-	}
-	return outputs, nil
+// isTarName reports whether a name may be that of a download. To recognize a compressed
+// tar by its content, it would have to be decompressed.
+func isTarName(name string) bool {
+	return strings.HasSuffix(name, ".tar") || strings.HasSuffix(name, ".tar.gz") && recording.SessionOf(name) != ""
 }
 
-// leaveOut drops what was found in folders and has its MP4 already.
+// isRecording reports whether the content of a file is a dump.
+func isRecording(path string) bool {
+	f, err := regular.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	kind, err := recording.Sniff(f)
+	return err == nil && kind == recording.KindGuacamole
+}
+
+// leaveOut removes inputs that were found in folders and already have an MP4.
 func (c *convert) leaveOut(inputs []input, outputs []string) (todo []input, to []string) {
 	done := 0
 	for i, in := range inputs {
@@ -120,12 +215,12 @@ func (c *convert) leaveOut(inputs []input, outputs []string) (todo []input, to [
 		todo, to = append(todo, in), append(to, outputs[i])
 	}
 	if done > 0 {
-		fmt.Fprintf(c.app.err, "%d left out: their MP4s are there already\n", done)
+		fmt.Fprintln(c.app.err, c.app.lang.T("cli.convert_left_out", "n", done))
 	}
 	return todo, to
 }
 
-// planned is what --json prints for each input of a dry run.
+// planned is the output of --json for an input of a dry run.
 type planned struct {
 	Input   string `json:"input"`
 	Output  string `json:"output"`
@@ -134,33 +229,20 @@ type planned struct {
 	DryRun  bool   `json:"dry_run"` // always true
 }
 
-// preview tells what would become of an input, as far as its beginning tells.
-func (c *convert) preview(in, out string) error {
-	if _, err := os.Lstat(out); err == nil && !c.force {
-		return fmt.Errorf("%s exists; use --force to replace it: %w", out, errFiles)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// preview prints the planned output of an input, checking only its beginning.
+func (c *convert) preview(ctx context.Context, in input, out string) error {
+	if err := c.mayWrite(in, out); err != nil {
 		return err
 	}
-	rec, err := recording.OpenNamed(in)
+	rec, err := in.open(ctx)
 	if err != nil {
 		return err
 	}
 	if c.json {
-		return c.tell(planned{Input: in, Output: out, Session: rec.Session, BytesIn: rec.Size, DryRun: true})
+		return c.tell(planned{Input: in.path, Output: out, Session: rec.Session, BytesIn: rec.Size, DryRun: true})
 	}
 	c.print.Lock()
 	defer c.print.Unlock()
-	_, err = fmt.Fprintf(c.app.out, "%s (%s) would become %s\n", terminal.Line(in), megabytes(rec.Size), terminal.Line(out))
+	_, err = fmt.Fprintln(c.app.out, c.app.lang.T("cli.convert_would", "in", terminal.Line(in.path), "size", c.app.megabytes(rec.Size), "out", terminal.Line(out)))
 	return err
-}
-
-// videoName is the MP4's name for an input: the name with its suffix replaced.
-func videoName(in string) string {
-	base := filepath.Base(filepath.Clean(in))
-	for _, suffix := range []string{".replay.gz", ".replay.json", ".part.gz", ".guac", ".tar", ".replay", ".gz"} {
-		if stem, ok := strings.CutSuffix(base, suffix); ok && stem != "" {
-			return stem + ".replay.mp4"
-		}
-	}
-	return base + ".replay.mp4"
 }

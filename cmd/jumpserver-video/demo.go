@@ -25,8 +25,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// demo shows the whole product at work: a development core and a replay
-// volume seeded with recordings, and a real agent process beside them.
+// demo demonstrates the whole product: a development core, a replay volume seeded with
+// recordings, and a real agent process.
 type demo struct {
 	app        *app
 	recordings string
@@ -38,26 +38,26 @@ type demo struct {
 	seeds []seed
 }
 
-// demoCommands is the demo, which builds with the tag nodemo leave out.
+// demoCommands returns the command demo, which builds with the tag nodemo exclude.
 func (a *app) demoCommands() []*cobra.Command {
 	d := &demo{app: a}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "The whole product on bundled recordings against a built-in development core",
-		Long: `The whole product on bundled recordings against a built-in development core.
+		Short: "Demonstrate the product with bundled recordings and a built-in development core",
+		Long: `Demonstrate the product with bundled recordings and a built-in development core.
 
 It puts recordings of several kinds on a replay volume, starts the agent, and
-shows what becomes of them. Nothing outside the demo's folder is touched.
+shows the results. It changes nothing outside the demo's folder.
 
   jumpserver-video demo                     in the folder of the project
-  jumpserver-video demo --core 3.10.9       as JumpServer 3.10.9 would see it
-  jumpserver-video demo --dir /tmp/demo     leaves MP4s, originals and log there`,
+  jumpserver-video demo --core 3.10.9       with JumpServer 3.10.9
+  jumpserver-video demo --dir /tmp/demo     MP4s, originals and log are kept there`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return d.run(c.Context()) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&d.recordings, "recordings", "testdata/recordings", "the bundled recordings")
-	f.StringVar(&d.dir, "dir", "demo-out", "folder of the demo; what an earlier demo left there is removed")
+	f.StringVar(&d.dir, "dir", "demo-out", "folder of the demo; files of an earlier demo are removed")
 	f.StringVar(&d.version, "core", "4.10.13", "version of JumpServer to imitate")
 	f.DurationVar(&d.timeout, "timeout", 5*time.Minute, "give up after this time")
 	return []*cobra.Command{cmd}
@@ -99,7 +99,7 @@ func (d *demo) run(ctx context.Context) error {
 func (d *demo) media() string   { return filepath.Join(d.dir, "media") }
 func (d *demo) logFile() string { return filepath.Join(d.dir, "agent.log") }
 
-// marker is left in the demo's folder, so that no other folder is emptied.
+// marker is a file in the demo's folder, so that no other folder is emptied.
 const marker = ".jumpserver-video-demo"
 
 func (d *demo) clear() error {
@@ -109,7 +109,7 @@ func (d *demo) clear() error {
 	}
 	if len(entries) > 0 {
 		if _, err := os.Stat(filepath.Join(d.dir, marker)); err != nil {
-			return usage(fmt.Errorf("%s is not empty and not of a demo; name another folder with --dir", d.dir))
+			return usage(fmt.Errorf("%s is not empty, and not the folder of a demo; name another folder with --dir", d.dir))
 		}
 		if err := os.RemoveAll(d.dir); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (d *demo) clear() error {
 	return os.WriteFile(filepath.Join(d.dir, marker), nil, 0o644)
 }
 
-// startAgent runs this very program as an agent, as a service would.
+// startAgent runs this program as an agent, like a service.
 func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -156,12 +156,12 @@ func (d *demo) startAgent(ctx context.Context) (*taskapi.Client, func(), error) 
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 		log.Close()
-		_ = at.Close() // the demo ends
+		_ = at.Close() // the demo ends anyway
 	}
 	return taskapi.Local(at.Host, at.Ports[0], "", ""), stop, nil
 }
 
-// watch shows the tasks' progress until all that can end has ended.
+// watch shows the tasks' progress until all have ended that can end.
 func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]task.View, error) {
 	screen := newScreen(terminal.Raw(d.app.out), logging.Terminal(d.app.out))
 	defer screen.close()
@@ -179,13 +179,13 @@ func (d *demo) watch(ctx context.Context, agent *taskapi.Client) (map[string]tas
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("the demo did not end in time: %w", context.Cause(ctx))
+			return nil, fmt.Errorf("the demo did not finish in time: %w", context.Cause(ctx))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
 
-// settled tells whether every session that should become a task has ended.
+// settled reports whether every session that should become a task has ended.
 func (d *demo) settled(views map[string]task.View) bool {
 	for _, s := range d.seeds {
 		if s.foreign {

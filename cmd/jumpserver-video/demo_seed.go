@@ -19,19 +19,19 @@ import (
 // seed is one session of the demo.
 type seed struct {
 	id      string
-	what    string // for the people who watch
-	seconds int    // that the session lasted
-	from    string // folder below the bundled recordings; empty for text made here
-	name    string // file name for text made here
+	what    string // description
+	seconds int    // length of the session
+	from    string // folder in the bundled recordings; "" for text
+	name    string // file name for text
 	text    string
-	kind    string // component that recorded it
+	kind    string // component that recorded the session
 	proto   string
-	foreign bool // must stay as it is
+	foreign bool // must not be converted
 	date    string
 }
 
-// demoSeeds are the sessions of the demo: every layout and kind that the
-// bundled recordings have, and two that are not to be touched.
+// demoSeeds returns the sessions of the demo: each layout and kind of the bundled
+// recordings, and two sessions that must not be changed.
 func demoSeeds() []seed {
 	const day = "2026-11-22"
 	cast := `{"version": 2, "width": 80, "height": 24, "timestamp": 1795298400}` + "\n" + `[0.5, "o", "$ uptime\r\n"]` + "\n"
@@ -49,7 +49,7 @@ func demoSeeds() []seed {
 	}
 }
 
-// plant copies the seeds to the replay folder and tells core of their sessions.
+// plant copies the seeds to the replay folder, and adds their sessions to core.
 func plant(recordings, replay string, core *devcore.Server) ([]seed, error) {
 	seeds := demoSeeds()
 	for i := range seeds {
@@ -86,14 +86,14 @@ func (s *seed) write(replay string) error {
 	}
 	defer f.Close()
 	z := gzip.NewWriter(f)
-	// As long as a real one: smaller recordings are not looked at.
+	// At least as long as a real recording, because shorter ones are ignored.
 	if _, err := z.Write([]byte(s.text)); err != nil {
 		return err
 	}
 	return z.Close()
 }
 
-// copy brings a recording to the volume, dated some hours back.
+// copy copies a recording to the volume, and sets its time some hours back.
 func (s *seed) copy(recordings, replay string) error {
 	from := filepath.Join(recordings, filepath.FromSlash(s.from))
 	days, err := os.ReadDir(from)
@@ -112,7 +112,7 @@ func (s *seed) copy(recordings, replay string) error {
 		if err != nil || d.IsDir() || !strings.Contains(path, s.id) {
 			return err
 		}
-		return os.Chtimes(path, old, old) //nolint:gosec // a folder of the demo's own making
+		return os.Chtimes(path, old, old) //nolint:gosec // a folder that the demo has created
 	})
 }
 
@@ -129,7 +129,7 @@ func (o onlySession) ReadDir(name string) ([]fs.DirEntry, error) {
 	}), err
 }
 
-// withoutSettings is an environment without the agent's own variables.
+// withoutSettings returns an environment without the agent's own variables.
 func withoutSettings(env []string) []string {
 	names := config.Names()
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {

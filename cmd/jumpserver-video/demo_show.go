@@ -15,8 +15,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// screen shows the demo's sessions: redrawn in place on a terminal, one line
-// per change elsewhere. It shows nothing that is of others.
+// screen shows the demo's sessions: redrawn in place on a terminal, one line per change on
+// other outputs. It shows no untrusted text.
 type screen struct {
 	w     io.Writer
 	live  bool
@@ -49,11 +49,11 @@ func (s *screen) show(seeds []seed, views map[string]task.View) {
 
 func (s *screen) close() { fmt.Fprintln(s.w) }
 
-// gauge is one session's line: a bar while it is rendered, else its state.
+// gauge returns one session's line: a bar while it is rendered, otherwise its state.
 func gauge(s seed, v task.View, known bool) string {
 	if !known {
 		if s.foreign {
-			return "not ours to touch"
+			return "not converted"
 		}
 		return "…"
 	}
@@ -65,7 +65,7 @@ func gauge(s seed, v task.View, known bool) string {
 	return fmt.Sprintf("%s [%s%s] %3.0f %%", v.State, strings.Repeat("█", full), strings.Repeat("·", width-full), 100*v.Progress)
 }
 
-// result prints the table and fails when anything is not as it should be.
+// result prints the table, and fails if a result is wrong.
 func (d *demo) result(ctx context.Context, views map[string]task.View, took time.Duration) error {
 	w := tabwriter.NewWriter(d.app.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RECORDING\tBEFORE\tAFTER\tSAVED\tLENGTH\tSPEED\tSTATE\tCORE NOW SERVES")
@@ -78,7 +78,7 @@ func (d *demo) result(ctx context.Context, views map[string]task.View, took time
 		if err == nil {
 			served = fmt.Sprintf("%s (%s)", filepath.Base(replay.Path), replay.Type)
 		}
-		row := []string{s.what, "", "", "", "", "", "left alone", served}
+		row := []string{s.what, "", "", "", "", "", "skipped", served}
 		if v.State != "" {
 			row[1], row[6] = megabytes(v.Before), string(v.State)
 		}
@@ -98,10 +98,10 @@ func (d *demo) result(ctx context.Context, views map[string]task.View, took time
 		return err
 	}
 	fmt.Fprintf(d.app.out, "\n%s → %s (%s) in %s\nMP4s:      %s\noriginals: %s\nagent log: %s\n", megabytes(before), megabytes(after),
-		saved(before, after), took.Round(time.Second), filepath.Join(d.media(), "replay", "*", "*.replay.mp4"),
+		d.app.saved(before, after), took.Round(time.Second), filepath.Join(d.media(), "replay", "*", "*.replay.mp4"),
 		filepath.Join(d.media(), "replay", ".jumpserver-video-trash"), d.logFile())
 	if len(wrong) > 0 {
-		return fmt.Errorf("not as it should be: %s", strings.Join(wrong, "; "))
+		return fmt.Errorf("wrong results: %s", strings.Join(wrong, "; "))
 	}
 	return nil
 }

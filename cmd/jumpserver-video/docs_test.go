@@ -18,24 +18,24 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 )
 
-// block is a marked piece of shell in the documentation:
+// block is a marked shell script in the documentation:
 //
-//	<!-- test -->          beside a running agent
-//	<!-- test stopped -->  after the agent has stopped
+//	<!-- test -->          runs while an agent runs
+//	<!-- test stopped -->  runs after the agent has stopped
 var block = regexp.MustCompile("(?s)<!-- test( stopped)? -->\n```sh\n(.*?)```")
 
-// TestCommandsOfTheDocs runs the marked commands of README and docs beside an
-// agent that has converted a session, as a reader would.
+// TestCommandsOfTheDocs runs the marked commands of README and docs, with an agent that has
+// converted a session, as a reader would.
 func TestCommandsOfTheDocs(t *testing.T) {
 	if testing.Short() {
-		t.Skip("what it runs is tested otherwise")
+		t.Skip("the commands have tests of their own")
 	}
 	t.Parallel()
 	l := newLab(t, "4.10.13")
 	if _, err := plant("../../testdata/recordings", l.replay(), l.core); err != nil {
 		t.Fatal(err)
 	}
-	const session = "aec03eff-9413-4017-b690-a75929062ab6" // one of the recordings planted, a flat file
+	const session = "aec03eff-9413-4017-b690-a75929062ab6" // one of the planted recordings, a flat file
 	source, err := filepath.Glob("../../testdata/recordings/tiny_jpeg/v3/*/*.replay.gz")
 	if err != nil || len(source) != 1 {
 		t.Fatalf("%v, %v", source, err)
@@ -74,11 +74,11 @@ func TestCommandsOfTheDocs(t *testing.T) {
 		}
 	}
 	if ran < 10 {
-		t.Errorf("ran %d pieces only", ran)
+		t.Errorf("ran only %d scripts", ran)
 	}
 }
 
-// shell runs a piece of shell in a folder of its own.
+// shell runs a script in a folder of its own.
 func (l *lab) shell(file, script, session string, recording []byte) {
 	t := l.t
 	t.Helper()
@@ -98,9 +98,9 @@ func (l *lab) shell(file, script, session string, recording []byte) {
 	}
 }
 
-// TestOriginalsArePutBack runs what docs/uninstall.md says about the trash:
-// each original gets its place back unless that is taken, whatever number the
-// trash has put behind its name, and recordings do not mix.
+// TestOriginalsArePutBack runs the script for the trash in docs/uninstall.md. Each original
+// returns to its place unless that is taken, also if the trash has added a number to its
+// name. Recordings are not mixed.
 func TestOriginalsArePutBack(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/uninstall.md")
@@ -159,7 +159,7 @@ func TestOriginalsArePutBack(t *testing.T) {
 	retire(day+"taken.replay.gz", day+"taken.replay.gz")
 	put(day+"taken.replay.gz", "new")
 
-	trash.Kept = true // what does not expire
+	trash.Kept = true // the part of the trash that does not expire
 	put(day+"doubt.replay.gz", "all of it")
 	retire(day+"doubt.replay.gz", "")
 	put(day+"doubt/doubt.0.part.gz", "a part")
@@ -195,17 +195,20 @@ func TestOriginalsArePutBack(t *testing.T) {
 	}
 }
 
-// TestLinksOfTheDocs: files that the documentation points to are there.
+// TestLinksOfTheDocs: files to which the documentation links exist.
 func TestLinksOfTheDocs(t *testing.T) {
 	files, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	readmes, err := filepath.Glob("../../README*.md")
-	if err != nil {
-		t.Fatal(err)
+	for _, pattern := range []string{"../../docs/*/*.md", "../../README*.md"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil || len(more) == 0 {
+			t.Fatal(pattern, err)
+		}
+		files = append(files, more...)
 	}
-	for _, file := range append(files, readmes...) {
+	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -218,8 +221,8 @@ func TestLinksOfTheDocs(t *testing.T) {
 	}
 }
 
-// TestArchitectureNamesEveryPackage: each folder with Go code is told of;
-// those of storages and of packaging are told of together.
+// TestArchitectureNamesEveryPackage: the document names each folder with Go code; it may name
+// those of storages and of packaging together.
 func TestArchitectureNamesEveryPackage(t *testing.T) {
 	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
 	if err != nil {
@@ -238,7 +241,7 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 			name := strings.TrimPrefix(path, "../../")
 			together := strings.HasPrefix(name, "coreapi/storage/") || strings.HasPrefix(name, "packaging/")
 			if !together && !strings.Contains(string(text), "`"+name+"`") {
-				t.Errorf("docs/ARCHITECTURE.md does not tell of %s", name)
+				t.Errorf("docs/ARCHITECTURE.md does not name %s", name)
 			}
 			return nil
 		})
@@ -251,8 +254,8 @@ func TestArchitectureNamesEveryPackage(t *testing.T) {
 	}
 }
 
-// TestTranslationsAreInStep: the README's translations have its sections,
-// tables, links, and, remarks aside, its commands.
+// TestTranslationsAreInStep: the README's translations have the same sections, tables and
+// links, and the same commands except for comments.
 func TestTranslationsAreInStep(t *testing.T) {
 	read := func(name string) outline {
 		text, err := os.ReadFile("../../" + name)
@@ -294,8 +297,8 @@ func outlineOf(text string) (o outline) {
 		}
 	}
 	for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
-		if !strings.HasPrefix(m[1], "README") { // to the other languages
-			o.links = append(o.links, m[1])
+		if !strings.HasPrefix(m[1], "README") { // a link to another language
+			o.links = append(o.links, regexp.MustCompile(`(^docs/|status-page)(?:zh-CN/|ru/|-zh-CN|-ru)`).ReplaceAllString(m[1], "$1")) // without the language, if the target is translated
 		}
 	}
 	slices.Sort(o.links)

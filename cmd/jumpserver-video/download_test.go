@@ -12,8 +12,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// TestConvertTakesWhatJumpServerLetsPeopleDownload converts the .tar of the
-// web page's download, of a flat recording and of one in parts.
+// TestConvertTakesWhatJumpServerLetsPeopleDownload converts .tar files that the web page
+// offers for download: of a flat recording, and of one in parts.
 func TestConvertTakesWhatJumpServerLetsPeopleDownload(t *testing.T) {
 	if testing.Short() {
 		t.Skip("two more conversions")

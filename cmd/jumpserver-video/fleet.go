@@ -11,16 +11,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 )
 
-// recordSeal is what seals of the queue's records are for.
+// recordSeal is the purpose of seals of the queue's records.
 const recordSeal = "record"
 
-// queueOptions are those of the agent's queue. The records of one that agents
-// share are sealed when the agents have a key in common; the embedded one is in
-// nobody else's reach. What leaves a shared queue open to others is logged.
+// queueOptions returns the options of the agent's queue. Records of a shared queue are
+// sealed if the agents have a common key; an embedded queue is not accessible to others.
+// What makes a shared queue insecure is logged.
 func queueOptions(cfg config.Config, lease time.Duration, log *slog.Logger) queue.Options {
 	o := queue.Options{Dir: cfg.Dir("queue"), URL: string(cfg.QueueURL), Owner: owner(cfg), Lease: lease, Log: log}
 	for _, risk := range cfg.QueueRisks() {
-		log.Warn("the shared queue is open to others", "why", risk.What, "fix", risk.Fix)
+		log.Warn("the shared queue is insecure", "why", risk.What.String(), "fix", risk.Fix.String())
 	}
 	if cfg.QueueURL != "" && cfg.SecretKey != "" {
 		key := seal.FromSecret(string(cfg.SecretKey))
@@ -30,8 +30,8 @@ func queueOptions(cfg config.Config, lease time.Duration, log *slog.Logger) queu
 	return o
 }
 
-// distrusts reports whether the queue has records that are not believed. What
-// was remembered of the volume then says nothing: their recordings are to be
+// distrusts reports whether the queue has records whose seals are invalid. The watcher's
+// state of the volume is then invalid, too, because the recordings of these tasks must be
 // found again.
 func distrusts(ctx context.Context, tasks *queue.Queue) bool {
 	all, err := tasks.List(ctx)

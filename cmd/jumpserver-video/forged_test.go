@@ -22,7 +22,7 @@ import (
 
 const fleetKey = "of-this-fleet-32-characters-long"
 
-// startNATS runs a server until the test ends.
+// startNATS starts a server, which runs until the test ends.
 func startNATS(t *testing.T, o *server.Options) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(o)
@@ -34,7 +34,7 @@ func startNATS(t *testing.T, o *server.Options) *server.Server {
 	return s
 }
 
-// reserve is an address of this host's loopback that is the test's until it ends.
+// reserve reserves a loopback address until the test ends.
 func reserve(t *testing.T, ports int) *loopback.Address {
 	t.Helper()
 	at, err := loopback.Reserve(ports)
@@ -45,8 +45,8 @@ func reserve(t *testing.T, ports int) *loopback.Address {
 	return at
 }
 
-// TestForgedWorkRemovesNobodysRecording: somebody who reaches NATS, and has not
-// the key, writes what would have another session's only recording deleted.
+// TestForgedWorkRemovesNobodysRecording: an attacker with access to NATS, but without the key,
+// writes a task that would delete the only recording of another session.
 func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 	t.Parallel()
 	const done, victim = "eeeeeeee-1111-4111-8111-111111111111", "eeeeeeee-2222-4222-8222-222222222222"
@@ -68,12 +68,12 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 	l.start()
 	view := func(id string) (v task.View) {
 		out, _ := l.command("tasks", "show", id, "--json")
-		_ = json.Unmarshal([]byte(out), &v) // nothing, when there is no such task
+		_ = json.Unmarshal([]byte(out), &v) // empty if there is no such task
 		return v
 	}
 	l.until("done", func() bool { return view(done).State == queue.StateDone && view(victim).State == queue.StateSkipped })
 	if log := l.agent.Log(); !strings.Contains(log, "no user and password for 127.0.0.1") {
-		t.Errorf("nobody was warned of the queue:\n%s", log)
+		t.Errorf("the log does not warn of the queue:\n%s", log)
 	}
 
 	conn, err := nats.Connect(s.ClientURL())
@@ -103,7 +103,7 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 	if err := json.Unmarshal(record(victim), &theirs); err != nil {
 		t.Fatal(err)
 	}
-	// What was done of one recording is said of the other.
+	// The forged record says about one recording what was done with the other.
 	mine["source"], mine["fingerprint"], mine["state"] = theirs["source"], theirs["fingerprint"], "retiring"
 	if journal, ok := mine["data"].(map[string]any); ok {
 		journal["fingerprint"], journal["reached"] = theirs["fingerprint"], "retiring"
@@ -119,7 +119,7 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 		}
 	}
 	for _, change := range []func(map[string]any){
-		func(m map[string]any) {}, // with the seal of what it was
+		func(m map[string]any) {}, // with the seal of the original record
 		func(m map[string]any) { delete(m, "seal") },
 		func(m map[string]any) { m["state"] = "queued" },
 	} {
@@ -128,37 +128,37 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 			l.until("refused", func() bool { return view(id).Reason == task.ClassForged })
 		}
 	}
-	time.Sleep(3 * time.Second) // in which it would have been worked on
+	time.Sleep(3 * time.Second) // long enough for the task to be processed
 	if have, err := os.ReadFile(original); err != nil || !bytes.Equal(have, data) {
-		t.Errorf("the recording is gone: %v", err)
+		t.Errorf("the recording no longer exists: %v", err)
 	}
 	if served := l.served(done); served != "mp4" {
 		t.Errorf("core serves %s", served)
 	}
-	if out, code := l.command("tasks", "show", victim); code != 0 || !regexp.MustCompile(`(?ms)^reason +record_forged: .*^error +.*sealed`).MatchString(out) {
+	if out, code := l.command("tasks", "show", victim); code != 0 || !regexp.MustCompile(`(?ms)^reason +record_forged: .*^error +.*no valid seal`).MatchString(out) {
 		t.Errorf("shown:\n%s", out)
 	}
 
-	// The next start finds it again, and a retry clears what has been converted.
+	// The next start finds the recording again, and a retry removes the converted task.
 	l.stop()
 	l.start()
 	l.until("found again", func() bool { v := view(victim); return v.State == queue.StateSkipped && v.Reason == task.ClassSession })
 	if v := view(done); v.Reason != task.ClassForged {
-		t.Errorf("what has no recording any more: %+v", v)
+		t.Errorf("a task without a recording: %+v", v)
 	}
 	if out, code := l.command("tasks", "retry", "--reason", "record_forged"); code != 0 || !strings.Contains(out, "1 task is") {
 		t.Errorf("cleared: %d %s", code, out)
 	}
 	if v := view(done); v.ID != "" {
-		t.Errorf("it is still there: %+v", v)
+		t.Errorf("the task still exists: %+v", v)
 	}
 	if bytes.HasSuffix(record(victim), []byte(`}`)) != true || !bytes.Contains(record(victim), []byte(`,"seal":"`)) {
 		t.Errorf("not sealed: %s", record(victim))
 	}
 }
 
-// TestNATSAsTheDocsSetItUp: three servers by the configuration in
-// docs/fleet.md serve agents by a password and TLS, and nobody else.
+// TestNATSAsTheDocsSetItUp: three servers with the configuration in docs/fleet.md serve agents
+// with the password and TLS, and refuse all others.
 func TestNATSAsTheDocsSetItUp(t *testing.T) {
 	t.Parallel()
 	doc, err := os.ReadFile("../../docs/fleet.md")
@@ -209,7 +209,7 @@ func TestNATSAsTheDocsSetItUp(t *testing.T) {
 	l.put(session)
 	l.start()
 	l.until("replaced", func() bool { return l.served(session) == "mp4" })
-	if log := l.agent.Log(); strings.Contains(log, "open to others") || strings.Contains(log, "PASSWORD") {
+	if log := l.agent.Log(); strings.Contains(log, "the shared queue is insecure") || strings.Contains(log, "PASSWORD") {
 		t.Errorf("the log:\n%s", log)
 	}
 	if out, _ := l.command("doctor"); strings.Contains(out, "QUEUE_URL") || strings.Contains(out, "PASSWORD") {
@@ -229,7 +229,7 @@ func TestNATSAsTheDocsSetItUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !conn.TLSRequired() {
-		t.Error("a connection without TLS is taken")
+		t.Error("a connection without TLS is accepted")
 	}
 	conn.Close()
 }

@@ -11,44 +11,66 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac/guactest"
 )
 
-// TestHostileMP4sInPlaceDoNotStopTheAgent: whoever can write to the volume, or
-// upload as a component, puts another file in the place of a session's MP4. It
-// is replaced, and the agent lives.
+// TestHostileMP4sInPlaceDoNotStopTheAgent: an attacker who can write to the volume, or upload
+// as a component, puts something else in the place of a session's MP4. The agent replaces a
+// file. It leaves anything else to the administrator, and does not remove the original. It
+// continues to run.
 func TestHostileMP4sInPlaceDoNotStopTheAgent(t *testing.T) {
 	t.Parallel()
-	inPlace := []func(path string) error{
-		func(path string) error { return os.WriteFile(path, nestedMP4(60<<20), 0o644) },
-		func(path string) error { // as large as an index may be, and nothing in it
+	inPlace := []struct {
+		put   func(path string) error
+		state string
+	}{
+		{func(path string) error { return os.WriteFile(path, nestedMP4(60<<20), 0o644) }, "done"},
+		{func(path string) error { // the largest allowed index, without content
 			return errors.Join(os.WriteFile(path, append(binary.BigEndian.AppendUint32(nil, 64<<20), "moov"...), 0o644), os.Truncate(path, 64<<20))
-		},
+		}, "done"},
+		{func(path string) error { return syscall.Mkfifo(path, 0o644) }, "failed"},
+		{func(path string) error { return os.Mkdir(path, 0o755) }, "failed"},
+		{func(path string) error { return os.Symlink("/etc/passwd", path) }, "failed"},
 	}
 	l := newLab(t, "4.10.13")
-	var ids []string
-	for i, put := range inPlace {
-		id := fmt.Sprintf("eeeeeeee-1111-4111-8111-%012d", i)
-		ids = append(ids, id)
-		l.put(id)
-		if err := put(filepath.Join(l.replay(), sessionDay, id+".replay.mp4")); err != nil {
+	id := func(i int) string { return fmt.Sprintf("eeeeeeee-1111-4111-8111-%012d", i) }
+	mp4 := func(i int) string { return filepath.Join(l.replay(), sessionDay, id(i)+".replay.mp4") }
+	for i, c := range inPlace {
+		l.put(id(i))
+		if err := c.put(mp4(i)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	l.startHealthy()
-	for _, id := range ids {
-		path := filepath.Join(l.replay(), sessionDay, id+".replay.mp4")
-		l.until(id, func() bool {
-			st, err := os.Lstat(path)
-			return l.served(id) == "mp4" && err == nil && st.Mode().IsRegular() && st.Size() < 1<<20
+	for i, c := range inPlace {
+		var out string
+		l.until(id(i)+" "+c.state, func() bool {
+			out, _ = l.command("tasks", "show", id(i), "--json")
+			return strings.Contains(out, `"state": "`+c.state+`"`)
 		})
+		st, err := os.Lstat(mp4(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.state == "done" {
+			if l.served(id(i)) != "mp4" || !st.Mode().IsRegular() || st.Size() >= 1<<20 {
+				t.Errorf("%s: core serves %q; in place: %v, %d bytes", id(i), l.served(id(i)), st.Mode(), st.Size())
+			}
+			continue
+		}
+		if !strings.Contains(out, "shadowed") || !strings.Contains(out, "is no file but a link, a folder or a device") {
+			t.Errorf("%s", out)
+		}
+		if st.Mode().IsRegular() {
+			t.Errorf("%s: the object in place no longer exists", id(i))
+		}
+		if _, err := os.Stat(filepath.Join(l.replay(), sessionDay, id(i)+".replay.gz")); err != nil {
+			t.Errorf("the original no longer exists: %v", err)
+		}
 	}
-	l.until("all done", func() bool {
-		out, _ := l.command("tasks", "--state", "done", "--json")
-		return strings.Count(out, `"state": "done"`) == len(ids)
-	})
 	if l.health() != http.StatusOK {
 		t.Error("the agent is not healthy")
 	}
@@ -57,7 +79,7 @@ func TestHostileMP4sInPlaceDoNotStopTheAgent(t *testing.T) {
 	}
 }
 
-// nestedMP4 is an index whose boxes lie in each other as deep as its size allows.
+// nestedMP4 returns an index whose boxes are nested as deeply as its size allows.
 func nestedMP4(size int) []byte {
 	var b bytes.Buffer
 	add := func(kind string, size int) {
@@ -73,8 +95,8 @@ func nestedMP4(size int) []byte {
 	return b.Bytes()
 }
 
-// TestHostileRecordingsFailTheirTasks: a recording that is too costly ends as
-// such, at once; it stays where it is, and others are converted.
+// TestHostileRecordingsFailTheirTasks: the task of a recording that is too costly fails at
+// once. The recording stays in its place, and others are converted.
 func TestHostileRecordingsFailTheirTasks(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -101,8 +123,8 @@ func TestHostileRecordingsFailTheirTasks(t *testing.T) {
 	}
 }
 
-// TestHostileIndexesNameNothing: the id of an index, whatever text it is, does not
-// get into the MP4, and does not keep it from being made.
+// TestHostileIndexesNameNothing: the id in an index, whatever text it is, does not get into
+// the MP4, and does not prevent the MP4.
 func TestHostileIndexesNameNothing(t *testing.T) {
 	const folder = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 	part, err := os.ReadFile(sample(t, "tiny/v3/*/*.replay.gz"))

@@ -16,7 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// withOpcode is a recording with one more instruction at its end.
+// withOpcode returns a recording with an additional instruction at its end.
 func withOpcode(t *testing.T, file, instruction string) []byte {
 	t.Helper()
 	f, err := os.Open(file)
@@ -42,8 +42,8 @@ func withOpcode(t *testing.T, file, instruction string) []byte {
 	return out.Bytes()
 }
 
-// TestAnMP4ThatMayNotShowEverythingIsTold: in the list, by a filter of its own,
-// as metric and on the page; and its original is kept although ORIGINALS=delete.
+// TestAnMP4ThatMayNotShowEverythingIsTold: it is in the list, selected by a filter, in a
+// metric, and on the page. Its original is kept despite ORIGINALS=delete.
 func TestAnMP4ThatMayNotShowEverythingIsTold(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
@@ -72,14 +72,31 @@ func TestAnMP4ThatMayNotShowEverythingIsTold(t *testing.T) {
 	if n, err := l.agent.Metric(t.Context(), "jumpserver_video_tasks", `state="done"`, `reason="not_all_shown"`); err != nil || n != 1 {
 		t.Errorf("metric: %v, %v", n, err)
 	}
+	if n, err := l.agent.Metric(t.Context(), "jumpserver_video_incomplete_videos"); err != nil || n != 1 {
+		t.Errorf("metric: %v, %v", n, err)
+	}
 	if _, body := l.get(statuspage.StatusPath, "", ""); !strings.Contains(body, `"class":"not_all_shown"`) {
-		t.Errorf("the page is told %s", body)
+		t.Errorf("the page gets %s", body)
 	}
 	kept, err := filepath.Glob(filepath.Join(l.replay(), cleanup.TrashName, "kept", "*", sessionDay, session+".replay.gz"))
 	if err != nil || len(kept) != 1 {
 		t.Fatalf("%v, %v", kept, err)
 	}
 	if have, err := os.ReadFile(kept[0]); err != nil || !bytes.Equal(have, data) {
-		t.Errorf("the original is not what it was: %v", err)
+		t.Errorf("the original was changed: %v", err)
 	}
+}
+
+// unpacked returns decompressed data.
+func unpacked(t *testing.T, packed []byte) []byte {
+	t.Helper()
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plain
 }

@@ -18,8 +18,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// slow is a network that takes its time for what is sent, so that there is a
-// middle of everything.
+// slow is a slow network, so that requests are interrupted in the middle.
 type slow struct{ http.RoundTripper }
 
 func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -36,9 +35,9 @@ func (s *slowBody) Read(p []byte) (int, error) {
 	return s.ReadCloser.Read(p[:min(len(p), 4<<10)])
 }
 
-// TestKilledWhileUploading kills the agent with SIGKILL again and again while
-// Lions hand recordings over, which they delete when they are told that the
-// worker has them: each session is served as an MP4 in the end.
+// TestKilledWhileUploading kills the agent repeatedly with SIGKILL while Lions upload
+// recordings. A Lion deletes a recording when the worker confirms it. Each session must
+// finally have an MP4.
 func TestKilledWhileUploading(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -57,7 +56,7 @@ func TestKilledWhileUploading(t *testing.T) {
 		t.Cleanup(lion.Close)
 		lions[era] = lion
 	}
-	sessions := 8 // of each era
+	sessions := 8 // per era
 	if testing.Short() {
 		sessions = 4
 	}
@@ -136,10 +135,10 @@ func (l *lab) left(dir string) {
 	}
 }
 
-// lost is a network that loses the answer to the last part.
+// lost is a network that loses the response to the last part.
 type lost struct {
 	http.RoundTripper
-	of string // the end of the path whose answer is lost
+	of string // suffix of the path whose response is lost
 }
 
 func (n lost) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -151,8 +150,8 @@ func (n lost) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// TestTheLastAnswerIsLost: the worker has the recording, and Lion, which does
-// not know, puts it into core's storage as well.
+// TestTheLastAnswerIsLost: the worker has the recording. Lion does not know that, and puts the
+// recording into core's storage as well.
 func TestTheLastAnswerIsLost(t *testing.T) {
 	t.Parallel()
 	for era, end := range map[liontest.Era]string{liontest.Signed: "/task/", liontest.Parts: "/task/upload/2"} {
@@ -190,8 +189,8 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 	}
 }
 
-// TestTwoUploadsOfOneSession: the same recording twice is one MP4; another
-// recording of the session waits for a human, and harms nothing.
+// TestTwoUploadsOfOneSession: the same recording twice becomes one MP4. Another recording of
+// the session waits for an operator, and does no harm.
 func TestTwoUploadsOfOneSession(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -219,7 +218,7 @@ func TestTwoUploadsOfOneSession(t *testing.T) {
 	})
 	after, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
 	if err != nil || string(after) != string(before) || l.served(id) != "mp4" {
-		t.Errorf("the MP4 was touched: %v, served %s", err, l.served(id))
+		t.Errorf("the MP4 was changed: %v, served %s", err, l.served(id))
 	}
 	if left, err := spool.Complete(); err != nil || len(left) != 1 {
 		t.Errorf("the other recording is not kept: %v %v", left, err)

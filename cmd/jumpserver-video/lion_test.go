@@ -25,8 +25,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// TestALionOfV3OutlivesTheAgentsRestart: its cookie is good no more, as the
-// agent makes its own secret; its channel has ended, and it logs in again.
+// TestALionOfV3OutlivesTheAgentsRestart: its cookie becomes invalid, because the agent creates
+// a new secret. Its channel ends, and it logs in again.
 func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3.10.9")
@@ -52,8 +52,8 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	}
 }
 
-// TestAnUploadThatIsAbandonedIsDropped after a day, and not before: what Lion did
-// not go on with it has put into its own storage.
+// TestAnUploadThatIsAbandonedIsDropped: after a day, and not before. Lion has put the recording
+// into its own storage.
 func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -64,7 +64,7 @@ func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 	l.start()
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
 	lion := l.lion(liontest.Parts, func(o *liontest.Options) {
-		o.Transport = lost{&http.Transport{DisableKeepAlives: true}, "/task/upload/1"} // of 0, 1 and 2
+		o.Transport = lost{&http.Transport{DisableKeepAlives: true}, "/task/upload/1"} // one of 0, 1 and 2
 	})
 	spool := filepath.Join(l.dir, "data", "spool")
 	folders := func() (all []string) {
@@ -104,18 +104,17 @@ func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 	}
 }
 
-// TestManySessionsEndAtOnce: they are taken while the agent works, or cleanly
-// refused by a machine that is too busy, and health is green all the time. make
-// load measures it.
+// TestManySessionsEndAtOnce: uploads are accepted while the agent works, or refused cleanly if
+// the machine is too busy. The agent is healthy all the time. make load measures it.
 func TestManySessionsEndAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.16") // allows a component 300 calls a minute
+	l := newLab(t, "4.10.16") // allows a component 300 calls per minute
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	l.start()
 	l.until("healthy", func() bool { return l.health() == http.StatusOK })
-	const sessions = 25 // of each
+	const sessions = 25 // of each kind
 	lions := []*liontest.Lion{l.lion(liontest.Signed), l.lion(liontest.Parts)}
 	var ids []string
 	for i := range sessions * len(lions) {
@@ -159,8 +158,8 @@ func TestManySessionsEndAtOnce(t *testing.T) {
 	l.until("one served", func() bool { return slices.ContainsFunc(ids, func(id string) bool { return l.served(id) == "mp4" }) })
 }
 
-// TestRazorHandsOver: what is a Guacamole dump is taken, whatever it is called;
-// what is not is refused by name, and stays as it is where Razor then puts it.
+// TestRazorHandsOver: Guacamole dumps are accepted under any name. Other files are refused by
+// name, and are not changed where Razor then puts them.
 func TestRazorHandsOver(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "3.10.9")
@@ -186,9 +185,9 @@ func TestRazorHandsOver(t *testing.T) {
 		t.Fatalf("%+v %v", out, err)
 	}
 	if said := l.agent.Log(); !strings.Contains(said, "from Razor") || !strings.Contains(said, "image/png") {
-		t.Error("nothing of it is in the log")
+		t.Error("the log does not contain the refusal")
 	}
-	// What it could not hand over and is a dump is found in its storage.
+	// A dump that Razor could not upload to the agent is found in its storage.
 	if err := razor.Record(late, sample(t, "tiny/v3/*/*.replay.gz")); err != nil {
 		t.Fatal(err)
 	}
@@ -198,19 +197,19 @@ func TestRazorHandsOver(t *testing.T) {
 	for _, id := range []string{dump, late} {
 		l.until(id, func() bool { return l.served(id) == "mp4" && l.marked(id) })
 	}
-	l.until("left alone", func() bool {
+	l.until("skipped", func() bool {
 		out, _ := l.command("tasks", "show", images)
 		return strings.Contains(out, "not_guacamole")
 	})
 	kept, err := os.ReadFile(filepath.Join(l.replay(), sessionDay, images+".replay.gz"))
 	sent, serr := os.ReadFile(drawn)
 	if err != nil || serr != nil || string(kept) != string(sent) {
-		t.Errorf("it was touched: %d of %d bytes, %v", len(kept), len(sent), err)
+		t.Errorf("it was changed: %d of %d bytes, %v", len(kept), len(sent), err)
 	}
 }
 
-// TestCoresCertificateIsCheckedUnlessToldOtherwise: IGNORE_VERIFY_CERTS, from
-// the registration to the MP4 of an upload.
+// TestCoresCertificateIsCheckedUnlessToldOtherwise tests IGNORE_VERIFY_CERTS, from the
+// registration to the MP4 of an upload.
 func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -237,8 +236,8 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	l.until("served", func() bool { return l.served(id) == "mp4" && l.marked(id) })
 }
 
-// TestBucketTakesWhatLionSendsTwice: its own storage is the bucket, where it puts
-// what the agent has, too, as the last answer was lost or as it restarts.
+// TestBucketTakesWhatLionSendsTwice: Lion's own storage is the bucket. It also puts recordings
+// there that the agent has, because the last response was lost, or because it restarts.
 func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.17")
@@ -286,7 +285,7 @@ func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
 	b.until("all uploads done with", func() bool { left, err := spool.Complete(); return err == nil && len(left) == 0 })
 }
 
-// trashed tells whether something of a session is in the bucket's trash.
+// trashed reports whether the bucket's trash contains an object of a session.
 func (b *bucketLab) trashed(id string) bool {
 	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
 		if storage.InTrash(o.Key) && strings.Contains(o.Key, id) {

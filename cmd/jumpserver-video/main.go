@@ -1,12 +1,13 @@
-// Command jumpserver-video turns JumpServer session recordings into MP4s.
+// Command jumpserver-video converts JumpServer session recordings to MP4s.
 //
-// See `jumpserver-video --help`, or README.md for how to begin.
+// See `jumpserver-video --help`, or README.md.
 package main
 
 import (
 	"context"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"syscall"
 )
@@ -18,16 +19,20 @@ var (
 	date    = "unknown"
 )
 
-// userAgent is what core, storages and MP4s are told of who made the request
-// or the video.
+// userAgent identifies the program in requests to core and storages, and in MP4s.
 func userAgent() string { return "jumpserver-video/" + version }
 
-func main() { newApp(os.Stdout, os.Stderr).main() }
+func main() {
+	if name := filepath.Base(os.Args[0]); isCheck(name) {
+		os.Exit(check(name, os.Args[1:], os.Stdout, os.Stderr))
+	}
+	newApp(os.Stdout, os.Stderr).main()
+}
 
-// main runs the command line of the process, and ends the process.
+// main runs the command line of the process, and exits.
 func (a *app) main() {
-	// Memory goes to a few large pictures that live long: collecting more
-	// often costs little and keeps the heap near what is in use.
+	// Most memory is used by a few large pictures that live long. Frequent garbage
+	// collections cost little, and keep the heap close to what is in use.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(20)
 	}
@@ -37,7 +42,7 @@ func (a *app) main() {
 	os.Exit(code)
 }
 
-// untilSignal is a context that the first signal ends, so that all can stop
+// untilSignal returns a context that the first signal cancels, so that all parts can stop
 // in order. A second signal ends the process at once.
 func untilSignal() (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -4,6 +4,6 @@ package main
 
 import "github.com/spf13/cobra"
 
-// demoCommands is empty in packages: they have no recordings to show, and a
-// service has no use for a development core in it.
+// demoCommands returns nothing in packages: they contain no recordings for a demo, and a
+// service must not contain the development core.
 func (a *app) demoCommands() []*cobra.Command { return nil }

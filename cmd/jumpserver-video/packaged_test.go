@@ -11,11 +11,10 @@ import (
 	"testing"
 )
 
-// ours is what the paths of this module's packages begin with.
+// ours is the prefix of the paths of this module's packages.
 const ours = "github.com/jumpserver-video/jumpserver-video/"
 
-// linked lists the packages that a build holds, those of this module without
-// [ours].
+// linked returns the packages in a build; those of this module without [ours].
 func linked(t *testing.T, args ...string) []string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", append([]string{"list", "-deps"}, args...)...)
@@ -26,13 +25,13 @@ func linked(t *testing.T, args ...string) []string {
 	}
 	packages := strings.Fields(strings.ReplaceAll(string(out), ours, ""))
 	if len(packages) < 100 {
-		t.Fatalf("%d packages only", len(packages))
+		t.Fatalf("only %d packages", len(packages))
 	}
 	return packages
 }
 
-// forTests reports whether a package is there for tests: its name, or that of a
-// folder that it is in, says so. Two of the runtime's own are in every program.
+// forTests reports whether a package is only for tests, according to its name or that of a
+// folder above it. Two packages of the runtime are in every program.
 func forTests(name string) bool {
 	if name == "internal/synctest" || name == "internal/testlog" {
 		return false
@@ -42,8 +41,8 @@ func forTests(name string) bool {
 	})
 }
 
-// TestPackagesHoldNothingForTests: neither the development core nor Lions, nor
-// anything else that is for tests, is in the packaged program.
+// TestPackagesHoldNothingForTests: the packaged program contains neither the development core
+// nor Lions, nor other packages for tests.
 func TestPackagesHoldNothingForTests(t *testing.T) {
 	t.Parallel()
 	for _, name := range linked(t, "-tags", "nodemo", "./cmd/jumpserver-video") {
@@ -61,23 +60,25 @@ func TestPackagesHoldNothingForTests(t *testing.T) {
 	}
 }
 
-// TestPackagesAreBuiltWithoutDemo: every build of the program that is packaged.
+// TestPackagesAreBuiltWithoutDemo: packages, archive and image contain the same build of the
+// program, with the tag nodemo.
 func TestPackagesAreBuiltWithoutDemo(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"build", "Dockerfile"} {
+	var builds []string
+	for _, file := range []string{"build", "release", "stage", "Dockerfile", "image/rootfs", "image/archive"} {
 		text, err := os.ReadFile(filepath.Join("../../packaging", file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		builds := regexp.MustCompile(`go build(?:[^\n]*\\\n)*[^\n]*`).FindAllString(string(text), -1)
-		if len(builds) != 1 || !strings.Contains(builds[0], " -tags nodemo ") || !strings.Contains(builds[0], "./cmd/jumpserver-video") {
-			t.Errorf("packaging/%s: %q", file, builds)
-		}
+		builds = append(builds, regexp.MustCompile(`go build(?:[^\n]*\\\n)*[^\n]*`).FindAllString(string(text), -1)...)
+	}
+	if len(builds) != 1 || !strings.Contains(builds[0], " -tags nodemo,static,") || !strings.Contains(builds[0], "./cmd/jumpserver-video") {
+		t.Errorf("%q", builds)
 	}
 }
 
-// TestThePackagedProgramKnowsNoDemo: it is an unknown command, and neither
-// help, manual nor completion names it.
+// TestThePackagedProgramKnowsNoDemo: demo is an unknown command, and help, manual and
+// completion do not contain it.
 func TestThePackagedProgramKnowsNoDemo(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program")
@@ -123,14 +124,14 @@ func TestThePackagedProgramKnowsNoDemo(t *testing.T) {
 	}
 }
 
-// TestWhoOnlyLooksDrawsNothing: status page, metrics and task API speak of
-// tasks and do without what renders them.
+// TestWhoOnlyLooksDrawsNothing: status page, metrics and task API depend on package task, but
+// not on the renderer.
 func TestWhoOnlyLooksDrawsNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"cmd/internal/statuspage", "cmd/internal/metrics", "transcode/taskapi"} {
 		packages := linked(t, "./"+name)
 		if !slices.Contains(packages, "transcode/task") {
-			t.Errorf("%s does not speak of tasks: %q", name, packages)
+			t.Errorf("%s does not depend on package task: %q", name, packages)
 		}
 		for _, heavy := range packages {
 			if heavy == "transcode" || heavy == "transcode/render" || strings.HasPrefix(heavy+"/", "transcode/guac/") || strings.HasPrefix(heavy+"/", "transcode/video/") {

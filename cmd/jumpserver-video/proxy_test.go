@@ -17,16 +17,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// Ways to let nginx pass requests on to an agent at AGENT.
+// Ways to configure nginx as a proxy for an agent at AGENT.
 const (
 	nginxDefault = `location / { proxy_pass http://AGENT; }`
-	// These two leave no trace: the agent cannot tell them from processes of its host.
+	// These two leave no trace: their requests look like those of processes on the host.
 	nginxHTTP11  = `location / { proxy_pass http://AGENT; proxy_http_version 1.1; }`
 	nginxNoTrace = `location / { proxy_pass http://AGENT; proxy_http_version 1.1; proxy_set_header Connection ""; }`
 	nginxHost    = `location / { proxy_pass http://AGENT; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; }`
 )
 
-// nginxDocumented is what docs/security.md tells to write.
+// nginxDocumented returns the configuration in docs/security.md.
 func nginxDocumented(t *testing.T) string {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/security.md")
@@ -40,8 +40,7 @@ func nginxDocumented(t *testing.T) string {
 	return strings.ReplaceAll(string(m[1]), "127.0.0.1:9000", "AGENT")
 }
 
-// nginx runs a real one on loopback before the lab's agent, and returns its
-// address.
+// nginx runs a real nginx on loopback in front of the lab's agent, and returns its address.
 func (l *lab) nginx(location string) string {
 	t := l.t
 	t.Helper()
@@ -79,7 +78,7 @@ http {
 	return address
 }
 
-// askAsStranger makes a request as a stranger would: for this host by its outer name.
+// askAsStranger sends a request like an unknown client: with the outer name of this host.
 func askAsStranger(t *testing.T, method, url, token string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
@@ -102,7 +101,7 @@ func askAsStranger(t *testing.T, method, url, token string) (status int, body st
 	return answer.StatusCode, string(text)
 }
 
-// dataCalls are all that tell what the agent does, or change it.
+// dataCalls returns all calls that return data of the agent, or change it.
 func dataCalls(session string) map[string]string {
 	one := taskapi.Prefix + "/tasks/" + session
 	return map[string]string{
@@ -112,9 +111,9 @@ func dataCalls(session string) map[string]string {
 	}
 }
 
-// TestNobodyIsThisHostBehindAProxy: strangers who come through nginx see no
-// data, with and without STATUS_TOKEN, and with the token all of it. Without
-// one that holds for every way to set nginx up that leaves a trace.
+// TestNobodyIsThisHostBehindAProxy: clients that come through nginx get no data without the
+// token, and all data with it. If no token is set, they get none with any configuration of
+// nginx that leaves a trace.
 func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
@@ -146,10 +145,10 @@ func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 			}
 		}
 		if out, _ := l.command("doctor"); !strings.Contains(out, "a proxy on this host") || !strings.Contains(out, `"evil.example"`) {
-			t.Errorf("the doctor does not tell of the proxy:\n%s", out)
+			t.Errorf("the doctor does not report the proxy:\n%s", out)
 		}
 		if n := strings.Count(l.agent.Log(), "a proxy on this host"); n != 1 {
-			t.Errorf("the log tells of the proxy %d times", n)
+			t.Errorf("the log reports the proxy %d times", n)
 		}
 		if out, code := l.command("tasks", "show", session); code != 0 || !strings.Contains(out, "INF rendered and verified") {
 			t.Errorf("on this host: %d\n%s", code, out)
@@ -177,11 +176,11 @@ func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 				}
 			}
 			if status, _ := askAsStranger(t, http.MethodGet, to+statuspage.Path, ""); status != http.StatusOK {
-				t.Errorf("the page itself, which holds no data: %d", status)
+				t.Errorf("the page itself, which contains no data: %d", status)
 			}
 		}
-		// Who guesses through the documented proxy is held up, and holds up nobody
-		// on this host.
+		// A client that guesses tokens through the documented proxy is slowed down, and
+		// does not slow down clients on this host.
 		guess := proxies[len(proxies)-1] + statuspage.StatusPath
 		var status int
 		for range 20 {
@@ -193,14 +192,14 @@ func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 		if out, code := l.command("tasks"); code != 0 || !strings.Contains(out, session) {
 			t.Errorf("on this host: %d\n%s", code, out)
 		}
-		if out, code := l.command("doctor"); code != 0 || !strings.Contains(out, "and is well") || strings.Contains(out, "proxy") {
+		if out, code := l.command("doctor"); code != 0 || !strings.Contains(out, "and is healthy") || strings.Contains(out, "proxy") {
 			t.Errorf("doctor: %d\n%s", code, out)
 		}
 	})
 }
 
-// TestHealthTellsStrangersNoReasons: they name hosts and folders. Whether the
-// agent is well, and its name, is for all, as load balancers and Docker want.
+// TestHealthTellsStrangersNoReasons: reasons contain names of hosts and folders. Everybody may
+// know whether the agent is healthy, and its name, because load balancers and Docker need it.
 func TestHealthTellsStrangersNoReasons(t *testing.T) {
 	t.Parallel()
 	const token = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -209,6 +208,10 @@ func TestHealthTellsStrangersNoReasons(t *testing.T) {
 			t.Parallel()
 			l := newLab(t, "4.10.13")
 			l.env["STATUS_TOKEN"], l.env["REPLAY_DIR"] = set, filepath.Join(l.dir, "nowhere", "replay")
+			was := `{"root":"` + l.env["REPLAY_DIR"] + `"}`
+			if err := os.WriteFile(l.agent.Data("replay-volume.json"), []byte(was), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			l.start()
 			const path = "/video-worker/health/"
 			url := l.agent.URL() + path
@@ -216,13 +219,13 @@ func TestHealthTellsStrangersNoReasons(t *testing.T) {
 			l.until("unwell", func() bool { return strings.Contains(ours(), "nowhere") })
 			status, body := askAsStranger(t, http.MethodGet, url, "")
 			if status != http.StatusServiceUnavailable || !strings.Contains(body, `"status":"unhealthy"`) || !strings.Contains(body, `"name":"[VideoWorker]-`) || strings.Contains(body, "reasons") {
-				t.Errorf("strangers are told %d %s", status, body)
+				t.Errorf("strangers get %d %s", status, body)
 			}
 			_, body = l.get(path, "", "")
 			if told := strings.Contains(body, "nowhere"); told != (set == "") {
-				t.Errorf("this host without a token is told %s", body)
+				t.Errorf("this host without a token gets %s", body)
 			}
-			if out, _ := l.command("doctor"); !regexp.MustCompile(`agent +runs at .* and is not well: .*nowhere`).MatchString(out) {
+			if out, _ := l.command("doctor"); !regexp.MustCompile(`agent +runs at .* and is not healthy: .*nowhere`).MatchString(out) {
 				t.Errorf("the doctor says\n%s", out)
 			}
 		})

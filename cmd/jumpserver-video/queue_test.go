@@ -12,7 +12,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
-// put plants a small recording of a session that has ended.
+// put puts a small recording of an ended session on the volume.
 func (l *lab) put(id string) {
 	l.t.Helper()
 	day := filepath.Join(l.replay(), sessionDay)
@@ -29,8 +29,8 @@ func (l *lab) put(id string) {
 	l.session(id)
 }
 
-// TestAnAgentWithoutItsSharedQueueLives: core hears of it, the health page says
-// what is wrong, and it works when the queue comes.
+// TestAnAgentWithoutItsSharedQueueLives: it sends heartbeats to core, the health endpoint has
+// the reason, and the agent works once the queue can be reached.
 func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -62,8 +62,8 @@ func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 	}
 }
 
-// TestTheQueueIsDeletedWhileTheAgentRuns: the agent ends, so that the service
-// manager starts it anew, and everything is found again.
+// TestTheQueueIsDeletedWhileTheAgentRuns: the agent ends, so that the service manager restarts
+// it. All recordings are then found again.
 func TestTheQueueIsDeletedWhileTheAgentRuns(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")

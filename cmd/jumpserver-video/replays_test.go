@@ -24,7 +24,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// TestBucketTakesWhatComesFromEverywhere: from the volume, from Lion, and what
+// TestBucketTakesWhatComesFromEverywhere: recordings from the volume, from Lion, and those that
 // Lion had to put into the bucket itself, for each release.
 func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	t.Parallel()
@@ -42,8 +42,8 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 				t.Fatal(err)
 			}
 			onVolume, inParts, fallback, foreign := seeds[0], seeds[1], seeds[3], seeds[8:]
-			// One recording from the volume, two that Lion put into the bucket, of
-			// which core has made a copy for a viewer.
+			// One recording is on the volume. Lion has put two into the bucket, and core
+			// has made copies of these for a viewer.
 			aside := t.TempDir()
 			keep := []string{onVolume.id, foreign[0].id, foreign[1].id}
 			for _, s := range seeds {
@@ -102,7 +102,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 				}
 			}
 			if _, status := b.get(statuspage.StatusPath, "", ""); !strings.Contains(status, b.bucket) {
-				t.Errorf("the status does not tell of the storage: %s", status)
+				t.Errorf("the status does not contain the storage: %s", status)
 			}
 			if code := b.stop(); code != 0 {
 				t.Errorf("the agent ended with %d", code)
@@ -114,8 +114,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	}
 }
 
-// TestBucketWithoutAVolume: uploads need no replay folder, nor does what cannot
-// be converted.
+// TestBucketWithoutAVolume: uploads need no replay folder, also if they cannot be converted.
 func TestBucketWithoutAVolume(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
@@ -138,8 +137,8 @@ func TestBucketWithoutAVolume(t *testing.T) {
 	}
 }
 
-// TestBucketSettingsThatAreWrong: nothing is lost or asked for often, the
-// reason is plain, and it goes on when the settings are mended.
+// TestBucketSettingsThatAreWrong: nothing is lost, requests are few, and the reason is clear.
+// Tasks continue when the settings are corrected.
 func TestBucketSettingsThatAreWrong(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
@@ -157,7 +156,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			b := newBucketLab(t, server, "4.10.13")
-			b.env["STORAGE_SCAN_INTERVAL"] = "10m" // as it is in earnest
+			b.env["STORAGE_SCAN_INTERVAL"] = "10m" // the default
 			if err := b.core.SetReplayStorage("", b.but(tc.field, tc.value)); err != nil {
 				t.Fatal(err)
 			}
@@ -168,8 +167,8 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 			graphical := seeds[:8]
 			b.start()
 			b.until("told", func() bool {
-				// The first tasks, of whatever sessions, find it out; the others
-				// are not begun then.
+				// The first tasks, of any sessions, find it out. The others are then not
+				// started.
 				return slices.ContainsFunc(seeds, func(s seed) bool {
 					v := b.task(s.id)
 					return v.Reason == tc.class && v.State == tc.state && v.Error != ""
@@ -191,7 +190,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 				t.Errorf("in the bucket: %v", b.keys())
 			}
 			if b.health() == http.StatusOK {
-				t.Error("the agent says that it is healthy")
+				t.Error("the agent is healthy")
 			}
 			b.set(b.settings())
 			for _, s := range graphical[:2] {
@@ -201,8 +200,8 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 	}
 }
 
-// TestBucketSettingsChangeAtRunTime: from core's own storage to a bucket and
-// back, each recording goes where core keeps replays at the time.
+// TestBucketSettingsChangeAtRunTime: from core's own storage to a bucket and back. Each MP4 is
+// stored where core keeps replays at that time.
 func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
@@ -218,7 +217,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	b.until("told", func() bool { return strings.Contains(b.agent.Log(), "MP4s go to the replay storage") })
 	b.send(lion, second)
 	b.published("into the bucket", second, sessionDay)
-	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // somebody deleted the storage
+	b.set(map[string]any{"default": map[string]any{"TYPE": "server"}}) // as if an administrator had deleted the storage
 	b.until("told", func() bool { return strings.Count(b.agent.Log(), "MP4s go to core's own storage") == 2 })
 	b.send(lion, third)
 	b.until("on the volume again", func() bool { return b.served(third) == "mp4" && b.marked(third) })
@@ -229,8 +228,8 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	}
 }
 
-// TestBucketRecordingsThatAreNotToBeConverted end in the right state, and are
-// not asked about again and again.
+// TestBucketRecordingsThatAreNotToBeConverted: their tasks end in the right state, and cause no
+// repeated requests.
 func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
@@ -280,7 +279,7 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	before := b.task(unknown)
 	time.Sleep(3 * time.Second) // ten listings
 	if after := b.task(unknown); !after.Updated.Equal(before.Updated) || after.Attempt != before.Attempt {
-		t.Errorf("the task is looked at again: %+v, %+v", before, after)
+		t.Errorf("the task was processed again: %+v, %+v", before, after)
 	}
 	downloads := 0
 	for _, r := range b.front.Requests() {
@@ -289,7 +288,7 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 			downloads++
 		}
 	}
-	if downloads != 2 { // the one that was converted and the one that cannot be
+	if downloads != 2 { // the one that was converted, and the one that cannot be converted
 		t.Errorf("%d recordings were downloaded", downloads)
 	}
 	row(running, func(*devcore.Session) {})

@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestPromisesAreProved: each test that the document on safety names is there,
-// and each make target.
+// TestPromisesAreProved: each test and each make target in the document on safety exists.
 func TestPromisesAreProved(t *testing.T) {
 	t.Parallel()
 	const root = "../.."

@@ -14,8 +14,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
-// TestBucketScan: both the volume and the bucket are told of, by day, and
-// nothing is changed or read.
+// TestBucketScan: the volume and the bucket are both listed by day. Nothing is changed, and no
+// object is read.
 func TestBucketScan(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
@@ -37,7 +37,7 @@ func TestBucketScan(t *testing.T) {
 	if err := os.WriteFile(local, gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(600 * time.Millisecond) // all have settled
+	time.Sleep(600 * time.Millisecond) // until all have settled
 	before := len(b.front.Requests())
 	out, code := b.command("scan", "--json")
 	if code != 0 {
@@ -69,7 +69,7 @@ func TestBucketScan(t *testing.T) {
 		}
 	}
 	text, _ := b.command("scan")
-	if !strings.Contains(text, "asked of the storage: 3 requests") || !strings.Contains(text, "2024-04-23") {
+	if !strings.Contains(text, "3 requests to the storage") || !strings.Contains(text, "2024-04-23") {
 		t.Error(text)
 	}
 }

@@ -15,17 +15,19 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// TestSecretsStayWhereTheyBelong: an agent that knows every kind of secret
-// works, fails and works again, and none of them is in its log, in a task's, in
-// the queue, in an answer, in arguments, in what ffmpeg is given, or in a file
-// that others may read; nor would they be in a core dump.
+// TestSecretsStayWhereTheyBelong: an agent that knows every kind of secret works, fails and
+// works again. No secret is in its log, a task's log, the queue, or a response. None is
+// in arguments, in the environment of ffmpeg, or in a file that others may read. There are no
+// core dumps.
 func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
 	secrets := map[string]string{
 		"BOOTSTRAP_TOKEN": "boot-secret", "STATUS_TOKEN": "status-8f1d2c3b4a59", "VIDEO_WORKER_SECRET_KEY": "0123456789abcdef-secret-key-4f5e",
-		"the bucket's key": "bucket-77aa66bb55cc44",
+		"the bucket's key": "bucket-77aa66bb55cc44", "NOTIFY_URL": "hook-5e4d3c2b1a09",
 	}
+	l.env["NOTIFY_URL"] = "http://127.0.0.1:1/" + secrets["NOTIFY_URL"] + " wecom://" + secrets["NOTIFY_URL"]
+	l.env["TEST_NOTIFY_SETTLE"], l.env["TEST_NOTIFY_POLL"], l.env["HTTPS_PROXY"] = "1ms", "50ms", "http://127.0.0.1:1"
 	l.env["STATUS_TOKEN"], l.env["VIDEO_WORKER_SECRET_KEY"], l.env["TEST_REFRESH"] = secrets["STATUS_TOKEN"], secrets["VIDEO_WORKER_SECRET_KEY"], "300ms"
 	seeds := planted(t, l)
 	l.core.Fail(devcore.Fault{Method: http.MethodPost, Times: 3, Status: 500})
@@ -38,13 +40,15 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 			return l.served(s.id) == "mp4"
 		})
 	}
-	// A bucket that cannot be reached: its settings are looked at, and complained of.
+	l.allReplaced(seeds) // the work folder is then empty
+	// A bucket that cannot be reached: the agent tries its settings, and logs an error.
 	name := l.core.Components()[0].Name
 	if err := l.core.SetReplayStorage(name, map[string]any{
 		"TYPE": "s3", "BUCKET": "b", "ACCESS_KEY": "AK", "SECRET_KEY": secrets["the bucket's key"], "ENDPOINT": "http://127.0.0.1:1",
 	}); err != nil {
 		t.Fatal(err)
 	}
+	l.until("trouble with notifications", func() bool { return strings.Count(l.agent.Log(), "a notification was not accepted") == 2 })
 	l.until("trouble with the bucket", func() bool { return strings.Contains(l.agent.Log(), "127.0.0.1:1") })
 
 	key, err := os.ReadFile(filepath.Join(l.dir, "data", "keys", ".access_key"))
@@ -86,18 +90,18 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	}
 }
 
-// leaks looks at the arguments of all processes, and at what ffmpeg is given.
+// leaks checks the arguments of all processes, and the environment of ffmpeg.
 func (l *lab) leaks(secrets map[string]string) {
 	l.t.Helper()
 	each(func(pid string, args []byte) {
 		given := args
 		if bytes.Contains(args, []byte("ffmpeg\x00")) {
-			env, _ := os.ReadFile(filepath.Join("/proc", pid, "environ")) // gone is as good
+			env, _ := os.ReadFile(filepath.Join("/proc", pid, "environ")) // the process may have ended
 			given = append(given, env...)
 		}
 		for what, secret := range secrets {
 			if bytes.Contains(given, []byte(secret)) {
-				l.t.Errorf("%s is in what %q was given", what, bytes.ReplaceAll(args, []byte{0}, []byte(" ")))
+				l.t.Errorf("%s is in the arguments or environment of %q", what, bytes.ReplaceAll(args, []byte{0}, []byte(" ")))
 			}
 		}
 	})
@@ -119,7 +123,7 @@ func files(t *testing.T, dir string, visit func(path string, info fs.FileInfo, d
 	n := 0
 	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
-			return nil //nolint:nilerr // it has just gone
+			return nil //nolint:nilerr // it was just removed
 		}
 		info, err := d.Info()
 		data, readErr := os.ReadFile(path)

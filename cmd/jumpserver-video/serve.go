@@ -14,7 +14,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// newHandler is everything that the agent answers over HTTP.
+// newHandler returns the handler of all HTTP requests to the agent.
 func (a *agent) newHandler() http.Handler {
 	mux := http.NewServeMux()
 	a.uploads.Register(mux)
@@ -22,7 +22,7 @@ func (a *agent) newHandler() http.Handler {
 	return a.uploads.Routes(mux)
 }
 
-// listen opens the agent's port, for HTTPS when there is a certificate.
+// listen opens the agent's port, with HTTPS if there is a certificate.
 func (a *agent) listen(ctx context.Context) (net.Listener, error) {
 	addr := net.JoinHostPort(a.cfg.BindHost, strconv.Itoa(int(a.cfg.Port)))
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
@@ -41,7 +41,7 @@ func (a *agent) listen(ctx context.Context) (net.Listener, error) {
 	return tls.NewListener(listener, &tls.Config{GetCertificate: c.get, NextProtos: []string{"http/1.1"}}), nil
 }
 
-// serve answers HTTP until ctx ends. It closes serving when it listens.
+// serve serves HTTP until ctx ends. It closes a.serving once it listens.
 func (a *agent) serve(ctx context.Context) error {
 	listener, err := a.listen(ctx)
 	if err != nil {
@@ -49,11 +49,10 @@ func (a *agent) serve(ctx context.Context) error {
 	}
 	close(a.serving)
 	a.log.Info("listening", "address", listener.Addr().String(), "tls", a.cfg.TLSCert != "", "health", "/video-worker/health/")
-	// Event channels are not among the requests that a shutdown waits for: they
-	// end with this.
+	// A shutdown does not wait for event channels: this context ends them.
 	channels, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
-	// There is no limit to a whole request: uploads may take hours.
+	// There is no time limit for a whole request, because uploads may take hours.
 	server := &http.Server{Handler: a.handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		BaseContext: func(net.Listener) context.Context { return channels },
 		ErrorLog:    slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}

@@ -18,13 +18,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
-// stillFor is how long the governor, which turns twice a second, may stand
-// still: a host that swaps makes everyone slow.
+// stillFor is how long the governor, which iterates twice per second, may take for one
+// iteration: on a host that swaps, everything is slow.
 const stillFor = 20 * time.Second
 
-// newService is the agent as systemd sees it. It is ready when it serves: a
-// core that is down, or a volume that is not there yet, must not keep the
-// host from starting, and the agent waits for them by itself.
+// newService returns the agent's connection to systemd. The agent is ready when it serves:
+// the host must be able to start although core is down or a volume is missing, and the
+// agent waits for them.
 func (a *agent) newService() *systemd.Service {
 	return &systemd.Service{
 		Ready: a.serving, Log: a.log,
@@ -32,7 +32,7 @@ func (a *agent) newService() *systemd.Service {
 		Check: systemd.All(
 			systemd.Moving("governor", stillFor, a.governor.Turned),
 			func(ctx context.Context) error {
-				if _, err := a.tasks.List(ctx); !errors.Is(err, queue.ErrUnreached) { // a restart would not bring it
+				if _, err := a.tasks.List(ctx); !errors.Is(err, queue.ErrUnreached) { // a restart would not make it reachable
 					return err
 				}
 				return nil
@@ -42,12 +42,9 @@ func (a *agent) newService() *systemd.Service {
 	}
 }
 
-// pingSelf sends a request to the agent's own HTTP server. It leaves the health
-// endpoint alone, which reads the data folder and can block on a disk that
-// hangs. What the status line asks of the parts passes through their locks;
-// where that hangs, the watchdog is not fed either. A spool that hangs holds it
-// up for some seconds, once.
-func pingSelf(ctx context.Context, cfg config.Config) error {
+// ownURL returns the URL of the agent's own HTTP server for processes on its host, with a
+// slash at the end.
+func ownURL(cfg config.Config) string {
 	host := cfg.BindHost
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 		host = "localhost"
@@ -56,12 +53,19 @@ func pingSelf(ctx context.Context, cfg config.Config) error {
 	if cfg.TLSCert != "" {
 		scheme = "https"
 	}
-	url := scheme + "://" + net.JoinHostPort(host, strconv.Itoa(int(cfg.Port))) + "/"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(int(cfg.Port))) + "/"
+}
+
+// pingSelf sends a request to the agent's own HTTP server. It avoids the health endpoint,
+// which reads the data folder and can block on a disk that hangs. The status line locks the
+// agent's parts; if one of them hangs, the watchdog is not fed either. A spool that hangs
+// delays it once, for some seconds.
+func pingSelf(ctx context.Context, cfg config.Config) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, ownURL(cfg), nil)
 	if err != nil {
 		return err
 	}
-	// No proxy, and no name to check: it is this process.
+	// No proxy, and no verification of the certificate: the server is this process.
 	client := &http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // see above
 	}}
@@ -72,7 +76,7 @@ func pingSelf(ctx context.Context, cfg config.Config) error {
 	return resp.Body.Close()
 }
 
-// statusLine says in one line what the agent is doing, and what is wrong.
+// statusLine returns one line about what the agent is doing, and what is wrong.
 func statusLine(v *agentView) string {
 	line := v.doing()
 	if g := v.governor.Status(); !g.Inside {
@@ -92,7 +96,7 @@ func statusLine(v *agentView) string {
 	return line
 }
 
-// doing counts the tasks by what is done about them.
+// doing returns the numbers of tasks by state.
 func (v *agentView) doing() string {
 	tasks, err := v.tasks.List(context.Background())
 	switch {

@@ -12,13 +12,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// manager collects what the agent tells the service manager.
+// manager collects the agent's notifications to the service manager.
 type manager struct {
 	mu   sync.Mutex
 	told []string
 }
 
-// newManager makes one that the lab's agent finds.
+// newManager starts a manager that the lab's agent notifies.
 func newManager(t *testing.T, l *lab) *manager {
 	t.Helper()
 	path := filepath.Join(l.dir, "notify")
@@ -44,7 +44,7 @@ func newManager(t *testing.T, l *lab) *manager {
 	return m
 }
 
-// count tells how many messages have a text.
+// count returns the number of messages that contain a text.
 func (m *manager) count(text string) (n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -60,7 +60,7 @@ func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
 	m := newManager(t, l)
-	mend := l.core.Fail(devcore.Fault{Status: http.StatusBadGateway}) // a core that lets nobody in
+	repair := l.core.Fail(devcore.Fault{Status: http.StatusBadGateway}) // core refuses all requests
 	l.start()
 	l.until("ready without core", func() bool { return m.count("READY=1") == 1 })
 	if l.health() != http.StatusServiceUnavailable {
@@ -69,7 +69,7 @@ func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
 	l.until("told of core", func() bool { return m.count("STATUS=waiting for core") > 0 })
 	l.until("fed", func() bool { return m.count("WATCHDOG=1") >= 2 })
 
-	mend()
+	repair()
 	const id = "eeeeeeee-1111-4111-8111-111111111111"
 	l.put(id)
 	l.until("told of work", func() bool { return m.count(" rendering") > 0 })

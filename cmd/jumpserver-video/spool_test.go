@@ -11,8 +11,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// TestASpoolOfSeveralAgents: this one does what another has taken, and leaves
-// alone what another is about to take, also when it starts again.
+// TestASpoolOfSeveralAgents: an agent processes uploads that another has accepted. It does not
+// change uploads that another is about to accept, also after a restart.
 func TestASpoolOfSeveralAgents(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -50,7 +50,7 @@ func TestASpoolOfSeveralAgents(t *testing.T) {
 		l.until("healthy", func() bool { return l.health() == http.StatusOK })
 		l.until("done with", func() bool { _, err := os.Stat(filepath.Join(dir, "done", taken.ID)); return err == nil })
 		if got, err := other.Get(begun.ID); err != nil || got.Complete {
-			t.Errorf("what another agent is about to take: %+v, %v", got, err)
+			t.Errorf("an upload that another agent is about to accept: %+v, %v", got, err)
 		}
 		name, err := os.ReadFile(filepath.Join(l.dir, "data", "agent-id"))
 		if err != nil {
@@ -62,6 +62,6 @@ func TestASpoolOfSeveralAgents(t *testing.T) {
 		}
 	}
 	if names[0] != names[1] {
-		t.Errorf("after a restart the agent is another one: %q", names)
+		t.Errorf("after a restart the agent has another name: %q", names)
 	}
 }

@@ -32,7 +32,7 @@ func TestStoppingDoesNotWaitForAVolumeThatHangs(t *testing.T) {
 		"asked to, one hangs":       {stopped, hangs, nil},
 		"one has failed, one hangs": {failed, hangs, broken},
 		"one has failed, all stop":  {failed, func() error { return broken }, broken},
-		"all end by themselves":     {t.Context(), func() error { return nil }, nil},
+		"all end first":             {t.Context(), func() error { return nil }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := make(chan error, 1)
@@ -56,7 +56,7 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 		fmt.Println("ready")
 		<-ctx.Done()
 		fmt.Println("asked")
-		time.Sleep(time.Minute) // what hangs
+		time.Sleep(time.Minute) // a request that hangs
 		return
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+t.Name()+"$")
@@ -73,7 +73,7 @@ func TestASecondSignalEndsTheProcessAtOnce(t *testing.T) {
 		if _, err := fmt.Fscanln(out, &got); err != nil || got != word {
 			t.Fatalf("%q, %v; want %q", got, err, word)
 		}
-		time.Sleep(50 * time.Millisecond) // the handler is taken away just after
+		time.Sleep(50 * time.Millisecond) // the handler is removed shortly after
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}

@@ -19,24 +19,24 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// evil sets a terminal's title, clears it in two ways, and turns text round;
-// its last byte is no UTF-8.
+// evil sets a terminal's title, clears the terminal in two ways, and reverses text; its last
+// byte is not valid UTF-8.
 const evil = "\x1b]0;pwned\x07\x1b[2J\u009b2J\u202e\x7f\x9b"
 
-// shown fails the test when a text acts on terminals, and when it does not show
-// the evil that it was made of.
+// shown fails the test if a text controls terminals, or if it does not show evil in escaped
+// form.
 func shown(t *testing.T, what, text string) {
 	t.Helper()
 	if terminal.Text(text) != text {
-		t.Errorf("%s acts on terminals: %q", what, text)
+		t.Errorf("%s controls terminals: %q", what, text)
 	}
 	if !strings.Contains(text, `\u001b]0;pwned\u0007`) {
-		t.Errorf("%s does not show what was there: %q", what, text)
+		t.Errorf("%s does not show the escaped text: %q", what, text)
 	}
 }
 
-// TestWhatOthersSayDoesNotActOnTheTerminal: core's errors, in tables, with the
-// log, as JSON, in the task's log as it is, and to systemd.
+// TestWhatOthersSayDoesNotActOnTheTerminal: core's errors in tables, with the log, as JSON, in
+// the task's log file, and in messages to systemd.
 func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
@@ -55,7 +55,7 @@ func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	if err != nil || terminal.Text(string(text)) != string(text) {
 		t.Errorf("the task's log, %v: %q", err, text)
 	}
-	if err := os.WriteFile(log, append(text, evil+"\n"...), 0o640); err != nil { // as of an earlier release
+	if err := os.WriteFile(log, append(text, evil+"\n"...), 0o640); err != nil { // as an earlier release wrote it
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"tasks"}, {"tasks", "--json"}, {"tasks", "show", session}, {"tasks", "show", session, "--json"}} {
@@ -63,9 +63,9 @@ func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 		if code != 0 {
 			t.Errorf("%v: %d", args, code)
 		}
-		if len(args) == 1 { // the table has no room for all of it
+		if len(args) == 1 { // the table shows only a part of it
 			if terminal.Text(out) != out {
-				t.Errorf("the table acts on terminals: %q", out)
+				t.Errorf("the table controls terminals: %q", out)
 			}
 			continue
 		}
@@ -74,15 +74,15 @@ func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	out, _ := l.command("tasks", "show", session, "--json")
 	var v task.View
 	if err := json.Unmarshal([]byte(out), &v); err != nil || !strings.Contains(v.Error, strings.ToValidUTF8(evil, "\ufffd")) {
-		t.Errorf("JSON means something else: %v, %q", err, v.Error)
+		t.Errorf("the meaning of the JSON has changed: %v, %q", err, v.Error)
 	}
 	if out := l.agent.Log(); terminal.Text(out) != out {
 		t.Errorf("the agent's log: %q", out)
 	}
 }
 
-// TestNamesDoNotActOnTheTerminal: of files, folders and arguments, also such
-// with line breaks, which could pass for lines of ours.
+// TestNamesDoNotActOnTheTerminal: names of files, folders and arguments. With line breaks they
+// could look like lines of the program.
 func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -113,7 +113,7 @@ func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	} {
 		out, _ := l.command(args...)
 		if args[0] == "tasks" && args[1] == "show" || slices.Contains(args, "--state") || slices.Contains(args, "--since") || args[0] == evil || args[0][0] == '-' || args[0] == "doctor" {
-			if terminal.Text(out) != out { // quoted already
+			if terminal.Text(out) != out { // already quoted
 				t.Errorf("%q: %q", args, out)
 			}
 			continue
@@ -121,7 +121,7 @@ func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 		shown(t, strings.Join(args, " "), out)
 		for line := range strings.Lines(out) {
 			if strings.HasPrefix(line, "hint: all is well") {
-				t.Errorf("%q: a name passes for a line of ours: %q", args, out)
+				t.Errorf("%q: a name looks like a line of the program: %q", args, out)
 			}
 		}
 	}
@@ -132,8 +132,8 @@ func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	}
 }
 
-// TestOurOwnSequencesReachTheTerminal: bars that move and the doctor's colours,
-// and no others.
+// TestOurOwnSequencesReachTheTerminal: the movement of bars and the doctor's colours, and no
+// other sequences.
 func TestOurOwnSequencesReachTheTerminal(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -164,12 +164,12 @@ func TestOurOwnSequencesReachTheTerminal(t *testing.T) {
 	}
 }
 
-// TestNothingIsPrintedPastTheTerminal: the process's outputs are named once,
-// where they are wrapped, and what is unwrapped is so for a reason.
+// TestNothingIsPrintedPastTheTerminal: the process's outputs are used only once, where they are
+// wrapped. Each use of the unwrapped output has a reason.
 func TestNothingIsPrintedPastTheTerminal(t *testing.T) {
 	allowed := map[string][]string{
 		"os.Stdout": {"main.go"}, "os.Stderr": {"main.go"},
-		"terminal.Raw": {"bars.go", "demo.go", "doctor.go"},
+		"terminal.Raw": {"bars.go", "demo.go", "doctor.go", "convert_outputs.go"}, // the last one writes MP4s, never to a terminal
 	}
 	files, err := filepath.Glob("*.go")
 	if err != nil {

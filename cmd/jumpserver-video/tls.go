@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// certificate is the listener's, read again when its files change, so that a
-// renewal needs no restart.
+// certificate is the listener's certificate. It is read again when its files change, so
+// that a renewal needs no restart.
 type certificate struct {
 	cert, key string // PEM files
 	log       *slog.Logger
 
 	mu     sync.Mutex
 	loaded *tls.Certificate // guarded by mu
-	of     [2]time.Time     // when the files loaded were modified; guarded by mu
-	looked time.Time        // guarded by mu
+	of     [2]time.Time     // modification times of the loaded files; guarded by mu
+	looked time.Time        // when the files were last checked; guarded by mu
 }
 
-// lookAgain is the time between two looks at the files.
+// lookAgain is the interval of checking the files.
 const lookAgain = 10 * time.Second
 
-// newCertificate reads a certificate with its key.
+// newCertificate reads a certificate and its key.
 func newCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{cert: cert, key: key, log: log}
 	if err := c.load(); err != nil {
@@ -33,8 +33,8 @@ func newCertificate(cert, key string, log *slog.Logger) (*certificate, error) {
 	return c, nil
 }
 
-// load reads the files if they have changed; c.mu is held, or nobody else
-// knows c.
+// load reads the files if they have changed. The caller must hold c.mu, unless no other
+// goroutine has c.
 func (c *certificate) load() error {
 	c.looked = time.Now()
 	var of [2]time.Time
@@ -56,13 +56,13 @@ func (c *certificate) load() error {
 	return nil
 }
 
-// get is for [tls.Config].
+// get implements GetCertificate of [tls.Config].
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.looked) > lookAgain {
 		if err := c.load(); err != nil {
-			c.log.Warn("the renewed certificate cannot be used; the one before stays", "error", err)
+			c.log.Warn("cannot use the renewed certificate; continuing with the previous one", "error", err)
 		}
 	}
 	return c.loaded, nil

@@ -20,7 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// writeCertificate makes a new one for a name, signed by itself.
+// writeCertificate creates a self-signed certificate for a name.
 func writeCertificate(t *testing.T, dir, name string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

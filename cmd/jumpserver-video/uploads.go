@@ -12,14 +12,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// uploadKeep is how long uploads are kept that are never completed.
+// uploadKeep is how long uploads are kept that are not completed.
 const uploadKeep = 24 * time.Hour
 
-// newSpool is where uploads are kept.
-func (a *agent) newSpool() (*upload.Spool, error) {
+// newSpool returns the spool of uploads.
+func (a *agent) newSpool(count *tally) (*upload.Spool, error) {
 	s := &upload.Spool{
 		Dir: a.cfg.Spool(), Reserve: a.opt.uploadReserve, Keep: uploadKeep, KeepOld: a.cfg.OriginalsKeep.Duration(),
-		DropStored: a.cfg.Originals == cleanup.PolicyDelete,
+		DropStored: a.cfg.Originals == cleanup.PolicyDelete, Count: count.metrics.Upload,
 	}
 	if a.cfg.Originals == cleanup.PolicyKeep {
 		s.KeepOld = -1
@@ -32,17 +32,17 @@ func (a *agent) newSpool() (*upload.Spool, error) {
 	return s, err
 }
 
-// newIntake is what hands over to the pool what is complete in the spool.
+// newIntake returns the intake, which passes complete uploads from the spool to the pool.
 func (a *agent) newIntake(spool *upload.Spool) (*upload.Intake, error) {
 	return upload.NewIntake(upload.IntakeOptions{
 		Spool: spool, Present: a.pool.Spooled, Hand: a.pool.Upload, Expire: a.opt.expireEvery, Log: a.log,
 	})
 }
 
-// newUploads is what takes uploads into the spool.
+// newUploads returns the server that accepts uploads into the spool.
 func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.Server, error) {
 	if a.cfg.SecretKey == "" {
-		a.log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 hold at this worker and until it restarts")
+		a.log.Info("VIDEO_WORKER_SECRET_KEY is empty: logins of Lion v3 are valid only at this worker, until it restarts")
 	}
 	auth, err := upload.NewAuth(checkAt(core), string(a.cfg.SecretKey))
 	if err != nil {
@@ -52,17 +52,17 @@ func (a *agent) newUploads(core *coreapi.Client, spool *upload.Spool) (*upload.S
 	return &upload.Server{Spool: spool, Auth: auth, Accepted: a.intake.Accepted, Ready: a.takesUploads, Admit: admitAt(core), Log: a.log}, nil
 }
 
-// takesUploads returns why uploads cannot be taken now.
+// takesUploads returns why uploads are not accepted now.
 func (a *agent) takesUploads() error { return a.health.Conditions().Err(health.Uploads) }
 
-// checkAt asks core whose signature it is.
+// checkAt returns a check that asks core for the account of a signature.
 func checkAt(core *coreapi.Client) upload.Check {
 	return func(ctx context.Context, authorization, date, org string) (upload.Account, error) {
 		p, err := core.ForwardProfile(ctx, authorization, date, org)
 		switch {
 		case errors.Is(err, coreapi.ErrUnauthorized):
 			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrSignature, err)
-		case errors.Is(err, coreapi.ErrForbidden): // v3 core's answer to a disabled account
+		case errors.Is(err, coreapi.ErrForbidden): // response of core v3 for a disabled account
 			return upload.Account{}, nil
 		case err != nil:
 			return upload.Account{}, fmt.Errorf("%w: %w", upload.ErrNoCore, err)
@@ -71,7 +71,7 @@ func checkAt(core *coreapi.Client) upload.Check {
 	}
 }
 
-// admitAt asks core whether a session is one that is recorded as pictures.
+// admitAt returns a check that asks core whether a session is a graphical one.
 func admitAt(core *coreapi.Client) upload.Admit {
 	return func(ctx context.Context, id string) error {
 		session, err := core.Session(ctx, id)

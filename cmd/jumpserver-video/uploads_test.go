@@ -22,19 +22,19 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// session makes one known to core, which has no replay yet.
+// session adds a session to core, which has no replay yet.
 func (l *lab) session(id string) {
 	l.core.AddSession(devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
 		Start: sessionStart, Finished: true})
 }
 
-// marked tells whether core lists a replay of the session.
+// marked reports whether core has a replay of the session.
 func (l *lab) marked(id string) bool {
 	s, ok := l.core.Session(id)
 	return ok && s.HasReplay
 }
 
-// lion starts one that hands over to the agent.
+// lion starts a Lion that uploads to the agent.
 func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontest.Lion {
 	l.t.Helper()
 	opt := liontest.Options{
@@ -52,7 +52,7 @@ func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontes
 	return lion
 }
 
-// recorded makes a session known to core that the Lion has a recording of.
+// recorded adds a session to core, and its recording to the Lion.
 func (l *lab) recorded(lion *liontest.Lion, id, from string) {
 	l.t.Helper()
 	l.session(id)
@@ -61,7 +61,7 @@ func (l *lab) recorded(lion *liontest.Lion, id, from string) {
 	}
 }
 
-// ended has the Lion hand a recording over, which must end at the worker.
+// ended has the Lion upload a recording. It must end at the worker.
 func (l *lab) ended(lion *liontest.Lion, id string) {
 	l.t.Helper()
 	out, err := lion.End(l.t.Context(), id, sessionDay)
@@ -70,14 +70,14 @@ func (l *lab) ended(lion *liontest.Lion, id string) {
 	}
 }
 
-// sessionStart is when the sessions of these tests began: on one of the days
-// that are looked at often, whenever the tests run.
+// sessionStart is the start of the sessions in these tests. It is on one of the recent days,
+// which are read often, whenever the tests run.
 var (
 	sessionStart = time.Now().UTC().Add(-2 * time.Hour).Truncate(time.Second)
 	sessionDay   = sessionStart.Format(time.DateOnly)
 )
 
-// sample is a recording of the test data: a flat file, or a folder of parts.
+// sample returns a recording of the test data: a flat file, or a folder of parts.
 func sample(t *testing.T, pattern string) string {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join("../../testdata/recordings", pattern))
@@ -87,8 +87,8 @@ func sample(t *testing.T, pattern string) string {
 	return found[0]
 }
 
-// TestEveryLionsUploadsAreServedAsMP4: whatever its release, and also when it
-// sends what it has kept again after its restart.
+// TestEveryLionsUploadsAreServedAsMP4: for each release of Lion, also if a Lion uploads its
+// recordings again after a restart.
 func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 	t.Parallel()
 	for _, version := range releases() {
@@ -118,7 +118,7 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 					t.Error(id, err)
 				}
 				if kept && l.served(id) != "guacamole" {
-					t.Errorf("%s: the late original is not there", id)
+					t.Errorf("%s: the late original does not exist", id)
 				}
 				l.until("again "+id, func() bool { return l.served(id) == "mp4" })
 			}
@@ -130,10 +130,10 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 	}
 }
 
-// toldOfUpload is what core is told of an upload that becomes an MP4.
+// toldOfUpload are the events of an upload that becomes an MP4.
 const toldOfUpload = "replay_convert_start replay_convert_success replay_upload_start replay_upload_success"
 
-// events are the names of a session's lifecycle events in their order.
+// events returns the names of a session's lifecycle events, in order.
 func (l *lab) events(id string) string {
 	var names []string
 	for _, e := range l.core.Events(id) {
@@ -142,8 +142,8 @@ func (l *lab) events(id string) string {
 	return strings.Join(names, " ")
 }
 
-// sized checks that the session has the MP4's size, if core knows that field,
-// and no error.
+// sized checks that the session has the size of the MP4, if core has that field, and no
+// error.
 func (l *lab) sized(id, version string) {
 	l.t.Helper()
 	st, err := os.Stat(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
@@ -176,7 +176,7 @@ func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
 	}
 }
 
-// TestWhatCannotBeConvertedIsUploadedAsItIs: nothing is ever drawn in it.
+// TestWhatCannotBeConvertedIsUploadedAsItIs: recordings in which nothing is drawn.
 func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -201,8 +201,8 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 			t.Errorf("the recording was not kept: %v", err)
 		}
 	}
-	// The watcher finds on the volume what was uploaded, and leaves it there;
-	// core is not told a second time.
+	// The watcher finds the uploaded recordings on the volume, and does not change them.
+	// Core gets no further events.
 	l.until("all found on the volume, and left there", func() bool {
 		return strings.Count(l.agent.Log(), "failed; the original stays") == 6
 	})
@@ -224,7 +224,7 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	}
 }
 
-// TestAnUnfitWorkerSaysSo: health tells why, and Lion keeps its recordings.
+// TestAnUnfitWorkerSaysSo: health has the reason, and Lion keeps its recordings.
 func TestAnUnfitWorkerSaysSo(t *testing.T) {
 	t.Parallel()
 	reasons := func(l *lab) string {
@@ -308,7 +308,7 @@ func unzipped(t *testing.T, data []byte) []byte {
 	return plain
 }
 
-// longNops are instructions that mean nothing and do not compress away.
+// longNops returns instructions without effect that cannot be compressed.
 func longNops(n int) string {
 	r := rand.New(rand.NewPCG(1, 2))
 	var b strings.Builder

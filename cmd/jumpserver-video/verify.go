@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 )
 
 // verifyOptions are the flags of verify.
@@ -24,38 +26,39 @@ func (a *app) verifyCommand() *cobra.Command {
 	var opt verifyOptions
 	c := &cobra.Command{
 		Use:   "verify [S.replay.mp4 | SESSION | YYYY-MM-DD | FOLDER]...",
-		Short: "Show that MP4s are what recordings were replaced by, from the signed ledger",
-		Long: `Show that MP4s are what recordings were replaced by, from the signed ledger:
-since when, made from which recording, what was compared, where the original
-went. It changes nothing.
+		Short: "Verify MP4s against the signed ledger of replacements",
+		Long: `Verify MP4s against the signed ledger of replacements: since when each exists, from
+which recording it was made, what was compared, and where the original is. It
+changes nothing.
 
   jumpserver-video verify                                    the ledger itself
-  jumpserver-video verify 0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70    a session
-  jumpserver-video verify 2024-04-23                         a day
+  jumpserver-video verify 0b9d5f1e                           one session
+  jumpserver-video verify 2024-04-23                         one day
   jumpserver-video verify --export worker-1.jsonl            for an auditor
   jumpserver-video verify --ledger worker-1.jsonl --key worker-1.pub *.mp4
 
-The first four are for the agent's host. The last needs nothing but the files
-named: give --ledger and --key once for each agent of a fleet. What exists as
-a file or folder is taken for one; days and folders of a day are also searched
-for MP4s that are missing.
+The first four are for the agent's host. The last needs only the given files: use
+--ledger and --key once for each agent of a fleet. An argument that exists as a
+file or folder is taken as one. Days, and folders of a day, are also searched for
+missing MP4s. A session is given by its id, or by at least the first four
+characters of it, if no other id in the ledger begins with them.
 
-Keys in a ledger are not believed. Without --key the public keys beside the
-ledger are, NAME.pub for NAME.jsonl: whoever gives you a ledger can make those.
+Keys in a ledger are not trusted. Without --key, the public keys beside the ledger
+are trusted, NAME.pub for NAME.jsonl: anybody who gives you a ledger can forge them.
 
 ` + verifyCodeHelp,
 		Args: usageArgs(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error { return a.verify(c.Context(), opt, args) },
 	}
 	c.Flags().StringArrayVar(&opt.ledgers, "ledger", nil, "ledger of an agent, or the folder with it (default: that below DATA_DIR)")
-	c.Flags().StringArrayVar(&opt.keys, "key", nil, "file with the public key of a ledger; only these are believed")
-	c.Flags().StringArrayVar(&opt.heads, "head", nil, "hash of an entry that was noted elsewhere and must be there")
+	c.Flags().StringArrayVar(&opt.keys, "key", nil, "file with the public key of a ledger; only these keys are trusted")
+	c.Flags().StringArrayVar(&opt.heads, "head", nil, "hash of an entry that was recorded elsewhere, and that the ledger must contain")
 	c.Flags().StringVar(&opt.export, "export", "", "copy the ledger to this file, and its public key beside it (.pub)")
 	c.Flags().BoolVar(&opt.json, "json", false, "print JSON")
 	return c
 }
 
-// verified is what verify found.
+// verified is the result of verify.
 type verified struct {
 	Ledgers []*book   `json:"ledgers"`
 	MP4s    []finding `json:"mp4s"`
@@ -74,7 +77,7 @@ func (a *app) verify(ctx context.Context, opt verifyOptions, args []string) erro
 		if err := books.export(opt.export); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.err, "exported to %s and %s\n", opt.export, publicFileOf(opt.export))
+		fmt.Fprintln(a.err, a.lang.T("cli.verify_exported", "file", opt.export, "keys", publicFileOf(opt.export)))
 	}
 	all, err := (&inspection{app: a, books: books}).run(ctx, args)
 	if err != nil {
@@ -92,15 +95,16 @@ func (a *app) verify(ctx context.Context, opt verifyOptions, args []string) erro
 	return outcome(books.all, all)
 }
 
-// verdictError says that something is not as the ledger says.
+// verdictError means that something differs from the ledger.
 type verdictError struct {
 	code int
-	text string
+	text i18n.Text
 }
 
-func (e *verdictError) Error() string { return e.text }
+func (e *verdictError) Error() string   { return e.text.String() }
+func (e *verdictError) said() i18n.Text { return e.text }
 
-// outcome is the error that the process ends with: of several the worst.
+// outcome returns the error with which the process ends: the worst of all findings.
 func outcome(books []*book, all []finding) error {
 	count := map[int]int{}
 	for _, f := range all {
@@ -110,16 +114,19 @@ func outcome(books []*book, all []finding) error {
 	for _, b := range books {
 		faults += len(b.Faults)
 	}
-	of := plural(len(all), "MP4", "MP4s")
+	of := i18n.T("cli.verify_mp4s", "n", len(all))
+	verdict := func(code int, key string) error {
+		return &verdictError{code, i18n.T(key, "count", count[code], "of", of)}
+	}
 	switch {
 	case count[exitChanged] > 0:
-		return &verdictError{exitChanged, fmt.Sprintf("%d of %s changed, forged or missing", count[exitChanged], of)}
+		return verdict(exitChanged, "cli.verify_changed")
 	case faults > 0:
-		return &verdictError{exitLedger, "the ledger does not verify"}
+		return verdict(exitLedger, "cli.verify_ledger")
 	case count[exitNotInLedger] > 0:
-		return &verdictError{exitNotInLedger, fmt.Sprintf("%d of %s not in the ledger", count[exitNotInLedger], of)}
+		return verdict(exitNotInLedger, "cli.verify_not_in")
 	case count[exitFiles] > 0:
-		return &verdictError{exitFiles, fmt.Sprintf("%d of %s could not be looked at", count[exitFiles], of)}
+		return verdict(exitFiles, "cli.verify_unread")
 	}
 	return nil
 }
@@ -142,12 +149,12 @@ func (b *books) export(file string) error {
 	return replaceFile(publicFileOf(file), strings.NewReader(keys.String()))
 }
 
-// publicFileOf is the file with the public keys beside an exported ledger.
+// publicFileOf returns the file with the public keys beside an exported ledger.
 func publicFileOf(file string) string {
 	return strings.TrimSuffix(file, filepath.Ext(file)) + ".pub"
 }
 
-// replaceFile writes a file whole or not at all.
+// replaceFile writes a file atomically.
 func replaceFile(file string, text io.Reader) error {
 	f, err := os.CreateTemp(filepath.Dir(file), ".export-*")
 	if err != nil {
@@ -161,8 +168,8 @@ func replaceFile(file string, text io.Reader) error {
 	return os.Rename(f.Name(), file)
 }
 
-// containsAny reports whether a text has one of some words in it; with many
-// words it always says so.
+// containsAny reports whether a text contains one of the words. If there are many words, it
+// always returns true.
 func containsAny(text []byte, words []string) bool {
 	if len(words) > 20 {
 		return true
@@ -175,7 +182,7 @@ func containsAny(text []byte, words []string) bool {
 	return false
 }
 
-// printable is a foreign text as it may be shown on a terminal.
+// printable returns untrusted text without characters that control a terminal.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r >= 0x200e && r <= 0x202e {

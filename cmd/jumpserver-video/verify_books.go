@@ -1,36 +1,39 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup/ledger"
 )
 
-// book is a ledger that was opened to be read.
+// book is a ledger that is open for reading.
 type book struct {
 	File     string         `json:"file"`
 	Entries  int            `json:"entries"`
 	Head     string         `json:"head"` // hash of the last entry
 	Last     *time.Time     `json:"last,omitempty"`
-	Believed []string       `json:"keys"` // fingerprints of those that it was checked with
+	Believed []string       `json:"keys"` // fingerprints of the keys that it was checked with
 	Foreign  bool           `json:"keys_given"`
 	Faults   []ledger.Fault `json:"faults"`
 
-	missing []ledger.Fault // entries that were noted elsewhere
+	missing []ledger.Fault // entries of --head that it lacks
 	file    *os.File
 	audited *ledger.Audited
 	keys    []ledger.Key
 }
 
-// books are the ledgers that verify looks into.
+// books are the ledgers that verify reads.
 type books struct{ all []*book }
 
 func (b *books) close() {
@@ -39,7 +42,7 @@ func (b *books) close() {
 	}
 }
 
-// openBooks opens and checks the ledgers named, or that of the agent here.
+// openBooks opens and checks the given ledgers, or that of the agent on this host.
 func (a *app) openBooks(opt verifyOptions) (*books, error) {
 	given, err := givenKeys(opt.keys)
 	if err != nil {
@@ -87,8 +90,8 @@ func givenKeys(files []string) (keys []ledger.Key, err error) {
 	return keys, nil
 }
 
-// ledgerFiles are the ledgers that a name stands for: a file, a DATA_DIR, the
-// folder below it, or one with exported ledgers.
+// ledgerFiles returns the ledgers for a name: a file, a DATA_DIR, the folder of the ledger
+// in it, or a folder with exported ledgers.
 func ledgerFiles(name string) ([]string, error) {
 	st, err := os.Stat(name)
 	if err != nil || !st.IsDir() {
@@ -100,12 +103,12 @@ func ledgerFiles(name string) ([]string, error) {
 	}
 	files, err := filepath.Glob(filepath.Join(name, "*.jsonl"))
 	if err == nil && len(files) == 0 {
-		err = fmt.Errorf("%w: no ledger in %s", errFiles, name)
+		err = fileTrouble(nil, "cli.verify_no_ledger", "folder", name)
 	}
 	return files, err
 }
 
-// publicKeys are those beside a ledger.
+// publicKeys returns the keys beside a ledger.
 func publicKeys(file string) ([]ledger.Key, error) {
 	for _, name := range []string{publicFileOf(file), ledger.PublicPath(file)} {
 		text, err := os.ReadFile(name)
@@ -121,7 +124,7 @@ func publicKeys(file string) ([]ledger.Key, error) {
 		}
 		return keys, nil
 	}
-	return nil, usage(fmt.Errorf("there is no public key beside %s: give --key FILE", file))
+	return nil, usage(said("cli.verify_no_key", "file", file))
 }
 
 func openBook(file string, given []ledger.Key) (*book, error) {
@@ -137,7 +140,7 @@ func openBook(file string, given []ledger.Key) (*book, error) {
 		return nil, err
 	}
 	b := &book{File: file, Foreign: len(given) > 0, file: f, keys: keys}
-	for range 5 { // the agent may be writing the last entry now
+	for range 5 { // the agent may just be writing the last entry
 		if b.audited, err = ledger.Audit(f, keys); err != nil {
 			f.Close()
 			return nil, err
@@ -157,19 +160,19 @@ func openBook(file string, given []ledger.Key) (*book, error) {
 	})
 }
 
-// takeFaults takes over what was found wrong, also while entries were read.
+// takeFaults collects all faults, including those found while entries were read.
 func (b *books) takeFaults() {
 	for _, book := range b.all {
 		book.Faults = append(append([]ledger.Fault{}, book.audited.Faults...), book.missing...)
 	}
 }
 
-// findHeads makes a fault of each hash that is of no entry.
+// findHeads adds a fault for each hash that no entry has.
 func (b *books) findHeads(heads []string) error {
 	for _, head := range heads {
 		head = strings.ToLower(head[strings.LastIndexByte(head, ':')+1:])
 		if len(head) != 64 {
-			return usage(fmt.Errorf("--head %q: want the 64 digits of an entry's hash", head))
+			return usage(said("cli.verify_bad_head", "head", strconv.Quote(head)))
 		}
 		found := false
 		for _, book := range b.all {
@@ -186,13 +189,13 @@ func (b *books) findHeads(heads []string) error {
 	return nil
 }
 
-// noted is an entry in one of the ledgers.
+// noted is an entry of one of the ledgers.
 type noted struct {
 	ledger.Line
 	book *book
 }
 
-// after orders entries: within a ledger by their lines, else by their times.
+// after orders entries: within a ledger by their lines, otherwise by their times.
 func (n noted) after(m noted) bool {
 	if n.book == m.book && n.Key.Fingerprint() == m.Key.Fingerprint() {
 		return n.Number > m.Number
@@ -200,8 +203,7 @@ func (n noted) after(m noted) bool {
 	return n.Entry.Time.After(m.Entry.Time)
 }
 
-// wanted says which entries are of interest: those about a session, an MP4 by
-// its hash, or a day.
+// wanted selects entries: about sessions, about MP4s by their hash, or of days.
 type wanted struct {
 	sessions, hashes, days map[string]bool
 }
@@ -223,8 +225,7 @@ func (w wanted) words() (words []string) {
 	return words
 }
 
-// search returns the entries wanted, and all others about their sessions, in
-// their order.
+// search returns the wanted entries, and all others about the same sessions, in order.
 func (b *books) search(w wanted) ([]noted, error) {
 	for {
 		found, err := b.look(w)
@@ -244,6 +245,22 @@ func (b *books) search(w wanted) ([]noted, error) {
 			return found, nil
 		}
 	}
+}
+
+// sessions returns the sessions whose ids begin with begins, sorted.
+func (b *books) sessions(begins string) ([]string, error) {
+	found := map[string]bool{}
+	for _, book := range b.all {
+		if err := book.audited.Each(1, func(line []byte) bool { return bytes.Contains(line, []byte(begins)) }, func(l ledger.Line) error {
+			if strings.HasPrefix(l.Entry.Session, begins) {
+				found[l.Entry.Session] = true
+			}
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return slices.Sorted(maps.Keys(found)), nil
 }
 
 func (b *books) look(w wanted) (found []noted, err error) {

@@ -5,16 +5,18 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
+	"github.com/mattn/go-runewidth"
+
 	"github.com/jumpserver-video/jumpserver-video/cleanup/ledger"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 )
 
-// clock is a time as entries have it.
+// clock formats a time like those in entries.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
-// printVerified prints one MP4 in full, or many in a table, and the ledgers.
+// printVerified prints one MP4 in full, or several in a table, and the ledgers.
 func (a *app) printVerified(v verified) error {
 	if len(v.MP4s) == 1 {
 		if err := a.printMP4(v.MP4s[0]); err != nil {
@@ -38,82 +40,106 @@ func (a *app) printVerified(v verified) error {
 }
 
 // lines are names and values in two columns.
-type lines struct{ strings.Builder }
+type lines struct {
+	lang  i18n.Lang
+	names []string
+	texts []string
+}
 
-func (l *lines) add(name, format string, args ...any) {
-	fmt.Fprintf(l, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
+// add adds a line: a name from the catalogue ("" = none) and its value.
+func (l *lines) add(name string, text i18n.Text) {
+	if name != "" {
+		name = l.lang.T(name)
+	}
+	l.names, l.texts = append(l.names, name), append(l.texts, printable(l.lang.Say(text)))
 }
 
 func (a *app) printLines(l *lines) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, l.String())
-	return w.Flush()
+	width := 0
+	for _, name := range l.names {
+		width = max(width, runewidth.StringWidth(name))
+	}
+	for i, name := range l.names {
+		if _, err := fmt.Fprintf(a.out, "%s  %s\n", runewidth.FillRight(name, width), l.texts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (a *app) printMP4(f finding) error {
-	var l lines
-	l.add(string(f.Status), "%s", f.MP4)
+	l := lines{lang: a.lang}
+	l.add(f.Status.say().Key, i18n.Raw(f.MP4))
 	if f.Detail != "" {
-		l.add("", "%s", f.Detail)
+		l.add("", f.say)
 	}
 	if e := f.Entry; e != nil {
-		noted := "noted"
+		noted := "cli.verify_noted"
 		if f.Status == statusUntouched {
-			noted = "since"
+			noted = "cli.verify_since"
 		}
-		l.add(noted, "%s, entry %d of %s", clock(e.Time), e.Seq, e.Agent)
-		l.add("MP4", "%s, %d frames, %s", megabytes(e.MP4.Size), e.MP4.Frames, time.Duration(e.MP4.DurationMS)*time.Millisecond)
-		l.add("", "SHA-256 %s", e.MP4.SHA256)
+		l.add(noted, i18n.T("cli.verify_entry", "time", clock(e.Time), "entry", fmt.Sprint(e.Seq), "agent", e.Agent))
+		l.add("cli.verify_mp4", i18n.T("cli.verify_video", "size", a.megabytes(e.MP4.Size), "n", e.MP4.Frames, "frames", fmt.Sprint(e.MP4.Frames),
+			"length", span(a.lang, time.Duration(e.MP4.DurationMS)*time.Millisecond, time.Millisecond)))
+		l.add("", i18n.Raw("SHA-256 "+e.MP4.SHA256))
 		if f.Status != statusUntouched && f.SHA256 != "" {
-			l.add("the file", "SHA-256 %s", f.SHA256)
+			l.add("cli.verify_the_file", i18n.Raw("SHA-256 "+f.SHA256))
 		}
 		if s := e.Source; s != nil {
-			l.add("made from", "%s, %s", s.Path, megabytes(s.Size))
-			l.add("", "hash of its content %s", s.SHA256)
+			l.add("cli.verify_made_from", i18n.Raw(s.Path+", "+a.megabytes(s.Size)))
+			l.add("", i18n.T("cli.verify_content", "hash", s.SHA256))
 		}
-		l.add("compared", "%s", comparedText(e.Compared))
+		l.add("cli.verify_compared", comparedText(e.Compared))
 		for _, o := range f.Originals {
-			l.add("original", "%s", originalText(o))
+			l.add("cli.verify_original", originalText(o))
 		}
 		if e.Incomplete {
-			l.add("incomplete", "the video may lack something of the recording")
+			l.add("cli.verify_incomplete", i18n.T("cli.verify_may_lack"))
 		}
 		for _, w := range e.Warnings {
-			l.add("warning", "%s", w)
+			l.add("cli.verify_warning", i18n.Raw(w))
 		}
 	} else if f.SHA256 != "" {
-		l.add("the file", "SHA-256 %s", f.SHA256)
+		l.add("cli.verify_the_file", i18n.Raw("SHA-256 "+f.SHA256))
 	}
 	return a.printLines(&l)
 }
 
-func comparedText(c ledger.Compared) string {
+func comparedText(c ledger.Compared) i18n.Text {
 	switch c {
 	case ledger.ComparedDrawn:
-		return "drawn by the agent: all pictures decoded, samples compared with what was drawn"
+		return i18n.T("cli.verify_by_drawn")
 	case ledger.ComparedMark:
-		return "it was in place already, with the authenticated mark of an agent"
+		return i18n.T("cli.verify_by_mark")
 	case ledger.ComparedSampled:
-		return "it was in place already: all pictures decoded, samples compared with what was drawn"
+		return i18n.T("cli.verify_by_sampled")
 	}
-	return string(c)
+	return i18n.Raw(string(c))
 }
 
-func originalText(o original) string {
+func originalText(o original) i18n.Text {
 	switch {
 	case o.Deleted != nil:
-		return fmt.Sprintf("%s, deleted %s", o.Path, clock(*o.Deleted))
+		return i18n.T("cli.verify_deleted", "path", o.Path, "time", clock(*o.Deleted))
+	case o.Restored != nil:
+		return i18n.T("cli.verify_restored", "path", o.Path, "time", clock(*o.Restored))
 	case o.Fate == ledger.FateKept:
-		return o.Path + ", kept"
+		return i18n.T("cli.verify_kept", "path", o.Path)
+	case o.Fate == ledger.FateLost:
+		return i18n.T("cli.verify_lost", "path", o.Path)
 	default:
-		return o.Path
+		return i18n.Raw(o.Path)
 	}
 }
 
-// printTable prints a line for each MP4, and how many are how.
+// printTable prints one line for each MP4, and the number of MP4s by status.
 func (a *app) printTable(all []finding) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "STATUS\tMP4\tSINCE\tFRAMES\tCOMPARED\tORIGINAL\tDETAIL")
+	rows := &table{}
+	var head []string
+	for _, column := range []string{"status", "mp4", "since", "frames", "compared", "original", "detail"} {
+		head = append(head, a.lang.T("cli.col_"+column))
+	}
+	rows.row(head...)
 	count := map[verifyStatus]int{}
 	for _, f := range all {
 		count[f.Status]++
@@ -122,7 +148,7 @@ func (a *app) printTable(all []finding) error {
 			since, frames, compared = clock(e.Time), fmt.Sprint(e.MP4.Frames), string(e.Compared)
 		}
 		if f.Entry != nil && f.Entry.Incomplete {
-			compared += ", incomplete"
+			compared += ", " + a.lang.T("cli.verify_incomplete")
 		}
 		for _, o := range f.Originals {
 			fate = string(o.Fate)
@@ -130,49 +156,51 @@ func (a *app) printTable(all []finding) error {
 				fate += " " + o.Deleted.UTC().Format(time.DateOnly)
 			}
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Status, printable(f.MP4), since, frames, printable(compared), fate, printable(f.Detail))
+		rows.row(a.lang.Say(f.Status.say()), printable(f.MP4), since, frames, printable(compared), fate, printable(a.lang.Say(f.say)))
 	}
-	if err := w.Flush(); err != nil {
+	if err := rows.print(a.out); err != nil {
 		return err
 	}
 	var sum []string
 	for _, s := range slices.Sorted(maps.Keys(count)) {
-		sum = append(sum, fmt.Sprintf("%d %s", count[s], s))
+		sum = append(sum, fmt.Sprintf("%d %s", count[s], a.lang.Say(s.say())))
 	}
-	fmt.Fprintf(a.out, "%s: %s\n\n", plural(len(all), "MP4", "MP4s"), strings.Join(sum, ", "))
+	fmt.Fprintf(a.out, "%s: %s\n\n", a.lang.T("cli.verify_mp4s", "n", len(all)), strings.Join(sum, ", "))
 	return nil
 }
 
-// shownFaults bounds how many faults of a ledger are printed.
+// shownFaults is the maximum number of faults of a ledger that are printed.
 const shownFaults = 10
 
 func (a *app) printBook(b *book) error {
-	var l lines
-	l.add("ledger", "%s", b.File)
+	l := lines{lang: a.lang}
+	l.add("cli.verify_book", i18n.Raw(b.File))
 	for n, fault := range b.Faults {
 		if n == shownFaults {
-			l.add("broken", "and in %d places more", len(b.Faults)-n)
+			l.add("cli.verify_broken", i18n.T("cli.verify_more_faults", "n", len(b.Faults)-n))
 			break
 		}
-		l.add("broken", "at %s", fault)
+		l.add("cli.verify_broken", i18n.T("cli.verify_fault", "fault", fmt.Sprint(fault)))
 	}
-	until := ""
-	if b.Last != nil {
-		until = ", the last of " + clock(*b.Last)
+	text := i18n.T("cli.verify_entries", "count", fmt.Sprint(b.Entries))
+	switch {
+	case b.Last != nil && len(b.Faults) == 0:
+		text = i18n.T("cli.verify_entries_good", "count", fmt.Sprint(b.Entries), "time", clock(*b.Last))
+	case b.Last == nil && len(b.Faults) > 0:
+		text = i18n.Raw(fmt.Sprint(b.Entries))
+	case b.Last != nil:
+		text = i18n.T("cli.verify_entries_last", "count", fmt.Sprint(b.Entries), "time", clock(*b.Last))
 	}
-	if len(b.Faults) == 0 {
-		until += "; none was changed or removed before it"
-	}
-	l.add("entries", "%d%s", b.Entries, until)
+	l.add("cli.verify_entry_count", text)
 	if b.Head != "" {
-		l.add("head", "%s", b.Head)
+		l.add("cli.verify_head", i18n.Raw(b.Head))
 	}
-	whose := "beside the ledger"
+	whose := "cli.verify_key_beside"
 	if b.Foreign {
-		whose = "given"
+		whose = "cli.verify_key_given"
 	}
 	for _, key := range b.Believed {
-		l.add("key", "%s, %s", key, whose)
+		l.add("cli.verify_key", i18n.T(whose, "key", key))
 	}
 	return a.printLines(&l)
 }

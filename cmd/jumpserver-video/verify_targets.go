@@ -25,37 +25,40 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// target is an MP4 that is looked at.
+// target is one MP4 to verify.
 type target struct {
 	name    string // for people
-	file    string // "" = not one of this host
-	session string // by its name; "" = that says none
-	claims  string // the session that it says it is of, if its name says none
+	file    string // "" = not a file on this host
+	session string // from its name; "" if the name has none
+	claims  string // the session in its metadata, if its name has none
 	sum     string // SHA-256, hex
-	gone    bool   // it should be there
-	err     error  // it cannot be read
+	gone    bool   // it is missing
+	err     error  // why it cannot be read
 }
 
-// inspection looks at MP4s.
+// inspection verifies the MP4s that the arguments name.
 type inspection struct {
 	app   *app
 	books *books
 
-	config *config.Config  // nil = not needed yet
-	bucket storage.Storage // likewise
-	asked  bool            // for the bucket
+	config *config.Config  // nil = not loaded yet
+	bucket storage.Storage // nil = not opened yet, or there is none
+	asked  bool            // opening the bucket was tried
 
 	targets []target
-	seen    map[string]bool   // files among them
-	days    map[string]string // all of whose MP4s should be there, in this folder; "" = where the ledger says
-	ids     []string          // of sessions named
+	seen    map[string]bool   // files of targets
+	days    map[string]string // days whose MP4s must all exist, with their folder; "" = the place in the ledger
+	ids     []string          // sessions that the arguments name
 }
 
 const mp4Suffix = ".replay.mp4"
 
 var sessionID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// run looks at what the arguments name.
+// shortID matches the beginning of a session's id: at least four characters, as everywhere.
+var shortID = regexp.MustCompile(`^[0-9a-fA-F][0-9a-fA-F-]{3,34}$`)
+
+// run verifies the MP4s that the arguments name.
 func (i *inspection) run(ctx context.Context, args []string) ([]finding, error) {
 	i.seen, i.days = map[string]bool{}, map[string]string{}
 	for _, arg := range args {
@@ -92,12 +95,12 @@ func (i *inspection) run(ctx context.Context, args []string) ([]finding, error) 
 		all = append(all, h.judge(ctx, t))
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%w: there is no MP4 in %s, and none should be", errFiles, strings.Join(args, ", "))
+		return nil, fileTrouble(nil, "cli.verify_no_mp4", "names", strings.Join(args, ", "))
 	}
 	return all, context.Cause(ctx)
 }
 
-// add takes up what one argument names.
+// add adds the MP4s of one argument.
 func (i *inspection) add(ctx context.Context, arg string) error {
 	st, err := os.Stat(arg)
 	switch _, notDay := time.Parse(time.DateOnly, arg); {
@@ -113,27 +116,45 @@ func (i *inspection) add(ctx context.Context, arg string) error {
 		return nil
 	case notDay == nil:
 		return i.addDay(ctx, arg)
+	case shortID.MatchString(arg):
+		return i.addShort(arg)
 	}
 	return err
 }
 
-// addDay takes up a day of the replay folder. Where that cannot be read, the MP4s
-// that should be there are found by the ledgers, and cannot be read either.
+// addShort adds the only session in the ledgers whose id begins with begins.
+func (i *inspection) addShort(begins string) error {
+	begins = strings.ToLower(begins)
+	found, err := i.books.sessions(begins)
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return fileTrouble(nil, "cli.verify_no_such", "name", begins)
+	case len(found) > 1:
+		return usage(said("cli.verify_ambiguous", "name", begins, "n", len(found), "one", found[0], "other", found[1]))
+	}
+	i.ids = append(i.ids, found[0])
+	return nil
+}
+
+// addDay adds a day of the replay folder. If the folder cannot be read, the MP4s that
+// should exist are known from the ledgers, and are reported as unreadable.
 func (i *inspection) addDay(ctx context.Context, day string) error {
 	i.days[day] = ""
 	root, err := i.replayDir()
 	if err != nil || root == "" {
-		return nil //nolint:nilerr // each MP4 says so
+		return nil //nolint:nilerr // each MP4 reports it
 	}
 	err = i.addFolder(ctx, filepath.Join(root, day))
-	if errors.Is(err, fs.ErrNotExist) { // all are missing then, or in a bucket
+	if errors.Is(err, fs.ErrNotExist) { // all are missing, or in a bucket
 		return nil
 	}
 	return err
 }
 
-// replayDir is core's replay folder; "" if there is none. An empty one is one
-// that is not mounted: nothing is missing then.
+// replayDir returns core's replay folder; "" if there is none. An empty folder is treated
+// as not mounted, so that nothing is reported as missing.
 func (i *inspection) replayDir() (string, error) {
 	cfg, err := i.settings()
 	if err != nil || cfg.ReplayDir == "" {
@@ -156,7 +177,7 @@ func (i *inspection) settings() (config.Config, error) {
 	return *i.config, nil
 }
 
-// addFolder takes up the MP4s in a folder and below it.
+// addFolder adds the MP4s in a folder and below it.
 func (i *inspection) addFolder(ctx context.Context, dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -181,7 +202,7 @@ func isDay(s string) bool {
 	return err == nil
 }
 
-// addFile takes up a file.
+// addFile adds a file.
 func (i *inspection) addFile(ctx context.Context, path string) {
 	if i.seen[path] {
 		return
@@ -198,7 +219,7 @@ func (i *inspection) addFile(ctx context.Context, path string) {
 	i.targets = append(i.targets, t)
 }
 
-// claimOf is the session that an MP4 says it is of; "" if it says none.
+// claimOf returns the session in an MP4's metadata; "" if there is none.
 func claimOf(ctx context.Context, path string) string {
 	info, err := (&video.Tool{}).Probe(ctx, path)
 	if err != nil {
@@ -211,8 +232,7 @@ func claimOf(ctx context.Context, path string) string {
 	return mark.Session
 }
 
-// addMissing takes up the MP4s of the sessions and days named that are not among
-// the files.
+// addMissing adds the MP4s of the given sessions and days that are not among the files.
 func (i *inspection) addMissing(ctx context.Context, h history) {
 	have := map[string]bool{}
 	for _, t := range i.targets {
@@ -228,7 +248,7 @@ func (i *inspection) addMissing(ctx context.Context, h history) {
 			i.targets = append(i.targets, target{name: id, session: id})
 		case named || folder == "":
 			i.targets = append(i.targets, i.inPlace(ctx, current.Entry))
-		case current.Entry.Place == destination.PlaceCore: // else it is not to be found in a folder
+		case current.Entry.Place == destination.PlaceCore: // otherwise it is not in a folder
 			file := filepath.Join(folder, id+mp4Suffix)
 			i.targets = append(i.targets, target{name: file, session: id, gone: true})
 		}
@@ -236,7 +256,7 @@ func (i *inspection) addMissing(ctx context.Context, h history) {
 	}
 }
 
-// inPlace looks at the MP4 that an entry is about, where it should be.
+// inPlace returns the MP4 of an entry as a target, at the place where it should be.
 func (i *inspection) inPlace(ctx context.Context, e ledger.Entry) target {
 	t := target{name: e.MP4.Path, session: e.Session}
 	if e.Place == destination.PlaceCore {
@@ -254,19 +274,19 @@ func (i *inspection) inPlace(ctx context.Context, e ledger.Entry) target {
 	return t
 }
 
-// onVolume is where a file of the replay folder is on this host.
+// onVolume returns the path on this host of a file in the replay folder.
 func (i *inspection) onVolume(path string) (string, error) {
 	root, err := i.replayDir()
 	if err != nil {
 		return "", err
 	}
 	if root == "" || !filepath.IsLocal(path) {
-		return "", errors.New("it is not below a replay folder of this host")
+		return "", said("cli.verify_not_below")
 	}
 	return filepath.Join(root, filepath.FromSlash(path)), nil
 }
 
-// hashObject is the SHA-256 of an MP4 in the bucket that core is set to.
+// hashObject returns the SHA-256 of an MP4 in the bucket of core's settings.
 func (i *inspection) hashObject(ctx context.Context, e ledger.Entry) (string, error) {
 	cfg, err := i.settings()
 	if err != nil {
@@ -279,7 +299,7 @@ func (i *inspection) hashObject(ctx context.Context, e ledger.Entry) (string, er
 		}
 	}
 	if i.bucket == nil || i.bucket.Place() != e.Place {
-		return "", errors.New("this bucket cannot be looked into from here: fetch the MP4, and verify the file")
+		return "", said("cli.verify_bucket")
 	}
 	r, err := i.bucket.Get(ctx, e.MP4.Path, 0)
 	if err != nil {
@@ -289,7 +309,7 @@ func (i *inspection) hashObject(ctx context.Context, e ledger.Entry) (string, er
 	return hashAll(ctx, r)
 }
 
-// openRegular opens a file that is one: no pipe that nobody writes to.
+// openRegular opens a regular file. It does not wait for the writer of a pipe.
 func openRegular(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -306,7 +326,7 @@ func openRegular(path string) (*os.File, error) {
 	return f, nil
 }
 
-// hashRegular is the SHA-256 of a file, hex.
+// hashRegular returns the SHA-256 of a file, in hexadecimal.
 func hashRegular(ctx context.Context, path string) (string, error) {
 	f, err := openRegular(path)
 	if err != nil {

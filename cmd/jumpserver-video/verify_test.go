@@ -47,10 +47,10 @@ func TestVerify(t *testing.T) {
 	})
 }
 
-// noteInLedger makes an entry as an agent does:
+// noteInLedger adds an entry like an agent:
 //
 //	note DATA_DIR replaced MP4 SOURCE    the MP4 at D/S.replay.mp4, made from SOURCE
-//	note DATA_DIR aside MP4              it went to the trash
+//	note DATA_DIR aside MP4              it was moved to the trash
 //	note DATA_DIR deleted PATH           a path in the trash
 func noteInLedger(ts *testscript.TestScript, _ bool, args []string) {
 	dir, what, file := ts.MkAbs(args[0]), args[1], args[2]
@@ -92,7 +92,7 @@ func headOfLedger(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("HEAD", hash)
 }
 
-// replaceInFile replaces what matches: replace REGEXP TEXT FILE
+// replaceInFile replaces all matches: replace REGEXP TEXT FILE
 func replaceInFile(ts *testscript.TestScript, _ bool, args []string) {
 	file := ts.MkAbs(args[2])
 	was, err := os.ReadFile(file)
@@ -104,7 +104,7 @@ func replaceInFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(file, is, 0o644))
 }
 
-// TestOneVerdictOfSeveral: the worst of them.
+// TestOneVerdictOfSeveral: the worst one decides.
 func TestOneVerdictOfSeveral(t *testing.T) {
 	good := []*book{{}}
 	broken := []*book{{}, {Faults: []ledger.Fault{{Line: 1, What: "x"}}}}
@@ -134,8 +134,7 @@ func TestOneVerdictOfSeveral(t *testing.T) {
 	}
 }
 
-// BenchmarkVerify verifies one file, and a whole day, by a ledger of 100,000
-// entries.
+// BenchmarkVerify verifies one file, and a whole day, with a ledger of 100,000 entries.
 func BenchmarkVerify(b *testing.B) {
 	dir := b.TempDir()
 	file := filepath.Join(dir, "2024-04-23", fmt.Sprintf("%08x-6c1a-4f0e-8f3a-2d1c0b9a8e7f", 77_777)+mp4Suffix)
@@ -178,7 +177,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
-// TestACopyOfTheRecordingIsKnownByItsHash: by the commands of docs/verify.md.
+// TestACopyOfTheRecordingIsKnownByItsHash runs the commands in docs/verify.md.
 func TestACopyOfTheRecordingIsKnownByItsHash(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/verify.md")
 	if err != nil {
@@ -212,7 +211,7 @@ func TestACopyOfTheRecordingIsKnownByItsHash(t *testing.T) {
 	}
 }
 
-// TestBucketVerify: MP4s that are in a bucket are read from there.
+// TestBucketVerify: MP4s in a bucket are read from there.
 func TestBucketVerify(t *testing.T) {
 	t.Parallel()
 	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
@@ -222,7 +221,7 @@ func TestBucketVerify(t *testing.T) {
 	if out, _ := b.command("scan", "--json"); json.Unmarshal([]byte(out), &scanned) != nil || len(scanned) != 2 {
 		t.Fatal(out)
 	}
-	data := t.TempDir() // not the agent's own
+	data := t.TempDir() // not the agent's folder
 	l, err := ledger.Open(data, "a", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

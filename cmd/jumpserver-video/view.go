@@ -11,9 +11,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/ledger"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/container"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/metrics"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/report"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/statuspage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -25,10 +29,11 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// tally counts what the agent does, from the moment that it begins.
+// tally counts events of the agent, from its start.
 type tally struct {
 	metrics *metrics.Metrics
 	savings *savings.Account
+	ended   func(task.View) // also called for each task that has ended
 }
 
 func newTally(cfg config.Config, log *slog.Logger) (*tally, error) {
@@ -45,12 +50,15 @@ func (t *tally) Stage(state queue.State, took time.Duration) { t.metrics.Stage(s
 // Ended implements [task.Observer].
 func (t *tally) Ended(v task.View) {
 	t.metrics.Ended(v)
+	if t.ended != nil {
+		t.ended(v)
+	}
 	if v.Converted() {
 		t.savings.Add(time.Now(), v.Before, v.After, time.Duration(v.Duration)*time.Millisecond)
 	}
 }
 
-// agentView is what the agent shows of itself to people, scripts and Prometheus.
+// agentView is what the agent shows to people, scripts and Prometheus.
 type agentView struct {
 	cfg      config.Config
 	count    *tally
@@ -60,20 +68,27 @@ type agentView struct {
 	follower *destination.Follower
 	health   health.Sources
 	governor *throttle.Governor
-	disks    map[string]*health.Disk // by what is on them
+	disks    map[string]*health.Disk // by their content
+	holdings holdings
 	access   *taskapi.Access
+	api      *taskapi.Server
+	client   *coreapi.Client
 	log      *slog.Logger
 }
 
-func (a *agent) newView(count *tally) *agentView {
+func (a *agent) newView(core *coreapi.Client, count *tally, holdings holdings) *agentView {
 	disks := map[string]*health.Disk{"data": {Dir: a.cfg.DataDir}}
 	if a.cfg.ReplayDir != "" {
 		disks["replay"] = &health.Disk{Dir: a.cfg.ReplayDir}
 	}
-	return &agentView{
+	v := &agentView{
 		cfg: a.cfg, count: count, tasks: a.tasks, core: a.component, volume: a.volume, follower: a.follower, health: a.health,
-		governor: a.governor, disks: disks, access: taskapi.NewAccess(string(a.cfg.StatusToken), a.log), log: a.log,
+		governor: a.governor, disks: disks, holdings: holdings, access: taskapi.NewAccess(string(a.cfg.StatusToken), a.log), client: core, log: a.log,
 	}
+	v.api = &taskapi.Server{
+		Queue: a.tasks, Retry: a.pool.Retry, Steering: a.steering, Trash: a.pool, TasksDir: a.cfg.Dir("tasks"), Settling: v.settling, HideNames: !bool(a.cfg.ShowNames), Access: v.access, Log: a.log,
+	}
+	return v
 }
 
 // run measures until ctx ends.
@@ -82,10 +97,12 @@ func (v *agentView) run(ctx context.Context) error {
 	for _, disk := range v.disks {
 		group.Go(func() error { return disk.Run(ctx) })
 	}
+	group.Go(func() error { return v.holdings.run(ctx) })
+	group.Go(func() error { return v.api.Warm(ctx) })
 	return group.Wait()
 }
 
-// conditions are how everything stands now.
+// conditions returns the current conditions of all parts.
 func (v *agentView) conditions() health.Conditions { return v.health.Conditions() }
 
 // register adds the health endpoint, the status page, the task API and the
@@ -103,40 +120,46 @@ func (v *agentView) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /video-worker/health/{$}", v.serveHealth)
 	mux.HandleFunc("GET /video-worker/health", v.serveHealth)
 
-	v.count.metrics.Watch(metrics.Sources{
-		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.follower.Status, CPU: v.governor.Status, Disks: disks,
+	v.count.metrics.Watch(v.measured(metrics.Sources{
+		Tasks: v.tasks.Newest, Settling: v.settling, Core: v.core.State, Volume: volume, Bucket: v.follower.Status, CPU: v.governor.Status, Disks: disks,
 		Health: v.conditions,
-	})
+	}))
 	mux.Handle("GET "+metrics.Path, v.access.Guard(v.count.metrics.Handler()))
 
-	api := &taskapi.Server{Queue: v.tasks, TasksDir: v.cfg.Dir("tasks"), Settling: v.settling, Access: v.access, Log: v.log}
-	mux.Handle(taskapi.Prefix+"/", api.Handler())
+	mux.Handle(taskapi.Prefix+"/", v.api.Handler())
+	mux.Handle("GET "+report.Path, v.access.Guard(&report.Maker{
+		Sessions: v.client.Sessions, Tasks: v.tasks.Newest, View: v.api.View, Ledger: ledger.Path(v.cfg.DataDir), ReplayDir: v.cfg.ReplayDir,
+		HideNames: v.api.HideNames,
+	}))
 
 	page := &statuspage.Server{
 		Version: fmt.Sprintf("%s (%s, %s)", version, commit, date), Access: v.access, CoreURL: v.cfg.CoreURL(), Keep: keepText(v.cfg),
-		Tasks: v.tasks.List, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Health: v.conditions,
-		CPU: v.governor.Status, Disks: disks, Savings: v.count.savings, Log: v.log,
+		Public: v.cfg.PublicJumpServer(), Tasks: v.tasks.Newest, View: v.api.View, Settling: v.settling, Core: v.core.State, Volume: volume, Storage: v.storage, Health: v.conditions,
+		CPU: v.governor.Status, Steering: v.api.Steering.Status, Disks: disks, Savings: v.count.savings, Log: v.log,
 	}
 	page.Register(mux)
 }
 
-// serveHealth answers whether the agent can do its work: 200, or 503. Reasons
-// name hosts and folders, and are for those only who may see the rest as well.
+// serveHealth responds with 200 if the agent can work, or else with 503. Reasons contain
+// names of hosts and folders, so only clients that may see the page get them.
 func (v *agentView) serveHealth(w http.ResponseWriter, r *http.Request) {
 	report := health.NewReport(v.core.State().Name, v.conditions())
+	for _, dir := range container.Lost(v.cfg.Kept()) {
+		report.Warnings = append(report.Warnings, i18n.T("doctor.unmounted", "dir", dir).String())
+	}
 	status := http.StatusOK
-	if len(report.Reasons) > 0 {
+	if report.Status == health.Failing {
 		status = http.StatusServiceUnavailable
 	}
 	if !v.access.Trusted(r) {
-		report.Reasons, report.Conditions = nil, nil
+		report.Reasons, report.Warnings, report.Conditions = nil, nil, nil
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(report)
 }
 
-// storage is what the status page shows of where MP4s go.
+// storage returns the state of the storage of MP4s for the status page.
 func (v *agentView) storage() statuspage.Storage {
 	var s statuspage.Storage
 	if b, ok := v.follower.Status(); ok {
@@ -145,28 +168,30 @@ func (v *agentView) storage() statuspage.Storage {
 	return s
 }
 
-// keepText tells when the space saved is really free.
-func keepText(cfg config.Config) string {
+// keepText says when the saved space is freed.
+func keepText(cfg config.Config) i18n.Text {
 	switch days := int(cfg.OriginalsKeep); cfg.Originals {
 	case cleanup.PolicyDelete:
-		return "Originals are deleted when their MP4 is in place."
+		return i18n.T("page.keep_delete")
 	case cleanup.PolicyKeep:
-		return "Originals are kept beside their MP4s (ORIGINALS=keep), so the space is not free."
+		return i18n.T("page.keep_keep")
 	default:
-		return fmt.Sprintf("Originals are in the trash for %d days; then the space is free.", days)
+		return i18n.T("page.keep_trash", "n", days)
 	}
 }
 
-// settling are the recordings that the watcher has found and waits for.
+// settling returns the recordings that the watcher has found, but that have not settled.
 func (v *agentView) settling() []task.View {
 	if v.volume == nil {
 		return nil
 	}
 	var views []task.View
 	for _, c := range v.volume.Settling() {
-		views = append(views, task.View{
-			ID: c.Session, State: queue.StateSettling, Path: c.Path, Before: c.Size, Created: c.ModTime, Updated: c.ModTime,
-		})
+		v := task.View{ID: c.Session, State: queue.StateSettling, Path: c.Path, Before: c.Size, Created: c.ModTime, Updated: c.ModTime}
+		if c.Lacks {
+			v.Reason, v.Error = task.ClassIncomplete, "the index, or parts that it lists, do not exist yet"
+		}
+		views = append(views, v)
 	}
 	return views
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// TestTheVolumeFailsAndTheAgentAnswers: health, status page, tasks and metrics
-// are told at once and heartbeats go on, whatever the volume does, and when it
-// is well again everything is done.
+// TestTheVolumeFailsAndTheAgentAnswers: whatever the volume does, health, status page, tasks and
+// metrics respond at once, and heartbeats continue. When the volume works again, all tasks
+// are done.
 func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, "4.10.13")
@@ -38,7 +38,7 @@ func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 			close(gate)
 		}
 	})
-	volume.Set(volumetest.Fault{Op: "rename", Errno: syscall.EROFS}) // nothing ends before all has been seen
+	volume.Set(volumetest.Fault{Op: "rename", Errno: syscall.EROFS}) // no task ends before all faults were tried
 	l.startHealthy()
 	for _, step := range []struct {
 		name  string
@@ -78,13 +78,13 @@ func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 	l.until("healthy again", func() bool { return l.health() == http.StatusOK })
 	for _, s := range seeds {
 		l.until(s.what, func() bool {
-			_, _ = l.command("tasks", "retry", s.id) // not in some minutes
+			_, _ = l.command("tasks", "retry", s.id) // now, not in some minutes
 			return l.served(s.id) == "mp4"
 		})
 	}
 }
 
-// beats counts the heartbeats that core got.
+// beats returns the number of heartbeats that core got.
 func (l *lab) beats() (n int) {
 	for _, r := range l.core.Requests() {
 		if strings.HasSuffix(r.Path, "/terminals/status/") {

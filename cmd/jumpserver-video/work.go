@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// watchQueue ends when the tasks have been removed under the agent: the next
-// start finds out anew what is to be done.
+// watchQueue returns an error if the tasks are removed while the agent runs. The next start
+// then finds out again what must be done.
 func (a *agent) watchQueue(ctx context.Context) error {
 	select {
 	case err := <-a.tasks.Gone():
@@ -21,9 +22,8 @@ func (a *agent) watchQueue(ctx context.Context) error {
 	}
 }
 
-// work finds recordings and converts them, from when core knows the agent and
-// has said where MP4s go: without a key, or without a place, every step would
-// fail.
+// work finds recordings and converts them, once core has accepted the agent and the
+// destination of MP4s is known: without a key or a destination, every step would fail.
 func (a *agent) work(ctx context.Context) error {
 	if err := a.waitRegistered(ctx); err != nil {
 		return err
@@ -37,13 +37,16 @@ func (a *agent) work(ctx context.Context) error {
 	if a.volume != nil {
 		parts = append(parts, a.watchVolume)
 	}
+	if a.rights != nil {
+		parts = append(parts, a.watchRights)
+	}
 	for _, part := range parts {
 		group.Go(func() error { return part(ctx) })
 	}
 	return group.Wait()
 }
 
-// waitRegistered returns when core has accepted the component's key.
+// waitRegistered waits until core has accepted the component's key.
 func (a *agent) waitRegistered(ctx context.Context) error {
 	for !a.component.State().Registered {
 		select {
@@ -55,8 +58,8 @@ func (a *agent) waitRegistered(ctx context.Context) error {
 	return nil
 }
 
-// followCore tells the pool when core is there again after it was away, or had
-// refused our key.
+// followCore notifies the pool when core can be reached again, or accepts the agent's key
+// again.
 func (a *agent) followCore(ctx context.Context) error {
 	for away := false; ; {
 		select {
@@ -66,18 +69,23 @@ func (a *agent) followCore(ctx context.Context) error {
 		}
 		was := away
 		if away = a.component.State().LastError != ""; was && !away {
-			a.log.Info("core is back; what waited for it goes on")
+			a.log.Info("core is back; continuing the tasks that waited for it")
 			if err := a.pool.CoreIsBack(ctx); err != nil && ctx.Err() == nil {
-				a.log.Warn("what waited for core goes on later", "error", err)
+				a.log.Warn("cannot continue the tasks that waited for core; retrying later", "error", err)
 			}
 		}
 	}
 }
 
-// watchVolume looks for recordings on the volume.
+// watchVolume watches the volume for recordings.
 func (a *agent) watchVolume(ctx context.Context) error {
 	a.volume.State, a.volume.Epoch = a.watcherState(ctx)
 	return a.volume.Run(ctx)
+}
+
+// watchRights checks the rights on the volume, also while there is nothing to do there.
+func (a *agent) watchRights(ctx context.Context) error {
+	return a.rights.Run(ctx, func() string { return a.volume.Status().Newest }, a.pool.RightsAreBack)
 }
 
 // watcherState returns the file in which the watcher of the volume records
@@ -90,20 +98,26 @@ func (a *agent) watcherState(ctx context.Context) (state, epoch string) {
 	if err != nil {
 		return "", ""
 	}
-	state = filepath.Join(a.cfg.DataDir, "volume.json")
+	state = a.cfg.Dir(watcher.StateFile)
 	if distrusts(ctx, a.tasks) {
 		_ = os.Remove(state)
 	}
 	return state, born.UTC().Format(time.RFC3339Nano)
 }
 
-// purge forgets tasks that ended long ago, once a day.
+// recordsKeep is the minimum time for which the record of a task is kept: if its recording
+// is found again, the record identifies it.
+const recordsKeep = 30 * 24 * time.Hour
+
+// purge deletes old records of ended tasks, once a day. Records of uploads are kept as long
+// as the uploads, so that their videos can be made again.
 func (a *agent) purge(ctx context.Context) error {
+	keep := max(recordsKeep, a.cfg.CleanPeriod.Duration(), a.cfg.OriginalsKeep.Duration()+24*time.Hour)
 	for {
-		if n, err := a.tasks.Purge(ctx, a.cfg.CleanPeriod.Duration()); err != nil && ctx.Err() == nil {
-			a.log.Warn("old tasks could not be forgotten", "error", err)
+		if n, err := a.tasks.Purge(ctx, keep); err != nil && ctx.Err() == nil {
+			a.log.Warn("cannot delete old tasks from the queue", "error", err)
 		} else if n > 0 {
-			a.log.Info("forgot old tasks", "count", n)
+			a.log.Info("deleted old tasks from the queue", "count", n)
 		}
 		select {
 		case <-ctx.Done():

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// NewReader returns a reader of r. When ctx has ended, its reads fail with the
-// cause of that ([context.Cause]). A read that has begun is not interrupted.
+// NewReader returns a reader of r. When ctx has ended, its reads fail with
+// [context.Cause] of ctx. A read that has begun is not interrupted.
 func NewReader(ctx context.Context, r io.Reader) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		if err := context.Cause(ctx); err != nil {

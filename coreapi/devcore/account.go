@@ -27,7 +27,7 @@ type account struct {
 	recent                    []time.Time // requests within the last minute
 }
 
-// User is an account to add for checks of callers.
+// User is an account to add, for tests of how callers are checked.
 type User struct {
 	Username string // unique, required
 	Name     string // "" = Username
@@ -35,18 +35,18 @@ type User struct {
 	// Service makes it a service account with the role of components, but
 	// without a component.
 	Service bool
-	// Admin gives a person every permission. People without see nothing but
-	// their own profile.
+	// Admin gives a person every permission. Other people can only read their own
+	// profile.
 	Admin bool
 	// Expired and Disabled accounts are not valid.
 	Expired, Disabled bool
-	// IPGroup are the addresses and networks that the key may be used from;
-	// nil = "*", any.
+	// IPGroup lists the addresses and networks from which the key may be used; nil
+	// = "*", any.
 	IPGroup []string
 }
 
-// AddUser adds an account and returns its access key. It fails when the
-// username or e-mail address is taken.
+// AddUser adds an account and returns its access key. It fails if the username or
+// e-mail address is taken.
 func (c *Core) AddUser(u User) (keyID, secret string, err error) {
 	if u.Username == "" {
 		return "", "", errors.New("a user needs a username")
@@ -69,8 +69,8 @@ func (c *Core) AddUser(u User) (keyID, secret string, err error) {
 	return a.keyID, a.secret, nil
 }
 
-// addAccount gives an account an id and a key, unless its name or address is
-// taken. The caller holds the lock.
+// addAccount gives an account an id and a key. It returns false if the name or
+// address is taken. The caller must hold the lock.
 func (c *Core) addAccount(a *account) bool {
 	for _, other := range c.accounts {
 		if other.username == a.username || strings.EqualFold(other.email, a.email) {
@@ -87,7 +87,7 @@ func (c *Core) addAccount(a *account) bool {
 
 const alphanumeric = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-// randomText makes letters and digits.
+// randomText returns n random letters and digits.
 func randomText(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // never fails
@@ -97,14 +97,14 @@ func randomText(n int) string {
 	return string(b)
 }
 
-// RevokeKey switches off the access key of the account with this username, or
-// the key with this id. All requests signed with it are 401 from now on.
+// RevokeKey switches off the access key of the account with this username, or the
+// key with this id. Core then responds with 401 to all requests signed with it.
 func (c *Core) RevokeKey(name string) error {
 	return c.change(name, func(a *account) { a.keyRevoked = true })
 }
 
-// DisableUser disables the account with this username, or the owner of the key
-// with this id: 401 from v4.10.8 on, 403 before.
+// DisableUser disables the account with this username, or the owner of the key with
+// this id. Core then responds with 401 from v4.10.8 on, and with 403 before.
 func (c *Core) DisableUser(name string) error {
 	return c.change(name, func(a *account) { a.disabled = true })
 }
@@ -126,7 +126,7 @@ func (c *Core) change(name string, f func(*account)) error {
 	return fmt.Errorf("no account is called %q", name)
 }
 
-// keyOwner returns whose active key it is, and its secret.
+// keyOwner returns the owner of an active key, and its secret.
 func (c *Core) keyOwner(keyID string) (*account, string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,13 +150,13 @@ func (c *Core) used(a *account) {
 	a.keyUsed = c.opt.Now()
 }
 
-// deleteAccount removes it with its key. The caller holds the lock.
+// deleteAccount deletes an account with its key. The caller must hold the lock.
 func (c *Core) deleteAccount(a *account) {
 	c.accounts = slices.DeleteFunc(c.accounts, func(b *account) bool { return a == b })
 }
 
-// profile answers GET users/profile/, which components also use to vouch for
-// each other: the signature's headers can be passed on.
+// profile handles GET users/profile/. Components also use it to check each other:
+// they pass on the headers of a caller's signature.
 func (c *Core) profile(r *call) reply {
 	a := r.who
 	roles := []object{{"id": "00000000-0000-0000-0000-000000000003", "display_name": "User"}}

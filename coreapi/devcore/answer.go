@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// object is a JSON object of an answer.
+// object is a JSON object of a response.
 type object map[string]any
 
-// reply is an answer in JSON. A nil body sends none.
+// reply is a JSON response. If the body is nil, none is sent.
 type reply struct {
 	status int
 	body   any
@@ -19,28 +19,28 @@ type reply struct {
 
 func ok(body any) reply { return reply{status: http.StatusOK, body: body} }
 
-// refuse is core's general form of a failure.
+// refuse returns core's general form of an error.
 func refuse(status int, code, detail string) reply {
 	return reply{status: status, body: object{"detail": detail, "code": code}}
 }
 
-// invalid is core's form of a field that is not right.
+// invalid returns core's form of an error in one field.
 func invalid(field, problem string) reply {
 	return reply{status: http.StatusBadRequest, body: object{field: []string{problem}}}
 }
 
-// failed is what core answers when its code raises something unexpected.
+// failed returns core's response when its code raises an unexpected exception.
 func failed() reply {
 	return reply{status: http.StatusInternalServerError, body: object{"error": "Server internal error"}}
 }
 
-// missing is what core answers for an object that it does not have, or that
-// the caller's organization hides.
+// missing returns core's response for an object that does not exist, or that the
+// caller's organization cannot see.
 func missing(what string) reply {
 	return refuse(http.StatusNotFound, "object_does_not_exist", what+" object does not exist.")
 }
 
-// unrouted is the answer for a URL that core does not have; unlike [missing]
+// unrouted returns the response for a URL that core does not have; unlike [missing]
 // it has no code.
 func unrouted() reply { return reply{status: http.StatusNotFound, body: object{"error": "Not found"}} }
 
@@ -58,20 +58,20 @@ func (a reply) send(w http.ResponseWriter) {
 	}
 	b, err := json.Marshal(a.body)
 	if err != nil {
-		// Maps and structs of plain values always marshal.
+		// Maps and structs of plain values can always be marshalled.
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(a.status)
-	_, _ = w.Write(b) // the caller may have gone
+	_, _ = w.Write(b) // the caller may have disconnected
 }
 
-// labelled is core's form of a choice.
+// labelled returns core's form of a choice.
 func labelled(value, label string) object { return object{"value": value, "label": label} }
 
-// choiceError is core's text for a value outside of an enumeration.
+// choiceError returns core's text for a value outside of an enumeration.
 func choiceError(value any) string {
 	return fmt.Sprintf("\"%v\" is not a valid choice.", value)
 }
@@ -85,13 +85,13 @@ const (
 	errNumber   = "A valid number is required."
 )
 
-// errMax is core's text for a text that is too long.
+// errMax returns core's text for a text that is too long.
 func errMax(n int) string {
 	return fmt.Sprintf("Ensure this field has no more than %d characters.", n)
 }
 
-// cutMiddle shortens a text of limit characters or more, as core shortens
-// names: the same number of characters from both ends and dots between.
+// cutMiddle shortens a text of limit characters or more as core shortens names: it
+// keeps the same number of characters at both ends, with dots between.
 func cutMiddle(s string, limit int) string {
 	r := []rune(s)
 	if len(r) < limit {

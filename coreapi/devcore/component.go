@@ -11,11 +11,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// component is a terminal, in core's words.
+// component is what core calls a terminal.
 type component struct {
 	id, name, kind, comment, remoteAddr string
 	created                             time.Time
-	account                             *account // nil when it only recorded sessions that were added
+	account                             *account // nil for one that only recorded sessions added by a test
 	deleted                             bool
 	stat                                Stat
 	lastBeat                            time.Time
@@ -51,8 +51,8 @@ func (c *Core) Components() []Component {
 	return list
 }
 
-// DeleteComponent does what deleting a terminal in the UI does: its account
-// and key go, and its name is free again.
+// DeleteComponent does the same as deleting a terminal in the UI: its account and
+// key are deleted, and its name is free again.
 func (c *Core) DeleteComponent(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,8 +73,8 @@ func (c *Core) DeleteComponent(name string) error {
 	return nil
 }
 
-// componentNamed finds a component; deleted ones have other names. The caller
-// holds the lock.
+// componentNamed returns the component with this name; deleted ones have other
+// names. The caller must hold the lock.
 func (c *Core) componentNamed(name string) *component {
 	for _, p := range c.components {
 		if p.name == name {
@@ -84,8 +84,8 @@ func (c *Core) componentNamed(name string) *component {
 	return nil
 }
 
-// recorderNamed returns the component of that name that records sessions, made
-// when there is none. The caller holds the lock.
+// recorderNamed returns the component with this name that records sessions, and
+// creates it if necessary. The caller must hold the lock.
 func (c *Core) recorderNamed(name, kind string) *component {
 	if p := c.componentNamed(name); p != nil {
 		return p
@@ -102,7 +102,7 @@ func (c *Core) online(p *component) bool {
 	return !p.lastBeat.IsZero() && c.opt.Now().Sub(p.lastBeat) < onlineFor
 }
 
-// load is the worst of a component's gauges.
+// load returns the worst level of a component's gauges.
 func (c *Core) load(p *component) string {
 	if !c.online(p) {
 		return "offline"
@@ -122,7 +122,7 @@ func (c *Core) load(p *component) string {
 	return levels[worst]
 }
 
-// listComponents answers GET terminals/.
+// listComponents handles GET terminals/.
 func (c *Core) listComponents(r *call) reply {
 	q := r.URL.Query()
 	c.mu.Lock()
@@ -151,7 +151,7 @@ func (c *Core) listComponents(r *call) reply {
 	return page(r, rows)
 }
 
-// metrics answers GET components/metrics/.
+// metrics handles GET components/metrics/.
 func (c *Core) metrics(r *call) reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -19,17 +19,18 @@ const (
 	RegistrationDefault RegistrationMode = iota
 	// RegistrationOn lets components register at any time.
 	RegistrationOn
-	// RegistrationOff refuses them.
+	// RegistrationOff refuses new components.
 	RegistrationOff
-	// RegistrationAuto lets them register in the first 300 s after the start
-	// of core (see [Core.Restart]); cores before v4.9 take it for On.
+	// RegistrationAuto lets them register in the first 300 s after the start of
+	// core (see [Core.Restart]); core before v4.9 treats it as On.
 	RegistrationAuto
 )
 
-// Options say which core to be. Version and MediaDir are required.
+// Options say which version of core to simulate, and how. Version and MediaDir are
+// required.
 type Options struct {
 	Version  string // such as "4.10.13"
-	MediaDir string // a real folder; replays lie below MediaDir/replay
+	MediaDir string // a real folder; replays are in MediaDir/replay
 	// Addr is where [Start] listens: "" = a free port of the loopback.
 	Addr           string
 	BootstrapToken string // "" = nobody can register
@@ -38,37 +39,46 @@ type Options struct {
 	Now func() time.Time
 	// TimeZone is the one that dates are printed in, nil = Asia/Shanghai.
 	TimeZone *time.Location
-	// MaxSkew refuses (401) signatures whose Date is farther than this from
-	// the clock. 0 = never, which is what the real core does.
+	// MaxSkew makes core refuse (401) signatures whose Date differs from the clock
+	// by more than this. 0 = never, as in the real core.
 	MaxSkew time.Duration
 	// RatePerMinute replaces the version's limit of requests per service
 	// account; 0 = the version's.
 	RatePerMinute int
 	// MaxUpload is the proxy's limit of a request body in bytes: 0 = none.
 	MaxUpload int64
+	// Enterprise has organizations that requests can name by their id. The
+	// community edition knows ROOT, and treats all other ids as DEFAULT.
+	Enterprise bool
+	// PostgreSQL says that core's database is PostgreSQL: v3 then fails (500) when
+	// a session is changed.
+	PostgreSQL bool
+	// RacingReplay makes the first response of GET …/replay/ show a lookup that has
+	// just ended, as happens occasionally in the real core.
+	RacingReplay bool
 	// KeepDays is TERMINAL_SESSION_KEEP_DURATION, 0 = 200.
 	KeepDays int
-	// ReplayStorage is handed out in the terminal config of components that
-	// register, as [Core.SetReplayStorage] does; nil = {"TYPE":"server"}.
+	// ReplayStorage is in the terminal config of components that register;
+	// [Core.SetReplayStorage] has its form. nil = {"TYPE":"server"}.
 	ReplayStorage map[string]any
 	// External are the storages that lookups consult, in this order.
 	External []Storage
-	// ServerStorage is SERVER_REPLAY_STORAGE: uploads are moved there when
-	// MoveDelay has passed (0 = 1 s), and it is searched last. Its name has no
-	// meaning. nil = none.
+	// ServerStorage is SERVER_REPLAY_STORAGE. Uploads are moved there after
+	// MoveDelay (0 = 1 s), and lookups search it last. Its name has no meaning. nil
+	// = none.
 	ServerStorage Bucket
 	MoveDelay     time.Duration
 	Log           *slog.Logger // nil = discard
 }
 
-// Core is a development core: an http.Handler with the state behind it. All methods
-// are safe for concurrent use.
+// Core is a development core: an http.Handler and its state. All methods are safe
+// for concurrent use.
 type Core struct {
 	opt   Options
 	log   *slog.Logger
 	media string // absolute
 
-	// Requests, and background work: downloads and moves of replays.
+	// For requests and for background work: downloads and moves of replays.
 	ctx    context.Context
 	cancel context.CancelFunc
 	bg     sync.WaitGroup
@@ -78,7 +88,8 @@ type Core struct {
 	version    version
 	started    time.Time
 	mode       RegistrationMode
-	storage    map[string]any // handed out by default
+	deploying  bool           // an applet host
+	storage    map[string]any // default for new components
 	accounts   []*account
 	components []*component
 	sessions   map[string]*Session
@@ -88,10 +99,12 @@ type Core struct {
 	logins     map[string]bool // browser sessions
 	faults     []*fault
 	requests   []*Request
+	assets     map[string]Asset
+	stores     []store // replay storages created through the API
 }
 
-// New makes a core that serves nothing by itself: see [Start]. It creates the
-// replay folder. Close it in the end.
+// New returns a core that does not listen: see [Start]. It creates the replay
+// folder. The caller must close it.
 func New(opt Options) (*Core, error) {
 	v, err := parseVersion(opt.Version)
 	if err != nil {
@@ -126,7 +139,7 @@ func New(opt Options) (*Core, error) {
 		opt: opt, log: opt.Log, media: media,
 		version: v, started: opt.Now(), mode: opt.Registration, storage: opt.ReplayStorage,
 		sessions: map[string]*Session{}, events: map[string][]Event{},
-		replays: map[string]*cached{}, tars: map[*account][]time.Time{}, logins: map[string]bool{},
+		assets: map[string]Asset{}, replays: map[string]*cached{}, tars: map[*account][]time.Time{}, logins: map[string]bool{},
 	}
 	if c.storage == nil {
 		c.storage = map[string]any{"TYPE": "server"}
@@ -135,7 +148,8 @@ func New(opt Options) (*Core, error) {
 	return c, nil
 }
 
-// shanghai is core's default zone, also on machines without a zone database.
+// shanghai returns core's default time zone, also on machines without a time zone
+// database.
 func shanghai() *time.Location {
 	if l, err := time.LoadLocation("Asia/Shanghai"); err == nil {
 		return l
@@ -143,7 +157,7 @@ func shanghai() *time.Location {
 	return time.FixedZone("CST", 8*60*60)
 }
 
-// Close ends what core does in the background and waits for it.
+// Close ends core's background work and waits for it.
 func (c *Core) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -153,8 +167,8 @@ func (c *Core) Close() error {
 	return nil
 }
 
-// enter counts a piece of work that Close waits for, unless core is closed;
-// its end is c.bg.Done.
+// enter registers work that Close waits for; the work must call c.bg.Done at its
+// end. It returns false if core is closed.
 func (c *Core) enter() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,7 +178,7 @@ func (c *Core) enter() bool {
 	return !c.closed
 }
 
-// background runs f unless core is closed; f must end with its context.
+// background runs f unless core is closed; f must return when its context ends.
 func (c *Core) background(f func(context.Context)) {
 	if c.enter() {
 		go func() {
@@ -174,7 +188,7 @@ func (c *Core) background(f func(context.Context)) {
 	}
 }
 
-// sleep waits, or tells that the context has ended.
+// sleep waits, and returns false if the context has ended.
 func sleep(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -198,7 +212,7 @@ func (c *Core) SetVersion(v string) error {
 	return nil
 }
 
-// Version is the one that core currently is.
+// Version returns the present version of core.
 func (c *Core) Version() string { return c.rules().String() }
 
 func (c *Core) rules() version {
@@ -207,8 +221,8 @@ func (c *Core) rules() version {
 	return c.version
 }
 
-// Restart is a restart of core's process as far as it shows: it opens the
-// registration window anew. All state is in the database and stays.
+// Restart simulates a restart of core's process: the registration window opens
+// again. All state is in the database and remains.
 func (c *Core) Restart() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -222,7 +236,7 @@ func (c *Core) SetRegistration(m RegistrationMode) {
 	c.mode = m
 }
 
-// ServeHTTP answers as core, or as a fault says; see [Core.Fail].
+// ServeHTTP handles requests as core does, or as a fault says; see [Core.Fail].
 func (c *Core) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.enter() {
 		panic(http.ErrAbortHandler) // cuts the connection

@@ -12,12 +12,18 @@ import (
 	"time"
 )
 
-// download answers GET sessions/*/replay/download/: it makes a tar for the
-// offline player, in the folder of the replay, and sends it.
+// download handles GET sessions/*/replay/download/: it makes a tar for the offline
+// player, in the folder of the replay, and sends it.
+//
+// Core can send only bytes here, no JSON. If the error is an object, it sends the
+// names of the object's fields.
 func (c *Core) download(r *call) reply {
+	if accept := r.Header.Get("Accept"); accept != "" && !strings.Contains(accept, "*/*") && !strings.Contains(accept, "application/octet-stream") {
+		return refuse(http.StatusNotAcceptable, "not_acceptable", "Could not satisfy the request Accept header.")
+	}
 	s, refusal := c.session(r)
 	if refusal != nil {
-		return *refusal
+		return asBytes(r, *refusal)
 	}
 	if r.v.tarsByNginx() {
 		c.mu.Lock()
@@ -29,7 +35,7 @@ func (c *Core) download(r *call) reply {
 	}
 	rel, _, err := c.find(r.Context(), r.v, s)
 	if err != nil {
-		return reply{status: http.StatusNotFound, body: object{"error": "REPLAY not found."}}
+		return asBytes(r, reply{status: http.StatusNotFound, body: object{"error": c.notFound()}})
 	}
 	var file string
 	if r.v.hasParts() && strings.HasSuffix(rel, suffixIndex) {
@@ -38,7 +44,7 @@ func (c *Core) download(r *call) reply {
 		file, err = c.tarFlat(r, s, rel)
 	}
 	if err != nil {
-		return reply{status: http.StatusNotFound, body: object{"error": err.Error()}}
+		return asBytes(r, reply{status: http.StatusNotFound, body: object{"error": err.Error()}})
 	}
 	r.w.Header().Set("Content-Type", "application/octet-stream")
 	r.w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''"+s.ID+".tar")
@@ -50,8 +56,26 @@ func (c *Core) download(r *call) reply {
 	return reply{}
 }
 
-// tarFlat writes S.json and S.tar beside a replay that is one file, anew with
-// each download.
+// asBytes writes an error in that form.
+func asBytes(r *call, a reply) reply {
+	body, isObject := a.body.(object)
+	if !isObject || a.status != http.StatusNotFound {
+		return a
+	}
+	names := ""
+	for _, name := range []string{"error", "detail", "code"} { // in core's order
+		if _, found := body[name]; found {
+			names += name
+		}
+	}
+	r.w.Header().Set("Content-Type", "application/octet-stream")
+	r.w.WriteHeader(a.status)
+	_, _ = r.w.Write([]byte(names)) // the caller may have disconnected
+	return reply{}
+}
+
+// tarFlat writes S.json and S.tar beside a replay that is one file, again for each
+// download.
 func (c *Core) tarFlat(r *call, s Session, rel string) (string, error) {
 	dir := filepath.Dir(c.abs(rel))
 	detail, err := json.Marshal(c.view(r, s))
@@ -66,8 +90,8 @@ func (c *Core) tarFlat(r *call, s Session, rel string) (string, error) {
 	return to, pack(to, c.abs(rel), meta)
 }
 
-// tarParts writes D/S/S.tar with the index and all that it lists, once: a tar
-// that is there is sent again, whatever has changed since.
+// tarParts writes D/S/S.tar with the index and all files that it lists. If the tar
+// exists it is sent as it is, even if the files have changed.
 func (c *Core) tarParts(r *call, s Session) (string, error) {
 	rel, err := c.findPart(r.Context(), r.v, s, s.ID+suffixIndex)
 	if err != nil {
@@ -136,7 +160,7 @@ func add(w *tar.Writer, name string) error {
 	if err := w.WriteHeader(h); err != nil {
 		return err
 	}
-	// As much as promised: the file may grow meanwhile.
+	// Copy only the promised size: the file may grow meanwhile.
 	_, err = io.CopyN(w, f, st.Size())
 	return err
 }

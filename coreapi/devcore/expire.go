@@ -10,12 +10,11 @@ import (
 	"time"
 )
 
-// Expire does what core does each night: sessions that began more than
-// KeepDays ago go from the table, and files below the replay folder whose
-// modification is longer ago (in whole days) from the volume, if their
-// extension is one that this version knows; then folders that are empty, the
-// replay folder itself not excepted. It returns the files removed, below the
-// media folder.
+// Expire does what core does each night. It deletes sessions that began more than
+// KeepDays ago. It deletes files in the replay folder whose modification is longer
+// ago (on v3 in whole days), if this version knows their extension. It then deletes
+// empty folders, including the replay folder itself. It returns the deleted files,
+// relative to the media folder.
 func (c *Core) Expire() ([]string, error) {
 	now := c.opt.Now()
 	v := c.rules()
@@ -44,8 +43,12 @@ func (c *Core) Expire() ([]string, error) {
 		if err != nil {
 			return err
 		}
-		// find's -mtime +N: more than N whole days.
-		if int(now.Sub(info.ModTime())/(24*time.Hour)) <= c.opt.KeepDays {
+		age := now.Sub(info.ModTime())
+		stays := int(age/(24*time.Hour)) <= c.opt.KeepDays // find's -mtime +N: more than N whole days
+		if v.expiresToTheSecond() {
+			stays = age < time.Duration(c.opt.KeepDays)*24*time.Hour
+		}
+		if stays {
 			return nil
 		}
 		rel, err := filepath.Rel(c.media, name)
@@ -71,4 +74,20 @@ func (c *Core) Expire() ([]string, error) {
 		}
 	}
 	return removed, nil
+}
+
+// FinishOrphans does what core does every ten minutes: it marks sessions as
+// finished if their component has sent no heartbeat for three minutes. Their
+// recorders may still be recording.
+func (c *Core) FinishOrphans() (ids []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, s := range c.sessions {
+		if p := c.componentNamed(s.Terminal); !s.Finished && (p == nil || !c.online(p)) {
+			s.Finished, s.End = true, c.opt.Now()
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }

@@ -8,39 +8,39 @@ import (
 	"time"
 )
 
-// Fault makes matching requests go wrong. The zero value of each field is the
-// harmless one: a Fault that only has a Delay answers late and well.
+// Fault makes matching requests fail. The zero value of each field is harmless:
+// with only a Delay, a Fault sends the right response late.
 type Fault struct {
 	Method string         // "" = any
 	Path   *regexp.Regexp // matched against the path without query; nil = any
 	Times  int            // how many requests it hits; 0 = until removed
 
-	// Read takes that many bytes of the body before anything else happens, to
-	// fail in the middle of an upload.
+	// Read reads that many bytes of the body first, to fail in the middle of an
+	// upload.
 	Read int64
-	// Delay waits before answering (or cutting). It ends early when the
-	// caller goes or core is closed.
+	// Delay waits before responding or cutting. It ends early if the caller
+	// disconnects or core is closed.
 	Delay time.Duration
-	// After has the request processed first, with all its effects: the answer
-	// is what gets lost.
+	// After processes the request first, with all its effects: only the response is
+	// lost.
 	After bool
 
-	// Cut closes the connection without an answer.
+	// Cut closes the connection without a response.
 	Cut bool
-	// Status, Header and Body replace the answer; Status 0 = the true answer.
+	// Status, Header and Body replace the response; Status 0 = the true response.
 	Status int
 	Header map[string]string
 	Body   string
 }
 
-// fault is a Fault in force.
+// fault is a Fault that is active.
 type fault struct {
 	Fault
 	left int // -1 = forever
 }
 
-// Fail puts a fault in force, before those already there, and returns how to
-// remove it.
+// Fail activates a fault, which takes precedence over earlier ones. It returns a
+// function that removes it.
 func (c *Core) Fail(f Fault) (remove func()) {
 	in := &fault{Fault: f, left: f.Times}
 	if f.Times == 0 {
@@ -56,7 +56,7 @@ func (c *Core) Fail(f Fault) (remove func()) {
 	}
 }
 
-// takeFault returns what hits this request, if anything.
+// takeFault returns the fault for this request, nil for no fault.
 func (c *Core) takeFault(r *http.Request) *fault {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,11 +72,11 @@ func (c *Core) takeFault(r *http.Request) *fault {
 	return nil
 }
 
-// fail answers as the fault says.
+// fail responds as the fault says.
 func (c *Core) fail(f *fault, rec *recorder, r *http.Request) {
 	c.log.Debug("fault", "method", r.Method, "path", r.URL.Path, "cut", f.Cut, "status", f.Status)
 	if f.Read > 0 {
-		// How much there was makes no difference to what follows.
+		// A body that is shorter makes no difference.
 		_, _ = io.CopyN(io.Discard, r.Body, f.Read)
 	}
 	alters := f.Cut || f.Status != 0
@@ -94,7 +94,7 @@ func (c *Core) fail(f *fault, rec *recorder, r *http.Request) {
 	}
 	switch {
 	case f.Cut:
-		// The documented way to drop a connection from within a handler.
+		// The documented way to close a connection from within a handler.
 		panic(http.ErrAbortHandler)
 	case f.Status != 0:
 		for k, v := range f.Header {
@@ -105,13 +105,13 @@ func (c *Core) fail(f *fault, rec *recorder, r *http.Request) {
 		}
 		rec.Header().Set("Content-Length", strconv.Itoa(len(f.Body)))
 		rec.WriteHeader(f.Status)
-		_, _ = io.WriteString(rec, f.Body) // the caller may have gone
+		_, _ = io.WriteString(rec, f.Body) // the caller may have disconnected
 	default:
 		c.serve(rec, r)
 	}
 }
 
-// silent takes an answer that nobody gets.
+// silent discards a response.
 type silent http.Header
 
 func (s silent) Header() http.Header         { return http.Header(s) }

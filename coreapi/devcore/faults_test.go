@@ -15,12 +15,12 @@ import (
 
 var lifecycleURL = regexp.MustCompile(`/lifecycle_log/$`)
 
-// event sends a lifecycle event and returns the status, 0 without an answer.
+// event sends a lifecycle event and returns the status, 0 if there is no response.
 func (s *testCore) event(ctx context.Context) int {
 	s.t.Helper()
 	r := s.request("POST", lifecyclePath, strings.NewReader(`{"event":"replay_convert_start"}`)).WithContext(ctx)
 	r.Header.Set("Content-Type", "application/json")
-	// A connection of its own: net/http repeats requests on one from its pool.
+	// Use a connection of its own: on a pooled one, net/http retries requests.
 	r.Close = true
 	Sign(r, s.key.id, s.key.secret, vectorDate)
 	resp, err := s.http.Do(r)
@@ -69,7 +69,7 @@ func TestFaults(t *testing.T) {
 func TestFaultHasHeadersAndBody(t *testing.T) {
 	s := newTestCore(t, "4.10.13")
 	s.Fail(Fault{Times: 1, Status: 503, Header: map[string]string{"Retry-After": "7"}, Body: `{"detail":"soon"}`})
-	s.Fail(Fault{Times: 1, Status: 302, Header: map[string]string{"Location": "https://elsewhere/"}}) // the latest hits first
+	s.Fail(Fault{Times: 1, Status: 302, Header: map[string]string{"Location": "https://elsewhere/"}}) // the latest fault takes precedence
 	if a := s.call("GET", profilePath, ""); a.status != 302 || a.header.Get("Location") != "https://elsewhere/" {
 		t.Errorf("%+v", a)
 	}
@@ -89,7 +89,7 @@ func TestDelayEndsWithTheCaller(t *testing.T) {
 	if got := <-done; got != 0 {
 		t.Error(got)
 	}
-	// And with core: Close returns at once, which the end of the test shows.
+	// Close also ends the wait: the test would not end otherwise.
 	go s.event(t.Context())
 	eventually(t, "the second request", func() bool { return len(s.Requests()) == 3 })
 }

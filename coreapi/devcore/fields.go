@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// fields reads the JSON object that the call sends.
+// fields parses the JSON object that the call sends.
 func (c *Core) fields(l *call) (map[string]json.RawMessage, *reply) {
 	if kind, _, err := mime.ParseMediaType(l.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		a := refuse(http.StatusUnsupportedMediaType, "unsupported_media_type",
@@ -39,8 +39,8 @@ func (c *Core) fields(l *call) (map[string]json.RawMessage, *reply) {
 	return fields, nil
 }
 
-// textField reads a text with at most limit characters (0 = any number). An
-// absent one is "" unless it is required.
+// textField reads a text with at most limit characters (0 = no limit). An absent
+// field is "" unless it is required.
 func textField(fields map[string]json.RawMessage, name string, limit int, required bool) (string, *reply) {
 	problem := func(text string) (string, *reply) {
 		a := invalid(name, text)
@@ -60,7 +60,7 @@ func textField(fields map[string]json.RawMessage, name string, limit int, requir
 		return problem(errNull)
 	case json.Unmarshal(raw, &s) == nil:
 	case json.Unmarshal(raw, &n) == nil:
-		s = n.String() // core takes numbers for text
+		s = n.String() // core accepts numbers as text
 	default:
 		return problem("Not a valid string.")
 	}
@@ -74,7 +74,7 @@ func textField(fields map[string]json.RawMessage, name string, limit int, requir
 	return s, nil
 }
 
-// boolField reads a flag in the spellings that core takes.
+// boolField parses a boolean in the spellings that core accepts.
 func boolField(fields map[string]json.RawMessage, name string) (value, given bool, refusal *reply) {
 	raw, given := fields[name]
 	if !given {
@@ -97,7 +97,18 @@ func boolField(fields map[string]json.RawMessage, name string) (value, given boo
 	return false, true, &a
 }
 
-// intField reads a whole number, also as text.
+// sizeField parses a number of bytes, which must fit into 63 bits.
+func sizeField(name string, raw json.RawMessage) (int64, *reply) {
+	if n, err := strconv.ParseInt(strings.Trim(string(raw), `" `), 10, 64); err == nil {
+		return n, nil
+	} else if errors.Is(err, strconv.ErrRange) {
+		a := invalid(name, "Ensure this value is less than or equal to 9223372036854775807.")
+		return 0, &a
+	}
+	return intField(name, raw)
+}
+
+// intField parses a whole number, also if it is given as text.
 func intField(name string, raw json.RawMessage) (int64, *reply) {
 	text := string(raw)
 	if q, err := strconv.Unquote(text); err == nil {

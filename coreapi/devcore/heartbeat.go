@@ -10,14 +10,14 @@ import (
 	"github.com/google/uuid"
 )
 
-// Stat is what a component reports of itself.
+// Stat is what a component reports in a heartbeat.
 type Stat struct {
 	Sessions                      []string // ids of live sessions
 	SessionOnline                 int
 	CPULoad, MemoryUsed, DiskUsed float64
 }
 
-// Task is something that core wants a component to do with a live session.
+// Task is a command of core to a component about a live session.
 type Task struct {
 	ID       string // "" = chosen by core
 	Name     string // kill_session, lock_session, unlock_session
@@ -26,8 +26,8 @@ type Task struct {
 	Created  time.Time
 }
 
-// AddTask gives a component a task, over its socket if it has one. It returns
-// the task's id.
+// AddTask adds a task for a component, and sends it at once if the component has a
+// socket. It returns the task's id.
 func (c *Core) AddTask(component string, t Task) (string, error) {
 	if t.ID == "" {
 		t.ID = uuid.NewString()
@@ -54,7 +54,7 @@ func (c *Core) Tasks(component string) []Task {
 	return nil
 }
 
-// pending are a component's tasks in the form handed out.
+// pending returns a component's open tasks in the form of the API.
 func (c *Core) pending(p *component) []object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,7 +71,7 @@ func (c *Core) pending(p *component) []object {
 	return list
 }
 
-// patchTask answers PATCH tasks/*/, a component's acknowledgement.
+// patchTask handles PATCH tasks/*/, a component's acknowledgement.
 func (c *Core) patchTask(r *call) reply {
 	fields, refusal := c.fields(r)
 	if refusal != nil {
@@ -96,7 +96,7 @@ func (c *Core) patchTask(r *call) reply {
 	return missing("Task")
 }
 
-// heartbeat answers POST terminals/status/.
+// heartbeat handles POST terminals/status/.
 func (c *Core) heartbeat(r *call) reply {
 	fields, refusal := c.fields(r)
 	if refusal != nil {
@@ -107,21 +107,21 @@ func (c *Core) heartbeat(r *call) reply {
 	case refusal != nil:
 		return *refusal
 	case r.who.component == nil:
-		return failed() // an account without terminal: core's code raises
+		return failed() // for an account without a terminal, core's code raises an exception
 	}
 	c.beat(r.who.component, stat)
 	return reply{status: http.StatusCreated, body: c.pending(r.who.component)}
 }
 
-// beat makes a component online for a while.
+// beat records a heartbeat of a component.
 func (c *Core) beat(p *component, s Stat) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p.stat, p.lastBeat = s, c.opt.Now()
 }
 
-// parseStat reads a heartbeat: the list of sessions is required, gauges are 0
-// when absent.
+// parseStat parses a heartbeat: the list of sessions is required, absent gauges are
+// 0.
 func parseStat(fields map[string]json.RawMessage) (Stat, *reply) {
 	var s Stat
 	problem := func(field, text string) (Stat, *reply) {

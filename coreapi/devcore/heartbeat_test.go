@@ -13,7 +13,6 @@ import (
 
 const statusPath = "/api/v1/terminal/terminals/status/"
 
-// Item 9: REST.
 func TestHeartbeat(t *testing.T) {
 	for _, v := range versions {
 		s := newTestCore(t, v)
@@ -105,7 +104,6 @@ func (s *testCore) dial(ctx context.Context, k key) (*websocket.Conn, *http.Resp
 	return conn, resp, err
 }
 
-// Item 9: WebSocket.
 func TestSocket(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -121,13 +119,13 @@ func TestSocket(t *testing.T) {
 			if err != nil || kind != websocket.MessageBinary || string(b) != "[]" {
 				t.Fatalf("first frame: %v %q %v", kind, b, err)
 			}
-			// Invalid beats are ignored, and the socket lives on.
+			// Invalid heartbeats are ignored, and the socket stays open.
 			for _, text := range []string{`{"type":"status","payload":{"sessions":null}}`, `{"type":"status","payload":{}}`, `{"type":"other"}`, `nonsense`} {
 				if err := conn.Write(ctx, websocket.MessageText, []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 			}
-			// A task comes back only after them.
+			// Core sends the task only after the first lists.
 			if _, err := s.AddTask("[VideoWorker]-test", Task{ID: "t1", Name: "kill_session", Args: sid}); err != nil {
 				t.Fatal(err)
 			}
@@ -217,7 +215,8 @@ func TestTerminalConfig(t *testing.T) {
 			if _, licence := got["XPACK_LICENSE_IS_VALID"]; licence != strings.HasPrefix(v, "4") {
 				t.Errorf("licence %v", licence)
 			}
-			// The default is given at registration; a component's own is changed at any time.
+			// The default applies at registration; a component's own storage can be
+			// changed at any time.
 			if err := s.SetReplayStorage("", bucket); err != nil {
 				t.Fatal(err)
 			}

@@ -16,24 +16,24 @@ type Event struct {
 	User   string // as sent, "" when absent
 	By     string // name of the component that sent it
 	Time   time.Time
-	// Text is what the UI shows of the reason: translated where core knows the
-	// code, "None" where it is missing, "" for events that show none.
+	// Text is what the UI shows as the reason: translated if core knows the code,
+	// "None" if the reason is missing, "" for events that show no reason.
 	Text string
-	// Garbled rows cannot be shown properly: v3.10 takes what follows ", " for
+	// Garbled rows cannot be shown properly: v3.10 reads the text after ", " as
 	// another argument.
 	Garbled bool
 }
 
-// Events returns a session's lifecycle events in the order they came, with
-// every duplicate.
+// Events returns a session's lifecycle events in the order of their arrival, with
+// all duplicates.
 func (c *Core) Events(id string) []Event {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]Event(nil), c.events[strings.ToLower(id)]...)
 }
 
-// lifecycleEvents are the names that core knows, and whether the reason is
-// shown.
+// lifecycleEvents are the names that core knows; the value is true where the
+// reason is shown.
 var lifecycleEvents = map[string]bool{
 	"asset_connect_success": false, "asset_connect_finished": true,
 	"create_share_link": false, "user_join_session": false, "user_leave_session": false,
@@ -42,7 +42,7 @@ var lifecycleEvents = map[string]bool{
 	"replay_upload_start": false, "replay_upload_success": false, "replay_upload_failure": true,
 }
 
-// reasons are the codes that core puts in words of its own.
+// reasons are the codes that core translates.
 var reasons = map[string]string{
 	"connect_failed": "connect failed", "connect_disconnect": "connection disconnect", "user_close": "user closed",
 	"idle_disconnect": "idle disconnect", "admin_terminate": "admin terminated",
@@ -50,7 +50,7 @@ var reasons = map[string]string{
 	"null_storage": "storage is null",
 }
 
-// lifecycle answers POST sessions/*/lifecycle_log/: each call adds a row.
+// lifecycle handles POST sessions/*/lifecycle_log/: each call adds a row.
 func (c *Core) lifecycle(r *call) reply {
 	fields, refusal := c.fields(r)
 	if refusal != nil {
@@ -83,6 +83,9 @@ func (c *Core) lifecycle(r *call) reply {
 		}
 		if e.Reason == "" {
 			e.Text = "None"
+		}
+		if r.v.stripsCommas() {
+			e.Text = strings.ReplaceAll(e.Text, ",", "")
 		}
 		e.Garbled = r.v.garbles() && strings.Contains(e.Text, ", ")
 	}

@@ -10,7 +10,6 @@ import (
 
 const lifecyclePath = sessionPath + "lifecycle_log/"
 
-// Item 13.
 func TestLifecycleLog(t *testing.T) {
 	for _, v := range append([]string{"3.10.4"}, versions...) {
 		t.Run(v, func(t *testing.T) {
@@ -20,7 +19,7 @@ func TestLifecycleLog(t *testing.T) {
 				status int
 			}{
 				{`{"event":"replay_convert_start"}`, 200},
-				{`{"event":"replay_convert_start"}`, 200}, // again: another row
+				{`{"event":"replay_convert_start"}`, 200}, // the same again is another row
 				{`{"event":"replay_convert_failure","reason":"decoder failed at 00:12"}`, 200},
 				{`{"event":"replay_convert_failure"}`, 200},
 				{`{"event":"replay_upload_failure","reason":"null_storage"}`, 200},
@@ -46,7 +45,7 @@ func TestLifecycleLog(t *testing.T) {
 				{Name: "replay_convert_failure", Reason: "decoder failed at 00:12", Text: "decoder failed at 00:12"},
 				{Name: "replay_convert_failure", Text: "None"},
 				{Name: "replay_upload_failure", Reason: "null_storage", Text: "storage is null"},
-				{Name: "replay_upload_failure", Reason: "one, two", Text: "one, two", Garbled: garbled},
+				{Name: "replay_upload_failure", Reason: "one, two", Text: map[bool]string{true: "one, two", false: "one two"}[garbled], Garbled: garbled},
 				{Name: "replay_upload_success", Reason: "unseen", User: "Lee(lee)"},
 			}
 			for i := range want {

@@ -15,11 +15,11 @@ import (
 
 // External is a replay storage as core's storage library sees it.
 type External interface {
-	// Exists tells whether core takes the key for present. Storages of type
-	// azure list by prefix: there, any key that begins with it is as good.
+	// Exists reports whether core considers the key as present. Core lists azure
+	// storages by prefix: any key that begins with this one matches.
 	Exists(ctx context.Context, key string) (bool, error)
-	// Download writes the object to the path, whose folder exists. A failure
-	// may leave a part of it there.
+	// Download writes the object to the path, whose folder exists. If it fails, it
+	// may leave a part of the object there.
 	Download(ctx context.Context, key, path string) error
 }
 
@@ -27,35 +27,34 @@ type External interface {
 type Storage struct {
 	Name string
 	External
-	// Config is what components are handed out; the list of storages shows it
-	// without secrets. Optional.
+	// Config is the storage in the terminal config of components. The list of
+	// storages shows it without secrets. Optional.
 	Config map[string]any
-	// Broken settings cannot be used at all: the storage is passed over, and
-	// before v4.0 fails every lookup beyond the local ones.
+	// Broken settings cannot be used at all. Core skips the storage; before v4.0,
+	// every lookup in an external storage fails.
 	Broken bool
 }
 
 // ErrNoReplay means that core finds no replay of the session.
 var ErrNoReplay = errors.New("replay not found")
 
-// Replay is what the UI would be served.
+// Replay is what the UI would serve.
 type Replay struct {
 	Path string // absolute
-	URL  string // src in the API's answer: /media/replay/…
+	URL  string // src in the API's response: /media/replay/…
 	// Type decides the player: mp4, guacamole, parts, asciicast or json.
 	Type string
-	// Downloaded: the lookup has just fetched it from an external storage, and
-	// it stays in the volume.
+	// Downloaded says that the lookup has just fetched it from an external storage;
+	// the file stays in the volume.
 	Downloaded bool
-	// Denied: nginx may not read the video (mode of the file or a folder) and
-	// answers 403.
+	// Denied says that nginx may not read the video, because of the mode of the
+	// file or a folder, and responds with 403.
 	Denied bool
 }
 
-// Served returns what the UI would be served as the session's replay at this
-// moment, cached answers aside. Like core it fetches a replay that it only
-// finds in an external storage. Errors: [ErrNoReplay], or why a storage
-// failed.
+// Served returns what the UI would serve as the session's replay now, ignoring
+// cached responses. As core does, it downloads a replay that exists only in an
+// external storage. Errors: [ErrNoReplay], or the error of a storage.
 func (c *Core) Served(ctx context.Context, id string) (Replay, error) {
 	s, found := c.Session(id)
 	if !found {
@@ -72,8 +71,8 @@ func (c *Core) Served(ctx context.Context, id string) (Replay, error) {
 	}, nil
 }
 
-// find returns where the replay lies below the media folder, after a download
-// if need be.
+// find returns the path of the replay relative to the media folder, after a
+// download if necessary.
 func (c *Core) find(ctx context.Context, v version, s Session) (rel string, downloaded bool, err error) {
 	if rel, found := c.findLocal(v, s); found {
 		return rel, false, nil
@@ -97,13 +96,13 @@ func (c *Core) find(ctx context.Context, v version, s Session) (rel string, down
 	return "", false, ErrNoReplay
 }
 
-// findLocal looks in the media folder itself, then in the replay folder.
+// findLocal searches the media folder itself, then the replay folder.
 func (c *Core) findLocal(v version, s Session) (rel string, found bool) {
 	for _, base := range []string{"", replayDir} {
 		for _, suffix := range v.suffixes() {
 			rel := path.Join(base, s.key(suffix))
 			if suffix == suffixLegacy {
-				rel = s.key(suffix) // never in the replay folder
+				rel = s.key(suffix) // never below the replay folder
 			}
 			if _, err := os.Stat(c.abs(rel)); err == nil {
 				return rel, true
@@ -113,7 +112,7 @@ func (c *Core) findLocal(v version, s Session) (rel string, found bool) {
 	return "", false
 }
 
-// storages are those that lookups consult, in order.
+// storages returns the storages that lookups search, in order.
 func (c *Core) storages(v version) ([]Storage, error) {
 	var list []Storage
 	for _, s := range c.opt.External {
@@ -130,8 +129,8 @@ func (c *Core) storages(v version) ([]Storage, error) {
 	return list, nil
 }
 
-// anyHas tells whether one of the storages has the key. One that fails has it
-// not.
+// anyHas reports whether one of the storages has the key. A storage that fails
+// counts as not having it.
 func anyHas(ctx context.Context, storages []Storage, key string) bool {
 	return slices.ContainsFunc(storages, func(s Storage) bool { return has(ctx, s, key) })
 }
@@ -141,7 +140,7 @@ func has(ctx context.Context, s Storage, key string) bool {
 	return err == nil && found
 }
 
-// fetch downloads the key from the first storage that has it and gives it.
+// fetch downloads the key from the first storage that has it and can deliver it.
 func (c *Core) fetch(ctx context.Context, storages []Storage, key, to string) error {
 	rel, err := filepath.Rel(c.media, filepath.Dir(to))
 	if err != nil {
@@ -162,7 +161,8 @@ func (c *Core) fetch(ctx context.Context, storages []Storage, key, to string) er
 	return fmt.Errorf("download %s: %w", key, err)
 }
 
-// playerOf decides by the file's name, then by the session.
+// playerOf returns the player, which core chooses by the file's name, then by the
+// session.
 func playerOf(v version, rel string, s Session) string {
 	switch {
 	case strings.HasSuffix(rel, suffixCast):
@@ -177,8 +177,8 @@ func playerOf(v version, rel string, s Session) string {
 	return "json"
 }
 
-// findPart returns where a part of a recording in parts lies, after a download
-// if need be.
+// findPart returns the path of a part of a recording in parts, after a download if
+// necessary.
 func (c *Core) findPart(ctx context.Context, v version, s Session, name string) (string, error) {
 	if path.Base(name) != name || name == ".." {
 		return "", fmt.Errorf("%s: %w", name, ErrNoReplay)
@@ -205,8 +205,8 @@ func (c *Core) findPart(ctx context.Context, v version, s Session, name string) 
 	return rel, err
 }
 
-// denied tells whether nginx, which is neither owner nor group, is kept from
-// a video.
+// denied reports whether nginx, which is neither owner nor group of the file, may
+// not read a video.
 func (c *Core) denied(v version, rel string) bool {
 	if !v.videosByNginx() || !strings.HasSuffix(rel, ".mp4") {
 		return false // Django sends it, as root
@@ -223,7 +223,7 @@ func (c *Core) denied(v version, rel string) bool {
 	return false
 }
 
-// partTemp is what core calls a part while it downloads it (from v4.3 on).
+// partTemp returns core's name for a part while it is downloaded (from v4.3 on).
 func partTemp(path string, now time.Time) string {
 	return path + ".tmp" + strconv.FormatInt(now.Unix(), 10)
 }

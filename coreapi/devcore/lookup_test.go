@@ -13,7 +13,7 @@ import (
 // dir is a storage in a folder.
 type dir struct {
 	root   string
-	prefix bool  // as azure: anything that begins with the key counts
+	prefix bool  // as azure: any name that begins with the key matches
 	err    error // of every call
 }
 
@@ -82,7 +82,7 @@ func (d *dir) Upload(_ context.Context, key, path string) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, b, 0o644), d.err)
 }
 
-// Names below a base, for the tables.
+// Names relative to a base, for the tables.
 const (
 	v1    = day + "/" + sid + ".gz"
 	xGz   = day + "/" + sid + ".replay.gz"
@@ -92,7 +92,7 @@ const (
 	index = "replay/" + xJSON
 )
 
-// Item 19: order of the lookup.
+// TestLookup checks the order of the lookup.
 func TestLookup(t *testing.T) {
 	type storages [][]string
 	all := append([]string{"4.1.0"}, versions...)
@@ -165,7 +165,7 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-// Item 19: what comes of storages that differ.
+// TestExternalStorages: the storages have different contents.
 func TestExternalStorages(t *testing.T) {
 	dead := errors.New("connection refused")
 	for _, tt := range []struct {
@@ -193,7 +193,7 @@ func TestExternalStorages(t *testing.T) {
 			azure := newDir(t, xGz+".trash", xMP4)
 			azure.prefix = true
 			return []Storage{{Name: "a", External: azure}}
-		}, "", "error"}, // and then cannot download it
+		}, "", "error"}, // but cannot download it
 		{"another prefix is no trap", versions, func(t *testing.T) []Storage {
 			azure := newDir(t, "trash/"+xGz, xMP4)
 			azure.prefix = true
@@ -231,7 +231,7 @@ func TestExternalStorages(t *testing.T) {
 	}
 }
 
-// A download makes the original come back to the volume.
+// A download puts the original back on the volume.
 func TestViewingAnExternalOriginalBringsItBack(t *testing.T) {
 	s := newTestCore(t, "4.10.13", func(o *Options) { o.External = []Storage{{Name: "a", External: newDir(t, xGz)}} })
 	for i, downloaded := range []bool{true, false} {

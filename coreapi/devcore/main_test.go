@@ -24,7 +24,7 @@ const (
 	day   = "2024-04-23"
 )
 
-// versions are those that every table runs through.
+// versions are the versions that every table runs with.
 var versions = []string{"3.10.9", "4.2.0", "4.8.0", "4.10.13", "4.10.16", "4.10.17"}
 
 // began is 01:15 of the next day in Shanghai.
@@ -100,7 +100,7 @@ func (s *testCore) in(t *testing.T) *testCore {
 	return &sub
 }
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
@@ -116,14 +116,14 @@ func (a answer) json(t *testing.T) (m map[string]any) {
 	return m
 }
 
-// code is core's machine-readable reason.
+// code returns core's machine-readable code of an error.
 func (a answer) code() string {
 	var m struct{ Code string }
-	_ = json.Unmarshal([]byte(a.body), &m) // many answers have none
+	_ = json.Unmarshal([]byte(a.body), &m) // many responses have none
 	return m.Code
 }
 
-// request makes a request for the path, changed by edits, without signature.
+// request returns an unsigned request for the path, changed by edits.
 func (s *testCore) request(method, path string, body io.Reader, edits ...func(*http.Request)) *http.Request {
 	s.t.Helper()
 	r, err := http.NewRequestWithContext(s.t.Context(), method, s.URL+path, body)
@@ -170,7 +170,7 @@ func (s *testCore) call(method, path, body string, edits ...func(*http.Request))
 	return s.do(req)
 }
 
-// register makes a component.
+// register registers a component.
 func (s *testCore) register(name string) key {
 	s.t.Helper()
 	a := s.registration(`{"name":` + quote(name) + `,"type":"video_worker","comment":"video_worker"}`)
@@ -193,7 +193,7 @@ func (s *testCore) registration(body string, edits ...func(*http.Request)) answe
 }
 
 func quote(text string) string {
-	b, _ := json.Marshal(text) // a string always marshals
+	b, _ := json.Marshal(text) // a string can always be marshalled
 	return string(b)
 }
 
@@ -209,13 +209,13 @@ func (s *testCore) upload(version, name, content string) answer {
 	}
 	f, _ := w.CreateFormFile("file", name)
 	_, _ = io.WriteString(f, content)
-	_ = w.Close() // a buffer takes all
+	_ = w.Close() // writes to a buffer cannot fail
 	return s.call(http.MethodPost, sessionPath+"replay/", b.String(), func(r *http.Request) {
 		r.Header.Set("Content-Type", w.FormDataContentType())
 	})
 }
 
-// put writes a file below the media folder.
+// put writes a file to the media folder.
 func (s *testCore) put(rel, content string) {
 	s.t.Helper()
 	name := filepath.Join(s.media, rel)
@@ -227,7 +227,8 @@ func (s *testCore) put(rel, content string) {
 	}
 }
 
-// content reads a file below the media folder, "" when there is none.
+// content returns the content of a file in the media folder, "" if it does not
+// exist.
 func (s *testCore) content(rel string) string {
 	b, err := os.ReadFile(filepath.Join(s.media, rel))
 	if err != nil && !os.IsNotExist(err) {
@@ -236,7 +237,7 @@ func (s *testCore) content(rel string) string {
 	return string(b)
 }
 
-// files lists what lies below the media folder.
+// files lists the files in the media folder.
 func (s *testCore) files() []string {
 	s.t.Helper()
 	list := []string{}

@@ -10,8 +10,8 @@ import (
 // loginCookie is the cookie of a browser session.
 const loginCookie = "jms_sessionid"
 
-// Login returns the cookie of a browser in which an administrator is logged
-// in: the only way to /media/. Signatures are not looked at there.
+// Login returns the cookie of a browser in which an administrator is logged in.
+// Only this cookie gives access to /media/; signatures are ignored there.
 func (c *Core) Login() *http.Cookie {
 	token := randomText(32)
 	c.mu.Lock()
@@ -20,8 +20,8 @@ func (c *Core) Login() *http.Cookie {
 	return &http.Cookie{Name: loginCookie, Value: token, Path: "/"}
 }
 
-// serveMedia answers /media/ as core and nginx do together: ranges work, and a
-// video that nginx may not read is a 403.
+// serveMedia handles /media/ as core and nginx do together: ranges work, and a
+// video that nginx may not read gets a 403.
 func (c *Core) serveMedia(w http.ResponseWriter, r *http.Request) {
 	cookie, err := r.Cookie(loginCookie)
 	c.mu.Lock()

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// page answers with the part of the rows that limit and offset ask for in an
-// envelope, or without limit with a bare list.
+// page responds with the rows that limit and offset select, in an envelope; without
+// limit, with a bare list.
 func page(r *call, rows []object) reply {
 	if rows == nil {
 		rows = []object{} // never null
@@ -49,7 +49,7 @@ func pageURL(r *call, q url.Values, limit, offset int) string {
 	return u.String()
 }
 
-// columns are what sessions can be ordered by.
+// columns are the fields that sessions can be ordered by.
 var columns = map[string]func(a, b Session) int{
 	"id":           text(func(s Session) string { return s.ID }),
 	"user":         text(func(s Session) string { return s.User }),
@@ -90,9 +90,9 @@ func flag(f func(Session) bool) func(a, b Session) int {
 	}
 }
 
-// byColumns orders as the "order" parameter says, "-" before a column for
-// descending; unknown columns are passed over, and the default is the newest
-// first. Equal rows are ordered by id, which the database does not promise.
+// byColumns orders as the "order" parameter says; "-" before a column means
+// descending. Unknown columns are ignored, and the default is newest first. Equal
+// rows are ordered by id, which the database does not guarantee.
 func byColumns(order string, v version) func(a, b Session) int {
 	var by []func(a, b Session) int
 	for name := range strings.SplitSeq(order, ",") {

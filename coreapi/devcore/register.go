@@ -16,7 +16,7 @@ var kinds = []string{
 	"video_worker", "chen", "kael", "panda", "nec",
 }
 
-// registrationOpen tells whether the mode lets components register now.
+// registrationOpen reports whether components can register now.
 func (c *Core) registrationOpen(v version) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -26,16 +26,16 @@ func (c *Core) registrationOpen(v version) bool {
 	case RegistrationOff:
 		return false
 	default:
-		return !v.windowed() || c.opt.Now().Sub(c.started) <= registrationWindow
+		return !v.windowed() || c.deploying || c.opt.Now().Sub(c.started) <= registrationWindow
 	}
 }
 
-// register answers POST terminal-registrations/: it makes a component with its
+// register handles POST terminal-registrations/: it creates a component with its
 // service account and access key.
 func (c *Core) register(r *call) reply {
 	words := strings.Fields(r.Header.Get("Authorization"))
 	if c.opt.BootstrapToken == "" || len(words) == 0 || words[len(words)-1] != c.opt.BootstrapToken {
-		return stranger(r.v) // the scheme does not matter
+		return stranger(r.v) // the scheme of the header does not matter
 	}
 	if !c.registrationOpen(r.v) {
 		if r.v.windowed() {
@@ -73,7 +73,10 @@ func (c *Core) register(r *call) reply {
 	defer c.mu.Unlock()
 	a := &account{username: name, name: name, email: cutMiddle(name, 115) + "@local.domain", service: true}
 	if c.componentNamed(name) != nil || !c.addAccount(a) {
-		return invalid("name", "This field must be unique.")
+		if r.v.speaksChinese() && r.Header.Get("Accept-Language") == "" {
+			return invalid("name", "名称重复")
+		}
+		return invalid("name", "name not unique")
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
@@ -87,7 +90,7 @@ func (c *Core) register(r *call) reply {
 	return reply{status: http.StatusCreated, body: object{
 		"name": name, "type": kind, "comment": comment, "remote_addr": host,
 		"service_account": object{
-			"id": a.id, "name": a.name, "comment": "",
+			"id": a.id, "name": a.name, "comment": comment,
 			"access_key": object{
 				"id": a.keyID, "secret": a.secret, "is_active": true, "ip_group": a.ipGroup,
 				"date_created": c.date(r.Request, a.keyCreated), "date_last_used": nil,

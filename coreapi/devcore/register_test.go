@@ -11,7 +11,6 @@ import (
 	"github.com/google/uuid"
 )
 
-// Item 7: the answer.
 func TestRegistrationAnswers(t *testing.T) {
 	for _, v := range versions {
 		s := newTestCore(t, v)
@@ -58,7 +57,6 @@ func TestRegistrationAnswers(t *testing.T) {
 	}
 }
 
-// Item 7: refusals.
 func TestRegistrationRefuses(t *testing.T) {
 	const good = `{"name":"w","type":"video_worker"}`
 	auth := func(value string) func(*http.Request) {
@@ -73,7 +71,7 @@ func TestRegistrationRefuses(t *testing.T) {
 			name, body string
 			edit       func(*http.Request)
 			status     int
-			field      string // of the answer
+			field      string // of the response
 		}{
 			{"wrong token", good, auth("BootstrapToken x"), 401, "code"},
 			{"no token", good, func(r *http.Request) { r.Header.Del("Authorization") }, 401, "code"},
@@ -108,14 +106,13 @@ func TestRegistrationRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.register("[VideoWorker]-test")
-			if n := len(s.Components()); n != 3 { // with a and b
+			if n := len(s.Components()); n != 3 { // including a and b
 				t.Errorf("%d components", n)
 			}
 		})
 	}
 }
 
-// Item 7: the window.
 func TestRegistrationWindow(t *testing.T) {
 	late := func(s *testCore) { s.clock.pass(301 * time.Second) }
 	for _, tt := range []struct {
@@ -155,7 +152,6 @@ func TestRegistrationWindow(t *testing.T) {
 	}
 }
 
-// Item 8.
 func TestProfileVouchesForOthers(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -170,11 +166,11 @@ func TestProfileVouchesForOthers(t *testing.T) {
 				name    string
 				service bool
 			}{{lion, "[Lion]-a", true}, {key{id, secret}, "lee", false}} {
-				// What the caller would send to core …
+				// The signature that the caller would send to core …
 				virtual := s.request("GET", profilePath, nil)
 				virtual.Header.Set("X-JMS-ORG", "ROOT")
 				Sign(virtual, tt.key.id, tt.key.secret, vectorDate)
-				// … is passed on by somebody else.
+				// … is sent by another component.
 				r := s.request("GET", profilePath, nil)
 				for _, h := range []string{"Authorization", "Date", "X-JMS-ORG"} {
 					r.Header.Set(h, virtual.Header.Get(h))
@@ -187,7 +183,7 @@ func TestProfileVouchesForOthers(t *testing.T) {
 				if p["username"] != tt.name || p["is_service_account"] != tt.service || p["is_valid"] != true || p["id"] == "" {
 					t.Error(p)
 				}
-				// The same headers are worth nothing elsewhere.
+				// The same headers are not valid for another URL.
 				r = s.request("GET", sessionPath, nil)
 				r.Header = virtual.Header.Clone()
 				if a := s.do(r); a.status != 401 {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Request is what core remembers of a request: nothing secret.
+// Request is an entry of core's request log, without secrets.
 type Request struct {
 	Time   time.Time // arrival, by core's clock
 	Method string
@@ -14,18 +14,18 @@ type Request struct {
 	Query  string
 	Org    string // X-JMS-ORG as sent
 	User   string // name of the caller, "" when not authenticated
-	// Status of the answer; 0 while there is none, or when the connection was
-	// cut instead.
+	// Status of the response; 0 before the response, or if the connection was
+	// closed without one.
 	Status int
 	// Body is the JSON of a PATCH or of a lifecycle event.
 	Body string
 }
 
-// maxRequests bounds the log.
+// maxRequests limits the log.
 const maxRequests = 10000
 
-// Requests returns the latest requests in the order of their arrival. When a
-// caller has its answer, its request is in it.
+// Requests returns the latest requests in the order of their arrival. A request is
+// in the log before its caller gets the response.
 func (c *Core) Requests() []Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -36,7 +36,7 @@ func (c *Core) Requests() []Request {
 	return log
 }
 
-// Silence is the longest time without a heartbeat since a moment.
+// Silence returns the longest time without a heartbeat after since.
 func (c *Core) Silence(since time.Time) time.Duration {
 	longest := time.Duration(0)
 	for _, r := range c.Requests() {
@@ -48,14 +48,14 @@ func (c *Core) Silence(since time.Time) time.Duration {
 	return max(longest, c.opt.Now().Sub(since))
 }
 
-// ForgetRequests empties the log.
+// ForgetRequests clears the log.
 func (c *Core) ForgetRequests() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.requests = nil
 }
 
-// record enters a request into the log.
+// record adds a request to the log.
 func (c *Core) record(r *http.Request) *Request {
 	e := &Request{
 		Time: c.opt.Now(), Method: r.Method, Path: r.URL.Path, Query: r.URL.RawQuery, Org: r.Header.Get("X-JMS-ORG"),
@@ -76,13 +76,13 @@ func (c *Core) note(e *Request, change func(*Request)) {
 	change(e)
 }
 
-// recorder writes the status of an answer to the log before the caller can see
-// the answer.
+// recorder writes the status of a response to the log before the caller can see the
+// response.
 type recorder struct {
 	http.ResponseWriter
 	core  *Core
 	entry *Request
-	lost  bool // nobody gets the answer
+	lost  bool // the response is discarded
 }
 
 func (r *recorder) WriteHeader(status int) {

@@ -5,43 +5,43 @@ import (
 	"strings"
 )
 
-// call is a request that has come through the door.
+// call is a request that was routed and authenticated.
 type call struct {
 	*http.Request
 	w     http.ResponseWriter
 	entry *Request // in the log
 	v     version
-	who   *account // nil at doors that need none
-	org   string   // whose objects it sees
-	arg   string   // what stands for the * of the route
+	who   *account // nil where no account is needed
+	org   string   // the organization whose objects it sees
+	arg   string   // the path segment at the * of the route
 }
 
-// need is what a door asks of callers.
+// need is what an endpoint requires of callers.
 type need int
 
 const (
-	needNothing need = iota // the handler looks for itself
-	needValid               // any account in good standing
+	needNothing need = iota // the handler checks the caller
+	needValid               // any valid account
 	needSystem              // the role of components, or an administrator
 	needService             // a service account
-	needMiracle             // a permission that no role has
+	needAdmin               // an administrator
 )
 
-// handler answers a call. One that has written its answer itself returns a
-// reply without status.
+// handler handles a call. If it has written the response itself, it returns a reply
+// without status.
 type handler func(*Core, *call) reply
 
-// door is what one method of a route needs and does.
+// door is one method of a route: its requirement and its handler.
 type door struct {
 	need need
 	do   handler
 }
 
-// route is a path, * in it for one segment, and its doors by method.
+// route is a path, in which * stands for one segment, and its doors by method.
 type route struct {
 	path  string
 	doors map[string]door
-	since func(version) bool // nil = always there
+	since func(version) bool // nil = in all versions
 }
 
 const (
@@ -49,17 +49,28 @@ const (
 	apiSession  = apiTerminal + "sessions/*/"
 )
 
+// statusDoors: heartbeats can be sent, but not read.
+var statusDoors = map[string]door{
+	"POST": {needSystem, (*Core).heartbeat},
+	"GET":  {needSystem, func(*Core, *call) reply { return ok([]object{}) }},
+}
+
 var routes = []route{
 	{path: "/api/v1/users/profile/", doors: map[string]door{"GET": {needValid, (*Core).profile}}},
 
 	{path: apiTerminal + "terminal-registrations/", doors: map[string]door{"POST": {needNothing, (*Core).register}}},
 	{path: apiTerminal + "registration/", doors: map[string]door{"POST": {needNothing, (*Core).register}}},
-	{path: apiTerminal + "terminals/status/", doors: map[string]door{"POST": {needSystem, (*Core).heartbeat}}},
-	{path: apiTerminal + "status/", doors: map[string]door{"POST": {needSystem, (*Core).heartbeat}}},
+	{path: apiTerminal + "terminals/status/", doors: statusDoors},
+	{path: apiTerminal + "status/", doors: statusDoors},
 	{path: apiTerminal + "terminals/config/", doors: map[string]door{"GET": {needSystem, (*Core).terminalConfig}}},
 	{path: apiTerminal + "terminals/", doors: map[string]door{"GET": {needSystem, (*Core).listComponents}}},
+	{path: apiTerminal + "terminals/*/", doors: map[string]door{"PATCH": {needAdmin, (*Core).patchComponent}}},
 	{path: apiTerminal + "components/metrics/", doors: map[string]door{"GET": {needSystem, (*Core).metrics}}},
-	{path: apiTerminal + "replay-storages/", doors: map[string]door{"GET": {needSystem, (*Core).listStorages}}},
+	{path: apiTerminal + "replay-storages/", doors: map[string]door{
+		"GET": {needSystem, (*Core).listStorages}, "POST": {needAdmin, (*Core).createStorage},
+	}},
+	{path: apiTerminal + "replay-storages/*/", doors: map[string]door{"GET": {needAdmin, (*Core).getStorage}}},
+	{path: "/api/v1/settings/setting/", doors: map[string]door{"PATCH": {needAdmin, (*Core).patchSettings}}},
 	{path: apiTerminal + "tasks/*/", doors: map[string]door{"PATCH": {needSystem, (*Core).patchTask}}},
 	{path: "/ws/terminal-task/", doors: map[string]door{"GET": {needNothing, (*Core).socket}}},
 
@@ -67,7 +78,7 @@ var routes = []route{
 		"GET": {needSystem, (*Core).listSessions}, "POST": {needSystem, (*Core).createSession},
 	}},
 	{path: apiSession, doors: map[string]door{
-		"GET": {needSystem, (*Core).getSession}, "PATCH": {needSystem, (*Core).patchSession}, "DELETE": {needMiracle, nil},
+		"GET": {needSystem, (*Core).getSession}, "PATCH": {needSystem, (*Core).patchSession}, "DELETE": {needAdmin, (*Core).deleteSession},
 	}},
 	{path: apiSession + "lifecycle_log/", since: version.hasLifecycleLog, doors: map[string]door{"POST": {needService, (*Core).lifecycle}}},
 	{path: apiSession + "replay/", doors: map[string]door{
@@ -76,7 +87,7 @@ var routes = []route{
 	{path: apiSession + "replay/download/", doors: map[string]door{"GET": {needSystem, (*Core).download}}},
 }
 
-// match returns what stands for the * of the route's path.
+// match returns the path segment at the * of the route.
 func (t route) match(path string) (arg string, ok bool) {
 	before, after, wild := strings.Cut(t.path, "*")
 	if !wild {
@@ -98,7 +109,7 @@ func findRoute(path string, v version) (route, string, bool) {
 	return route{}, "", false
 }
 
-// serve answers a request without faults.
+// serve handles a request without faults.
 func (c *Core) serve(w *recorder, r *http.Request) {
 	if limit := c.opt.MaxUpload; limit > 0 {
 		if r.ContentLength > limit {
@@ -121,7 +132,7 @@ func (c *Core) serve(w *recorder, r *http.Request) {
 	t, arg, found := findRoute(r.URL.Path, v)
 	if !found {
 		if _, _, slash := findRoute(r.URL.Path+"/", v); slash {
-			// As Django does; it turns a POST into a GET.
+			// Django redirects too; that turns a POST into a GET.
 			u := *r.URL
 			u.Path += "/"
 			http.Redirect(w, r, u.RequestURI(), http.StatusMovedPermanently)
@@ -136,8 +147,8 @@ func (c *Core) serve(w *recorder, r *http.Request) {
 	}
 }
 
-// enterDoor checks the caller as core does: signature, standing, permission,
-// rate, method; and hands the call to its handler.
+// enterDoor checks the caller as core does: signature, validity, permission, rate,
+// method. Then it calls the handler.
 func (c *Core) enterDoor(l *call, t route) reply {
 	d, exists := t.doors[l.Method]
 	if exists && d.need == needNothing {
@@ -170,22 +181,22 @@ func permitted(a *account, n need) bool {
 		return a.service || a.admin
 	case needService:
 		return a.service
-	case needMiracle:
-		return false
+	case needAdmin:
+		return a.admin
 	default:
 		return true
 	}
 }
 
-// Organizations that every core has.
+// Organizations that exist in every core.
 const (
 	orgRoot    = "00000000-0000-0000-0000-000000000000"
 	orgDefault = "00000000-0000-0000-0000-000000000002"
 	orgSystem  = "00000000-0000-0000-0000-000000000004"
 )
 
-// orgOf returns the organization that a request works in: the query's oid,
-// else the header, else the default one.
+// orgOf returns the organization of a request: the query's oid, or else the header,
+// or else the default one.
 func (c *Core) orgOf(r *http.Request) string {
 	oid := r.URL.Query().Get("oid")
 	if oid == "" {
@@ -199,6 +210,9 @@ func (c *Core) orgOf(r *http.Request) string {
 	case "system", orgSystem:
 		return orgSystem
 	}
+	if !c.opt.Enterprise {
+		return orgDefault
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, s := range c.sessions {
@@ -209,5 +223,5 @@ func (c *Core) orgOf(r *http.Request) string {
 	return orgDefault
 }
 
-// sees tells whether the call's organization shows what belongs to org.
+// sees reports whether the call's organization can see objects of org.
 func (l *call) sees(org string) bool { return l.org == orgRoot || l.org == org }

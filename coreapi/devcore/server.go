@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Server is a core that listens.
+// Server is a core that listens on an address.
 type Server struct {
 	*Core
 	// URL is its address, such as http://127.0.0.1:40123: a CORE_HOST.
@@ -45,10 +45,10 @@ func Start(opt Options) (*Server, error) {
 	return s, nil
 }
 
-// Close stops the server, cutting what is under way after a moment, and its
-// core.
+// Close stops the server and its core. Requests that are still in progress are cut
+// after a moment.
 func (s *Server) Close() error {
-	// Ends faults that wait, and sockets, which the server does not know.
+	// Ends faults that are waiting, and sockets, which http.Server does not know.
 	s.cancel()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -24,24 +24,24 @@ type Session struct {
 	RemoteAddr         string
 	Comment            string
 
-	// TerminalType and Terminal are type and name of the component that
-	// recorded it. A name alone is that of a registered component; with
-	// neither, core has forgotten the component (null).
+	// TerminalType and Terminal are type and name of the component that recorded
+	// it. A name without a type is that of a registered component. Without both,
+	// core no longer knows the component (null).
 	TerminalType, Terminal string
-	// Storage names the External that the recording component stores to:
-	// lookups begin there from v4.10.17 on.
+	// Storage names the External that the recording component stores to; from
+	// v4.10.17 on, lookups search it first.
 	Storage string
 
-	Start, End  time.Time // End is zero while it lasts
+	Start, End  time.Time // End is zero while the session lasts
 	Finished    bool
-	Failed      bool // is_success is its opposite
+	Failed      bool // the opposite of is_success
 	HasReplay   bool
 	ReplaySize  int64
 	ErrorReason string
 	HasCommand  bool
 }
 
-// AddSession adds a session, or replaces the one of that id.
+// AddSession adds a session, or replaces the one with that id.
 func (c *Core) AddSession(s Session) {
 	if s.ID == "" {
 		s.ID = uuid.NewString()
@@ -52,7 +52,7 @@ func (c *Core) AddSession(s Session) {
 	c.putSession(s)
 }
 
-// putSession fills in what every row has. The caller holds the lock.
+// putSession fills in the fields that every row has. The caller must hold the lock.
 func (c *Core) putSession(s Session) *Session {
 	defaults := []struct {
 		field *string
@@ -81,15 +81,15 @@ func (c *Core) putSession(s Session) *Session {
 	return &s
 }
 
-// RemoveSession deletes a session, as core does when it has expired. Its files
-// stay.
+// RemoveSession deletes a session, as core does with an expired one. Its files
+// remain.
 func (c *Core) RemoveSession(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.sessions, strings.ToLower(id))
 }
 
-// Session returns the session as it is now.
+// Session returns the present state of the session.
 func (c *Core) Session(id string) (Session, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -100,8 +100,8 @@ func (c *Core) Session(id string) (Session, bool) {
 	return *s, true
 }
 
-// session finds the one that the call names, as far as its organization shows
-// it.
+// session returns the session that the call names, if the call's organization can
+// see it.
 func (c *Core) session(r *call) (Session, *reply) {
 	id, err := uuid.Parse(r.arg)
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *Core) session(r *call) (Session, *reply) {
 	return s, nil
 }
 
-// strictSession is session for URLs that only match lower-case UUIDs.
+// strictSession is like session, for URLs that match only lower-case UUIDs.
 func (c *Core) strictSession(r *call) (Session, *reply) {
 	if id, err := uuid.Parse(r.arg); err != nil || id.String() != r.arg {
 		a := unrouted()
@@ -128,10 +128,11 @@ func (c *Core) strictSession(r *call) (Session, *reply) {
 	return c.session(r)
 }
 
-// dateDir is the folder of the session's files, its first day in UTC.
+// dateDir returns the folder of the session's files: the day of its start in UTC.
 func (s Session) dateDir() string { return s.Start.UTC().Format(time.DateOnly) }
 
-// graphical: core takes its .replay.gz for a Guacamole recording.
+// graphical reports whether core treats the session's .replay.gz as a Guacamole
+// recording.
 func (s Session) graphical() bool {
 	switch s.TerminalType {
 	case "lion", "guacamole", "razor", "xrdp":
@@ -152,7 +153,7 @@ var errorReasons = map[string]string{
 	"replay_unsupported":    "Replay unsupported",
 }
 
-// view is core's form of a session.
+// view returns core's form of a session.
 func (c *Core) view(r *call, s Session) object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,10 +168,13 @@ func (c *Core) view(r *call, s Session) object {
 		"remote_addr": s.RemoteAddr, "is_success": !s.Failed, "is_finished": s.Finished,
 		"has_replay": s.HasReplay, "has_command": s.HasCommand,
 		"date_start": c.date(r.Request, s.Start), "date_end": c.date(r.Request, s.End), "duration": duration(end.Sub(s.Start)),
-		"comment": s.Comment, "terminal_display": s.Terminal, "is_locked": false, "command_amount": 0,
+		"comment": nil, "terminal_display": s.Terminal, "is_locked": false, "command_amount": 0,
 		"error_reason": labelled(s.ErrorReason, errorReasons[s.ErrorReason]), "terminal": nil,
 		"can_replay": s.HasReplay, "can_join": !s.Finished && s.Type == "normal", "can_terminate": !s.Finished,
 		"org_id": s.Org, "org_name": s.OrgName,
+	}
+	if s.Comment != "" {
+		o["comment"] = s.Comment
 	}
 	if r.v.hasReplaySize() {
 		o["replay_size"] = s.ReplaySize

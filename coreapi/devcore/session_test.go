@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Item 10.
 func TestSessionDetail(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
@@ -39,9 +38,9 @@ func TestSessionDetail(t *testing.T) {
 				"type":       map[string]any{"value": "normal", "label": "Normal"},
 				"login_from": map[string]any{"value": "WT", "label": "Web Terminal"},
 				"is_success": true, "is_finished": true, "has_replay": false, "has_command": false,
-				// The folder on disk is that of the day before.
+				// The folder on disk is that of the previous day.
 				"date_start": "2024/04/24 01:15:07 +0800", "date_end": "2024/04/24 02:00:00 +0800", "duration": "0:44:53",
-				"comment": "", "is_locked": false, "command_amount": 0.0, "error_reason": map[string]any{"value": "", "label": ""},
+				"comment": nil, "is_locked": false, "command_amount": 0.0, "error_reason": map[string]any{"value": "", "label": ""},
 				"can_replay": false, "can_join": false, "can_terminate": false,
 				"org_id": orgDefault, "org_name": "DEFAULT",
 			}
@@ -101,7 +100,6 @@ func TestDatesFollowZones(t *testing.T) {
 	}
 }
 
-// Item 11.
 func TestPatchSession(t *testing.T) {
 	for _, v := range versions {
 		sized := slices.Contains([]string{"4.10.13", "4.10.16", "4.10.17"}, v)
@@ -182,7 +180,7 @@ func TestComponentsCreateSessions(t *testing.T) {
 			t.Errorf("%s: %d", bad, a.status)
 		}
 	}
-	// Deleting a component leaves its sessions to a renamed one.
+	// If a component is deleted, its sessions keep it under another name.
 	if err := s.DeleteComponent("[Lion]-a"); err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +196,6 @@ func TestComponentsCreateSessions(t *testing.T) {
 	}
 }
 
-// Item 12.
 func TestListSessions(t *testing.T) {
 	id := func(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 	for _, v := range versions {
@@ -234,7 +231,7 @@ func TestListSessions(t *testing.T) {
 				{"date_from=" + hour + "&order=date_start", []int{2, 3, 4, 5}},
 				{"date_to=" + hour, []int{2, 1, 0, 6}},
 				{"date_to=" + url.QueryEscape("2024/04/24 03:15:07 +0800"), []int{2, 1, 0, 6}},
-				{"date_to=2024/04/24 03:15:07 +0800", []int{5, 4, 3, 2, 1, 0, 6}}, // + is a space: not readable
+				{"date_to=2024/04/24 03:15:07 +0800", []int{5, 4, 3, 2, 1, 0, 6}}, // + means a space, so that the date cannot be parsed
 				{"date_from=yesterday", []int{5, 4, 3, 2, 1, 0, 6}},
 			} {
 				path := "/api/v1/terminal/sessions/?" + strings.ReplaceAll(tt.query, " ", "%20")
@@ -295,7 +292,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// Item 12: caps.
+// TestListsAreCapped: lists have a maximum length.
 func TestListsAreCapped(t *testing.T) {
 	for _, tt := range []struct {
 		version   string

@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// getSession answers GET sessions/*/.
+// getSession handles GET sessions/*/.
 func (c *Core) getSession(r *call) reply {
 	s, refusal := c.session(r)
 	if refusal != nil {
@@ -19,11 +19,14 @@ func (c *Core) getSession(r *call) reply {
 	return ok(c.view(r, s))
 }
 
-// patchSession answers PATCH sessions/*/ and writes all or nothing.
+// patchSession handles PATCH sessions/*/ and writes all fields or none.
 func (c *Core) patchSession(r *call) reply {
 	s, refusal := c.session(r)
 	if refusal != nil {
 		return *refusal
+	}
+	if c.opt.PostgreSQL && !r.v.since(4, 0, 0) {
+		return failed()
 	}
 	fields, refusal := c.fields(r)
 	if refusal != nil {
@@ -65,7 +68,7 @@ func (c *Core) patchSession(r *call) reply {
 		}
 	}
 	if raw, given := fields["replay_size"]; given && r.v.hasReplaySize() {
-		if size, bad := intField("replay_size", raw); bad != nil {
+		if size, bad := sizeField("replay_size", raw); bad != nil {
 			refusal = bad
 		} else {
 			edits = append(edits, func(s *Session) { s.ReplaySize = size })
@@ -73,7 +76,7 @@ func (c *Core) patchSession(r *call) reply {
 	}
 	if raw, given := fields["comment"]; given {
 		var text string
-		_ = json.Unmarshal(raw, &text) // null empties it
+		_ = json.Unmarshal(raw, &text) // null clears the field
 		edits = append(edits, func(s *Session) { s.Comment = text })
 	}
 	if refusal != nil {
@@ -94,10 +97,10 @@ func (c *Core) patchSession(r *call) reply {
 	return ok(o)
 }
 
-// errorReason reads a code; once set, core has no way to clear it.
+// errorReason parses a code; once it is set, core cannot clear it.
 func errorReason(raw json.RawMessage, v version) (string, *reply) {
 	var value any
-	_ = json.Unmarshal(raw, &value) // it is part of a document that parsed
+	_ = json.Unmarshal(raw, &value) // part of a document that was parsed already
 	if value == nil {
 		a := invalid("error_reason", errNull)
 		return "", &a
@@ -110,7 +113,18 @@ func errorReason(raw json.RawMessage, v version) (string, *reply) {
 	return code, nil
 }
 
-// createSession answers POST sessions/, by which components announce what they
+// deleteSession handles DELETE sessions/*/. The activity log of the session
+// remains.
+func (c *Core) deleteSession(r *call) reply {
+	s, refusal := c.session(r)
+	if refusal != nil {
+		return *refusal
+	}
+	c.RemoveSession(s.ID)
+	return reply{status: http.StatusNoContent}
+}
+
+// createSession handles POST sessions/, with which components announce what they
 // will record.
 func (c *Core) createSession(r *call) reply {
 	fields, refusal := c.fields(r)
@@ -157,6 +171,10 @@ func (c *Core) createSession(r *call) reply {
 	}
 	s.Failed = given && !success
 	c.mu.Lock()
+	if refusal := c.nameParties(&s, r.v); refusal != nil {
+		c.mu.Unlock()
+		return *refusal
+	}
 	if _, taken := c.sessions[s.ID]; taken {
 		c.mu.Unlock()
 		return invalid("id", "This field must be unique.")
@@ -169,7 +187,7 @@ func (c *Core) createSession(r *call) reply {
 	return reply{status: http.StatusCreated, body: c.view(r, s)}
 }
 
-// listSessions answers GET sessions/. There is no filter for has_replay, and
+// listSessions handles GET sessions/. There is no filter for has_replay, and
 // unknown parameters have no effect.
 func (c *Core) listSessions(r *call) reply {
 	q := r.URL.Query()
@@ -221,7 +239,8 @@ func (c *Core) listSessions(r *call) reply {
 	return page(r, rows)
 }
 
-// terminalName finds the name behind an id; names stay as they are.
+// terminalName returns the name of the component with an id; names are returned
+// unchanged.
 func (c *Core) terminalName(idOrName string) string {
 	if uuid.Validate(idOrName) != nil {
 		return idOrName

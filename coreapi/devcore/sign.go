@@ -20,13 +20,13 @@ var algorithms = map[string]func() hash.Hash{
 
 const target = "(request-target)"
 
-// Sign gives a request the Date and Authorization that core accepts for the
-// key, as components do. An empty date keeps the request's own.
+// Sign adds the Date and Authorization headers that core accepts for the key, as
+// components do. If date is empty, the request keeps its own.
 func Sign(req *http.Request, keyID, secret, date string) {
 	if date != "" {
 		req.Header.Set("Date", date)
 	}
-	// Both headers are set, so that this cannot fail.
+	// Both headers are set, so this cannot fail.
 	mac, _ := signature(req, "hmac-sha256", []string{target, "date"}, secret)
 	req.Header.Set("Authorization", fmt.Sprintf(`Signature keyId="%s",algorithm="hmac-sha256",headers="%s date",signature="%s"`,
 		keyID, target, base64.StdEncoding.EncodeToString(mac)))
@@ -66,7 +66,7 @@ type authorization struct {
 	params map[string]string // names in lower case
 }
 
-// parseAuthorization reads `Scheme name="value",name="value"`.
+// parseAuthorization parses `Scheme name="value",name="value"`.
 func parseAuthorization(header string) authorization {
 	scheme, rest, _ := strings.Cut(strings.TrimSpace(header), " ")
 	a := authorization{scheme: strings.ToLower(scheme), params: map[string]string{}}

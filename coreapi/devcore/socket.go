@@ -8,18 +8,18 @@ import (
 	"github.com/coder/websocket"
 )
 
-// socket answers GET /ws/terminal-task/: heartbeats come in, tasks go out, as
-// binary frames. The first frame goes out at once, usually an empty list.
+// socket handles GET /ws/terminal-task/: it receives heartbeats and sends tasks as
+// binary frames. It sends the first frame at once, usually an empty list.
 func (c *Core) socket(r *call) reply {
 	who, _ := c.authenticate(r.Request, r.v)
 	if who == nil || who.component == nil || !c.valid(who) {
-		// Channels closes before it accepts, which is a 403 to the client.
+		// Channels closes before it accepts; the client sees that as a 403.
 		return reply{status: http.StatusForbidden}
 	}
 	c.note(r.entry, func(e *Request) { e.User = who.username })
 	conn, err := websocket.Accept(r.w, r.Request, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
-		return reply{} // Accept has answered
+		return reply{} // Accept has responded
 	}
 	defer conn.CloseNow()
 	conn.SetReadLimit(10 << 20)
@@ -46,7 +46,7 @@ func (c *Core) socket(r *call) reply {
 		}
 		b, err := json.Marshal(c.pending(who.component))
 		if err != nil {
-			return reply{} // plain values always marshal
+			return reply{} // plain values can always be marshalled
 		}
 		if conn.Write(ctx, websocket.MessageBinary, b) != nil {
 			return reply{}
@@ -54,8 +54,8 @@ func (c *Core) socket(r *call) reply {
 	}
 }
 
-// listen takes heartbeats until the connection ends. What is not a valid one
-// is ignored, as core does but for its log.
+// listen receives heartbeats until the connection ends. It ignores invalid ones;
+// core would log them.
 func (c *Core) listen(ctx context.Context, conn *websocket.Conn, p *component) {
 	for {
 		_, b, err := conn.Read(ctx)
@@ -94,12 +94,12 @@ func (c *Core) detach(p *component, wake chan struct{}) {
 	delete(p.sockets, wake)
 }
 
-// notify wakes a component's sockets. The caller holds the lock.
+// notify wakes a component's sockets. The caller must hold the lock.
 func (p *component) notify() {
 	for wake := range p.sockets {
 		select {
 		case wake <- struct{}{}:
-		default: // awake already
+		default: // already notified
 		}
 	}
 }

@@ -18,14 +18,14 @@ const (
 	mediaURL  = "/media/"
 )
 
-// suffixOf is what an upload of a version is called.
+// suffixOf is the suffix of an upload by its version.
 var suffixOf = map[int]string{2: suffixGuac, 3: suffixCast, 4: suffixMP4}
 
-// abs is the path of something below the media folder.
+// abs returns the absolute path of a file in the media folder.
 func (c *Core) abs(rel string) string { return filepath.Join(c.media, filepath.FromSlash(rel)) }
 
-// store puts an upload in its place and returns its path below the media
-// folder, which differs from the wanted one when that was taken (before v4.8).
+// store stores an upload and returns its path relative to the media folder. Before
+// v4.8, another name is used if the wanted name is taken.
 func (c *Core) store(v version, s Session, f *form) (string, error) {
 	key := s.key(suffixOf[f.version])
 	if f.version > 4 {
@@ -42,8 +42,7 @@ func (c *Core) store(v version, s Session, f *form) (string, error) {
 	return rel, nil
 }
 
-// key is the name of a replay below the replay folder, and in external
-// storages.
+// key returns the name of a replay in the replay folder and in external storages.
 func (s Session) key(suffix string) string {
 	if suffix == suffixIndex {
 		return path.Join(s.dateDir(), s.ID, s.ID+suffix)
@@ -51,9 +50,9 @@ func (s Session) key(suffix string) string {
 	return path.Join(s.dateDir(), s.ID+suffix)
 }
 
-// write copies a spooled upload under its final name, or under a random one
-// beside it when there is a file of that name; from v4.8 on the latter is then
-// renamed over the former. Readers see the file grow, as with the real core.
+// write copies a spooled upload to its final name. If that name is taken, it writes
+// a random name beside it; from v4.8 on it then renames that file over the existing
+// one. Readers see the file grow, as with the real core.
 func (c *Core) write(v version, want string, from io.ReadSeeker) (string, error) {
 	if err := c.mkdir(path.Dir(want)); err != nil {
 		return "", err
@@ -70,7 +69,7 @@ func (c *Core) write(v version, want string, from io.ReadSeeker) (string, error)
 	if err != nil {
 		return "", err
 	}
-	// Others see by the lock that it is being written.
+	// The lock shows others that the file is being written.
 	err = syscall.Flock(int(out.Fd()), syscall.LOCK_EX)
 	if err == nil {
 		_, err = io.Copy(out, from)
@@ -84,7 +83,7 @@ func (c *Core) write(v version, want string, from io.ReadSeeker) (string, error)
 	return rel, err
 }
 
-// mkdir makes folders below the media folder with the mode of core's.
+// mkdir creates folders in the media folder with core's mode.
 func (c *Core) mkdir(rel string) error {
 	dir := c.abs(rel)
 	if st, err := os.Stat(dir); err == nil && st.IsDir() {
@@ -101,8 +100,8 @@ func (c *Core) mkdir(rel string) error {
 	return os.Chmod(dir, 0o755)
 }
 
-// CollisionName is what core calls a file whose name is taken: seven random
-// characters before the last extension.
+// CollisionName returns core's name for a file whose name is taken: it has seven
+// random characters before the last extension.
 func CollisionName(name string) string {
 	ext := path.Ext(name)
 	return strings.TrimSuffix(name, ext) + "_" + randomText(7) + ext
@@ -111,18 +110,19 @@ func CollisionName(name string) string {
 // Bucket is a storage that uploads can be moved to.
 type Bucket interface {
 	External
-	// Upload stores the file at path under the key, replacing what is there.
+	// Upload stores the file at path under the key, replacing an existing object.
 	Upload(ctx context.Context, key, path string) error
 }
 
-// move is the task that follows an upload when SERVER_REPLAY_STORAGE is set.
+// move is the task that follows an upload if SERVER_REPLAY_STORAGE is set.
 func (c *Core) move(ctx context.Context, v version, s Session, local, key string) {
 	if !sleep(ctx, c.opt.MoveDelay) {
 		return
 	}
 	if !v.movesByName() {
-		// The lookup, not the upload, decides what goes: a .replay.gz before the
-		// video. And the key is made from the wrong path.
+		// Core moves the file that the lookup finds, which is a .replay.gz before
+		// the video, and not the uploaded file. It also makes the key from the
+		// wrong path.
 		local, _ = c.findLocal(v, s)
 		if local == "" {
 			return

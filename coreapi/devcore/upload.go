@@ -15,11 +15,11 @@ import (
 	"unicode"
 )
 
-// form is an uploaded replay before it has its place.
+// form is an uploaded replay that is not stored yet.
 type form struct {
 	version int
 	name    string   // base name of the file as sent
-	file    *os.File // spooled; nil when none was sent
+	file    *os.File // spooled; nil if no file was sent
 	errors  object
 }
 
@@ -30,7 +30,7 @@ func (f *form) close() {
 	}
 }
 
-// upload answers POST sessions/*/replay/.
+// upload handles POST sessions/*/replay/.
 func (c *Core) upload(r *call) reply {
 	s, refusal := c.strictSession(r)
 	if refusal != nil {
@@ -50,7 +50,7 @@ func (c *Core) upload(r *call) reply {
 		return refuse(http.StatusBadRequest, "parse_error", "Multipart form parse error - "+err.Error())
 	}
 	if len(f.errors) > 0 {
-		// Not a failure to authenticate, whatever the status says.
+		// The status is 401, although authentication did not fail.
 		return reply{status: http.StatusUnauthorized, body: object{"msg": f.errors}}
 	}
 	rel, err := c.store(r.v, s, f)
@@ -60,7 +60,7 @@ func (c *Core) upload(r *call) reply {
 	return reply{status: http.StatusCreated, body: object{"url": mediaURL + rel}}
 }
 
-// tooLarge answers as the proxy before core.
+// tooLarge responds as the proxy in front of core does.
 func tooLarge(w http.ResponseWriter) {
 	const page = "<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n" +
 		"<center><h1>413 Request Entity Too Large</h1></center>\r\n</body>\r\n</html>\r\n"
@@ -70,8 +70,8 @@ func tooLarge(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, page)
 }
 
-// linger takes in some of what is still coming after an answer, as the proxy
-// does: closing at once would reset the connection and lose the answer.
+// linger reads some of the rest of the request after the response, as the proxy
+// does. Closing at once would reset the connection and lose the response.
 func linger(w http.ResponseWriter, rest io.Reader) {
 	conn := http.NewResponseController(w)
 	if conn.Flush() != nil || conn.SetReadDeadline(time.Now().Add(2*time.Second)) != nil {
@@ -80,8 +80,8 @@ func linger(w http.ResponseWriter, rest io.Reader) {
 	_, _ = io.CopyN(io.Discard, rest, 64<<20)
 }
 
-// readForm takes the fields in any order and streams the file to a temporary
-// one outside of the media folder, as core does with large files.
+// readForm reads the fields in any order and streams the file to a temporary one
+// outside of the media folder, as core does with large files.
 func readForm(r *call) (*form, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
@@ -122,16 +122,16 @@ func readForm(r *call) (*form, error) {
 	return f, nil
 }
 
-// isFile: Django takes a part for a file if it has a usable file name.
+// isFile reports whether a part is a file: Django requires a usable file name.
 func isFile(p *multipart.Part) bool {
 	return strings.Contains(p.Header.Get("Content-Disposition"), "filename")
 }
 
-// spool takes the file of the form; of several the last one counts.
+// spool stores the file of the form; if there are several, the last one wins.
 func (f *form) spool(p *multipart.Part) error {
 	name := cleanName(p.FileName())
 	if name == "" {
-		return nil // as if there were none
+		return nil // as if no file was sent
 	}
 	f.close()
 	var err error
@@ -143,8 +143,8 @@ func (f *form) spool(p *multipart.Part) error {
 	return err
 }
 
-// cleanName is the base name of what a browser or component sends, without
-// folders of either style; "" when nothing usable is left.
+// cleanName returns the base name of what a browser or component sends, without
+// folders of either style; "" if nothing usable remains.
 func cleanName(name string) string {
 	name = filepath.Base(strings.ReplaceAll(name, `\`, "/"))
 	name = strings.Map(func(r rune) rune {
@@ -159,8 +159,7 @@ func cleanName(name string) string {
 	return name
 }
 
-// parseVersion checks the bounds of the release; an empty version is as good
-// as none.
+// parseVersion checks the bounds of the release; an empty version counts as absent.
 func (f *form) parseVersion(text string, v version) {
 	delete(f.errors, "version")
 	text = strings.TrimSpace(text)

@@ -23,10 +23,9 @@ const (
 	mp4  = "replay/" + day + "/" + sid + ".replay.mp4"
 )
 
-// parted tells whether a version has recordings in parts.
+// parted reports whether a version has recordings in parts.
 func parted(v string) bool { return v[0] == '4' }
 
-// Items 14 and 15.
 func TestUploadFindsItsPlace(t *testing.T) {
 	folder := "replay/" + day + "/" + sid + "/"
 	for _, v := range versions {
@@ -83,7 +82,7 @@ func TestUploadFindsItsPlace(t *testing.T) {
 	}
 }
 
-// Item 14: the form.
+// TestUploadForms checks how the form is parsed.
 func TestUploadForms(t *testing.T) {
 	for _, v := range versions {
 		s := newTestCore(t, v)
@@ -91,7 +90,7 @@ func TestUploadForms(t *testing.T) {
 			var b bytes.Buffer
 			w := multipart.NewWriter(&b)
 			fill(w)
-			_ = w.Close() // a buffer takes all
+			_ = w.Close() // writes to a buffer cannot fail
 			return s.call("POST", sessionPath+"replay/", b.String(), func(r *http.Request) {
 				r.Header.Set("Content-Type", w.FormDataContentType())
 			})
@@ -104,7 +103,7 @@ func TestUploadForms(t *testing.T) {
 			name   string
 			fill   func(*multipart.Writer)
 			status int
-			want   string // in the answer
+			want   string // expected in the response
 		}{
 			{"nothing", func(*multipart.Writer) {}, 401, `{"msg":{"file":["No file was submitted."]}}`},
 			{"no file", func(w *multipart.Writer) { _ = w.WriteField("version", "4") }, 401, `"file"`},
@@ -144,7 +143,6 @@ func TestUploadForms(t *testing.T) {
 	}
 }
 
-// Item 16.
 func TestUploadOfTakenName(t *testing.T) {
 	for _, v := range versions {
 		replaces := v != "3.10.9" && v != "4.2.0"
@@ -181,14 +179,14 @@ func TestUploadOfTakenName(t *testing.T) {
 	}
 }
 
-// zeros is a stream of so many zero bytes.
+// zeros is a stream of n zero bytes.
 func zeros(n int64) io.Reader { return io.LimitReader(zeroReader{}, n) }
 
 type zeroReader struct{}
 
 func (zeroReader) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// streamed posts a file of n bytes without holding it.
+// streamed posts a file of n bytes without keeping it in memory.
 func (s *testCore) streamed(n int64, chunked bool) answer {
 	const boundary = "abc"
 	head := fmt.Sprintf("--%s\r\nContent-Disposition: form-data; name=\"version\"\r\n\r\n4\r\n--%s\r\n"+
@@ -205,7 +203,6 @@ func (s *testCore) streamed(n int64, chunked bool) answer {
 	return s.do(r)
 }
 
-// Item 17.
 func TestLargeUploadsAreStreamed(t *testing.T) {
 	s := newTestCore(t, "4.10.13")
 	const size = 256 << 20
@@ -274,14 +271,14 @@ func TestUploadOntoBadVolumeIs400(t *testing.T) {
 	}
 }
 
-// Item 18.
 func TestServerReplayStorageTakesUploads(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {
 			bucket := newDir(t)
 			s := newTestCore(t, v, func(o *Options) { o.ServerStorage = bucket })
 			if v == "3.10.9" {
-				// Up to v4.1 the lookup decides what is moved, and nobody finds it again.
+				// Up to v4.1 core moves the file that the lookup finds, under a key
+				// that no lookup finds.
 				s.put(gz, "original")
 				s.upload("4", "x", "video")
 				eventually(t, "the move", func() bool { return s.content(gz) == "" })

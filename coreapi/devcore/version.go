@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// version is a release of core. Its methods are all that differs between
-// releases: each names one rule.
+// version is a release of core. Everything that differs between releases is one of
+// its methods, one rule per method.
 type version [3]int
 
-// parseVersion reads "4.10.13" or "v4.10.13". Releases whose behaviour nobody
-// has read (before 3.3.0, 3.11 and later, 4.11 and later) are unknown.
+// parseVersion parses "4.10.13" or "v4.10.13". It refuses releases whose sources
+// have not been read: before 3.3.0, 3.11 and later, 4.11 and later.
 func parseVersion(s string) (version, error) {
 	var v version
 	fields := strings.Split(strings.TrimPrefix(strings.TrimSpace(s), "v"), ".")
@@ -34,7 +34,7 @@ func parseVersion(s string) (version, error) {
 
 func (v version) String() string { return fmt.Sprintf("%d.%d.%d", v[0], v[1], v[2]) }
 
-// since tells whether v is the given release or a later one.
+// since reports whether v is the given release or a later one.
 func (v version) since(major, minor, patch int) bool {
 	for i, n := range [3]int{major, minor, patch} {
 		if v[i] != n {
@@ -46,7 +46,7 @@ func (v version) since(major, minor, patch int) bool {
 
 // Authentication.
 
-// challenge is the WWW-Authenticate header of a 401.
+// challenge returns the WWW-Authenticate header of a 401.
 func (v version) challenge() string {
 	if v.since(4, 0, 0) {
 		return `Signature realm="api",headers="(request-target) date"`
@@ -54,11 +54,31 @@ func (v version) challenge() string {
 	return "Bearer"
 }
 
-// disabledIsStranger: keys of disabled accounts fail (401) rather than their
-// permissions (403).
+// disabledIsStranger reports whether the key of a disabled account is refused with
+// 401, instead of a 403 for its permissions.
 func (v version) disabledIsStranger() bool { return v.since(4, 10, 8) }
 
-// ratePerMinute is how many requests a service account may make; 0 = any.
+// judgesBearer reports whether an invalid bearer token is refused as such. Later
+// versions treat it as no credentials.
+func (v version) judgesBearer() bool { return !v.since(4, 0, 0) }
+
+// speaksChinese reports whether messages are Chinese if the caller names no
+// language.
+func (v version) speaksChinese() bool { return !v.since(4, 0, 0) }
+
+// checksNewSessions reports whether the users and assets of an announced session
+// must exist in core. This is known of v4.5 and later; v4.2 did not check.
+func (v version) checksNewSessions() bool { return v.since(4, 5, 0) }
+
+// stripsCommas reports whether core removes commas from reasons, which would be
+// read as lists.
+func (v version) stripsCommas() bool { return v.since(4, 0, 0) }
+
+// expiresToTheSecond reports whether clean-up compares times instead of whole days.
+func (v version) expiresToTheSecond() bool { return v.since(4, 0, 0) }
+
+// ratePerMinute returns how many requests a service account may make; 0 = any
+// number.
 func (v version) ratePerMinute() int {
 	switch {
 	case v.since(4, 10, 17):
@@ -69,13 +89,14 @@ func (v version) ratePerMinute() int {
 	return 0
 }
 
-// windowed: registration is open for a short time after the start of core,
-// unless switched on or off, and says 401 when it is closed.
+// windowed reports whether registration is open for a short time after the start of
+// core, unless it is switched on or off. Core then responds with 401 when it is
+// closed.
 func (v version) windowed() bool { return v.since(4, 9, 0) }
 
 // Sessions.
 
-// badIDStatus answers a session id that is not a UUID.
+// badIDStatus returns the status for a session id that is not a UUID.
 func (v version) badIDStatus() int {
 	if v.since(4, 0, 0) {
 		return 500
@@ -88,7 +109,8 @@ func (v version) hasLifecycleLog() bool   { return v.since(3, 10, 4) }
 func (v version) hasConvertFailed() bool  { return v.since(3, 8, 0) }
 func (v version) patchCountsAmount() bool { return !v.since(4, 0, 0) }
 
-// bareLimit caps a list asked for without limit; 0 = it is complete.
+// bareLimit returns the maximum length of a list that is requested without limit; 0
+// = no maximum.
 func (v version) bareLimit() int {
 	if v.since(4, 10, 8) {
 		return 200
@@ -96,7 +118,7 @@ func (v version) bareLimit() int {
 	return 0
 }
 
-// maxLimit caps a page.
+// maxLimit returns the maximum length of a page.
 func (v version) maxLimit() int {
 	if v.since(4, 10, 8) {
 		return 1000
@@ -104,12 +126,12 @@ func (v version) maxLimit() int {
 	return 10000
 }
 
-// garbles: a reason with ", " in it cannot be shown in the activity log.
+// garbles reports whether the activity log cannot show a reason with ", " in it.
 func (v version) garbles() bool { return !v.since(4, 0, 0) }
 
 // Replays.
 
-// maxReplayVersion is the largest "version" of an upload.
+// maxReplayVersion returns the largest "version" of an upload.
 func (v version) maxReplayVersion() int {
 	if v.hasParts() {
 		return 5
@@ -117,42 +139,43 @@ func (v version) maxReplayVersion() int {
 	return 4
 }
 
-// hasParts: recordings in several files exist.
+// hasParts reports whether there are recordings in several files.
 func (v version) hasParts() bool { return v.since(4, 2, 0) }
 
-// replaces: an upload whose name is taken takes its place.
+// replaces reports whether an upload replaces a file with the same name.
 func (v version) replaces() bool { return v.since(4, 8, 0) }
 
-// movesByName: the move to SERVER_REPLAY_STORAGE handles the uploaded file
-// itself; before, it ships whatever the lookup finds under a key that the
-// lookup never asks for.
+// movesByName reports whether the move to SERVER_REPLAY_STORAGE moves the uploaded
+// file itself. Before, core moves the file that the lookup finds, under a key that
+// the lookup never searches.
 func (v version) movesByName() bool { return v.since(4, 2, 0) }
 
-// partTemps: parts are downloaded under a temporary name.
+// partTemps reports whether parts are downloaded under a temporary name.
 func (v version) partTemps() bool { return v.since(4, 3, 0) }
 
-// anyMP4: every .mp4 is a video to the UI, not only .replay.mp4.
+// anyMP4 reports whether the UI plays every .mp4 as a video, not only .replay.mp4.
 func (v version) anyMP4() bool { return v.since(4, 10, 13) }
 
-// recorderFirst: the storage of the component that recorded a session is
-// searched completely before the others.
+// recorderFirst reports whether the storage of the component that recorded a
+// session is searched completely before the others.
 func (v version) recorderFirst() bool { return v.since(4, 10, 17) }
 
-// oneBreaksAll: a storage whose settings cannot be used at all fails the
-// lookup in every other.
+// oneBreaksAll reports whether a storage with unusable settings makes the lookup in
+// all other storages fail.
 func (v version) oneBreaksAll() bool { return !v.since(4, 0, 0) }
 
-// videosByNginx: MP4s are sent by nginx, which must be able to read them.
+// videosByNginx reports whether nginx sends MP4s; it must then be able to read
+// them.
 func (v version) videosByNginx() bool { return v.since(3, 10, 2) }
 
-// tarsByNginx: downloads have an X-Accel-Redirect in place of a body, and are
-// limited to tarsPerHour.
+// tarsByNginx reports whether downloads have an X-Accel-Redirect instead of a body,
+// and are limited to tarsPerHour.
 func (v version) tarsByNginx() bool { return v.since(4, 10, 17) }
 
 const tarsPerHour = 50
 
-// Suffixes of replays below the session's date; the last one lies in a folder
-// of its own, the first, of JumpServer 1, outside of the replay folder.
+// Suffixes of replays below the session's date. The last one is in a folder of its
+// own. The first, of JumpServer 1, is outside of the replay folder.
 const (
 	suffixLegacy = ".gz"
 	suffixGuac   = ".replay.gz"
@@ -161,7 +184,7 @@ const (
 	suffixIndex  = ".replay.json"
 )
 
-// suffixes are what core looks for, in this order.
+// suffixes returns the suffixes that core searches, in this order.
 func (v version) suffixes() []string {
 	if v.hasParts() {
 		return []string{suffixGuac, suffixCast, suffixMP4, suffixIndex}
@@ -169,7 +192,7 @@ func (v version) suffixes() []string {
 	return []string{suffixLegacy, suffixGuac, suffixCast, suffixMP4}
 }
 
-// expiring are the names that clean-up removes.
+// expiring returns the extensions that clean-up deletes.
 func (v version) expiring() []string {
 	exts := []string{".json", ".tar", ".gz"}
 	if v.since(3, 10, 23) {
@@ -182,6 +205,6 @@ func (v version) expiring() []string {
 const (
 	onlineFor          = 180 * time.Second // after a heartbeat
 	registrationWindow = 300 * time.Second // after the start of core
-	taskLife           = 10 * time.Minute  // that a task is handed out
-	replayCache        = 600 * time.Second // that an answer of GET …/replay/ is kept
+	taskLife           = 10 * time.Minute  // that a task is offered
+	replayCache        = 600 * time.Second // that a response of GET …/replay/ is cached
 )

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestWorkerMakesItsWay goes through all that a worker does for one session.
+// TestWorkerMakesItsWay does everything that a worker does for one session.
 func TestWorkerMakesItsWay(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // pingEvery is the time between two pings on the event channel.
 const pingEvery = 30 * time.Second
 
-// jar keeps cookies as Lion does: by name, for all hosts and for ever.
+// jar keeps cookies as Lion does: by name, for all hosts, without expiry.
 type jar struct {
 	mu   sync.Mutex
 	kept map[string]string // guarded by mu
@@ -42,9 +42,9 @@ func (j *jar) Cookies(*url.URL) []*http.Cookie {
 	return cookies
 }
 
-// enter logs in and holds the event channel open until leave: it pings, and
-// logs in again some time after the channel has ended. Nothing else logs in,
-// and uploads do not ask whether it is open.
+// enter logs in and keeps the event channel open until leave is called. It sends
+// pings, and logs in again some time after the channel has ended. Nothing else logs
+// in, and uploads do not depend on the channel.
 func (l *Lion) enter(ctx context.Context, again time.Duration) {
 	channel, _ := l.login(ctx)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -67,10 +67,9 @@ func (l *Lion) enter(ctx context.Context, again time.Duration) {
 	l.leave = func() { cancel(); holding.Wait() }
 }
 
-// login gets a cookie with a signed request, and opens the event channel with
-// it.
+// login gets a cookie with a signed request, and opens the event channel with it.
 func (l *Lion) login(ctx context.Context) (*websocket.Conn, error) {
-	// Lion's client sends a body with whatever it asks: here, JSON's null.
+	// Lion's client sends a body with every request: here, JSON's null.
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.worker+profilePath, strings.NewReader("null"))
 	if err != nil {
 		return nil, err
@@ -92,7 +91,8 @@ func (l *Lion) login(ctx context.Context) (*websocket.Conn, error) {
 	return channel, nil
 }
 
-// hold pings on a channel, and ignores what is said there, until it ends.
+// hold sends pings on a channel and ignores what it receives, until the channel
+// ends.
 func hold(ctx context.Context, channel *websocket.Conn) {
 	defer channel.CloseNow() //nolint:errcheck // it has ended
 	ctx, cancel := context.WithCancel(ctx)

@@ -9,11 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Record makes the recording at a path Lion's own, as it has it when the
-// session is over: a flat .replay.gz for all eras, a folder of parts for the
+// Record copies the recording at a path into Lion's folder, as Lion has it when the
+// session has ended: a flat .replay.gz in all eras, a folder of parts in the
 // newest.
 func (l *Lion) Record(session, from string) error {
 	switch l.era {
@@ -26,7 +27,7 @@ func (l *Lion) Record(session, from string) error {
 	}
 }
 
-// recordParts takes a folder's parts, or makes a flat recording the only part.
+// recordParts copies a folder's parts, or makes a flat recording the only part.
 func (l *Lion) recordParts(session, from string) error {
 	to := filepath.Join(l.dir, session)
 	if err := os.MkdirAll(to, 0o755); err != nil {
@@ -48,7 +49,7 @@ func (l *Lion) recordParts(session, from string) error {
 	return nil
 }
 
-// Left are the sessions whose recordings are still here.
+// Left returns the sessions whose recordings are still in Lion's folder.
 func (l *Lion) Left() []string {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
@@ -62,29 +63,60 @@ func (l *Lion) Left() []string {
 	return slices.Compact(sessions)
 }
 
-// files are those of a recording that are large enough, in the order of their
-// names: part 10 before part 2.
+// files returns the files of a recording that are large enough, measured
+// uncompressed, in the order of their names: part 10 comes before part 2. The last
+// part is always included.
 func (l *Lion) files(session string) ([]string, error) {
-	pattern, least := session+"*", int64(minFlat)
+	pattern, minimum := session+"*", int64(minFlat)
 	if l.era == Parts {
-		pattern, least = filepath.Join(session, "*.part.gz"), minPart
+		pattern, minimum = filepath.Join(session, "*.part.gz"), minPart
 	}
 	found, err := filepath.Glob(filepath.Join(l.dir, pattern))
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(found)
+	last := 0
+	for _, path := range found {
+		last = max(last, number(path))
+	}
 	var large []string
 	for _, path := range found {
-		st, err := os.Stat(path)
+		size, err := plainSize(path)
 		if err != nil {
 			return nil, err
 		}
-		if st.Size() >= least {
+		if size >= minimum || l.era == Parts && number(path) == last {
 			large = append(large, path)
 		}
 	}
 	return large, nil
+}
+
+// number returns the number of a part; 0 for another file.
+func number(path string) int {
+	_, rest, _ := strings.Cut(filepath.Base(path), ".")
+	n, _ := strconv.Atoi(strings.TrimSuffix(rest, ".part.gz"))
+	return n
+}
+
+// plainSize returns the uncompressed size of a file in bytes.
+func plainSize(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	z, err := gzip.NewReader(f)
+	if err != nil || st.Size() >= minPart { // it is not compressed, or large enough compressed
+		return st.Size(), nil //nolint:nilerr // as above
+	}
+	n, _ := io.Copy(io.Discard, z) // if the file is truncated, count what there is
+	return n, nil
 }
 
 // index writes the .replay.json of the fallback.

@@ -13,46 +13,47 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 )
 
-// Era is a range of releases of Lion that hand recordings over in one way.
+// Era is a range of releases of Lion that send recordings in the same way.
 type Era int
 
 const (
 	// Raw is v3.3 – v3.10.3. It logs in for a cookie and keeps an event channel
-	// open, sends the raw dump in a form, and deletes it when the worker has it.
+	// open. It sends the uncompressed recording in a form, and deletes it when the
+	// worker has it.
 	Raw Era = iota
-	// Cookie is v3.10.4 – v3.10.7. As before, but compressed, and the file stays
-	// until the next start, when it goes to core.
+	// Cookie is v3.10.4 – v3.10.7: as before, but compressed. The file stays until
+	// the next start, when Lion uploads it to core.
 	Cookie
-	// Keeps is v3.10.8 – v3.10.9. As before, each request with a signature.
+	// Keeps is v3.10.8 – v3.10.9: as before, but each request is signed.
 	Keeps
-	// Signed is later v3.10.x, v4.0 – v4.1. It deletes the file.
+	// Signed is later v3.10.x, v4.0 – v4.1: as before, but it deletes the file.
 	Signed
-	// Parts is v4.10.13 and later. A list of parts, then part by part.
+	// Parts is v4.10.13 and later: it sends a list of parts, then part by part.
 	Parts
 )
 
-// Eras are all of them.
+// Eras lists all of them.
 var Eras = []Era{Raw, Cookie, Keeps, Signed, Parts}
 
 func (e Era) String() string {
 	return [...]string{"v3.3 – v3.10.3", "v3.10.4 – v3.10.7", "v3.10.8 – v3.10.9", "v4.0 – v4.1", "v4.10.13"}[e]
 }
 
-// minFlat and minPart are the sizes in bytes below which Lion throws a
-// recording, or a part of one, away.
+// minFlat and minPart are uncompressed sizes in bytes. Lion discards a recording,
+// or a part of one, that is smaller.
 const (
 	minFlat = 1024
 	minPart = 5 << 10
 )
 
-// Lion is one Lion. Its methods may be called from several goroutines for
+// Lion is one simulated Lion. Its methods may be called from several goroutines for
 // different sessions.
 type Lion struct {
 	era    Era
 	worker string
 	dir    string
-	says   string // that it is; a component's type
-	file   string // type of its files, as it says
+	says   string // the component's type that it sends
+	file   string // the type of its files that it sends
 	key    coreapi.Key
 	core   *coreapi.Client
 	url    string // of core
@@ -61,19 +62,19 @@ type Lion struct {
 	leave  func() // ends the event channel
 }
 
-// Options say where a Lion lives.
+// Options configure a Lion.
 type Options struct {
 	Core, Worker string // URLs
 	Token        string // core's bootstrap token
 	Name         string // unique
-	Dir          string // of the recordings that it still has
-	// Transport carries what goes to the worker; nil is net/http's.
+	Dir          string // folder of the recordings that it still has
+	// Transport carries requests to the worker; nil is net/http's.
 	Transport http.RoundTripper
-	// Component and FileType are what it says of itself and of what it sends in
-	// forms; empty = lion, and what Lion of that era says.
+	// Component and FileType are the types that it sends in forms for itself and
+	// for its files; empty = lion, and what Lion of that era sends.
 	Component, FileType string
-	// Store puts a file into the storage that Lion is set to, under its key; nil
-	// = core's own, through core.
+	// Store puts a file under its key into Lion's replay storage; nil = core's own
+	// storage, by uploads to core.
 	Store func(ctx context.Context, key, file string) error
 	// Again is the time between the end of the event channel and the next
 	// login; 0 = 10 seconds, as Lion has it.
@@ -106,7 +107,7 @@ func Start(ctx context.Context, era Era, opt Options) (*Lion, error) {
 	return l, os.MkdirAll(opt.Dir, 0o755)
 }
 
-// Close ends its connections.
+// Close closes its connections.
 func (l *Lion) Close() {
 	l.leave()
 	l.core.Close()
@@ -115,18 +116,18 @@ func (l *Lion) Close() {
 
 // Outcome is where a recording went.
 type Outcome struct {
-	Task    string // the worker's id of it; "" = it went to core
+	Task    string // the worker's id for it; "" = it went to core
 	Refused error  // why the worker does not have it
-	// Tiny tells that the recording was thrown away.
+	// Tiny says that Lion discarded the recording.
 	Tiny bool
 }
 
-// ErrNowhere means that neither the worker nor core took a recording: it stays
-// where it is, and the next start of Lion tries again.
-var ErrNowhere = errors.New("neither the worker nor core took it")
+// ErrNowhere means that neither the worker nor core accepted a recording. It stays
+// in Lion's folder, and the next start of Lion retries.
+var ErrNowhere = errors.New("neither the worker nor core accepted it")
 
-// End hands the recording of a session that is over to the worker, else to
-// core. date is the day of the session's start in UTC.
+// End sends the recording of a finished session to the worker, or to core if that
+// fails. date is the day of the session's start in UTC.
 func (l *Lion) End(ctx context.Context, session, date string) (Outcome, error) {
 	files, err := l.files(session)
 	if err != nil || len(files) == 0 {
@@ -145,8 +146,8 @@ func (l *Lion) End(ctx context.Context, session, date string) (Outcome, error) {
 	return Outcome{Refused: err}, l.forget(session)
 }
 
-// Restart sends what is left of sessions before to where this era sends it:
-// the parts to the worker, anything else to core.
+// Restart sends what is left of earlier sessions where this era sends it: the parts
+// to the worker, everything else to core.
 func (l *Lion) Restart(ctx context.Context, date string) error {
 	for _, session := range l.Left() {
 		if l.era == Parts {
@@ -176,7 +177,8 @@ func (l *Lion) toWorker(ctx context.Context, session, date string, files []strin
 	return l.sendForm(ctx, session, date, files[0])
 }
 
-// toStorage is the fallback: to the storage that core has configured for it.
+// toStorage is the fallback: it uploads to the storage that core has configured for
+// Lion.
 func (l *Lion) toStorage(ctx context.Context, session, date string, files []string) error {
 	var size int64
 	version := coreapi.VersionGuacamole
@@ -206,7 +208,7 @@ func (l *Lion) toStorage(ctx context.Context, session, date string, files []stri
 		}
 		size += st.Size()
 	}
-	_ = l.core.Lifecycle(ctx, session, coreapi.UploadSuccess, "") // the oldest cores have none
+	_ = l.core.Lifecycle(ctx, session, coreapi.UploadSuccess, "") // the oldest core versions have no lifecycle log
 	return l.core.MarkReplay(ctx, session, size)
 }
 

@@ -21,8 +21,8 @@ import (
 
 const profilePath = "/api/v1/users/profile/"
 
-// sign signs a request to the worker: for its own path up to v3.10.7, later as
-// if it were one for the profile at core.
+// sign signs a request to the worker. Up to v3.10.7 the signature is for the
+// request's own path, later as for a request to core for the profile.
 func (l *Lion) sign(r *http.Request) error {
 	if l.era == Raw || l.era == Cookie {
 		l.key.Sign(r)
@@ -40,8 +40,8 @@ func (l *Lion) sign(r *http.Request) error {
 	return nil
 }
 
-// answer sends a request. A status of 400 or more is an error, and so is JSON
-// that does not fit; other answers are decoded by nobody.
+// answer sends a request and stores the decoded response in into. A status of 400 or
+// more is an error, and so is JSON of another form.
 func (l *Lion) answer(r *http.Request, into any) error {
 	resp, err := l.http.Do(r)
 	if err != nil {
@@ -63,7 +63,7 @@ func (l *Lion) answer(r *http.Request, into any) error {
 	return nil
 }
 
-// taskAnswer is what v3 decodes; other types than these are failures.
+// taskAnswer is what v3 decodes; fields of other types are errors.
 type taskAnswer struct {
 	ID            string `json:"id"`
 	RootDir       string `json:"root_dir"`
@@ -82,8 +82,8 @@ type taskAnswer struct {
 	Error         string `json:"error"`
 }
 
-// sendForm sends a recording with its facts, which come in any order, the file
-// last.
+// sendForm sends a recording and its description as a form: the fields in random
+// order, the file last.
 func (l *Lion) sendForm(ctx context.Context, session, date, path string) (string, error) {
 	fields := [][2]string{
 		{"session_id", session}, {"component_type", l.says}, {"file_type", l.file}, {"session_date", date},
@@ -143,7 +143,7 @@ type part struct {
 	Checksum string `json:"checksum"` // SHA-256 of the file, hex
 }
 
-// meta is what Lion knows of a recording in parts.
+// meta returns what Lion sends about a recording in parts.
 func (l *Lion) meta(session, date string, files []string) (map[string]any, error) {
 	parts := []part{}
 	for _, path := range files {
@@ -171,8 +171,8 @@ func (l *Lion) meta(session, date string, files []string) (map[string]any, error
 	}, nil
 }
 
-// sendParts announces a recording and sends its parts one after the other,
-// to the task's id and the part's place in the list.
+// sendParts announces a recording and sends its parts one after the other. Each
+// request has the task's id and the part's index in the list.
 func (l *Lion) sendParts(ctx context.Context, session, date string, files []string) (string, error) {
 	meta, err := l.meta(session, date, files)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestAnAddressHasOneHolder: as long as it is held, nobody else gets it, and a
-// server can listen, stop and listen again on each of its ports.
+// TestAnAddressHasOneHolder: while an address is reserved, no other process gets
+// it. A server can listen, stop and listen again on each of its ports.
 func TestAnAddressHasOneHolder(t *testing.T) {
 	held := map[string]bool{}
 	for range 50 {
@@ -61,7 +61,8 @@ func TestAClosedAddressIsFreeAgain(t *testing.T) {
 	l.Close()
 }
 
-// TestPortsOfAServerOnAllAddressesAreLeftOut: it has that port of every address.
+// TestPortsOfAServerOnAllAddressesAreLeftOut: such a server occupies its port on
+// every address.
 func TestPortsOfAServerOnAllAddressesAreLeftOut(t *testing.T) {
 	server, err := net.Listen("tcp4", "0.0.0.0:0")
 	if err != nil {

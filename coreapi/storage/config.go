@@ -10,42 +10,42 @@ import (
 	"strings"
 )
 
-// Kind is a type of replay storage as core hands it out, in lower case.
+// Kind is a type of replay storage as core names it, in lower case.
 type Kind string
 
-// The kinds that core knows. Ceph is handed out as s3.
+// The kinds that core knows. Core hands out Ceph as s3.
 const (
 	KindServer Kind = "server"
 	KindNull   Kind = "null"
 	KindS3     Kind = "s3"
-	KindSwift  Kind = "swift" // S3's protocol too
-	KindCOS    Kind = "cos"   // S3's protocol too
+	KindSwift  Kind = "swift" // uses S3's protocol
+	KindCOS    Kind = "cos"   // uses S3's protocol
 	KindOSS    Kind = "oss"
 	KindOBS    Kind = "obs"
 	KindAzure  Kind = "azure"
 	KindSFTP   Kind = "sftp"
 )
 
-// Target says where a video goes.
+// Target says where a video is stored.
 type Target int
 
 const (
-	// TargetServer is core's own replay folder, through core's upload API. Core
-	// and its components treat sftp and kinds that they do not know alike.
+	// TargetServer is core's own replay folder, through core's upload API. Core and
+	// its components also use it for sftp and unknown kinds.
 	TargetServer Target = iota
-	// TargetNowhere means that the administrator keeps no recordings (null).
+	// TargetNowhere means that the administrator stores no recordings (null).
 	TargetNowhere
 	// TargetBucket is a [Storage].
 	TargetBucket
 )
 
-// Config is a replay storage as core hands it out. Which fields count depends
-// on the kind.
+// Config is a replay storage as core describes it. Which fields are used depends on
+// the kind.
 type Config struct {
 	Kind     Kind
 	Bucket   string
 	Endpoint *url.URL // nil = the provider's own
-	Region   string   // as said; see SigningRegion
+	Region   string   // as configured; see SigningRegion
 
 	AccessKey string
 	SecretKey Secret
@@ -63,9 +63,9 @@ const (
 	defaultSuffix = "core.chinacloudapi.cn"
 )
 
-// Parse reads TERMINAL_REPLAY_STORAGE of a terminal config. Any field may be
-// null, "" or absent. The settings of a kind that cannot work are ErrConfig:
-// core itself fails with them.
+// Parse parses the TERMINAL_REPLAY_STORAGE of a terminal config. Any field may be
+// null, "" or absent. It returns ErrConfig for settings that cannot work; core
+// itself fails with them.
 func Parse(fields map[string]any) (Config, error) {
 	get := func(name string) string {
 		switch v := fields[name].(type) {
@@ -114,9 +114,9 @@ func Parse(fields map[string]any) (Config, error) {
 	return c, nil
 }
 
-// parseEndpoint reads an endpoint, which may lack its scheme. Clients of the
-// protocols take https for granted then, save Alibaba's: it uses http, and a
-// server within a company may know nothing else.
+// parseEndpoint parses an endpoint, which may lack its scheme. Clients of the
+// protocols then assume https, except Alibaba's: it uses http, and a server within
+// a company may not support anything else.
 func parseEndpoint(text string, kind Kind) (*url.URL, error) {
 	if text == "" {
 		return nil, nil
@@ -130,7 +130,7 @@ func parseEndpoint(text string, kind Kind) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		// Not err itself: it quotes the text, which may hold a password.
+		// Do not return err itself: it quotes the text, which may hold a password.
 		return nil, fmt.Errorf("is no address")
 	}
 	switch {
@@ -142,7 +142,7 @@ func parseEndpoint(text string, kind Kind) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host}, nil
 }
 
-// need complains of the first field in alphabetical order that is missing.
+// need returns an error for the first missing field in alphabetical order.
 func (c Config) need(fields map[string]string) error {
 	missing := ""
 	for name, v := range fields {
@@ -160,7 +160,7 @@ func (c Config) bad(format string, args ...any) error {
 	return &Error{Op: "open", Place: c.Place(), Kind: ErrConfig, Err: fmt.Errorf(format, args...)}
 }
 
-// Target says where a video goes with these settings.
+// Target returns where a video is stored with these settings.
 func (c Config) Target() Target {
 	switch c.Kind {
 	case KindNull:
@@ -172,14 +172,15 @@ func (c Config) Target() Target {
 	}
 }
 
-// HasKeys tells whether both keys are given. Without them, S3 uses the role
-// of the machine or of the environment, as core's clients do.
+// HasKeys reports whether both keys are given. Without them, S3 uses the role of
+// the machine or of the environment, as core's clients do.
 func (c Config) HasKeys() bool { return c.AccessKey != "" && c.SecretKey != "" }
 
-// SigningRegion is the region that requests are signed for unless it is
-// refused: the one said, or guessed from the endpoint as core's Go clients
-// guess. For servers of one's own that gives odd names, such as minio for
-// minio.example.com or 1 for 10.1.2.3, which is what existing servers see.
+// SigningRegion returns the region for which requests are signed until the server
+// refuses it. This is the configured region, or a guess from the endpoint that is
+// the same as that of core's Go clients. For private servers the guess is odd, such
+// as minio for minio.example.com or 1 for 10.1.2.3. Existing servers accept it,
+// because core's components already use it.
 func (c Config) SigningRegion() string {
 	if c.Region != "" || c.Endpoint == nil {
 		return c.Region
@@ -203,7 +204,7 @@ func (c Config) SigningRegion() string {
 
 func lastLabel(host string) string { return host[strings.LastIndexByte(host, '.')+1:] }
 
-// Place names kind, server and bucket, for messages.
+// Place returns kind, server and bucket, for messages.
 func (c Config) Place() string {
 	switch {
 	case c.Target() != TargetBucket:
@@ -217,8 +218,8 @@ func (c Config) Place() string {
 	}
 }
 
-// String is Place: no secret in it.
+// String returns Place: it contains no secret.
 func (c Config) String() string { return c.Place() }
 
-// LogValue is Place: no secret in it.
+// LogValue returns Place: it contains no secret.
 func (c Config) LogValue() slog.Value { return slog.StringValue(c.Place()) }

@@ -18,7 +18,7 @@ func parse(t *testing.T, text string) (Config, error) {
 	return Parse(fields)
 }
 
-// Every shape that core is known to hand out.
+// TestParse checks every form that core is known to send.
 func TestParse(t *testing.T) {
 	for _, tt := range []struct {
 		name, fields string
@@ -74,7 +74,7 @@ func TestParse(t *testing.T) {
 
 func TestEndpointScheme(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"TYPE":"oss","ENDPOINT":"oss-cn-hangzhou.aliyuncs.com"}`: "https", // recordings do not cross the net in clear
+		`{"TYPE":"oss","ENDPOINT":"oss-cn-hangzhou.aliyuncs.com"}`: "https", // recordings are not sent unencrypted over the Internet
 		`{"TYPE":"oss","ENDPOINT":"oss.intra.example"}`:            "http",
 		`{"TYPE":"obs","ENDPOINT":"obs.intra.example"}`:            "https",
 		`{"TYPE":"s3","ENDPOINT":"http://minio:9000"}`:             "http",

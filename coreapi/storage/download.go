@@ -13,11 +13,12 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
-// Download writes an object to the file at path, under a temporary name in
-// the same folder until it is whole. It goes on after a cut connection. Its
-// modification time is the object's. Keep is what must stay free on the disk,
-// in bytes; when the object leaves less, nothing is downloaded and the error
-// is ENOSPC. An object that changes meanwhile is ErrUnavailable.
+// Download writes an object to the file at path. Until it is complete, the file has
+// a temporary name in the same folder. If the connection is cut, the download
+// continues where it was. The file gets the object's modification time. keep is how
+// many bytes must remain free on the disk; if the object would leave less, Download
+// writes nothing and returns ENOSPC. If the object changes meanwhile, it returns
+// ErrUnavailable.
 func Download(ctx context.Context, s Storage, key, path string, keep int64) (Object, error) {
 	o, err := s.Stat(ctx, key)
 	if err != nil {
@@ -51,7 +52,7 @@ func Download(ctx context.Context, s Storage, key, path string, keep int64) (Obj
 	return o, f.Commit()
 }
 
-// NeedSpace answers ENOSPC when the filesystem of dir has less than bytes free.
+// NeedSpace returns ENOSPC if the filesystem of dir has fewer than bytes free.
 func NeedSpace(dir string, bytes int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

@@ -11,32 +11,38 @@ import (
 	"strings"
 )
 
-// The kinds of failure, told apart with errors.Is.
+// The kinds of failure, for errors.Is.
 var (
 	// ErrNotFound: there is no such object.
 	ErrNotFound = errors.New("the storage has no such object")
 	// ErrNoBucket: there is no such bucket.
-	ErrNoBucket = errors.New("the storage has no such bucket: see its name in JumpServer's replay storage")
+	ErrNoBucket = errors.New("the storage has no such bucket: check its name in JumpServer's replay storage")
 	// ErrCredentials: the keys are wrong.
-	ErrCredentials = errors.New("the storage does not accept the access key: see the keys in JumpServer's replay storage")
-	// ErrForbidden: the keys are good and may not do this.
-	ErrForbidden = errors.New("the storage does not permit this to the access key: it needs the rights to list, read, write and delete objects")
-	// ErrClock: the clocks here and there differ too much to sign.
-	ErrClock = errors.New("the storage refuses this host's time: let NTP set the clock")
-	// ErrUnavailable: no answer, or one that says later.
-	ErrUnavailable = errors.New("the storage cannot be reached or cannot answer now")
-	// ErrDamaged: bytes were changed on the way or at rest.
-	ErrDamaged = errors.New("the storage has other bytes than were sent")
+	ErrCredentials = errors.New("the storage does not accept the access key: check the keys in JumpServer's replay storage")
+	// ErrForbidden: the keys are valid, but may not do this.
+	ErrForbidden = errors.New("the storage does not allow the access key to do this: it needs the rights to list, read, write and delete objects")
+	// ErrClock: this host's clock and the server's differ too much for signatures.
+	ErrClock = errors.New("the storage refuses the time of this host: synchronize its clock, for example by NTP")
+	// ErrUnavailable: there was no response, or one that means "later".
+	ErrUnavailable = errors.New("the storage cannot be reached or is temporarily unavailable")
+	// ErrDamaged: bytes changed during the transfer or in the storage.
+	ErrDamaged = errors.New("the storage holds other bytes than were sent")
 	// ErrArchived: the object must be restored before it can be read.
 	ErrArchived = errors.New("the object is archived: restore it in the storage's console")
 	// ErrFull: the bucket's quota or the server's disk is full.
-	ErrFull = errors.New("the storage is full: look at its quota and disks")
+	ErrFull = errors.New("the storage is full: check its quota and disks")
 	// ErrRegion: requests are signed for another region than the bucket's.
-	ErrRegion = errors.New("the storage belongs to another region than the one used")
+	ErrRegion = errors.New("the bucket belongs to another region than the one used")
+	// ErrEndpoint: the provider serves the bucket at another of its addresses, and
+	// names it. It is a kind of ErrRegion.
+	ErrEndpoint = fmt.Errorf("%w: the bucket has another endpoint", ErrRegion)
 	// ErrCertificate: the server's TLS certificate does not verify.
 	ErrCertificate = errors.New("the storage's certificate is not trusted: install its authority on this machine")
 	// ErrConfig: the settings cannot work.
 	ErrConfig = errors.New("the settings of the storage cannot be used")
+	// ErrBucketName: servers take no bucket of such a name. It is a kind of
+	// ErrConfig.
+	ErrBucketName = fmt.Errorf("%w: storages do not accept the bucket's name", ErrConfig)
 	// ErrRefused: any other refusal.
 	ErrRefused = errors.New("the storage refuses the request")
 )
@@ -47,7 +53,7 @@ type Error struct {
 	Place string
 	Key   string // or prefix
 	Kind  error  // one of the above
-	Err   error  // of the library; nil if Kind says it all
+	Err   error  // of the library; nil if Kind says everything
 }
 
 func (e *Error) Error() string {
@@ -62,16 +68,16 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Unwrap gives both.
+// Unwrap returns both.
 func (e *Error) Unwrap() []error { return []error{e.Kind, e.Err} }
 
-// Temporary tells whether the same call may succeed in a moment.
+// Temporary reports whether the same call may succeed a moment later.
 func Temporary(err error) bool {
 	return (errors.Is(err, ErrUnavailable) || errors.Is(err, ErrDamaged)) && !errors.Is(err, context.Canceled)
 }
 
-// codes are the names that servers give to failures: S3's, of which OSS and
-// OBS have most, and Azure's.
+// codes are the servers' error codes: S3's, most of which OSS and OBS use too, and
+// Azure's.
 var codes = map[string]error{
 	"NoSuchKey": ErrNotFound, "NoSuchObject": ErrNotFound, "BlobNotFound": ErrNotFound, "ResourceNotFound": ErrNotFound,
 	"NoSuchBucket": ErrNoBucket, "ContainerNotFound": ErrNoBucket, "ContainerBeingDeleted": ErrNoBucket,
@@ -87,11 +93,11 @@ var codes = map[string]error{
 	"InvalidObjectState": ErrArchived, "BlobArchived": ErrArchived, "BlobBeingRehydrated": ErrArchived,
 	"QuotaExceeded": ErrFull, "XMinioStorageFull": ErrFull, "InsufficientStorage": ErrFull, "EntityTooLarge": ErrRefused,
 	"AuthorizationHeaderMalformed": ErrRegion, "PermanentRedirect": ErrRegion, "TemporaryRedirect": ErrRegion,
-	"InvalidRegion": ErrRegion, "IllegalLocationConstraintException": ErrRegion,
+	"InvalidBucketName": ErrBucketName, "InvalidRegion": ErrRegion, "IllegalLocationConstraintException": ErrRegion,
 }
 
-// KindOf maps a server's answer to a kind: by the code it names, else by the
-// HTTP status.
+// KindOf returns the kind of a server's response: by its code, or else by the HTTP
+// status.
 func KindOf(code string, status int) error {
 	if kind, ok := codes[code]; ok {
 		return kind
@@ -114,7 +120,16 @@ func KindOf(code string, status int) error {
 	}
 }
 
-// KindOfTransport maps the failure to get any answer to a kind.
+// KindOfSettings returns the kind of an error about settings that a library refuses
+// before it sends a request: the bucket's name, or anything else.
+func KindOfSettings(err error) error {
+	if strings.HasPrefix(strings.ToLower(err.Error()), "bucket name") {
+		return ErrBucketName
+	}
+	return ErrConfig
+}
+
+// KindOfTransport returns the kind of an error without a response.
 func KindOfTransport(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var hostname x509.HostnameError
@@ -125,6 +140,8 @@ func KindOfTransport(err error) error {
 		return ErrCertificate
 	case errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return ErrUnavailable
+	case KindOfSettings(err) == ErrBucketName: //nolint:errorlint // it is the kind itself
+		return ErrBucketName
 	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
 		return ErrConfig
 	default:

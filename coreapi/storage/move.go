@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// MoveByCopy is the Move of protocols that have none: copy makes the copy,
-// of the object that it is given.
-func MoveByCopy(ctx context.Context, s Storage, from, to string, copy func(Object) error) error {
+// MoveByCopy implements Move for protocols that have no such call: copyObject copies the
+// object that it is given.
+func MoveByCopy(ctx context.Context, s Storage, from, to string, copyObject func(Object) error) error {
 	original, err := s.Stat(ctx, from)
 	if errors.Is(err, ErrNotFound) {
 		if _, err := s.Stat(ctx, to); err == nil {
-			return nil // moved before
+			return nil // an earlier call moved it
 		}
 		return err
 	}
@@ -32,22 +32,22 @@ func MoveByCopy(ctx context.Context, s Storage, from, to string, copy func(Objec
 		return err
 	}
 	if !done {
-		if err := copy(original); err != nil {
+		if err := copyObject(original); err != nil {
 			return err
 		}
 		if done, err = same(); err != nil {
 			return err
 		}
 		if !done {
-			return &Error{Op: "move", Place: s.Place(), Key: from, Kind: ErrDamaged, Err: fmt.Errorf("%s is no copy of it; the object stays", to)}
+			return &Error{Op: "move", Place: s.Place(), Key: from, Kind: ErrDamaged, Err: fmt.Errorf("%s is not a copy of it; the object was not deleted", to)}
 		}
 	}
 	return s.Delete(ctx, from)
 }
 
-// Completed judges the last request of a multipart upload, given its error.
-// When its answer was lost, a second one finds no such upload any more: then
-// the object itself tells.
+// Completed returns the result of the last request of a multipart upload that
+// failed with err. If its response was lost, a retry no longer finds the upload;
+// then the object itself shows whether it succeeded.
 func Completed(ctx context.Context, s Storage, key string, body Body, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err
@@ -58,7 +58,7 @@ func Completed(ctx context.Context, s Storage, key string, body Body, err error)
 	return err
 }
 
-// ContentType is the media type of a replay's name.
+// ContentType returns the media type of a replay by its key.
 func ContentType(key string) string {
 	switch {
 	case strings.HasSuffix(key, ".mp4"):

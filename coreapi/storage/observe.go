@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// outcomes are the words of [Outcome].
+// outcomes are the results of [Outcome].
 var outcomes = []struct {
 	kind error
 	word string
@@ -18,8 +18,8 @@ var outcomes = []struct {
 	{ErrConfig, "config"}, {ErrRefused, "refused"}, {ErrUnavailable, "unavailable"},
 }
 
-// Outcome is what became of a call in one word, for statistics: "ok", the
-// kind of the failure, or "error".
+// Outcome returns the result of a call as one word, for metrics: "ok", the kind of
+// the failure, or "error".
 func Outcome(err error) string {
 	if err == nil {
 		return "ok"
@@ -32,20 +32,20 @@ func Outcome(err error) string {
 	return "error"
 }
 
-// Observed is a storage that tells of each call when it has ended, with its
-// [Outcome] and its time, repetitions and all; of Get when reading may begin.
-func Observed(s Storage, tell func(call, outcome string, took time.Duration)) Storage {
-	return &observed{s, tell}
+// Observed returns a storage that reports each call when it has ended, with its
+// [Outcome] and its duration including retries. Get ends when reading may begin.
+func Observed(s Storage, observe func(call, outcome string, took time.Duration)) Storage {
+	return &observed{s, observe}
 }
 
 type observed struct {
 	Storage
 
-	tell func(call, outcome string, took time.Duration)
+	observe func(call, outcome string, took time.Duration)
 }
 
 func (o *observed) ended(call string, began time.Time, err *error) {
-	o.tell(call, Outcome(*err), time.Since(began))
+	o.observe(call, Outcome(*err), time.Since(began))
 }
 
 func (o *observed) Put(ctx context.Context, key string, body Body) (err error) {

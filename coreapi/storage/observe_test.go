@@ -15,7 +15,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
-// TestObserved: each call is told of once, with what became of it.
+// TestObserved: each call is reported once, with its result.
 func TestObserved(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -40,12 +40,12 @@ func TestObserved(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told []string
+	var reported []string
 	s := storage.Observed(bucket, func(call, outcome string, took time.Duration) {
 		if took <= 0 {
 			t.Errorf("%s took %s", call, took)
 		}
-		told = append(told, call+" "+outcome)
+		reported = append(reported, call+" "+outcome)
 	})
 	ctx := t.Context()
 	_ = s.Put(ctx, storagetest.MP4, storagetest.Body("an MP4"))
@@ -57,16 +57,16 @@ func TestObserved(t *testing.T) {
 	_ = s.Delete(ctx, storagetest.MP4)
 	_ = s.Move(ctx, storagetest.Gz, storagetest.MP4)
 	want := []string{"put forbidden", "stat not_found", "get not_found", "list ok", "delete ok", "move not_found"}
-	if diff := cmp.Diff(want, told); diff != "" {
+	if diff := cmp.Diff(want, reported); diff != "" {
 		t.Error(diff)
 	}
-	// What is not observed is the storage's own.
+	// Calls that are not observed go to the storage itself.
 	if s.Place() != bucket.Place() || s.Usage() != bucket.Usage() || s.Usage().Requests == 0 {
 		t.Errorf("%s, %+v", s.Place(), s.Usage())
 	}
 }
 
-// TestEveryKindHasItsOutcome: no failure with a kind is a mere "error".
+// TestEveryKindHasItsOutcome: no failure of a known kind is reported as "error".
 func TestEveryKindHasItsOutcome(t *testing.T) {
 	seen := map[string]error{}
 	for _, kind := range []error{

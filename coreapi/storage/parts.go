@@ -11,10 +11,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 )
 
-// Sizes of multipart uploads, in bytes. Core's own clients send parts of 64
-// MiB; with smaller ones less is sent again after a cut connection.
+// Sizes of multipart uploads, in bytes. Core's own clients send parts of 64 MiB;
+// with smaller parts, less is sent again after a cut connection.
 const (
-	OnePart  = 64 << 20 // up to here an object is sent in one request
+	OnePart  = 64 << 20 // objects up to this size are sent in one request
 	partSize = 16 << 20
 	maxParts = 9_000 // the protocols allow 10,000
 )
@@ -25,7 +25,7 @@ type Part struct {
 	Offset, Size int64
 }
 
-// Split cuts a body into parts for a multipart upload.
+// Split returns the parts of a body for a multipart upload.
 func Split(size int64) []Part {
 	each := int64(partSize)
 	for size > each*maxParts {
@@ -38,10 +38,10 @@ func Split(size int64) []Part {
 	return parts
 }
 
-// Whole is a body as its only part.
+// Whole returns the whole body as one part.
 func (b Body) Whole() Part { return Part{Number: 1, Size: b.Size} }
 
-// Open reads a part from its beginning.
+// Open returns a reader of a part.
 func (b Body) Open(p Part) *io.SectionReader { return io.NewSectionReader(b, p.Offset, p.Size) }
 
 // Sums are the digests of a part.
@@ -50,13 +50,13 @@ type Sums struct {
 	SHA256 []byte
 }
 
-// Base64MD5 is the form of Content-MD5.
+// Base64MD5 returns the MD5 in the form of Content-MD5.
 func (s Sums) Base64MD5() string { return base64.StdEncoding.EncodeToString(s.MD5) }
 
-// HexSHA256 is the form of x-amz-content-sha256.
+// HexSHA256 returns the SHA-256 in the form of x-amz-content-sha256.
 func (s Sums) HexSHA256() string { return hex.EncodeToString(s.SHA256) }
 
-// Sum reads a part and digests it.
+// Sum reads a part and returns its digests.
 func (b Body) Sum(ctx context.Context, p Part) (Sums, error) {
 	m, s := md5.New(), sha256.New() //nolint:gosec // see above
 	if _, err := io.Copy(io.MultiWriter(m, s), ctxio.NewReader(ctx, b.Open(p))); err != nil {

@@ -11,8 +11,8 @@ import (
 	"regexp"
 )
 
-// Publish puts an object and proves that the storage has it, byte for byte.
-// An object that an earlier attempt has put is only proven.
+// Publish puts an object and verifies that the storage has it, byte for byte. If an
+// earlier attempt has put the object, it only verifies it.
 func Publish(ctx context.Context, s Storage, key string, body Body) error {
 	o, err := s.Stat(ctx, key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
@@ -26,9 +26,10 @@ func Publish(ctx context.Context, s Storage, key string, body Body) error {
 	return Verify(ctx, s, key, body)
 }
 
-// Verify proves that the storage has the body under the key: by the server's
-// tag where that is the digest that S3 documents, else by reading everything
-// back. Anything else is ErrDamaged, and a missing object ErrNotFound.
+// Verify checks that the storage has the body under the key. It compares the
+// server's tag if that is the digest that S3 documents; otherwise it reads the
+// whole object back. If the object differs it returns ErrDamaged, and if it does
+// not exist ErrNotFound.
 func Verify(ctx context.Context, s Storage, key string, body Body) error {
 	o, err := s.Stat(ctx, key)
 	if err != nil {
@@ -38,7 +39,7 @@ func Verify(ctx context.Context, s Storage, key string, body Body) error {
 		return &Error{Op: "verify", Place: s.Place(), Key: key, Kind: ErrDamaged, Err: fmt.Errorf(format, args...)}
 	}
 	if o.Size != body.Size {
-		return damaged("%d bytes in place of %d", o.Size, body.Size)
+		return damaged("%d bytes instead of %d", o.Size, body.Size)
 	}
 	if proven, err := tagProves(ctx, o.ETag, body); err != nil || proven {
 		return err
@@ -55,9 +56,9 @@ func Verify(ctx context.Context, s Storage, key string, body Body) error {
 
 var md5Tag = regexp.MustCompile(`^[0-9a-fA-F]{32}(-\d+)?$`)
 
-// tagProves tells whether an ETag is the MD5 of the body, or of the MD5s of
-// its parts. On servers that encrypt, or make their tags in another way, it
-// is not, and proves nothing.
+// tagProves reports whether an ETag is the MD5 of the body, or of the MD5s of its
+// parts. On servers that encrypt, or that make their tags in another way, it is
+// neither, and proves nothing.
 func tagProves(ctx context.Context, tag string, body Body) (bool, error) {
 	if !md5Tag.MatchString(tag) {
 		return false, nil
@@ -78,8 +79,8 @@ func tagProves(ctx context.Context, tag string, body Body) (bool, error) {
 	return fmt.Sprintf("%x-%d", h.Sum(nil), len(parts)) == tag, nil
 }
 
-// read copies an object from offset on to w, and goes on where it was when
-// the connection is cut. It returns the number of bytes written.
+// read copies an object from offset on to w. If the connection is cut, it continues
+// where it was. It returns the number of bytes written.
 func read(ctx context.Context, s Storage, key string, w io.Writer, offset int64) (int64, error) {
 	start := offset
 	err := Retry(ctx, func() error {
@@ -91,7 +92,7 @@ func read(ctx context.Context, s Storage, key string, w io.Writer, offset int64)
 		sink := &sink{w: w}
 		n, err := io.Copy(sink, body)
 		offset += n
-		if err != nil && sink.err == nil { // the storage's, not the disk's
+		if err != nil && sink.err == nil { // an error of the storage, not of the disk
 			return &Error{Op: "get", Place: s.Place(), Key: key, Kind: KindOfTransport(err), Err: err}
 		}
 		return err
@@ -99,7 +100,7 @@ func read(ctx context.Context, s Storage, key string, w io.Writer, offset int64)
 	return offset - start, err
 }
 
-// sink remembers the errors of a writer.
+// sink records the error of a writer.
 type sink struct {
 	w   io.Writer
 	err error

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Attempts and pauses of Retry: in all some 15 s, after which whoever called
-// has longer patience.
+// Attempts and pauses of Retry: about 15 s in total. Callers that can wait longer
+// retry themselves.
 const (
 	attempts   = 6
 	firstPause = 300 * time.Millisecond
 	longPause  = 8 * time.Second
 )
 
-// Retry makes a call until it succeeds, fails for good (see [Temporary]), or
-// has been tried often enough. The pauses grow and vary, so that many agents
-// do not return to a storage that is overloaded at the same moment.
+// Retry repeats a call until it succeeds, fails permanently (see [Temporary]), or
+// has failed often enough. The pauses grow and have jitter, so that many agents do
+// not return to an overloaded storage at the same moment.
 func Retry(ctx context.Context, call func() error) error {
 	pause := firstPause
 	for try := 1; ; try++ {

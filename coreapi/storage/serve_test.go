@@ -24,8 +24,8 @@ const (
 	sid = storagetest.SID
 )
 
-// coreWithStorages is a core with a volume and two external storages, the first
-// of which is where videos go.
+// coreWithStorages is a core with a volume and two external storages; videos are
+// stored in the first.
 type coreWithStorages struct {
 	t           *testing.T
 	core        *devcore.Core
@@ -36,7 +36,7 @@ type coreWithStorages struct {
 
 var began = time.Date(2024, 4, 23, 17, 15, 7, 0, time.UTC)
 
-// place is a storage as we and as core see it.
+// place is a storage, opened by the agent and by core.
 type place struct {
 	storage.Storage
 	core devcore.Bucket
@@ -74,7 +74,7 @@ func newCoreWithStorages(t *testing.T, version string, home, other place) *coreW
 
 var video = storagetest.Body("the video")
 
-// plays tells whether the UI would play the video, and what it plays.
+// plays reports whether the UI would play the video, and what it plays.
 func (s *coreWithStorages) plays() (bool, string) {
 	s.t.Helper()
 	r, err := s.core.Served(s.t.Context(), sid)
@@ -151,9 +151,9 @@ func azurePlace(t *testing.T) place {
 	return place{b, devcore.AzureContainer{Client: client}}
 }
 
-// TestTheUIServesTheVideo: for each release, whatever lies wherever core
-// looks, the list of shadows is empty exactly when the UI plays the published
-// video, and it does once they are retired.
+// TestTheUIServesTheVideo: for each release, and for files in all places where core
+// looks, the list of shadows is empty exactly if the UI plays the published video.
+// After the shadows are retired, the UI plays it.
 func TestTheUIServesTheVideo(t *testing.T) {
 	server := storagetest.S3(t)
 	t.Run("s3", func(t *testing.T) { serve(t, s3Place(t, server, "replays"), s3Place(t, server, "others")) })
@@ -194,13 +194,13 @@ func serve(t *testing.T, home, other place) {
 					t.Errorf("of an unknown release %v, %v", wide, err)
 				}
 				ok, what := s.plays()
-				// A video in another storage is as good to core as ours: which
-				// one it takes is chance, and none of our business here.
+				// For core, a video in another storage is as good as ours. Which
+				// one it serves is chance, and this test does not check it.
 				another := len(scenario) == 1 && scenario[0] == "other:"+replay.Video()
 				if ok != (len(found) == 0) && !another {
 					t.Errorf("the UI plays %s; shadows %v", what, found)
 				}
-				// What core has fetched meanwhile shadows too.
+				// What core has downloaded meanwhile is a shadow too.
 				if found, err = s.search.Shadows(t.Context(), replay); err != nil {
 					t.Fatal(err)
 				}
@@ -220,14 +220,14 @@ func TestShadowsNeedTheVolume(t *testing.T) {
 	}
 }
 
-// hollow is a storage with nothing in it.
+// hollow is an empty storage.
 type hollow struct{ storage.Storage }
 
 func (hollow) List(context.Context, storage.Query) (storage.Page, error) { return storage.Page{}, nil }
 func (hollow) MatchesPrefixes() bool                                     { return false }
 
-// TestADumpIsNoFolder: Razor's dumps have the name of the folder that parts
-// are looked for in.
+// TestADumpIsNoFolder: Razor's recordings have the name of the folder in which core
+// looks for parts.
 func TestADumpIsNoFolder(t *testing.T) {
 	replay := t.TempDir()
 	if err := os.Mkdir(filepath.Join(replay, day), 0o755); err != nil {

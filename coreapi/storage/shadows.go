@@ -12,16 +12,16 @@ import (
 	"syscall"
 )
 
-// Rules are what differs between releases of core when it looks for a replay.
-// The zero value suits no release: see RulesOf.
+// Rules are the differences between releases of core in the lookup of a replay. The
+// zero value fits no release: see RulesOf.
 type Rules struct {
-	Legacy        bool // D/S.gz counts (up to v4.1)
-	Parts         bool // D/S/S.replay.json counts (from v4.2)
-	RecorderFirst bool // the recording component's storage is searched first (from v4.10.17)
+	Legacy        bool // core looks for D/S.gz (up to v4.1)
+	Parts         bool // core looks for D/S/S.replay.json (from v4.2)
+	RecorderFirst bool // core searches the recording component's storage first (from v4.10.17)
 }
 
-// RulesOf are the rules of a release such as 4.10.13. When the release is not
-// known ("" or not understood), all that any release looks at counts.
+// RulesOf returns the rules of a release such as 4.10.13. If the release is
+// unknown, they include everything that any release looks for.
 func RulesOf(version string) Rules {
 	var v [3]int
 	if n, _ := fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d.%d", &v[0], &v[1], &v[2]); n < 2 {
@@ -37,15 +37,16 @@ type Replay struct {
 	Session string // lower-case UUID
 }
 
-// Video is the key from which core serves the MP4.
+// Video returns the key from which core serves the MP4.
 func (r Replay) Video() string { return r.flat(".replay.mp4") }
 
-// Index is the key of the index of a recording in parts.
+// Index returns the key of the index of a recording in parts.
 func (r Replay) Index() string { return r.Date + "/" + r.Session + "/" + r.Session + ".replay.json" }
 
 func (r Replay) flat(suffix string) string { return r.Date + "/" + r.Session + suffix }
 
-// before are the keys that core prefers to the video, as it looks for them.
+// before returns the keys that core prefers to the video, in the order of its
+// lookup.
 func (r Replay) before(rules Rules) []string {
 	keys := []string{r.flat(".replay.gz"), r.flat(".cast.gz")}
 	if rules.Legacy {
@@ -54,33 +55,34 @@ func (r Replay) before(rules Rules) []string {
 	return keys
 }
 
-// Shadow is something that core serves, or tries to, in place of the video.
+// Shadow is an object or file that core serves, or tries to serve, instead of the
+// video.
 type Shadow struct {
-	// Storage it is in, under Key; nil when it lies at Path on the volume.
+	// Storage holds it under Key; nil if it is at Path on the volume.
 	Storage Storage
 	Key     string
 	Path    string // absolute
 	Size    int64  // bytes
-	// Cast: a terminal recording, which is not ours to retire.
+	// Cast is true for a terminal recording, which the agent must not retire.
 	Cast bool
-	// Video: a local copy of some MP4, which core serves and never compares
-	// with the one in the bucket. It may be good; see IsCopy.
+	// Video is true for a local copy of an MP4. Core serves it and never compares
+	// it with the one in the bucket. It may be a good copy; see IsCopy.
 	Video bool
 }
 
-// Search says where core looks for replays, as far as we can look too.
+// Search says where core looks for replays, as far as the agent can look there.
 type Search struct {
 	Rules Rules
-	// Replay is core's replay folder as mounted here; "" = no volume. Media is
-	// the folder above it, in which core looks first, if that is mounted too.
+	// Replay is core's replay folder as mounted here; "" = no volume. Media is the
+	// folder above it, in which core looks first, if it is mounted too.
 	Replay, Media string
-	// Home is the storage with the video, Others are further ones.
+	// Home is the storage of the video, Others are all others.
 	Home   Storage
 	Others []Storage
 }
 
-// Shadows lists what keeps core from serving the video in Home, once it is
-// there. Each storage costs one request.
+// Shadows lists what keeps core from serving the video in Home. Each storage costs
+// one request.
 func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
 	found, err := s.Local(r)
 	if err != nil {
@@ -96,16 +98,16 @@ func (s Search) Shadows(ctx context.Context, r Replay) ([]Shadow, error) {
 	return found, nil
 }
 
-// Local lists what core would serve from the volume: anything there comes before
+// Local lists what core would serve from the volume, which it searches before
 // storages.
 func (s Search) Local(r Replay) ([]Shadow, error) {
 	if s.Replay == "" {
 		return nil, nil
 	}
 	if st, err := os.Stat(s.Replay); err != nil {
-		return nil, fmt.Errorf("core's replay folder: is it mounted? %w", err)
+		return nil, fmt.Errorf("core's replay folder cannot be read; check that it is mounted: %w", err)
 	} else if !st.IsDir() {
-		return nil, fmt.Errorf("core's replay folder %s is no folder", s.Replay)
+		return nil, fmt.Errorf("core's replay folder %s is not a folder", s.Replay)
 	}
 	keys := append(r.before(s.Rules), r.Video())
 	if s.Rules.Parts {
@@ -115,11 +117,11 @@ func (s Search) Local(r Replay) ([]Shadow, error) {
 	for _, base := range []string{s.Media, s.Replay} {
 		for _, key := range keys {
 			if base == "" || base == s.Replay && key == r.flat(".gz") {
-				continue // core looks for that one outside of the replay folder only
+				continue // core looks for this suffix only outside of the replay folder
 			}
 			path := filepath.Join(base, filepath.FromSlash(key))
 			st, err := os.Stat(path)
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // D/S may be a dump
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) { // D/S may be a file
 				continue
 			}
 			if err != nil {
@@ -131,16 +133,16 @@ func (s Search) Local(r Replay) ([]Shadow, error) {
 	return found, nil
 }
 
-// Served lists what core would serve from a storage, the video and the index of
-// a recording in parts among it.
+// Served lists what core would serve from a storage, including the video and the
+// index of a recording in parts.
 func (s Search) Served(ctx context.Context, storage Storage, r Replay) ([]Shadow, error) {
 	return s.list(ctx, storage, r, func(o Object) bool {
 		return o.Key == r.Video() || o.Key == r.Index() || slices.ContainsFunc(r.before(s.Rules), matches(storage, o))
 	})
 }
 
-// external finds what lies in a storage. Whatever component recorded the
-// session may have been set to any storage but Home.
+// external finds the shadows in a storage. The component that recorded the session
+// may use any storage but Home.
 func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shadow, error) {
 	return s.list(ctx, storage, r, func(o Object) bool {
 		match := matches(storage, o)
@@ -149,19 +151,19 @@ func (s Search) external(ctx context.Context, storage Storage, r Replay) ([]Shad
 	})
 }
 
-// matches returns a function that reports whether core takes an object for the
-// one with a key.
+// matches returns a function that reports whether core would find the object when
+// it looks for a key.
 func matches(storage Storage, o Object) func(key string) bool {
 	return func(key string) bool {
 		return o.Key == key || storage.MatchesPrefixes() && strings.HasPrefix(o.Key, key)
 	}
 }
 
-// list returns the objects of a session that are wanted.
+// list returns those objects of a session for which wanted returns true.
 func (s Search) list(ctx context.Context, storage Storage, r Replay, wanted func(Object) bool) ([]Shadow, error) {
 	var found []Shadow
 	for after := ""; ; {
-		// Both D/S.… and D/S/…: a handful of keys.
+		// Both D/S.… and D/S/… match: a handful of keys.
 		page, err := storage.List(ctx, Query{Prefix: r.flat(""), After: after})
 		if err != nil {
 			return nil, err

@@ -12,28 +12,29 @@ import (
 	"time"
 )
 
-// Options are what the agent adds to core's settings of a storage.
+// Options are the agent's own settings, in addition to core's settings of a
+// storage.
 type Options struct {
-	// Region is used in place of the one that core names or that is guessed
-	// from the endpoint; "" = as core's clients do it.
+	// Region replaces the region that core names or that is guessed from the
+	// endpoint; "" = the same region as core's clients use.
 	Region string
 	// Insecure accepts any TLS certificate.
 	Insecure bool
 	// UserAgent is sent with every request.
 	UserAgent string
-	// Stall is for how long a connection may make no progress; 0 = 2 min.
+	// Stall is how long a connection may make no progress; 0 = 2 min.
 	Stall time.Duration
 }
 
-// Client is the HTTP client of one storage. It follows no redirect, which
-// would not be signed, honours HTTPS_PROXY, fails when a connection makes no
-// progress, and counts.
+// Client is the HTTP client of one storage. It follows no redirect, which would not
+// be signed. It respects HTTPS_PROXY, fails if a connection makes no progress, and
+// counts requests and bytes.
 type Client struct {
 	http.Client
 	requests, sent, received atomic.Int64
 }
 
-// NewClient makes the client of a storage.
+// NewClient returns the client of a storage.
 func NewClient(o Options) *Client {
 	stall := o.Stall
 	if stall <= 0 {
@@ -54,19 +55,18 @@ func NewClient(o Options) *Client {
 		TLSClientConfig:     &tls.Config{InsecureSkipVerify: o.Insecure, MinVersion: tls.VersionTLS12}, //nolint:gosec // asked for
 		IdleConnTimeout:     60 * time.Second,
 		MaxIdleConnsPerHost: 8,
-		DisableCompression:  true, // recordings are objects with gzip in them, not gzipped answers
+		DisableCompression:  true, // recordings are gzip files, not compressed responses
 	}}
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c
 }
 
-// Usage is what has gone over the client.
+// Usage returns what the client has requested.
 func (c *Client) Usage() Usage {
 	return Usage{Requests: c.requests.Load(), Sent: c.sent.Load(), Received: c.received.Load()}
 }
 
-// moving is a connection that fails when nothing moves on it in either
-// direction.
+// moving is a connection that fails if it makes no progress in either direction.
 type moving struct {
 	net.Conn
 	stall time.Duration
@@ -104,8 +104,8 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// noChunks keeps an empty body, whose length looks unknown, from being sent
-// in chunks: storages want to be told the length.
+// noChunks keeps an empty body, whose length seems unknown, from being sent in
+// chunks: storages require the length.
 func noChunks(r *http.Request) {
 	b := bufio.NewReaderSize(r.Body, 16)
 	if _, err := b.Peek(1); errors.Is(err, io.EOF) {

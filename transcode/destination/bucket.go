@@ -18,34 +18,38 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// spaceReserve is what downloads leave free on the disk, in bytes.
+// spaceReserve is how many bytes downloads leave free on the disk.
 const spaceReserve = 1 << 30
 
-// Bucket is a bucket. The agent puts the MP4 there itself and verifies it
-// against the checksum that the server reports.
+// Bucket is a replay storage that is a bucket. The agent uploads the MP4 itself and
+// verifies it against the checksum that the server reports.
 type Bucket struct {
 	Storage   storage.Storage
 	ReplayDir string         // core's replay folder as mounted here; "" = none
-	Originals cleanup.Policy // what becomes of originals
-	// PlayCache is how long core hands out the address of a replay to somebody
-	// who has once begun to watch it: copies that core has made of originals
-	// stay on the volume for so long.
+	Look      func() error   // returns why the volume is away, nil if it is there; not called without a volume
+	Originals cleanup.Policy // what happens to originals
+	// PlayCache is how long core hands out the address of a replay to a viewer who
+	// has begun to watch it. Copies that core has made of originals stay on the
+	// volume for that long.
 	PlayCache time.Duration
 }
 
-func (b Bucket) volume() volume { return volume{b.ReplayDir, b.Originals, b.PlayCache} }
+func (b Bucket) volume() volume { return volume{b.ReplayDir, b.Look, b.Originals, b.PlayCache} }
 
-// trash is where originals and stale videos in the bucket go.
+// trash returns the trash for originals and stale videos in the bucket.
 func (b Bucket) trash() storage.Trash { return storage.Trash{Storage: b.Storage} }
 
-// replay names the session's replay in the bucket.
+// replay returns the session's replay, which names its keys in the bucket.
 func (d Delivery) replay() storage.Replay { return storage.Replay{Date: d.Date, Session: d.Session} }
 
 // Place implements [Destination].
 func (b Bucket) Place() string { return b.Storage.Place() }
 
-// Ready implements [Destination]. It lists, since that is the request whose
-// refusal says most.
+// Visible implements [Destination].
+func (b Bucket) Visible() bool { return true }
+
+// Ready implements [Destination]. It lists, because the refusal of a listing says
+// most about the cause.
 func (b Bucket) Ready(ctx context.Context, d Delivery) error {
 	_, err := b.Storage.List(ctx, storage.Query{Prefix: d.replay().Video(), Max: 1})
 	return err
@@ -73,7 +77,7 @@ func (b Bucket) Holds(ctx context.Context, d Delivery) (Holding, error) {
 	if err != nil {
 		return HoldsNothing, err
 	}
-	if o.Size == d.Video.Size && o.SHA256 == "" { // copied there by others
+	if o.Size == d.Video.Size && o.SHA256 == "" { // copied there by another program
 		if o.SHA256, err = b.hashObject(ctx, o.Key); err != nil {
 			return HoldsNothing, err
 		}
@@ -137,8 +141,8 @@ func (b Bucket) body(d Delivery) (*os.File, storage.Body, error) {
 	return f, storage.Body{ReaderAt: f, Size: d.Video.Size, SHA256: d.Video.SHA256}, err
 }
 
-// CleanUpLate implements [Destination]: a bucket has the same MP4 under the
-// same name, whoever put it there.
+// CleanUpLate implements [Destination]. In a bucket there is nothing to do: every
+// agent stores the same MP4 under the same name.
 func (b Bucket) CleanUpLate(Delivery) {}
 
 // Confirm implements [Destination].
@@ -153,7 +157,7 @@ func (b Bucket) Confirm(ctx context.Context, d Delivery) error {
 	return found.unknown()
 }
 
-// prove makes sure of the MP4's bytes.
+// prove verifies the MP4's bytes.
 func (b Bucket) prove(ctx context.Context, d Delivery) error {
 	key := d.replay().Video()
 	f, body, err := b.body(d)
@@ -165,14 +169,14 @@ func (b Bucket) prove(ctx context.Context, d Delivery) error {
 	}
 	defer f.Close()
 	err = storage.Verify(ctx, b.Storage, key, body)
-	if errors.Is(err, storage.ErrDamaged) { // put it again
+	if errors.Is(err, storage.ErrDamaged) { // so that it is put again
 		err = errors.Join(err, b.Storage.Delete(ctx, key))
 	}
 	return err
 }
 
-// proveAlone makes sure of an MP4 that is in the bucket only. One that was
-// there before the task began has been read and decoded by now.
+// proveAlone verifies an MP4 that is only in the bucket. If it existed before the
+// task began, it has been read and decoded already.
 func (b Bucket) proveAlone(ctx context.Context, d Delivery, key string) error {
 	state, err := b.Holds(ctx, d)
 	if err != nil {

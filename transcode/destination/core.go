@@ -16,33 +16,33 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// visibleWithin bounds the wait for an upload to show on the volume: NFS
-// clients cache names and attributes for up to a minute.
+// visibleWithin limits the wait for an upload to appear on the volume. Over NFS it
+// appears at once, see refresh; other file systems cache names for a while.
 const visibleWithin = 2 * time.Minute
 
-// Core is core's own storage: MP4s are uploaded through core's API and read
-// back from the volume, without which it cannot be used.
+// Core is core's own storage: MP4s are uploaded through core's API and read back
+// from the volume. Without a volume, [Unseen] is used.
 type Core struct {
 	Client    *coreapi.Client
-	ReplayDir string         // core's replay folder as mounted here; "" = none
-	Originals cleanup.Policy // what becomes of originals
+	ReplayDir string         // core's replay folder as mounted here
+	Look      func() error   // returns why the volume is away, nil if it is there
+	Originals cleanup.Policy // what happens to originals
 }
 
-func (c Core) volume() volume { return volume{root: c.ReplayDir, originals: c.Originals} }
+func (c Core) volume() volume { return volume{root: c.ReplayDir, look: c.Look, originals: c.Originals} }
 
 // Place implements [Destination].
 func (c Core) Place() string { return PlaceCore }
 
+// Visible implements [Destination].
+func (c Core) Visible() bool { return true }
+
 // Ready implements [Destination].
-func (c Core) Ready(context.Context, Delivery) error {
-	if c.ReplayDir == "" {
-		return task.Failf(task.ClassVolume, "core keeps replays on its own volume and REPLAY_DIR is empty: there is no way to check that core has the MP4")
-	}
-	return nil
-}
+func (c Core) Ready(context.Context, Delivery) error { return c.volume().mustBeThere() }
 
 // Current implements [Destination].
 func (c Core) Current(_ context.Context, d Delivery) (string, error) {
+	refresh(c.ReplayDir, d.rel())
 	f, err := openFile(abs(c.ReplayDir, d.rel()))
 	if err != nil {
 		return "", err
@@ -59,9 +59,10 @@ func (c Core) Holds(ctx context.Context, d Delivery) (Holding, error) {
 	return holding, err
 }
 
-// look returns what is at the MP4's name, open, and what that is. The file is
-// nil if there is none.
+// look opens the file that has the MP4's name, and returns what it is. The file is
+// nil if it does not exist.
 func (c Core) look(ctx context.Context, d Delivery) (*os.File, Holding, error) {
+	refresh(c.ReplayDir, d.rel())
 	f, err := openFile(abs(c.ReplayDir, d.rel()))
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && !d.Source.OnVolume() && d.Address == "":
@@ -84,7 +85,8 @@ func (c Core) look(ctx context.Context, d Delivery) (*os.File, Holding, error) {
 
 // Put implements [Destination].
 func (c Core) Put(ctx context.Context, d Delivery) (string, error) {
-	// Core up to 4.7 would store ours under a random name beside a stale one.
+	// If a stale MP4 existed, core up to 4.7 would store ours beside it under a
+	// random name.
 	if err := c.retireStale(ctx, d); err != nil {
 		return "", err
 	}
@@ -92,12 +94,13 @@ func (c Core) Put(ctx context.Context, d Delivery) (string, error) {
 	return answer.URL, err
 }
 
-// retireStale moves an MP4 that is not ours, but where ours goes, to the trash.
-// An agent that slept through its lease, or whose volume did, may find there
-// what another has published meanwhile: the lease is asked for right before,
-// and again afterwards, for the move itself may have taken its time.
+// retireStale moves another MP4 that has the name of ours to the trash. If this
+// agent, or its volume, was suspended longer than its lease, that may be an MP4
+// that another agent has published meanwhile. So the lease is checked directly
+// before the move, and again afterwards, because the move itself may take long.
 func (c Core) retireStale(ctx context.Context, d Delivery) error {
 	file := abs(c.ReplayDir, d.rel())
+	refresh(c.ReplayDir, d.rel())
 	f, err := openFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -134,9 +137,9 @@ func (c Core) retireStale(ctx context.Context, d Delivery) error {
 	return d.Aside(d.rel(), sum, size, to)
 }
 
-// Confirm implements [Destination]. It reads the MP4 back from where core
-// serves it and makes it look as core's web server and retention need it. What
-// is read is what is changed, whatever has its name meanwhile.
+// Confirm implements [Destination]. It reads the MP4 back from where core serves
+// it, and sets mode, owner and time as core's web server and retention need them.
+// It changes exactly the file that it has read, whatever has its name meanwhile.
 func (c Core) Confirm(ctx context.Context, d Delivery) error {
 	if err := c.claimCollision(ctx, d); err != nil {
 		return err
@@ -153,16 +156,25 @@ func (c Core) Confirm(ctx context.Context, d Delivery) error {
 	if len(shadows) > 0 {
 		return shadowed(shadows)
 	}
-	like := likeness{time: d.Source.ModTime}
+	return c.takeOver(d, f)
+}
+
+// takeOver gives an open MP4 on the volume owner, mode and time of its original.
+func (c Core) takeOver(d Delivery, f *os.File) error {
+	is, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	like := likeness{owner: is, time: is.ModTime()} // for an upload, core's own owner and time are right
 	if d.Source.OnVolume() {
-		if like.owner, err = os.Lstat(abs(c.ReplayDir, d.Source.Path)); err != nil {
+		like.time = d.Source.ModTime
+		original, err := os.Lstat(abs(c.ReplayDir, d.Original()))
+		switch {
+		case err == nil:
+			like.owner = original
+		case !errors.Is(err, fs.ErrNotExist): // otherwise it was removed, not by this agent
 			return fmt.Errorf("the original: %w", err)
 		}
-	} else { // core's own owner and time are right
-		if like.owner, err = f.Stat(); err != nil {
-			return err
-		}
-		like.time = like.owner.ModTime()
 	}
 	warning, err := takeOver(f, like)
 	if err != nil {
@@ -174,14 +186,14 @@ func (c Core) Confirm(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-// shadowed is the failure of an MP4 that core would not serve.
+// shadowed returns the failure for an MP4 that core would not serve.
 func shadowed(by []string) error {
-	return task.Failf(task.ClassShadowed, "core goes on serving %s, which is not what this MP4 was made from; the original stays",
+	return task.Failf(task.ClassShadowed, "core still serves %s, which is not the recording of this MP4; the original stays",
 		strings.Join(by, " and "))
 }
 
-// claimCollision puts our upload at the name that core serves when core
-// stored it under a random name, because something stood there at the time.
+// claimCollision renames our upload to the name that core serves, if core stored it
+// under a random name because that name was taken at the time.
 func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 	base := path.Base(d.Address)
 	name := recording.ParseName(path.Join(d.Date, base))
@@ -192,9 +204,10 @@ func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 	if err := d.mustOwn(from); err != nil {
 		return err
 	}
+	refresh(c.ReplayDir, from)
 	sum, _, err := HashFile(ctx, abs(c.ReplayDir, from))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // claimed by an earlier attempt, or not visible yet
+		return nil // renamed by an earlier attempt, or not visible yet
 	}
 	if err != nil {
 		return err
@@ -209,15 +222,14 @@ func (c Core) claimCollision(ctx context.Context, d Delivery) error {
 			return err
 		}
 	}
-	if err := d.Fence(); err != nil { // it may be another agent's turn
+	if err := d.Fence(); err != nil { // another agent may have the lease now
 		return err
 	}
 	d.Log.Info("core stored the upload beside another file; moving it to its name", "from", from)
 	return os.Rename(abs(c.ReplayDir, from), abs(c.ReplayDir, d.rel()))
 }
 
-// waitVisible waits until the MP4, byte for byte, is on the volume, and returns
-// it open.
+// waitVisible waits until the complete MP4 is on the volume, and returns it opened.
 func (c Core) waitVisible(ctx context.Context, d Delivery) (*os.File, error) {
 	deadline := time.Now().Add(visibleWithin)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
@@ -232,7 +244,7 @@ func (c Core) waitVisible(ctx context.Context, d Delivery) (*os.File, error) {
 			f.Close()
 		}
 		if time.Now().After(deadline) {
-			return nil, task.Failf(task.ClassNotVisible, "core took the upload as %s, and it does not appear as %s on the volume: is REPLAY_DIR the replay folder of this core? does SERVER_REPLAY_STORAGE move it away?",
+			return nil, task.Failf(task.ClassNotVisible, "core stored the upload as %s, but it does not appear as %s on the volume: check that REPLAY_DIR is the replay folder of this core, and that SERVER_REPLAY_STORAGE does not move it away",
 				d.Address, d.rel())
 		}
 		select {
@@ -243,9 +255,10 @@ func (c Core) waitVisible(ctx context.Context, d Delivery) (*os.File, error) {
 	}
 }
 
-// shadows lists what would make core serve something else than the MP4: the
-// other names under which it looks for a replay of this session first.
+// shadows lists the files because of which core would not serve the MP4: those with
+// names that core prefers for a replay of this session.
 func (c Core) shadows(ctx context.Context, d Delivery) ([]string, error) {
+	refresh(c.ReplayDir, d.rel())
 	var found []string
 	for _, suffix := range []string{".replay.gz", ".cast.gz"} {
 		rel := path.Join(d.Date, d.Session+suffix)
@@ -257,12 +270,12 @@ func (c Core) shadows(ctx context.Context, d Delivery) ([]string, error) {
 			found = append(found, rel)
 		}
 	}
-	return found, context.Cause(ctx) // a comparison that was cut short proves nothing
+	return found, context.Cause(ctx) // an interrupted comparison proves nothing
 }
 
-// lateTwin reports whether a file that shadows the MP4 of an upload holds the
-// very same recording: the client did not get our last answer, or a restarted
-// Lion sent what it had kept, and put it into core's storage as well.
+// lateTwin reports whether a file that shadows the MP4 of an upload holds the same
+// recording. The client may not have received our last response, or a restarted
+// Lion may have uploaded the recording to core's storage as well.
 func (c Core) lateTwin(ctx context.Context, d Delivery, rel string) bool {
 	return d.Source.Spooled() && d.SameRecording(ctx, abs(c.ReplayDir, rel))
 }
@@ -271,9 +284,13 @@ func (c Core) lateTwin(ctx context.Context, d Delivery, rel string) bool {
 func (c Core) Retire(ctx context.Context, d Delivery) (moved []string, err error) {
 	v := c.volume()
 	if d.Source.OnVolume() {
+		if err := c.takeOverAgain(d); err != nil {
+			return nil, err
+		}
 		return v.retireOriginal(d)
 	}
 	for _, rel := range []string{path.Join(d.Date, d.Session+".replay.gz"), path.Join(d.Date, d.Session, d.Session+".replay.json")} {
+		refresh(c.ReplayDir, rel)
 		there, err := Exists(abs(c.ReplayDir, rel))
 		if err != nil {
 			return moved, err
@@ -285,7 +302,7 @@ func (c Core) Retire(ctx context.Context, d Delivery) (moved []string, err error
 			continue
 		}
 		if c.Originals == cleanup.PolicyKeep {
-			d.Log.Info("the upload is on the volume, too, and stays there, as ORIGINALS=keep says; core may go on serving it", "path", rel)
+			d.Log.Info("the upload is also on the volume and stays there because of ORIGINALS=keep; core may still serve it", "path", rel)
 			continue
 		}
 		files, err := sameFiles(c.ReplayDir, rel)
@@ -299,6 +316,20 @@ func (c Core) Retire(ctx context.Context, d Delivery) (moved []string, err error
 		}
 	}
 	return moved, nil
+}
+
+// takeOverAgain repeats what was not permitted when the MP4 was confirmed, if its
+// original still exists.
+func (c Core) takeOverAgain(d Delivery) error {
+	if there, err := Exists(abs(c.ReplayDir, d.Original())); err != nil || !there {
+		return err
+	}
+	f, err := openFile(abs(c.ReplayDir, d.rel()))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return c.takeOver(d, f)
 }
 
 // PutOriginal implements [Destination].

@@ -12,17 +12,17 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// openFile opens a regular file for reading. Whoever can write the folder may
-// have put something else there: a link is not followed, and a FIFO or device
-// is refused at once instead of being waited for.
+// openFile opens a regular file for reading. Anyone who can write the folder may
+// have put something else there: it does not follow a link, and refuses a FIFO or
+// device without blocking.
 func openFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.ENXIO) {
@@ -46,7 +46,7 @@ func notRegular(path string) error {
 	return task.Failf(task.ClassShadowed, "%s is no file but a link, a folder or a device: look what it is, and remove it", path)
 }
 
-// HashFile returns the hex SHA-256 of a regular file's bytes, and their number.
+// HashFile returns the hex SHA-256 of a regular file, and its size in bytes.
 func HashFile(ctx context.Context, path string) (sum string, size int64, err error) {
 	f, err := openFile(path)
 	if err != nil {
@@ -56,7 +56,7 @@ func HashFile(ctx context.Context, path string) (sum string, size int64, err err
 	return hashOpen(ctx, f)
 }
 
-// hashOpen is HashFile for a file that is open.
+// hashOpen is HashFile for an open file.
 func hashOpen(ctx context.Context, f *os.File) (sum string, size int64, err error) {
 	h := sha256.New()
 	size, err = io.Copy(h, ctxio.NewReader(ctx, f))
@@ -66,16 +66,17 @@ func hashOpen(ctx context.Context, f *os.File) (sum string, size int64, err erro
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// likeness is what an MP4 gets from its original.
+// likeness is what an MP4 takes over from its original.
 type likeness struct {
-	owner fs.FileInfo // whose owner it gets
-	time  time.Time   // its modification time: core's retention counts from it
+	owner fs.FileInfo // a file with the owner
+	time  time.Time   // the modification time, from which core's retention counts
 }
 
-// takeOver gives an open MP4 the mode that core's web server needs, and owner
-// and time of the original. All of it is done to the file that is open, whatever
-// has its name meanwhile. What the agent is not allowed to change is returned as
-// a warning, not an error: the file can be served as it is.
+// takeOver sets the mode that core's web server needs, and owner and time of the
+// original, on an open MP4. It changes exactly the open file, whatever has its name
+// meanwhile. If the time may not be set, it returns an error, because core's
+// retention would count from today. If the owner cannot be set, or the file system
+// does not store the time, it returns a warning, because the file can be served.
 func takeOver(f *os.File, like likeness) (warning string, err error) {
 	now, err := f.Stat()
 	if err != nil {
@@ -94,27 +95,18 @@ func takeOver(f *os.File, like likeness) (warning string, err error) {
 		}
 	}
 	if !now.ModTime().Equal(like.time) {
-		if err := setTime(f, like.time); err != nil {
-			warning = "core's retention counts from today for this MP4, because its time could not be set: " + err.Error() +
-				"; run the agent under the owner of core's files"
+		err := rights.SetTime(f, like.time)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+			return warning, fmt.Errorf("core's retention would count from today for this MP4, because its time cannot be set: %w", err)
+		}
+		if err != nil {
+			warning = "core's retention counts from today for this MP4, because its time could not be set: " + err.Error()
 		}
 	}
 	return warning, nil
 }
 
-// setTime sets an open file's times, to the nanosecond.
-func setTime(f *os.File, t time.Time) error {
-	spec := unix.NsecToTimespec(t.UnixNano())
-	times := [2]unix.Timespec{spec, spec}
-	// utimensat without a path is futimens, which x/sys/unix does not have.
-	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, f.Fd(), 0, uintptr(unsafe.Pointer(&times)), 0, 0, 0) //nolint:gosec // as above
-	if errno != 0 {
-		return &fs.PathError{Op: "utimensat", Path: f.Name(), Err: errno}
-	}
-	return nil
-}
-
-// Exists reports whether a file or folder is at path.
+// Exists reports whether there is a file or folder at path.
 func Exists(path string) (bool, error) {
 	_, err := os.Lstat(path)
 	if os.IsNotExist(err) {
@@ -123,12 +115,12 @@ func Exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// MustMount tells a recording that is gone from a volume that is away: an
-// empty or missing replay folder is never taken for a deletion.
+// MustMount returns an error if the volume is away: an empty or missing replay
+// folder must never be taken for a deletion of recordings.
 func MustMount(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return task.Failf(task.ClassVolume, "the replay volume is not there: %w", err)
+		return task.Failf(task.ClassVolume, "the replay volume does not exist: %w", err)
 	}
 	if len(entries) == 0 {
 		return task.Failf(task.ClassVolume, "the replay volume at %s is empty: is it mounted?", root)
@@ -136,18 +128,18 @@ func MustMount(root string) error {
 	return nil
 }
 
-// owns reports whether a name, relative to the replay folder or a key, is the
-// session's: all that is retired, overwritten or deleted goes through here, so
-// that no record of the queue and no bug can reach another session's files.
+// owns reports whether a name, relative to the replay folder or a key, belongs to
+// the session. Everything that is retired, overwritten or deleted is checked here,
+// so that no record of the queue and no bug can affect another session's files.
 func (d Delivery) owns(name string) bool {
 	rest, ok := strings.CutPrefix(name, d.Date+"/"+d.Session)
 	return ok && (rest == "" || strings.ContainsRune("./_", rune(rest[0]))) && !strings.Contains(rest, "..")
 }
 
-// ErrForeign means that a task is about files that are not its session's.
+// ErrForeign means that a task names files of another session.
 var ErrForeign = errors.New("the task names files that are not its session's")
 
-// mustOwn is owns as an error.
+// mustOwn returns an error if owns returns false.
 func (d Delivery) mustOwn(name string) error {
 	if !d.owns(name) {
 		return task.FailAs(task.ClassInternal, task.Fails, "%w: %s", ErrForeign, name)

@@ -16,41 +16,40 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
 
-// FollowerOptions are what a [Follower] works with.
+// FollowerOptions configure a [Follower].
 type FollowerOptions struct {
-	// Settings returns core's settings, false until they are known, and a
-	// channel that is closed when they become others; see
-	// [coreapi.Component.Watch].
+	// Settings returns core's settings, false until they are known, and a channel
+	// that is closed when they change; see [coreapi.Component.Watch].
 	Settings  func() (c coreapi.TerminalConfig, known bool, changed <-chan struct{})
 	ReplayDir string          // core's replay folder as mounted here; "" = none
-	Storage   storage.Options // what is added to core's settings of a bucket
+	Storage   storage.Options // our settings in addition to core's settings of a bucket
 
-	// How recordings are looked for in a bucket; see [bucket.Watcher].
+	// How to search a bucket for recordings; see [bucket.Watcher].
 	Interval, Settle, Sweep time.Duration
 	MaxRequests             int
 	State                   string
 
 	TrashKeep time.Duration           // how long the trash of a bucket keeps originals
-	Removing  func(path string) error // told of what is about to leave that trash for good; see [storage.Trash]
-	Clock     string                  // file that keeps when that trash was last emptied; see [cleanup.Cleaner]
+	Removing  func(path string) error // called before an object is permanently deleted from that trash; see [storage.Trash]
+	Clock     string                  // file that stores when that trash was last emptied; see [cleanup.Cleaner]
 
-	Observe func(call, outcome string, took time.Duration) // told of each call to a bucket; see [storage.Observed]
+	Observe func(call, outcome string, took time.Duration) // called for each call to a bucket; see [storage.Observed]
 	Log     *slog.Logger
 }
 
-// Taker is told what a [Follower] finds out.
+// Taker is notified by a [Follower].
 type Taker interface {
-	// InBucket is offered each recording in the bucket; see Found of
+	// InBucket is called with each recording in the bucket; see Found of
 	// [bucket.Watcher].
 	InBucket(ctx context.Context, c bucket.Candidate) error
-	// StorageChanged is called after MP4s have begun to go somewhere else, or
-	// to go somewhere at all.
+	// StorageChanged is called after the storage of MP4s has changed or became
+	// known.
 	StorageChanged(ctx context.Context) error
 }
 
-// Follower follows core's settings of where this component's replays go. When
-// that is a bucket, it also looks for recordings in there and empties its
-// trash. Its methods may be called from many goroutines.
+// Follower follows core's setting of the replay storage of this component. If that
+// is a bucket, it also searches it for recordings and empties its trash. Its
+// methods may be called from many goroutines.
 type Follower struct {
 	opt FollowerOptions
 
@@ -61,12 +60,12 @@ type Follower struct {
 	watcher *bucket.Watcher // nil = none
 }
 
-// NewFollower returns one that knows of no settings yet.
+// NewFollower returns a follower that does not know the settings yet.
 func NewFollower(opt FollowerOptions) *Follower { return &Follower{opt: opt} }
 
-// Current returns where MP4s go now: a bucket, or nil for core's own storage.
-// Errors: [ErrStorageUnknown], [ErrNullStorage], and those of settings that
-// cannot be used.
+// Current returns where MP4s are stored now: a bucket, or nil for core's own
+// storage. Errors: [ErrStorageUnknown], [ErrNullStorage], and those of settings
+// that cannot be used.
 func (f *Follower) Current() (storage.Storage, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,18 +75,15 @@ func (f *Follower) Current() (storage.Storage, error) {
 	return f.in, f.err
 }
 
-// Takes returns why uploads cannot be taken now: their components then store
-// them by themselves.
+// Takes returns why uploads cannot be accepted now, nil if they can. Components
+// then store refused recordings themselves.
 func (f *Follower) Takes() error {
-	in, err := f.Current()
-	if err == nil && in == nil && f.opt.ReplayDir == "" {
-		return errors.New("REPLAY_DIR is empty: there is no way to check that core has the MP4")
-	}
+	_, err := f.Current()
 	return err
 }
 
-// Trouble returns what keeps replays from being published, or recordings in a
-// bucket from being found.
+// Trouble returns the error that keeps replays from being published, or recordings
+// in a bucket from being found.
 func (f *Follower) Trouble() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,8 +101,8 @@ func (f *Follower) Trouble() error {
 	return nil
 }
 
-// Status returns how the bucket stands, with the cost of all that was asked of
-// it; false when there is none.
+// Status returns the state of the bucket and the cost of all requests to it; false
+// if there is no bucket.
 func (f *Follower) Status() (bucket.Status, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,7 +114,7 @@ func (f *Follower) Status() (bucket.Status, bool) {
 	return s, true
 }
 
-// Wait returns when it is known where MP4s go, or with the cause of ctx's end.
+// Wait returns nil when the storage of MP4s is known, or the cause of ctx's end.
 func (f *Follower) Wait(ctx context.Context) error {
 	for !f.isKnown() {
 		select {
@@ -147,7 +143,7 @@ func (f *Follower) Run(ctx context.Context, taker Taker) error {
 			stop()
 			now, stop = settings, f.use(ctx, settings, taker)
 			if err := taker.StorageChanged(ctx); err != nil && ctx.Err() == nil {
-				f.opt.Log.Warn("tasks that waited for the replay storage go on waiting", "error", err)
+				f.opt.Log.Warn("tasks that wait for the replay storage could not be resumed; retrying when its settings change", "error", err)
 			}
 		}
 		select {
@@ -158,8 +154,7 @@ func (f *Follower) Run(ctx context.Context, taker Taker) error {
 	}
 }
 
-// use takes up new settings. What it begins ends with the function that it
-// returns.
+// use applies new settings. Calling stop ends what it started.
 func (f *Follower) use(ctx context.Context, c coreapi.TerminalConfig, taker Taker) (stop func()) {
 	in, listing, err := f.open(c)
 	var w *bucket.Watcher
@@ -189,12 +184,12 @@ func (f *Follower) use(ctx context.Context, c coreapi.TerminalConfig, taker Take
 	group.Go(func() error { return cleaner.Run(ctx) })
 	return func() {
 		cancel()
-		_ = group.Wait() // neither ends with an error
+		_ = group.Wait() // neither returns an error
 	}
 }
 
-// removing is told of what leaves the trash of a bucket, by the name that Retire
-// has returned for it.
+// removing returns the function that is called before an object is deleted from the
+// trash of a bucket. It passes on the name that Retire returned for the object.
 func (f *Follower) removing(in storage.Storage) func(key string) error {
 	if f.opt.Removing == nil {
 		return nil
@@ -202,8 +197,8 @@ func (f *Follower) removing(in storage.Storage) func(key string) error {
 	return func(key string) error { return f.opt.Removing(in.Place() + "/" + key) }
 }
 
-// open connects to the storage that core is set to. The second connection is
-// for looking what is in there; both are nil for core's own storage.
+// open connects to the storage of core's settings. The second connection is for
+// listings; both are nil for core's own storage.
 func (f *Follower) open(c coreapi.TerminalConfig) (in, listing storage.Storage, err error) {
 	settings, err := storage.Parse(c.ReplayStorage)
 	if err == nil && settings.Target() == storage.TargetNowhere {
@@ -212,7 +207,7 @@ func (f *Follower) open(c coreapi.TerminalConfig) (in, listing storage.Storage, 
 	if err == nil && settings.Target() == storage.TargetServer {
 		f.opt.Log.Info("MP4s go to core's own storage")
 		if f.opt.ReplayDir == "" {
-			f.opt.Log.Warn("core keeps replays in its own storage and REPLAY_DIR is empty: nothing can be converted")
+			f.opt.Log.Warn("core keeps replays in its own storage and REPLAY_DIR is empty: only uploads are converted, and core's response is the only proof that it has their MP4s")
 		}
 		return nil, nil, nil
 	}
@@ -228,7 +223,7 @@ func (f *Follower) open(c coreapi.TerminalConfig) (in, listing storage.Storage, 
 	}
 	f.opt.Log.Info("MP4s go to the replay storage", "storage", in.Place())
 	if f.opt.ReplayDir == "" {
-		f.opt.Log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core goes on serving them")
+		f.opt.Log.Warn("REPLAY_DIR is empty: copies of originals that core has made for viewers cannot be found, and core still serves them")
 	}
 	return storage.Observed(in, f.opt.Observe), storage.Observed(listing, f.opt.Observe), nil
 }

@@ -7,16 +7,18 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// lateFor is how long to wait for core to finish storing an upload whose
-// answer nobody waited for.
+// lateFor is how long to wait for core to finish storing an upload after the lease
+// was lost.
 const lateFor = 10 * time.Second
 
-// CleanUpLate implements [Destination]: this agent slept through its lease, and
-// another has published the same MP4 meanwhile. Core has put ours over it, with
-// today's time, or beside it under a random name.
+// CleanUpLate implements [Destination]. This agent lost its lease while it was
+// suspended, and another one has published the same MP4 meanwhile. Core has
+// replaced that by ours, with today's time, or stored ours beside it under a random
+// name.
 func (c Core) CleanUpLate(d Delivery) {
 	if !d.Source.OnVolume() {
 		return
@@ -26,8 +28,8 @@ func (c Core) CleanUpLate(d Delivery) {
 	}
 }
 
-// cleanUpLate does nothing unless what core serves is byte for byte what this
-// agent has uploaded; then there is nothing that another agent could miss.
+// cleanUpLate does nothing unless core serves exactly the bytes that this agent has
+// uploaded; then another agent does not lose anything.
 func (c Core) cleanUpLate(d Delivery) {
 	f := openVideo(d, abs(c.ReplayDir, d.rel()))
 	if f == nil {
@@ -35,10 +37,10 @@ func (c Core) cleanUpLate(d Delivery) {
 	}
 	defer f.Close()
 	if st, err := f.Stat(); err == nil && !st.ModTime().Equal(d.Source.ModTime) {
-		err := setTime(f, d.Source.ModTime)
+		err := rights.SetTime(f, d.Source.ModTime)
 		d.Log.Info("a late upload had changed the MP4's time", "error", err)
 	}
-	found, _ := filepath.Glob(abs(c.ReplayDir, path.Join(d.Date, d.Session+".replay_*.mp4"))) // the pattern is good
+	found, _ := filepath.Glob(abs(c.ReplayDir, path.Join(d.Date, d.Session+".replay_*.mp4"))) // the pattern is valid
 	for _, file := range found {
 		c.retireLate(d, file)
 	}
@@ -63,8 +65,8 @@ func (c Core) retireLate(d Delivery, file string) {
 	d.Log.Info("moved a late upload, which core had stored beside the same MP4, to the trash", "to", to, "error", err)
 }
 
-// openVideo opens a file if it is the delivery's MP4; nil if not. The task's
-// context has ended with its lease.
+// openVideo opens a file if it is the delivery's MP4; it returns nil if it is not.
+// The task's context has ended with its lease.
 func openVideo(d Delivery, file string) *os.File {
 	f, err := openFile(file)
 	if err != nil {

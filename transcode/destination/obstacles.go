@@ -16,12 +16,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// obstacles are what keeps core from serving the MP4 in the bucket.
+// obstacles are the objects and files because of which core would not serve the MP4
+// in the bucket.
 type obstacles struct {
-	keys  []string // in the bucket: the original, or the same recording
-	files []string // on the volume likewise, relative to the replay folder
-	stale []string // MP4s on the volume that are not this one, likewise
-	other []string // what is not ours to take away
+	keys  []string // in the bucket: the original, or copies of it
+	files []string // the same on the volume, relative to the replay folder
+	stale []string // other MP4s on the volume, likewise
+	other []string // what the agent must not remove
 	found bool     // the original itself is on the volume
 }
 
@@ -29,7 +30,7 @@ func (o obstacles) none() bool {
 	return !o.found && len(o.keys)+len(o.files)+len(o.stale)+len(o.other) == 0
 }
 
-// unknown is the failure that the other obstacles mean, if there are any.
+// unknown returns the failure for the other obstacles, nil without other obstacles.
 func (o obstacles) unknown() error {
 	if len(o.other) == 0 {
 		return nil
@@ -37,12 +38,16 @@ func (o obstacles) unknown() error {
 	return shadowed(o.other)
 }
 
-// obstacles looks everywhere core looks, as far as we can. Core caches on the
-// volume whatever somebody watches of a bucket, so that a recording may be in
-// both: what holds the same recording as the original is treated like it.
+// obstacles searches all places where core looks, as far as this host can read
+// them. Core caches on the volume what is watched from a bucket, so that a
+// recording may be in both. A file that holds the same recording as the original is
+// treated like the original.
 func (b Bucket) obstacles(ctx context.Context, d Delivery) (found obstacles, err error) {
 	search := b.volume().search()
 	search.Home = b.Storage
+	if b.ReplayDir != "" {
+		refresh(b.ReplayDir, d.replay().Index())
+	}
 	shadows, err := search.Shadows(ctx, d.replay())
 	var inBucket *storage.Error
 	if err != nil && !errors.As(err, &inBucket) {
@@ -61,7 +66,7 @@ func (b Bucket) obstacles(ctx context.Context, d Delivery) (found obstacles, err
 			return found, err
 		}
 	}
-	return found, context.Cause(ctx) // a comparison that was cut short proves nothing
+	return found, context.Cause(ctx) // an interrupted comparison proves nothing
 }
 
 func (b Bucket) judgeObject(ctx context.Context, d Delivery, s storage.Shadow, found *obstacles) error {
@@ -92,7 +97,7 @@ func (b Bucket) judgeFile(ctx context.Context, d Delivery, s storage.Shadow, fou
 	}
 	rel = filepath.ToSlash(rel)
 	switch index := s.Key == d.replay().Index(); {
-	case s.Cast, strings.HasPrefix(rel, "../"): // a terminal session's, or older than the replay folder
+	case s.Cast, strings.HasPrefix(rel, "../"): // of a terminal session, or outside of the replay folder
 		found.other = append(found.other, s.Path)
 	case s.Video:
 		sum, _, err := HashFile(ctx, s.Path)
@@ -135,8 +140,8 @@ func sameFiles(root, rel string) (rels []string, err error) {
 	return rels, err
 }
 
-// filesIn returns the files of a recording in parts in its folder, of which
-// some may not be there, and core's download of it.
+// filesIn returns the files of a recording in parts in its folder, and core's
+// download of it. Some of them may not exist.
 func filesIn(rel, folder string) (rels []string, err error) {
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -154,9 +159,9 @@ func filesIn(rel, folder string) (rels []string, err error) {
 	return rels, nil
 }
 
-// isCached reports whether the index on the volume is what core leaves there
-// when somebody watches a recording in parts that is in the bucket: a copy of
-// the index, and copies of those parts that were watched.
+// isCached reports whether the index on the volume is the one that core leaves
+// there when a recording in parts is watched from the bucket: a copy of the index,
+// with copies of the parts that were watched.
 func (b Bucket) isCached(ctx context.Context, d Delivery, index string) bool {
 	if d.Source.Bucket == nil || !isCopy(ctx, d, index) {
 		return false
@@ -171,8 +176,8 @@ func (b Bucket) isCached(ctx context.Context, d Delivery, index string) bool {
 	})
 }
 
-// isCopy reports whether a file on the volume is a copy of the source's object
-// of that name: by its bytes, or when the download is gone by its size.
+// isCopy reports whether a file on the volume is a copy of the source's object with
+// that name. It compares the bytes, or the size if the download no longer exists.
 func isCopy(ctx context.Context, d Delivery, file string) bool {
 	i := slices.IndexFunc(d.Source.Bucket.Objects, func(o storage.Object) bool { return path.Base(o.Key) == filepath.Base(file) })
 	st, err := os.Stat(file)

@@ -15,24 +15,32 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// volume is core's replay folder as mounted here, and what becomes of the
-// originals in it.
+// volume is core's replay folder as mounted here, with the policy for originals in
+// it.
 type volume struct {
 	root      string
+	look      func() error // returns why the volume is away, nil if it is there
 	originals cleanup.Policy
-	playCache time.Duration // a copy that core has just made may be being played for so long
+	playCache time.Duration // how long a copy that core has just made may be playing
 }
 
-// trash is where originals and what this agent has made itself go. What is in
-// it expires.
+// mustBeThere returns an error while the volume is away.
+func (v volume) mustBeThere() error {
+	if err := v.look(); err != nil {
+		return task.Failf(task.ClassVolume, "the replay volume is not available: %w", err)
+	}
+	return nil
+}
+
+// trash returns the trash for originals and for MP4s that this agent has made. It
+// expires.
 func (v volume) trash() cleanup.Trash { return cleanup.Trash{Root: v.root} }
 
-// kept is the part of the trash that does not expire: for originals that hold
-// more than their MP4 shows, and for MP4s that this agent has not made.
+// kept returns the part of the trash that does not expire: for originals with more
+// content than their MP4, and for MP4s that this agent has not made.
 func (v volume) kept() cleanup.Trash { return cleanup.Trash{Root: v.root, Kept: true} }
 
-// trashFor is the trash to which an MP4 on the volume goes that makes way for
-// another.
+// trashFor returns the trash for an MP4 on the volume that is replaced by another.
 func (v volume) trashFor(ctx context.Context, d Delivery, file string) cleanup.Trash {
 	if d.Contained(ctx, file) {
 		return v.trash()
@@ -40,12 +48,12 @@ func (v volume) trashFor(ctx context.Context, d Delivery, file string) cleanup.T
 	return v.kept()
 }
 
-// retireOriginal takes away the recording on the volume that the MP4 was made
-// from, as the policy says, and returns where it went. Files that were not read
+// retireOriginal removes the recording on the volume that the MP4 was made from,
+// according to the policy, and returns where it was moved. Files that were not read
 // stay.
 func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 	if v.originals == cleanup.PolicyKeep {
-		d.Log.Info("the original stays, as ORIGINALS=keep says; core may go on serving it", "path", d.Source.Path)
+		d.Log.Info("the original stays because of ORIGINALS=keep; core may still serve it", "path", d.Source.Path)
 		return nil, nil
 	}
 	files, err := v.files(d)
@@ -65,7 +73,7 @@ func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 	if err != nil {
 		return moved, err
 	}
-	for _, tar := range []string{path.Join(folder, d.Session+".tar"), folder + ".tar"} { // downloads that core has made of it
+	for _, tar := range []string{path.Join(folder, d.Session+".tar"), folder + ".tar"} { // core's downloads of it
 		to, err := v.retireCopy(d, tar)
 		moved = appendNew(moved, to...)
 		if err != nil {
@@ -74,6 +82,9 @@ func (v volume) retireOriginal(d Delivery) (moved []string, err error) {
 	}
 	if path.Dir(d.Source.Path) != folder {
 		return moved, nil
+	}
+	if err := cleanup.RemoveEmpty(v.root, path.Join(folder, "upload")); err != nil { // Lion's folder
+		return moved, err
 	}
 	return moved, cleanup.RemoveEmpty(v.root, folder)
 }
@@ -101,7 +112,7 @@ func (v volume) onlyThese(d Delivery, folder string, files []task.File) (bool, e
 	return true, nil
 }
 
-// retireFiles takes away files that were read, one by one.
+// retireFiles retires files that were read, one by one.
 func (v volume) retireFiles(d Delivery, files []task.File) (moved []string, err error) {
 	for _, f := range files {
 		to, err := v.retireFile(d, f)
@@ -114,8 +125,8 @@ func (v volume) retireFiles(d Delivery, files []task.File) (moved []string, err 
 	return moved, nil
 }
 
-// retireFolder takes away the folder of a recording in parts in one step, so that
-// none of it is left behind whatever happens.
+// retireFolder retires the folder of a recording in parts in one step, so that a
+// crash cannot leave a part of it behind.
 func (v volume) retireFolder(d Delivery, folder string, files []task.File) (moved []string, err error) {
 	if err := d.mustOwn(folder); err != nil {
 		return nil, err
@@ -150,13 +161,13 @@ func (v volume) retireFolder(d Delivery, folder string, files []task.File) (move
 	return v.took(d, folder, to)
 }
 
-// files returns what goes, the file first by which core finds the recording:
-// what was read when the MP4 was made.
+// files returns the files to retire: those that were read when the MP4 was made.
+// The first is the one by which core finds the recording.
 func (v volume) files(d Delivery) ([]task.File, error) {
 	if len(d.Files) > 0 {
 		return d.Files, nil
 	}
-	rec, err := recording.Open(abs(v.root, d.Source.Path)) // a task of an agent that did not note them
+	rec, err := recording.Open(abs(v.root, d.Source.Path)) // the task of an older agent that did not record them
 	if errors.Is(err, fs.ErrNotExist) {
 		gone, err := v.gone(d, d.Source.Path)
 		if err == nil && !gone {
@@ -174,10 +185,10 @@ func (v volume) files(d Delivery) ([]task.File, error) {
 }
 
 // FilesOf returns the files of a recording that was opened at rel, relative to
-// root, the one first by which core finds it.
+// root. The first is the one by which core finds it.
 func FilesOf(root, rel string, rec *recording.Recording) ([]task.File, error) {
 	names := []string{rel}
-	if rec.Index != nil {
+	if len(rec.Files) > 0 {
 		names = names[:0]
 		for _, name := range rec.Files {
 			names = append(names, path.Join(path.Dir(rel), name))
@@ -199,11 +210,11 @@ func FilesOf(root, rel string, rec *recording.Recording) ([]task.File, error) {
 	return files, nil
 }
 
-// seen returns the source as it is now.
+// seen returns the source with its present size and time.
 func (v volume) seen(d Delivery) task.Source {
 	rec, err := recording.Open(abs(v.root, d.Source.Path))
 	if err != nil {
-		return d.Source // the next attempt looks again
+		return d.Source // the next attempt reads it again
 	}
 	return d.Source.Seen(rec.Size, rec.ModTime)
 }
@@ -212,24 +223,24 @@ func changed(now task.Source) error {
 	return &task.ChangedError{Now: now, What: "the recording changed while it was converted; it stays and is converted again"}
 }
 
-// gone reports whether something has gone from the volume. On a mount point
-// whose volume is away there is nothing, which proves nothing.
+// gone reports whether a file no longer exists on the volume. If the volume is not
+// mounted, it returns an error: a missing file then proves nothing.
 func (v volume) gone(d Delivery, rel string) (bool, error) {
 	there, err := Exists(abs(v.root, rel))
 	if err != nil || there {
 		return false, err
 	}
-	if d.Source.OnVolume() { // else the folder may well be empty
+	if d.Source.OnVolume() { // otherwise the folder may be empty
 		if err := MustMount(v.root); err != nil {
 			return false, err
 		}
 	}
-	there, err = Exists(abs(v.root, rel)) // it may have come back in between
+	there, err = Exists(abs(v.root, rel)) // the volume may have been mounted in between
 	return !there && err == nil, err
 }
 
-// retireFile takes away one file that was read, if it is there and still the
-// same, and returns where it is now in the trash: nothing for what was deleted.
+// retireFile retires one file that was read, if it still exists and has not
+// changed. It returns where it is now in the trash, nothing if it was deleted.
 func (v volume) retireFile(d Delivery, was task.File) (moved []string, err error) {
 	if err := d.mustOwn(was.Path); err != nil {
 		return nil, err
@@ -252,8 +263,8 @@ func (v volume) retireFile(d Delivery, was task.File) (moved []string, err error
 	return v.take(d, was.Path, st)
 }
 
-// retireCopies takes away files that hold the very same recording, the index of
-// one in parts first.
+// retireCopies retires files that hold the same recording, beginning with the index
+// of one in parts.
 func (v volume) retireCopies(d Delivery, rels []string) (moved []string, err error) {
 	for _, rel := range rels {
 		to, err := v.retireCopy(d, rel)
@@ -269,8 +280,8 @@ func (v volume) retireCopies(d Delivery, rels []string) (moved []string, err err
 	return moved, cleanup.RemoveEmpty(v.root, path.Join(d.Date, d.Session))
 }
 
-// retireCopy takes away a file that was made of the recording, or is the same,
-// if it is there.
+// retireCopy retires a file that was made from the recording, or is the same, if it
+// exists.
 func (v volume) retireCopy(d Delivery, rel string) (moved []string, err error) {
 	if err := d.mustOwn(rel); err != nil {
 		return nil, err
@@ -293,7 +304,7 @@ func (v volume) retireCopy(d Delivery, rel string) (moved []string, err error) {
 // take moves or deletes a file that is open.
 func (v volume) take(d Delivery, rel string, is fs.FileInfo) (moved []string, err error) {
 	if age := time.Since(is.ModTime()); age >= 0 && age < v.playCache {
-		return nil, task.Failf(task.ClassWatched, "core may have fetched %s just now for somebody who watches it; it goes in %s", rel, (v.playCache - age).Round(time.Second))
+		return nil, task.Failf(task.ClassWatched, "core may have fetched %s just now for a viewer; it is removed in %s", rel, (v.playCache - age).Round(time.Second))
 	}
 	to, err := v.trashOf(d).RetireFile(rel, is)
 	if err != nil {
@@ -302,7 +313,7 @@ func (v volume) take(d Delivery, rel string, is fs.FileInfo) (moved []string, er
 	return v.took(d, rel, to)
 }
 
-// trashOf is the trash for the original of a delivery.
+// trashOf returns the trash for the original of a delivery.
 func (v volume) trashOf(d Delivery) cleanup.Trash {
 	if len(d.Video.Missing) > 0 {
 		return v.kept()
@@ -310,8 +321,9 @@ func (v volume) trashOf(d Delivery) cleanup.Trash {
 	return v.trash()
 }
 
-// took ends what was moved to the trash, and returns where it is: nowhere, if the
-// policy is to delete it, and nothing of it may be missing in the MP4.
+// took completes a move to the trash, and returns where the file is. If the policy
+// is to delete, it deletes the file and returns nothing, unless the MP4 may be
+// incomplete.
 func (v volume) took(d Delivery, rel, to string) (moved []string, err error) {
 	if v.originals != cleanup.PolicyDelete || len(d.Video.Missing) > 0 {
 		d.Log.Info("moved the original to the trash", "path", rel, "to", to)
@@ -324,8 +336,8 @@ func (v volume) took(d Delivery, rel, to string) (moved []string, err error) {
 	return nil, nil
 }
 
-// replaced makes of a file that was replaced while it was retired one that has
-// changed.
+// replaced converts the error that a file was replaced while it was retired to the
+// failure that the recording has changed.
 func (d Delivery) replaced(err error) error {
 	if errors.Is(err, cleanup.ErrReplaced) {
 		return fmt.Errorf("%w: %w", &task.ChangedError{Now: d.Source, What: "a file of the recording was replaced while it was retired"}, err)
@@ -333,7 +345,8 @@ func (d Delivery) replaced(err error) error {
 	return err
 }
 
-// appendNew appends places in the trash; files of one folder count as the folder.
+// appendNew appends places in the trash; files of the same folder are replaced by
+// the folder.
 func appendNew(moved []string, places ...string) []string {
 	for _, to := range places {
 		if dir := path.Dir(to); recordingFolder(dir) {
@@ -346,8 +359,8 @@ func appendNew(moved []string, places ...string) []string {
 	return moved
 }
 
-// recordingFolder reports whether a folder in the trash is that of a recording
-// in parts: the last element but one is its day.
+// recordingFolder reports whether a folder in the trash is that of a recording in
+// parts: its parent is a day.
 func recordingFolder(dir string) bool {
 	return recording.ParseName(path.Join(path.Base(path.Dir(dir)), path.Base(dir), path.Base(dir)+".replay.json")).Class == recording.ClassIndex
 }

@@ -23,9 +23,10 @@ func (v volume) present(d Delivery) (found []Replay, err error) {
 	if v.root == "" {
 		return nil, nil
 	}
-	if there, err := Exists(v.root); err != nil || !there { // a new JumpServer has none yet
+	if err := v.mustBeThere(); err != nil { // on a volume that is away, a file may exist although it is not visible
 		return nil, err
 	}
+	refresh(v.root, d.replay().Index())
 	shadows, err := v.search().Local(d.replay())
 	if err != nil {
 		return nil, task.Failf(task.ClassVolume, "%w", err)
@@ -36,8 +37,8 @@ func (v volume) present(d Delivery) (found []Replay, err error) {
 	return found, nil
 }
 
-// search says where core looks on the volume: by the rules of all its releases,
-// and beside the replay folder as the older ones do.
+// search returns where core looks on the volume. It uses the rules of all releases,
+// and also looks beside the replay folder as older ones do.
 func (v volume) search() storage.Search {
 	s := storage.Search{Rules: storage.RulesOf(""), Replay: v.root}
 	if filepath.Base(v.root) == "replay" {
@@ -46,7 +47,7 @@ func (v volume) search() storage.Search {
 	return s
 }
 
-// Present implements [Destination]. What is in the bucket is downloaded.
+// Present implements [Destination]. It downloads what is in the bucket.
 func (b Bucket) Present(ctx context.Context, d Delivery) ([]Replay, error) {
 	found, err := b.volume().present(d)
 	if err != nil {
@@ -72,8 +73,8 @@ func (b Bucket) Present(ctx context.Context, d Delivery) ([]Replay, error) {
 	return found, nil
 }
 
-// download fetches an object, and with the index of a recording in parts all
-// that lies beside it.
+// download downloads an object. For the index of a recording in parts, it also
+// downloads all objects in its folder.
 func (b Bucket) download(ctx context.Context, dir, key string, folder bool) error {
 	keys := []string{key}
 	if folder {
@@ -94,7 +95,7 @@ func (b Bucket) download(ctx context.Context, dir, key string, folder bool) erro
 	for _, key := range keys {
 		file := abs(dir, key)
 		if !filepath.IsLocal(filepath.FromSlash(key)) {
-			continue // no part of a recording is called so
+			continue // a part of a recording never has such a name
 		}
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return fmt.Errorf("work folder: %w", err)

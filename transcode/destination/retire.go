@@ -12,15 +12,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// retireRounds is how often Retire looks for what core has fetched meanwhile.
+// retireRounds is how often Retire searches for copies that core has made
+// meanwhile.
 const retireRounds = 3
 
-// Retire implements [Destination]. It takes the original in the bucket away
-// before the copies on the volume: core would make new ones of it, for whoever
-// watches the session in between. What it has made all the same is taken away
-// in another round.
+// Retire implements [Destination]. It retires the original in the bucket before the
+// copies on the volume. Otherwise core could make new copies of it for a viewer.
+// Copies that core made before are retired in another round.
 func (b Bucket) Retire(ctx context.Context, d Delivery) (moved []string, err error) {
-	for range retireRounds {
+	for round := range retireRounds {
 		found, err := b.obstacles(ctx, d)
 		if err == nil {
 			err = found.unknown()
@@ -32,16 +32,16 @@ func (b Bucket) Retire(ctx context.Context, d Delivery) (moved []string, err err
 			return moved, err
 		}
 		if b.Originals == cleanup.PolicyKeep {
-			d.Log.Info("the original stays, as ORIGINALS=keep says; core may go on serving it", "path", d.Source.Name())
+			d.Log.Info("the original stays because of ORIGINALS=keep; core may still serve it", "path", d.Source.Name())
 			return moved, nil
 		}
-		to, err := b.retireAll(ctx, d, found)
+		to, err := b.retireAll(ctx, d, found, round == 0)
 		moved = append(moved, to...)
 		if err != nil || found.none() {
 			return moved, err
 		}
 	}
-	return moved, task.FailAs(task.ClassShadowed, task.Retries, "core fetches the original as often as it is taken away: somebody watches the session")
+	return moved, task.FailAs(task.ClassShadowed, task.Retries, "core fetches the original again each time it is removed, because someone is watching the session")
 }
 
 // retireStale moves MP4s on the volume that are not this one to the trash.
@@ -66,8 +66,10 @@ func (b Bucket) retireStale(ctx context.Context, d Delivery, found obstacles) er
 	return nil
 }
 
-func (b Bucket) retireAll(ctx context.Context, d Delivery, found obstacles) (moved []string, err error) {
-	moved, err = b.retireKeys(ctx, d, found)
+// retireAll retires what was found, and in the first round the original's objects,
+// wherever they are.
+func (b Bucket) retireAll(ctx context.Context, d Delivery, found obstacles, first bool) (moved []string, err error) {
+	moved, err = b.retireKeys(ctx, d, found, first)
 	if err != nil {
 		return moved, err
 	}
@@ -85,10 +87,10 @@ func (b Bucket) retireAll(ctx context.Context, d Delivery, found obstacles) (mov
 	return append(moved, to...), err
 }
 
-// retireKeys takes away what is in the bucket.
-func (b Bucket) retireKeys(ctx context.Context, d Delivery, found obstacles) (moved []string, err error) {
+// retireKeys retires the objects in the bucket.
+func (b Bucket) retireKeys(ctx context.Context, d Delivery, found obstacles, first bool) (moved []string, err error) {
 	keys := found.keys
-	if d.Source.Bucket != nil {
+	if d.Source.Bucket != nil && first { // if they were moved again, they would be listed twice
 		if err := b.unchanged(ctx, d); err != nil {
 			return nil, err
 		}
@@ -109,8 +111,8 @@ func (b Bucket) retireKeys(ctx context.Context, d Delivery, found obstacles) (mo
 	return moved, nil
 }
 
-// unchanged makes sure that the objects are those that were converted, or
-// gone.
+// unchanged returns an error unless the objects are those that were converted, or
+// no longer exist.
 func (b Bucket) unchanged(ctx context.Context, d Delivery) error {
 	for _, was := range d.Source.Bucket.Objects {
 		o, err := b.Storage.Stat(ctx, was.Key)
@@ -127,7 +129,7 @@ func (b Bucket) unchanged(ctx context.Context, d Delivery) error {
 	return nil
 }
 
-// retireKey takes one object away, and returns where it is now in the trash.
+// retireKey retires one object, and returns where it is now in the trash.
 func (b Bucket) retireKey(ctx context.Context, d Delivery, key string) (moved []string, err error) {
 	if err := d.mustOwn(key); err != nil {
 		return nil, err

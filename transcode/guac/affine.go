@@ -9,14 +9,14 @@ import (
 
 var identity = f64.Aff3{1, 0, 0, 0, 1, 0}
 
-// affine is the protocol's a, b, c, d, e, f as a matrix.
+// affine returns the protocol's a, b, c, d, e, f as a matrix.
 func affine(v []float64) f64.Aff3 { return f64.Aff3{v[0], v[2], v[4], v[1], v[3], v[5]} }
 
 func translation(p image.Point) f64.Aff3 {
 	return f64.Aff3{1, 0, float64(p.X), 0, 1, float64(p.Y)}
 }
 
-// mul is a∘b: first b, then a.
+// mul returns a∘b: first b, then a.
 func mul(a, b f64.Aff3) f64.Aff3 {
 	return f64.Aff3{
 		a[0]*b[0] + a[1]*b[3], a[0]*b[1] + a[1]*b[4], a[0]*b[2] + a[1]*b[5] + a[2],
@@ -31,7 +31,8 @@ func apply(m *f64.Aff3, x, y float64) (float64, float64) {
 	return m[0]*x + m[1]*y + m[2], m[3]*x + m[4]*y + m[5]
 }
 
-// inverse undoes m, which must not flatten the plane.
+// inverse returns the inverse of m, and false if m maps the plane to a line or a
+// point.
 func inverse(m f64.Aff3) (f64.Aff3, bool) {
 	det := m[0]*m[4] - m[1]*m[3]
 	inv := f64.Aff3{m[4] / det, -m[1] / det, (m[1]*m[5] - m[4]*m[2]) / det, -m[3] / det, m[0] / det, (m[3]*m[2] - m[0]*m[5]) / det}
@@ -43,7 +44,7 @@ func inverse(m f64.Aff3) (f64.Aff3, bool) {
 	return inv, true
 }
 
-// shift is the offset of a transform that only moves by whole pixels.
+// shift returns the offset of a transform that only moves by whole pixels.
 func shift(m *f64.Aff3) (image.Point, bool) {
 	if m == nil {
 		return image.Point{}, true
@@ -56,7 +57,7 @@ func shift(m *f64.Aff3) (image.Point, bool) {
 	return image.Pt(int(x), int(y)), true
 }
 
-// outline is a rectangle's shape under a transform.
+// outline returns the outline of a rectangle under a transform.
 func outline(t f64.Aff3, r image.Rectangle) *path {
 	var p path
 	for i, c := range [][2]int{{r.Min.X, r.Min.Y}, {r.Max.X, r.Min.Y}, {r.Max.X, r.Max.Y}, {r.Min.X, r.Max.Y}} {

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// number reads an argument as JavaScript's parseFloat does for the numbers
-// that servers send; what is no number is 0.
+// number parses an argument like JavaScript's parseFloat, for the numbers that
+// servers send; for other text it returns 0.
 func number(b []byte) float64 {
 	if n, ok := integer(b); ok {
 		return float64(n)
@@ -18,7 +18,7 @@ func number(b []byte) float64 {
 	return f
 }
 
-// whole reads an argument as an integer, clamped so that sums of a few such
+// whole parses an argument as an integer, clamped so that sums of a few such
 // numbers cannot overflow.
 func whole(b []byte) int {
 	const limit = 1 << 30
@@ -28,7 +28,7 @@ func whole(b []byte) int {
 	return int(max(-limit, min(limit, number(b))))
 }
 
-// integer reads a decimal int64 of up to 18 digits.
+// integer parses a decimal int64 of up to 18 digits.
 func integer(b []byte) (int64, bool) {
 	digits := b
 	negative := len(b) > 0 && b[0] == '-'
@@ -51,7 +51,7 @@ func integer(b []byte) (int64, bool) {
 	return n, true
 }
 
-// millis reads a timestamp.
+// millis parses a timestamp.
 func millis(b []byte) int64 {
 	n, _ := integer(b)
 	return n

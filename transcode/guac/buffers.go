@@ -6,31 +6,31 @@ import (
 	"sync"
 )
 
-// buffers keeps the memory of images that have been drawn for the next ones:
-// a recording has tens of thousands of images, and fresh memory costs more
-// than what is written to it. The zero value is ready.
+// buffers reuses the memory of images that have been drawn: a recording has tens of
+// thousands of images, and allocating memory costs more than filling it. The zero
+// value is ready to use.
 type buffers struct {
 	mu   sync.Mutex
 	free map[int][][]byte // by their size; guarded by mu
 	kept int              // bytes; guarded by mu
 }
 
-// maxKept bounds the memory that waits to be used again, in bytes: that of one
-// Full HD screen.
+// maxKept limits the memory that waits for reuse, in bytes: that of one Full HD
+// screen.
 const maxKept = 8 << 20
 
-// image is an image of a size, its pixels arbitrary.
+// image returns an image of a size, with arbitrary pixels.
 func (b *buffers) image(size image.Point) *image.RGBA {
 	n := 4 * size.X * size.Y
 	return &image.RGBA{Pix: b.get(n), Stride: 4 * size.X, Rect: image.Rectangle{Max: size}}
 }
 
-// rounded is how much memory an image of n bytes gets: n, in steps of an eighth
-// to a quarter of it, so that images of about the same size can take each
-// other's.
+// rounded returns how much memory an image of n bytes gets. It is n, rounded up in
+// steps of an eighth to a quarter of n, so that images of similar size can reuse
+// each other's memory.
 func rounded(n int) int {
 	if n > maxKept {
-		return n // such memory is not kept
+		return n // memory of this size is not kept
 	}
 	step := 1 << max(bits.Len(uint(max(n, 1)-1))-3, 0)
 	return (n + step - 1) / step * step
@@ -49,13 +49,13 @@ func (b *buffers) get(n int) []byte {
 	return make([]byte, n, size)
 }
 
-// put takes an image's memory back; the image must not be used any more.
+// put returns an image's memory to the pool; the image must not be used any more.
 func (b *buffers) put(img *image.RGBA) {
 	if img == nil {
 		return
 	}
 	size := cap(img.Pix)
-	if size == 0 || size > maxKept || size != rounded(size) { // of another origin
+	if size == 0 || size > maxKept || size != rounded(size) { // not from this pool
 		return
 	}
 	b.mu.Lock()

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestBuffersAreUsedAgain: for images of about the same size, and no more
-// than is allowed waits.
+// TestBuffersAreUsedAgain for images of similar size, within the limit of kept
+// memory.
 func TestBuffersAreUsedAgain(t *testing.T) {
 	var b buffers
 	first := b.image(image.Pt(100, 100))
@@ -16,7 +16,7 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 	}
 	for range 100 {
 		b.put(b.image(image.Pt(50, 50)))
-		b.put(&image.RGBA{Pix: make([]byte, 100_001)}) // not of ours
+		b.put(&image.RGBA{Pix: make([]byte, 100_001)}) // not from this pool
 	}
 	large := b.image(image.Pt(1920, 1080))
 	b.put(large)
@@ -38,8 +38,8 @@ func TestBuffersAreUsedAgain(t *testing.T) {
 	}
 }
 
-// TestRoundedSizes: at most a quarter is lost, and rounding them again changes
-// nothing, which is how memory of ours is told.
+// TestRoundedSizes: at most a quarter is wasted, and rounding twice changes
+// nothing, which identifies memory of the pool.
 func TestRoundedSizes(t *testing.T) {
 	for n := 1; n < 2*maxKept; n += 1 + n/13 {
 		r := rounded(n)

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Of the protocol: what draws or decides how something is drawn, and what
-// does neither.
+// Opcodes of the protocol: those that draw or affect drawing, and those that do
+// not.
 const (
 	drawing = "size img blob end png jpeg copy transfer rect cfill lfill cstroke start line arc curve close clip push pop reset identity transform " +
 		"distort move shade dispose set cursor mouse sync nest"
@@ -17,9 +17,9 @@ const (
 		"usbdata usbdisconnect"
 )
 
-// TestTheReferenceCoversTheProtocol: each drawing instruction, channel mask and
-// transfer function is in a script that the reference player has drawn, but
-// lstroke, which it cannot do.
+// TestTheReferenceCoversTheProtocol: the reference player has drawn a script with
+// each drawing instruction, channel mask and transfer function. lstroke is the
+// exception: the player cannot draw it.
 func TestTheReferenceCoversTheProtocol(t *testing.T) {
 	missing := map[string]bool{}
 	for opcode := range strings.FieldsSeq(drawing) {
@@ -70,8 +70,8 @@ func TestTheReferenceCoversTheProtocol(t *testing.T) {
 	}
 }
 
-// TestWhatDrawsNothingIsNoTrouble: instructions that need not be obeyed are
-// not told of.
+// TestWhatDrawsNothingIsNoTrouble: ignored instructions that draw nothing cause no
+// warning.
 func TestWhatDrawsNothingIsNoTrouble(t *testing.T) {
 	s := screen(8, 8).box(0, 0, 0, 1, 1, red, MaskOver)
 	for opcode := range strings.FieldsSeq(others) {

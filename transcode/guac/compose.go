@@ -8,20 +8,19 @@ import (
 	"golang.org/x/image/math/f64"
 )
 
-// compose brings a canvas up to date with the display and returns what has
-// changed, as disjoint rectangles. The canvas is opaque: what nothing covers
-// is black.
-func (d *display) compose(canvas *image.RGBA) []image.Rectangle {
+// compose updates a view from the display and returns what has changed in it, as
+// disjoint rectangles. The view is opaque: what nothing covers is black.
+func (d *display) compose(v *view) []image.Rectangle {
 	var changed region
 	if d.all {
-		changed.add(canvas.Rect)
+		changed.add(v.screen)
 		d.all = false
 	}
-	d.collect(&changed, canvas.Rect)
+	d.collect(&changed, v.screen)
 	if now := d.pointer(); d.redraw {
 		if now != d.shown || d.cursor != nil {
-			changed.add(d.shown.Intersect(canvas.Rect))
-			changed.add(now.Intersect(canvas.Rect))
+			changed.add(d.shown.Intersect(v.screen))
+			changed.add(now.Intersect(v.screen))
 		}
 		d.shown, d.redraw = now, false
 	}
@@ -30,13 +29,16 @@ func (d *display) compose(canvas *image.RGBA) []image.Rectangle {
 	}
 	d.meter.spend(len(d.layers) * costLayer * (1 + len(changed.rects)))
 	children := d.children()
-	for _, r := range changed.rects {
+	return v.update(changed.rects, func(canvas *image.RGBA, r image.Rectangle) {
+		if v.scale != nil {
+			d.meter.spend(area(r) * costScale)
+		}
 		d.composeRect(canvas, r, children)
-	}
-	return changed.rects
+	})
 }
 
-// pointer is where the pointer is shown; empty before the first mouse.
+// pointer returns the rectangle of the pointer; it is empty before the first mouse
+// instruction.
 func (d *display) pointer() image.Rectangle {
 	if d.cursor == nil || !d.moved {
 		return image.Rectangle{}
@@ -44,7 +46,8 @@ func (d *display) pointer() image.Rectangle {
 	return d.cursor.bounds().Add(d.mouse).Sub(d.hotspot)
 }
 
-// collect moves the layers' damage, in the canvas's pixels, into changed.
+// collect converts the layers' damage to the canvas's pixels and adds it to
+// changed.
 func (d *display) collect(changed *region, canvas image.Rectangle) {
 	for _, l := range d.layers {
 		if l.damage.empty() {
@@ -65,8 +68,8 @@ func (d *display) collect(changed *region, canvas image.Rectangle) {
 	}
 }
 
-// position is a layer's offset on the canvas, whether it is shown there at
-// all, and whether a distortion makes offsets meaningless.
+// position returns a layer's offset on the canvas, whether it is attached to the
+// screen, and whether a distortion makes the offset meaningless.
 func (l *layer) position() (offset image.Point, attached, bent bool) {
 	for {
 		bent = bent || l.distort != nil
@@ -80,7 +83,7 @@ func (l *layer) position() (offset image.Point, attached, bent bool) {
 	}
 }
 
-// children lists the layers on each layer, the lowest first.
+// children returns the layers on each layer, lowest first.
 func (d *display) children() map[*layer][]*layer {
 	if len(d.layers) == 1 {
 		return nil
@@ -127,11 +130,11 @@ func (d *display) composeRect(canvas *image.RGBA, r image.Rectangle, children ma
 	}
 }
 
-// canvasZ is where a layer's own pixels lie between its children.
+// canvasZ is the z of a layer's own pixels among its children.
 const canvasZ = -1
 
-// composeLayer draws a layer and what lies on it within r, which is already
-// clipped to its ancestors; origin is the parent's place on the canvas.
+// composeLayer draws a layer and the layers on it within r, which is clipped to its
+// ancestors; origin is the parent's position on the canvas.
 func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
 	origin = origin.Add(image.Pt(l.x, l.y))
 	if l.opacity == 0 || l.bounds().Empty() {
@@ -151,7 +154,7 @@ func (d *display) composeLayer(canvas *image.RGBA, r image.Rectangle, l *layer, 
 		d.composeContent(canvas, inside, l, origin, children)
 	case len(children[l]) == 0:
 		blendFaded(canvas, inside, l.img, inside.Min.Sub(origin), uint32(l.opacity))
-	default: // the layer fades with all that lies on it as one picture
+	default: // the layer fades together with all layers on it
 		strips(inside, func(strip image.Rectangle) {
 			group := image.NewRGBA(strip)
 			d.composeContent(group, strip, l, origin, children)
@@ -176,10 +179,10 @@ func (d *display) composeContent(canvas *image.RGBA, r image.Rectangle, l *layer
 	}
 }
 
-// composeDistorted flattens a layer with all that lies on it and draws the
-// result through its transform, whose origin is the layer's middle.
+// composeDistorted flattens a layer with all layers on it and draws the result
+// through its transform, whose origin is the layer's centre.
 func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *layer, origin image.Point, children map[*layer][]*layer) {
-	if !d.meter.spend(area(l.bounds()) * costOver) {
+	if d.tooLarge(l.bounds()) || !d.meter.spend(area(l.bounds())*costOver) {
 		return
 	}
 	flat := image.NewRGBA(l.bounds())
@@ -203,7 +206,7 @@ func (d *display) composeDistorted(canvas *image.RGBA, r image.Rectangle, l *lay
 	})
 }
 
-// blendFaded is source-over with an opacity.
+// blendFaded draws with source-over and an opacity.
 func blendFaded(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.Point, opacity uint32) {
 	for y := range r.Dy() {
 		d := dst.Pix[dst.PixOffset(r.Min.X, r.Min.Y+y):][:4*r.Dx()]

@@ -2,11 +2,12 @@ package guac
 
 import "image"
 
-// Mask is a composite mask: bits S where the destination is
-// transparent or opaque, D where the source is.
+// Mask is a composite mask of four bits. 0x8 draws the source where the destination
+// is transparent, and 0x4 where it is opaque. 0x2 keeps the destination where the
+// source is transparent, and 0x1 where it is opaque.
 type Mask uint8
 
-// The masks that mean something.
+// The valid masks.
 const (
 	MaskDestIn   Mask = 0x1
 	MaskDestOut  Mask = 0x2
@@ -21,13 +22,13 @@ const (
 	MaskAdd      Mask = 0xF
 )
 
-// div255 is x/255 rounded, for x up to 255*255.
+// div255 returns x/255 rounded, for x up to 255*255.
 func div255(x uint32) uint32 {
 	x += 128
 	return (x + x>>8) >> 8
 }
 
-// factors are Porter and Duff's fractions of source and destination, 0–255.
+// factors returns Porter and Duff's fractions of source and destination, 0–255.
 func factors(m Mask, sa, da uint32) (fs, fd uint32) {
 	switch m {
 	case MaskDestIn:
@@ -55,7 +56,7 @@ func factors(m Mask, sa, da uint32) (fs, fd uint32) {
 	}
 }
 
-// blend puts one premultiplied pixel over another in place.
+// blend composites one premultiplied pixel with another in place.
 func blend(d, s []byte, m Mask) {
 	fs, fd := factors(m, uint32(s[3]), uint32(d[3]))
 	for i := range 4 {
@@ -63,9 +64,9 @@ func blend(d, s []byte, m Mask) {
 	}
 }
 
-// drawImage composites src at sp over the rectangle r of dst. src and dst
-// must not be the same image; r lies within dst and its translation to sp
-// within src. opaque promises that src has no transparency there.
+// drawImage composites src at sp over the rectangle r of dst. src and dst must be
+// different images; r must be within dst, and the same area at sp within src.
+// opaque means that src has no transparency there.
 func drawImage(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.Point, m Mask, opaque bool) {
 	if m == MaskOver && !opaque {
 		overRect(dst, r, src, sp)
@@ -117,8 +118,8 @@ func fillRect(dst *image.RGBA, r image.Rectangle, c [4]byte, m Mask) {
 	}
 }
 
-// everywhere tells whether a mask also concerns what lies outside of the
-// shape that is drawn: there the source is transparent, and it clears.
+// everywhere reports whether a mask also affects pixels outside of the drawn shape:
+// the source is transparent there, and the mask clears them.
 func (m Mask) everywhere() bool {
 	switch m {
 	case MaskDestIn, MaskSrcIn, MaskSrcOut, MaskDestAtop, MaskSrc:
@@ -127,7 +128,7 @@ func (m Mask) everywhere() bool {
 	return false
 }
 
-// clearAround clears what of r lies outside of inner.
+// clearAround clears what is in r, but outside of inner.
 func clearAround(dst *image.RGBA, r, inner image.Rectangle) {
 	inner = inner.Intersect(r)
 	if inner.Empty() {
@@ -141,11 +142,11 @@ func clearAround(dst *image.RGBA, r, inner image.Rectangle) {
 	}
 }
 
-// source answers the premultiplied colour of a pixel of what is painted.
+// source returns the premultiplied colour of the paint at a pixel.
 type source func(x, y int) [4]byte
 
-// fillMask composites paint, as far as cover says, where c allows; the
-// bounds of cover and c lie within dst, and cover's within c's.
+// fillMask composites paint, weighted by cover, where c allows it. The bounds of
+// cover and c must be within dst, and those of cover within those of c.
 func fillMask(dst *image.RGBA, cover *image.Alpha, c clip, paint source, m Mask) {
 	r := cover.Rect
 	if m.everywhere() {
@@ -165,11 +166,11 @@ func fillMask(dst *image.RGBA, cover *image.Alpha, c clip, paint source, m Mask)
 			if a > 0 {
 				s = paint(x, y)
 			}
-			if m.everywhere() { // the edge is part of what is composited
+			if m.everywhere() { // at the shape's edge, the source is weighted
 				for i := range s {
 					s[i] = uint8(div255(uint32(s[i]) * a))
 				}
-			} else { // the edge lets less of the result through
+			} else { // at the shape's edge, the result is weighted
 				allowed = div255(allowed * a)
 			}
 			d := dst.Pix[dst.PixOffset(x, y):][:4:4]

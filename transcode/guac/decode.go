@@ -8,112 +8,111 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// job is an image to be decoded.
-type job struct {
+// pendingImage is an image that is decoded in the background.
+type pendingImage struct {
 	mimetype string
 	data     []byte
-	weight   int64 // of the budget that it holds, once submitted
+	weight   int64 // its share of the budget, once submitted
 
 	done chan struct{}
-	pic  picture // set when done is closed
+	pic  picture // valid when done is closed
 	err  error   // likewise
 }
 
-func newPicture(mimetype string, data []byte) *job {
-	return &job{mimetype: mimetype, data: data, done: make(chan struct{})}
+func newPicture(mimetype string, data []byte) *pendingImage {
+	return &pendingImage{mimetype: mimetype, data: data, done: make(chan struct{})}
 }
 
-// wait returns the decoded image. Whoever calls it must know that the job
-// was submitted or will be.
-func (j *job) wait() (picture, error) {
-	<-j.done
-	return j.pic, j.err
+// wait returns the decoded image. The image must have been submitted, or be
+// submitted later.
+func (im *pendingImage) wait() (picture, error) {
+	<-im.done
+	return im.pic, im.err
 }
 
-// budget bounds what decoded images that wait to be drawn take, in bytes: two
+// budget limits the memory of decoded images that wait to be drawn, in bytes: two
 // of a Full HD screen.
 const budget = 16 << 20
 
-// large is the size of images beyond which they, and what decoders leave behind,
-// must not pile up before the collector comes by itself, in bytes.
+// large is the size in bytes beyond which memory of images and decoders must be
+// freed by an explicit garbage collection.
 const large = 8 << 20
 
-// pool decodes images ahead of drawing. Jobs are submitted in the order in
-// which they are drawn, so that the next one to be drawn always has its share
-// of the budget.
+// pool decodes images before they are drawn. They are submitted in the order of
+// drawing, so that the next image to be drawn always has its share of the budget.
 type pool struct {
-	lim  Limits
-	work *meter
-	jobs chan *job
-	room *semaphore.Weighted
-	wg   sync.WaitGroup
-	used buffers
+	lim   Limits
+	work  *meter
+	queue chan *pendingImage
+	room  *semaphore.Weighted
+	wg    sync.WaitGroup
+	used  buffers
 }
 
 func newPool(workers int, lim Limits, work *meter) *pool {
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	p := &pool{lim: lim, work: work, jobs: make(chan *job, 2*workers), room: semaphore.NewWeighted(budget)}
+	p := &pool{lim: lim, work: work, queue: make(chan *pendingImage, 2*workers), room: semaphore.NewWeighted(budget)}
 	for range workers {
 		p.wg.Go(func() {
-			for j := range p.jobs {
-				j.pic, j.err = decodeImage(j.mimetype, j.data, p.used.image)
-				j.data = nil
-				if j.weight > large {
+			for im := range p.queue {
+				im.pic, im.err = decodeImage(im.mimetype, im.data, p.used.image)
+				im.data = nil
+				if im.weight > large {
 					runtime.GC()
 				}
-				close(j.done)
+				close(im.done)
 			}
 		})
 	}
 	return p
 }
 
-// submit hands a job to the decoders; it waits for room.
-func (p *pool) submit(ctx context.Context, j *job) error {
-	w, h, err := imageSize(j.mimetype, j.data, p.lim)
+// submit passes an image to the decoders; it waits until there is room.
+func (p *pool) submit(ctx context.Context, im *pendingImage) error {
+	w, h, err := imageSize(im.mimetype, im.data, p.lim)
 	if err != nil {
-		j.err = err // the painter tells of it
-		close(j.done)
+		im.err = err // the painter reports it
+		close(im.done)
 		return nil //nolint:nilerr // one bad image does not end the recording
 	}
-	if !p.work.spend(decodingWork(j.mimetype, j.data, w, h)) {
-		j.err = ErrTooCostly
-		close(j.done)
+	if !p.work.spend(decodingWork(im.mimetype, im.data, w, h)) {
+		im.err = ErrTooCostly
+		close(im.done)
 		return ErrTooCostly
 	}
-	j.weight = min(int64(rounded(4*w*h)), budget)
-	if err := p.room.Acquire(ctx, j.weight); err != nil {
-		j.weight = 0
-		j.err = err
-		close(j.done)
+	im.weight = min(int64(rounded(4*w*h)), budget)
+	if err := p.room.Acquire(ctx, im.weight); err != nil {
+		im.weight = 0
+		im.err = err
+		close(im.done)
 		return err
 	}
 	select {
-	case p.jobs <- j:
+	case p.queue <- im:
 		return nil
 	case <-ctx.Done():
-		j.err = ctx.Err()
-		close(j.done)
+		im.err = ctx.Err()
+		close(im.done)
 		return ctx.Err()
 	}
 }
 
-// release gives a drawn image's share of the budget back.
-func (p *pool) release(j *job) {
-	p.used.put(j.pic.img)
-	j.pic = picture{}
-	if j.weight > large { // the next one's memory is taken as soon as there is room
+// release returns a drawn image's share of the budget.
+func (p *pool) release(im *pendingImage) {
+	p.used.put(im.pic.img)
+	im.pic = picture{}
+	if im.weight > large { // the memory of the next image is allocated as soon as there is room
 		runtime.GC()
 	}
-	if j.weight > 0 {
-		p.room.Release(j.weight)
+	if im.weight > 0 {
+		p.room.Release(im.weight)
 	}
 }
 
-// close ends the decoders; nothing may be submitted any more.
+// close stops the decoders; nothing may be submitted afterwards.
 func (p *pool) close() {
-	close(p.jobs)
+	close(p.queue)
 	p.wg.Wait()
 }

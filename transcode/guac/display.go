@@ -12,23 +12,23 @@ type display struct {
 	lim    Limits
 	meter  *meter
 	layers map[int]*layer
-	pixels int // of the canvases of all layers and buffers together
-	moves  int // how often a layer was put on another
+	pixels int // in the canvases of all layers and buffers
+	moves  int // how often a layer was moved to another parent
 
 	cursor   *layer // nil = none yet
 	hotspot  image.Point
 	mouse    image.Point
-	moved    bool            // a mouse instruction has come
+	moved    bool            // there was a mouse instruction
 	shown    image.Rectangle // where the pointer was at the last composition
 	redraw   bool            // the pointer has changed since
 	all      bool            // everything must be composed again
-	waste    bool            // much memory is done with
+	waste    bool            // much memory has become garbage
 	drawn    bool            // something was drawn on a visible layer
-	problems map[string]int  // what was refused, by description
+	problems map[string]int  // refused instructions, by description
 }
 
-// newDisplay makes a display whose work is counted. What the meter does not
-// allow is left out.
+// newDisplay returns a display whose work is counted by m. Work that the meter does
+// not allow is not done.
 func newDisplay(lim Limits, m *meter) *display {
 	d := &display{lim: lim, meter: m, layers: map[int]*layer{}, problems: map[string]int{}}
 	d.layers[0] = newLayer(0, m)
@@ -39,8 +39,8 @@ func (d *display) refuse(format string, args ...any) {
 	count(d.problems, fmt.Sprintf(format, args...))
 }
 
-// get is the layer or buffer of an index, made on first use; nil when there
-// are too many.
+// get returns the layer or buffer with an index and creates it on first use; nil if
+// there are too many.
 func (d *display) get(index int) *layer {
 	l := d.layers[index]
 	if l != nil {
@@ -52,7 +52,7 @@ func (d *display) get(index int) *layer {
 	}
 	l = newLayer(index, d.meter)
 	d.layers[index] = l
-	if index > 0 { // as guacamole-common-js makes them
+	if index > 0 { // with the size that guacamole-common-js gives them
 		root := d.layers[0]
 		l.parent = root
 		d.append(l)
@@ -65,11 +65,12 @@ func (d *display) get(index int) *layer {
 func (d *display) resize(l *layer, w, h int) {
 	w, h = max(0, w), max(0, h)
 	now, then := area(l.canvas()), canvasSide(w)*canvasSide(h)
-	if w > d.lim.MaxWidth || h > d.lim.MaxHeight || d.pixels-now+then > d.lim.MaxPixels {
+	others := d.pixels - area(d.layers[0].canvas())
+	if !d.lim.Allows(w, h) || l.index != 0 && others-now+then > d.lim.MaxPixels {
 		d.refuse("a layer of %d×%d pixels", w, h)
 		return
 	}
-	if l.size != image.Pt(w, h) && !d.meter.spend(2*then*costCopy) { // it is cleared, and what there was is copied
+	if l.size != image.Pt(w, h) && !d.meter.spend(2*then*costCopy) { // the new canvas is cleared, and the old one is copied
 		return
 	}
 	if l.index == 0 || l.parent != nil {
@@ -80,7 +81,7 @@ func (d *display) resize(l *layer, w, h int) {
 	l.resize(w, h)
 }
 
-// fit makes a buffer large enough for what reaches to x, y.
+// fit enlarges a buffer so that it reaches to x, y.
 func (d *display) fit(l *layer, x, y int) {
 	if l.grows && (x > l.size.X || y > l.size.Y) {
 		d.resize(l, max(x, l.size.X), max(y, l.size.Y))
@@ -112,7 +113,8 @@ func (d *display) do(o *op) {
 		return
 	}
 	index := o.i[0]
-	if o.code == opCFill || o.code == opLFill || o.code == opCStroke || o.code == opLStroke {
+	switch o.code {
+	case opMask, opCFill, opLFill, opCStroke, opLStroke:
 		index = o.i[1]
 	}
 	l := d.get(index)
@@ -137,8 +139,8 @@ func (d *display) do(o *op) {
 	}
 }
 
-// move puts a layer on another. One that is new there lies above its siblings
-// of the same z.
+// move puts a layer on another one, above its siblings of the same z if it was not
+// there before.
 func (d *display) move(l *layer, o *op) {
 	parent := d.get(o.i[1])
 	if l.index <= 0 || parent == nil || parent.index < 0 || parent.within(l) {
@@ -167,7 +169,7 @@ func (d *display) dispose(index int) {
 	d.meter.spend(len(d.layers) * costLayer)
 	d.pixels -= area(l.canvas())
 	delete(d.layers, index)
-	for _, other := range d.layers { // what hung on it hangs nowhere
+	for _, other := range d.layers { // its children lose their parent
 		if other.parent == l {
 			other.parent = nil
 		}
@@ -175,7 +177,7 @@ func (d *display) dispose(index int) {
 	d.all = d.all || index > 0
 }
 
-// setCursor makes a part of a layer the pointer's picture.
+// setCursor makes a part of a layer the pointer's image.
 func (d *display) setCursor(o *op) {
 	d.hotspot, d.redraw = image.Pt(o.i[0], o.i[1]), true
 	w, h := max(0, o.i[5]), max(0, o.i[6])
@@ -193,11 +195,33 @@ func (d *display) setCursor(o *op) {
 	d.copyTo(d.cursor, &part)
 }
 
-// maxWaste is how large a copy of pixels may be, in bytes, whose memory the
-// collector is left to find by itself.
+// holes returns the number of pixels of the screen on which nothing was drawn.
+func (d *display) holes() (n int) {
+	root := d.layers[0]
+	r := root.bounds()
+	d.meter.spend(area(r) * costCopy)
+	for y := range r.Dy() {
+		line := root.img.Pix[root.img.PixOffset(0, y):][:4*r.Dx()]
+		for i := 3; i < len(line); i += 4 {
+			if line[i] != 255 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// whole reports whether something visible was drawn, and the screen has no more
+// holes than before.
+func (d *display) whole(had int) bool {
+	return d.drawn && !d.layers[0].bounds().Empty() && d.holes() <= had
+}
+
+// maxWaste is the size in bytes up to which the memory of a copy is left to the
+// garbage collector.
 const maxWaste = 32 << 20
 
-// tidy frees the memory of large copies before more is taken.
+// tidy frees the memory of large copies before more is allocated.
 func (d *display) tidy() {
 	if d.waste {
 		d.waste = false
@@ -205,5 +229,15 @@ func (d *display) tidy() {
 	}
 }
 
-// maxCursor bounds a pointer's width and height, in pixels.
+// tooLarge reports whether an area is larger than one instruction may copy, and
+// counts the refusal.
+func (d *display) tooLarge(r image.Rectangle) bool {
+	if area(r) <= smallScreen {
+		return false
+	}
+	d.refuse("a copy of %d×%d pixels", r.Dx(), r.Dy())
+	return true
+}
+
+// maxCursor limits a pointer's width and height, in pixels.
 const maxCursor = 1024

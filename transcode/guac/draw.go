@@ -6,7 +6,7 @@ import (
 	"golang.org/x/image/math/f64"
 )
 
-// draw executes what changes a layer's path, state or pixels.
+// draw executes instructions that change a layer's path, state or pixels.
 func (d *display) draw(l *layer, o *op) {
 	i, f := o.i, o.f
 	switch o.code {
@@ -38,6 +38,8 @@ func (d *display) draw(l *layer, o *op) {
 		if f[0] > 0 {
 			l.state.pen.miter = min(f[0], 1000)
 		}
+	case opMask:
+		d.mask(l, i[0])
 	case opCFill:
 		d.mask(l, i[0])
 		c := colour(i[2:6])
@@ -61,8 +63,8 @@ func (d *display) draw(l *layer, o *op) {
 	}
 }
 
-// segment adds to a layer's path. A buffer grows to fit it, and forgets the
-// path so far when it does.
+// segment adds to a layer's path. If a buffer has to grow for it, it forgets the
+// path so far.
 func (d *display) segment(l *layer, o *op) {
 	i, f := o.i, o.f
 	l.path.begin()
@@ -74,20 +76,27 @@ func (d *display) segment(l *layer, o *op) {
 	switch o.code {
 	case opRect:
 		d.fit(l, i[1]+i[3], i[2]+i[4])
+	case opStart, opLine, opArc:
+		d.fit(l, i[1], i[2])
+	case opCurve:
+		d.fit(l, i[5], i[6])
+	}
+	if l.flat() {
+		return
+	}
+	l.path.made(o.code)
+	switch o.code {
+	case opRect:
 		l.rect(i[1], i[2], i[3], i[4])
 	case opStart:
-		d.fit(l, i[1], i[2])
 		l.start(fx(1), fx(2))
 	case opLine:
-		d.fit(l, i[1], i[2])
 		l.line(fx(1), fx(2))
 	case opArc:
-		d.fit(l, i[1], i[2])
 		if i[3] >= 0 {
 			l.arc(fx(1), fx(2), fx(3), f[0], f[1], i[4] != 0)
 		}
 	case opCurve:
-		d.fit(l, i[5], i[6])
 		l.curve(fx(1), fx(2), fx(3), fx(4), fx(5), fx(6))
 	}
 }
@@ -99,14 +108,15 @@ func (d *display) mask(l *layer, m int) {
 	}
 }
 
-// colour is a premultiplied colour from four arguments.
+// colour returns a premultiplied colour from four arguments.
 func colour(v []int) [4]byte {
 	part := func(i int) uint32 { return uint32(max(0, min(255, v[i]))) }
 	a := part(3)
 	return [4]byte{uint8(div255(part(0) * a)), uint8(div255(part(1) * a)), uint8(div255(part(2) * a)), uint8(a)}
 }
 
-// pattern repeats another layer's canvas on l, or l's own as it is now.
+// pattern returns a source that repeats another layer's canvas, or l's own present
+// one.
 func (d *display) pattern(l *layer, index int) source {
 	from := d.get(index)
 	if from == nil || from.canvas().Empty() {
@@ -115,16 +125,20 @@ func (d *display) pattern(l *layer, index int) source {
 		return nil
 	}
 	img := from.img
-	if offset, ok := shift(l.state.transform); from == l && (!ok || offset != image.Point{}) { // else each pixel is read before it is written
+	if offset, ok := shift(l.state.transform); from == l && (!ok || offset != image.Point{}) { // otherwise each pixel is read before it is written
+		if d.tooLarge(img.Rect) {
+			l.path.finished = true
+			return nil
+		}
 		img = d.snapshot(img, img.Rect)
 	}
 	return pattern(img, l.state.transform)
 }
 
-// snapshot copies a part of an image for one instruction; its bounds are those
+// snapshot copies a part of an image for one instruction; the copy has the bounds
 // of the part.
 func (d *display) snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
-	d.meter.spend(area(r) * 2 * costCopy) // what is done with it is not done when that is too much
+	d.meter.spend(area(r) * 2 * costCopy) // if that is too much, the later drawing is refused
 	out := image.NewRGBA(r)
 	d.waste = d.waste || len(out.Pix) > maxWaste
 	if inside := r.Intersect(img.Rect); !inside.Empty() {
@@ -133,14 +147,15 @@ func (d *display) snapshot(img *image.RGBA, r image.Rectangle) *image.RGBA {
 	return out
 }
 
-// mark notes that something was drawn where it can be seen.
+// mark records that something visible was drawn.
 func (d *display) mark(l *layer, changed bool) {
 	if l.index >= 0 && changed {
 		d.drawn = true
 	}
 }
 
-// picture draws a decoded image.
+// picture draws a decoded image with the mask that the layer had when the image
+// began.
 func (d *display) picture(o *op) {
 	pic, err := o.pic.wait()
 	if err != nil {
@@ -151,15 +166,13 @@ func (d *display) picture(o *op) {
 	if l == nil {
 		return
 	}
-	d.mask(l, o.i[0])
 	at, size := image.Pt(o.i[2], o.i[3]), pic.img.Rect.Max
 	d.fit(l, at.X+size.X, at.Y+size.Y)
 	d.place(l, pic.img, pic.img.Rect, at, pic.opaque)
 }
 
-// copyTo executes copy and transfer. What lies to the right of the source or
-// below it is not part of the rectangle; what lies to the left or above is
-// transparent.
+// copyTo executes copy and transfer. The rectangle ends at the right and lower edge
+// of the source. What is to the left of the source or above it is transparent.
 func (d *display) copyTo(to *layer, o *op) {
 	from := d.get(o.i[0])
 	if from == nil {
@@ -169,7 +182,7 @@ func (d *display) copyTo(to *layer, o *op) {
 	switch {
 	case o.code != opTransfer:
 		d.mask(to, function)
-	case function == 0x5: // leaves all as it is
+	case function == 0x5: // has no effect
 		return
 	case function < 0 || function > 0xF:
 		d.refuse("the unknown transfer function %d", function)
@@ -192,9 +205,12 @@ func (d *display) copyTo(to *layer, o *op) {
 		return
 	}
 	img, at := from.img, at.Add(inside.Min.Sub(r.Min))
-	if from == to { // as if through another canvas
+	if from == to { // as if it was copied to another canvas in between
 		if offset, ok := to.plain(); ok {
 			d.shift(to, inside, at.Add(offset))
+			return
+		}
+		if d.tooLarge(inside) {
 			return
 		}
 		img = d.snapshot(img, inside)
@@ -202,7 +218,7 @@ func (d *display) copyTo(to *layer, o *op) {
 	d.place(to, img, inside, at, false)
 }
 
-// shift composites the part r of a layer at another point of the same.
+// shift composites the part r of a layer at another position of the same layer.
 func (d *display) shift(l *layer, r image.Rectangle, at image.Point) {
 	visible, m := l.visible(), l.state.mask
 	dst := r.Sub(r.Min).Add(at).Intersect(visible)
@@ -220,10 +236,9 @@ func (d *display) shift(l *layer, r image.Rectangle, at image.Point) {
 	d.mark(l, !dst.Empty() || m.everywhere())
 }
 
-// through calls draw with the strips of a rectangle, each with a copy of what
-// lies at a distance, from the point sp on for the first pixel of the
-// rectangle. They come in an order in which no strip is drawn on before it was
-// copied.
+// through calls draw with the strips of a rectangle. Each call gets a copy of the
+// strip's source; sp is the source of the rectangle's first pixel. The order of the
+// strips ensures that none is overwritten before it was copied.
 func through(img *image.RGBA, dst image.Rectangle, sp image.Point, draw func(dst image.Rectangle, img *image.RGBA)) {
 	if dst.Empty() {
 		return
@@ -233,7 +248,7 @@ func through(img *image.RGBA, dst image.Rectangle, sp image.Point, draw func(dst
 	down := dst.Min.Y > sp.Y
 	for i := range pieces(dst) {
 		y := dst.Min.Y + i*rows
-		if down { // the last one first
+		if down { // the last strip first
 			y = dst.Min.Y + (pieces(dst)-1-i)*rows
 		}
 		strip := image.Rect(dst.Min.X, y, dst.Max.X, min(y+rows, dst.Max.Y))
@@ -249,8 +264,7 @@ func through(img *image.RGBA, dst image.Rectangle, sp image.Point, draw func(dst
 	}
 }
 
-// transfer works on pixels as they are: clip, transform and mask do not
-// concern it.
+// transfer works on pixels directly: clip, transform and mask do not affect it.
 func (d *display) transfer(from, to *layer, r image.Rectangle, at image.Point, function int) {
 	dst := r.Sub(r.Min).Add(at).Intersect(to.canvas())
 	if dst.Empty() {
@@ -270,8 +284,11 @@ func (d *display) transfer(from, to *layer, r image.Rectangle, at image.Point, f
 	d.mark(to, true)
 }
 
-// place composites the part r of img at a point of a layer.
+// place composites the part r of img at a position of a layer.
 func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.Point, opaque bool) {
+	if l.flat() {
+		return
+	}
 	visible, m := l.visible(), l.state.mask
 	if offset, ok := l.plain(); ok {
 		at = at.Add(offset)
@@ -300,7 +317,7 @@ func (d *display) place(l *layer, img *image.RGBA, r image.Rectangle, at image.P
 	d.mark(l, true)
 }
 
-// placed is an image under a transform.
+// placed returns an image under a transform as a source.
 func placed(img *image.RGBA, r image.Rectangle, t f64.Aff3) source {
 	if offset, ok := shift(&t); ok {
 		return func(x, y int) [4]byte { return [4]byte(img.Pix[img.PixOffset(x-offset.X, y-offset.Y):][:4]) }

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/image/vector"
 )
 
-// edges rasterises outlines within a rectangle. It keeps what lies outside
-// from the rasteriser, which would compute wrong, or fail, far away.
+// edges rasterises outlines within a rectangle. It clips them first, because the
+// rasteriser computes wrong results, or fails, for distant points.
 type edges struct {
 	r    image.Rectangle
 	z    *vector.Rasterizer
-	x, y float64 // where the next line begins, from the rectangle's corner
+	x, y float64 // where the next line begins, relative to the rectangle's corner
 }
 
 func newEdges(r image.Rectangle) *edges {
@@ -21,8 +21,8 @@ func newEdges(r image.Rectangle) *edges {
 
 func (e *edges) move(x, y float64) { e.x, e.y = x-float64(e.r.Min.X), y-float64(e.r.Min.Y) }
 
-// line adds an edge. Above and below the rectangle it means nothing; to the
-// left of it counts its height alone, to the right nothing.
+// line adds an edge. Above, below and to the right of the rectangle it has no
+// effect; to the left of it, only its height matters.
 func (e *edges) line(x, y float64) {
 	ax, ay := e.x, e.y
 	e.move(x, y)
@@ -39,7 +39,7 @@ func (e *edges) line(x, y float64) {
 	if top >= bottom {
 		return
 	}
-	// Between the heights at which it crosses the sides the edge is as it is.
+	// The edge is cut at the heights at which it crosses the left and right sides.
 	cuts := [4]float64{top, top, bottom, bottom}
 	if ax != bx {
 		left, right := ay-ax/(bx-ax)*(by-ay), ay+(float64(e.r.Dx())-ax)/(bx-ax)*(by-ay)
@@ -53,7 +53,7 @@ func (e *edges) line(x, y float64) {
 	}
 }
 
-// piece adds what lies within the rectangle, or beside it.
+// piece adds a piece that is within the rectangle, or beside it.
 func (e *edges) piece(ax, ay, bx, by float64, down bool) {
 	w := float64(e.r.Dx())
 	ax, bx = max(0, min(w, ax)), max(0, min(w, bx))
@@ -64,7 +64,7 @@ func (e *edges) piece(ax, ay, bx, by float64, down bool) {
 	e.z.LineTo(float32(bx), float32(by))
 }
 
-// draw answers how much of each pixel lies inside of the outlines.
+// draw returns how much of each pixel is inside of the outlines.
 func (e *edges) draw() *image.Alpha {
 	mask := image.NewAlpha(e.r)
 	e.z.Draw(mask, e.r, image.Opaque, image.Point{})

@@ -27,7 +27,7 @@ func FuzzInstructions(f *testing.F) {
 	})
 }
 
-// elements reads all instructions into one text.
+// elements returns all instructions as one text.
 func elements(p *Parser) (string, error) {
 	var b strings.Builder
 	for {
@@ -39,12 +39,12 @@ func elements(p *Parser) (string, error) {
 	}
 }
 
-// fuzzLimits keep what is fuzzed small.
-var fuzzLimits = Limits{MaxWidth: 128, MaxHeight: 128, MaxPixels: 1 << 17, MaxLayers: 16, MaxStreams: 16, MaxStreamBytes: 1 << 16,
+// fuzzLimits keep the fuzzed recordings small.
+var fuzzLimits = Limits{MaxWidth: 128, MaxHeight: 128, MaxScreen: 1 << 14, MaxPixels: 1 << 17, MaxLayers: 16, MaxStreams: 16, MaxStreamBytes: 1 << 16,
 	MaxGap: time.Minute, MaxDuration: 5 * time.Minute}
 
-// FuzzImageStreams sends bytes as an image in blobs of several sizes: it is
-// drawn as its header says, or skipped and told.
+// FuzzImageStreams sends bytes as an image in blobs of several sizes. The image is
+// drawn as its header says, or skipped with a warning.
 func FuzzImageStreams(f *testing.F) {
 	for i, name := range []string{"photo.png", "photo.jpg", "photo.webp", "alpha.webp", "lossless.webp", "palette.png", "deep.png", "greyalpha.png"} {
 		data, err := os.ReadFile(referenceDir + "images/" + name)
@@ -68,13 +68,9 @@ func FuzzImageStreams(f *testing.F) {
 		m.run(s.String())
 		buffer := m.display.layers[-1]
 		w, h, err := imageSize(mimetype, data, fuzzLimits)
-		switch {
-		case err != nil || buffer == nil:
-			if len(m.display.problems)+len(m.t.bad) == 0 {
-				t.Errorf("neither drawn nor told: %v", err)
-			}
-		case buffer.size != image.Pt(w, h):
-			t.Errorf("%v, the header says %d×%d", buffer.size, w, h)
+		reported := len(m.display.problems)+len(m.t.bad) > 0
+		if drawn := err == nil && buffer.size == image.Pt(w, h); !drawn && !reported {
+			t.Errorf("%v, the header says %d×%d, %v: neither drawn nor told", buffer.size, w, h, err)
 		}
 		m.check()
 	})
@@ -106,9 +102,10 @@ func (m *machine) run(text string) {
 	}
 }
 
-func (m *machine) op(o op)                  { m.display.do(&o) }
-func (m *machine) audio(AudioTrack, []byte) {}
-func (m *machine) sync(int64)               { m.check() }
+func (m *machine) op(o op)               { m.display.do(&o) }
+func (m *machine) audio(*stream, []byte) {}
+func (m *machine) ended(*stream)         {}
+func (m *machine) sync(int64)            { m.check() }
 func (m *machine) picture(o op, mimetype string, data []byte) {
 	o.pic = newPicture(mimetype, data)
 	if _, _, err := imageSize(mimetype, data, fuzzLimits); err != nil {
@@ -120,19 +117,19 @@ func (m *machine) picture(o op, mimetype string, data []byte) {
 	m.op(o)
 }
 
-// check composes the display: what has changed is within the damage, colours
-// are premultiplied, and the pixels are counted.
+// check composes the display. All changes must be within the damage, colours must
+// be premultiplied, and the count of pixels must be right.
 func (m *machine) check() {
 	m.Helper()
 	d := m.display
-	d.compose(m.canvas)
+	d.compose(&view{screen: m.canvas.Rect, canvas: m.canvas})
 	whole, allowed := image.NewRGBA(m.canvas.Rect), 0
 	d.all = true
-	d.compose(whole)
+	d.compose(&view{screen: whole.Rect, canvas: whole})
 	pixels := 0
 	for index, l := range d.layers {
 		if l.distort != nil {
-			allowed = 2 // the shape of a part is rounded otherwise
+			allowed = 2 // a part of a shape is rounded differently
 		}
 		pixels += area(l.canvas())
 		for i := 0; i < len(l.img.Pix); i += 4 {
@@ -141,7 +138,7 @@ func (m *machine) check() {
 			}
 		}
 	}
-	if pixels != d.pixels || pixels > fuzzLimits.MaxPixels {
+	if pixels != d.pixels || pixels > fuzzLimits.MaxPixels+fuzzLimits.MaxScreen {
 		m.Fatalf("%d pixels, counted %d", pixels, d.pixels)
 	}
 	for y := range whole.Rect.Dy() {
@@ -222,7 +219,7 @@ func FuzzPlay(f *testing.F) {
 		p := Part{Summary: s, Open: func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }}
 		previous := time.Duration(-1)
 		_, err = Play(t.Context(), []Part{p}, Options{Limits: fuzzLimits}, sinkFunc(func(f Frame) error {
-			if f.Time <= previous || f.Time > s.Duration {
+			if f.Time <= previous || f.Time > s.Duration+time.Millisecond {
 				t.Errorf("frame at %s after %s of %s", f.Time, previous, s.Duration)
 			}
 			previous = f.Time

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
+	"image"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -22,16 +23,16 @@ func TestHostileInputIsBounded(t *testing.T) {
 	}
 	for name, text := range guactest.Hostile() {
 		t.Run(name, func(t *testing.T) {
-			if err := playHostile(t, text(), Options{Width: 64, Height: 64}); err != nil {
+			if err := playHostile(t, text(), Options{Width: 64, Height: 64}, 300); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 }
 
-// playHostile plays a recording and fails when that takes more than 300 MB or
-// a minute of the processor, which does not depend on what else the machine does.
-func playHostile(t *testing.T, text string, opt Options) error {
+// playHostile plays a recording. It fails if that takes more than limit MB or a
+// minute of CPU time, which does not depend on the machine's other load.
+func playHostile(t *testing.T, text string, opt Options, limit int64) error {
 	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(30)) // as the agent does
 	p := part(t, text)
@@ -54,7 +55,7 @@ func playHostile(t *testing.T, text string, opt Options) error {
 	<-sampled
 	grown, took := (int64(peak)-int64(before))>>20, cpuTime(t)-cpu
 	t.Logf("%d MB, %s of CPU, %s", grown, took.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	if grown > 300 {
+	if grown > limit {
 		t.Errorf("it took %d MB", grown)
 	}
 	if took > time.Minute {
@@ -63,8 +64,8 @@ func playHostile(t *testing.T, text string, opt Options) error {
 	return err
 }
 
-// cpuTime is what the process has used of the processor. No other test may run
-// while it is measured.
+// cpuTime returns the CPU time of the process. No other test may run while it is
+// measured.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var used syscall.Rusage
@@ -74,14 +75,15 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// heap is what the process has taken for objects, dead ones included, in bytes.
+// heap returns how much memory the process has allocated for objects, including
+// garbage, in bytes.
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
 	metrics.Read(sample)
 	return sample[0].Value.Uint64() + sample[1].Value.Uint64()
 }
 
-// TestAHundredBytesAreBounded plays tiny recordings in the size that they ask
+// TestAHundredBytesAreBounded plays tiny recordings with the size that they ask
 // for.
 func TestAHundredBytesAreBounded(t *testing.T) {
 	if testing.Short() {
@@ -92,7 +94,23 @@ func TestAHundredBytesAreBounded(t *testing.T) {
 			if stored := compressed(t, text); stored > 220 {
 				t.Fatalf("%d bytes", stored)
 			}
-			if err := playHostile(t, text, Options{}); err != nil && !errors.Is(err, ErrNothingDrawn) {
+			if err := playHostile(t, text, Options{}, 300); err != nil && !errors.Is(err, ErrNothingDrawn) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestLargeScreensAreBounded: the largest screen takes the memory that it may take,
+// and further requests take no more.
+func TestLargeScreensAreBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what is bounded is memory and time, which the race detector takes for itself")
+	}
+	for name, text := range guactest.Large() {
+		t.Run(name, func(t *testing.T) {
+			limit := int64(DefaultLimits.MaxScreen*BytesPerPixel) >> 20
+			if err := playHostile(t, text, Options{Scaled: image.Pt(2304, 2304)}, limit); err != nil && !errors.Is(err, ErrNothingDrawn) {
 				t.Error(err)
 			}
 		})
@@ -115,8 +133,8 @@ func compressed(t *testing.T, text string) int {
 	return b.Len()
 }
 
-// TestADisplayBeyondTheLimitsIsNotBelieved: a size that is refused while
-// drawing must not make the canvas gigantic either.
+// TestADisplayBeyondTheLimitsIsNotBelieved: a size that is refused while drawing
+// must not enlarge the canvas either.
 func TestADisplayBeyondTheLimitsIsNotBelieved(t *testing.T) {
 	s, err := Scan(strings.NewReader(screen(100_000, 100_000).add("size", 0, 64, 64).add("sync", 1).String()), Limits{})
 	if err != nil || s.Width != 64 || s.Height != 64 {
@@ -124,8 +142,8 @@ func TestADisplayBeyondTheLimitsIsNotBelieved(t *testing.T) {
 	}
 }
 
-// TestRepetitionsAreBounded: a still display is repeated every 10 s, but not
-// so often that some bytes cost minutes.
+// TestRepetitionsAreBounded: a still display is repeated every 10 s, but not so
+// often that a few bytes cost minutes.
 func TestRepetitionsAreBounded(t *testing.T) {
 	for _, tc := range []struct {
 		w, h, hours int

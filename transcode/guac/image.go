@@ -3,15 +3,10 @@ package guac
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
-	"image/jpeg"
-	"image/png"
-
-	"golang.org/x/image/webp"
 )
 
 // picture is a decoded image: premultiplied pixels, bounds at 0,0.
@@ -20,77 +15,56 @@ type picture struct {
 	opaque bool
 }
 
-// errMimetype says that an image is of a kind that no server sends.
-var errMimetype = errors.New("unknown image type")
-
-// allocator makes the image that a decoder fills; its pixels are arbitrary.
-type allocator func(size image.Point) *image.RGBA
-
-// decoders by mimetype.
-var decoders = map[string]struct {
-	config func([]byte) (image.Config, error)
-	decode func([]byte, allocator) (picture, error)
-}{
-	"image/png": {
-		func(b []byte) (image.Config, error) { return png.DecodeConfig(bytes.NewReader(b)) },
-		decodePNG,
-	},
-	"image/jpeg": {
-		func(b []byte) (image.Config, error) { return jpeg.DecodeConfig(bytes.NewReader(b)) },
-		func(b []byte, alloc allocator) (picture, error) {
-			img, err := jpeg.Decode(bytes.NewReader(b))
-			if err != nil {
-				return picture{}, err
-			}
-			return premultiplied(img, alloc), nil
-		},
-	},
-	"image/webp": {
-		func(b []byte) (image.Config, error) { return webp.DecodeConfig(bytes.NewReader(b)) },
-		decodeWebP,
-	},
-}
-
-// imageSize reads an image's size from its header, which is checked against
-// the limits before anything is decoded.
+// imageSize returns an image's size from its header. It checks it against the
+// limits before anything is decoded.
 func imageSize(mimetype string, data []byte, lim Limits) (w, h int, err error) {
-	d, ok := decoders[mimetype]
+	f, ok := formats[mimetype]
 	if !ok {
 		return 0, 0, fmt.Errorf("%w %q", errMimetype, mimetype)
 	}
-	c, err := d.config(data)
+	c, err := f.config(data)
 	if err != nil {
 		return 0, 0, fmt.Errorf("%s: %w", mimetype, err)
 	}
-	if c.Width > lim.MaxWidth || c.Height > lim.MaxHeight || c.Width*c.Height > lim.MaxPixels || c.Width*c.Height*decodingRoom(mimetype, data) > maxRoom {
+	if c.Width <= 0 || c.Height <= 0 {
+		return 0, 0, fmt.Errorf("%s without pixels", mimetype)
+	}
+	if !lim.Allows(c.Width, c.Height) || c.Width*c.Height*decodingRoom(mimetype, data) > lim.maxRoom() {
 		return 0, 0, fmt.Errorf("%s of %d×%d pixels is too large", mimetype, c.Width, c.Height)
+	}
+	if orientation(mimetype, data) >= 5 {
+		return c.Height, c.Width, nil
 	}
 	return c.Width, c.Height, nil
 }
 
-// maxRoom bounds what decoding an image takes, in bytes: that of the largest
-// image in the ways that servers choose.
-const maxRoom = 8 * 17 << 20
+// maxRoom limits the memory that decoding an image takes, in bytes: that of the
+// largest image in the encodings that servers use.
+func (l Limits) maxRoom() int { return 8 * l.MaxScreen }
 
-// decodingRoom is how many bytes for each pixel decoding an image takes, the
-// image included.
+// decodingRoom returns how many bytes per pixel decoding an image takes, including
+// the image.
 func decodingRoom(mimetype string, data []byte) int {
 	switch {
-	case mimetype == "image/jpeg" && progressive(data): // which are kept whole, as numbers of four bytes
+	case mimetype == "image/jpeg" && progressive(data): // its coefficients are all kept, four bytes each
 		return 16
-	case mimetype == "image/png" && pngDepth(data) == 16:
+	case mimetype == "image/png" && pngDepth(data) == 16, mimetype == "image/gif", orientation(mimetype, data) != 1:
 		return 12
+	case mimetype == "image/webp":
+		if _, moves, _ := firstFrame(data); moves {
+			return 12
+		}
 	}
 	return 8
 }
 
-// progressive reports whether a JPEG comes in scans of more and more detail.
-// What is none, or damaged, is its decoder's to refuse.
+// progressive reports whether a JPEG is progressive. It returns false for damaged
+// data, which the decoder refuses.
 func progressive(data []byte) bool {
 	for at := 2; at+4 <= len(data) && data[at] == 0xFF; {
 		marker := data[at+1]
 		switch marker {
-		case 0xFF: // a filler
+		case 0xFF: // a fill byte
 			at++
 			continue
 		case 0xC2:
@@ -103,7 +77,7 @@ func progressive(data []byte) bool {
 	return false
 }
 
-// pngDepth is the size of a PNG's channels in bits, as the header says.
+// pngDepth returns the size of a PNG's channels in bits, from its header.
 func pngDepth(data []byte) int {
 	if len(data) < 26 {
 		return 0
@@ -111,22 +85,22 @@ func pngDepth(data []byte) int {
 	return int(data[24])
 }
 
-// decodingWork is what decoding an image of so many pixels takes at most.
+// decodingWork returns the maximum work of decoding an image of w×h pixels.
 func decodingWork(mimetype string, data []byte, w, h int) int {
 	pixels, read := w*h, len(data)*costByte
 	switch mimetype {
-	case "image/jpeg": // each scan of a progressive one goes over all of it
+	case "image/jpeg": // each scan of a progressive JPEG covers all pixels
 		return read + pixels*(costDecode+costOver*bytes.Count(data, []byte{0xFF, 0xDA}))
-	case "image/png": // one that lacks most of its data ends early
+	case "image/png": // if most of its data is missing, decoding ends early
 		return read + pixels*costCopy + min(pixels, len(data)*maxInflate/pngBits(data))*costDecode
 	}
 	return read + pixels*costDecode
 }
 
-// maxInflate is how many bits a byte of deflated data becomes at most.
+// maxInflate is the maximum number of bits that one deflated byte can become.
 const maxInflate = 1032 * 8
 
-// pngBits is the size of a pixel, as the header says.
+// pngBits returns the size of a pixel in bits, from the header.
 func pngBits(data []byte) int {
 	depth := pngDepth(data)
 	if depth == 0 {
@@ -137,14 +111,22 @@ func pngBits(data []byte) int {
 
 // decodeImage decodes into an image from alloc.
 func decodeImage(mimetype string, data []byte, alloc allocator) (picture, error) {
-	pic, err := decoders[mimetype].decode(data, alloc)
+	decode := formats[mimetype].decode
+	o := orientation(mimetype, data)
+	if o != 1 {
+		alloc = newImage
+	}
+	pic, err := decode(data, alloc)
 	if err != nil {
 		return picture{}, fmt.Errorf("%s: %w", mimetype, err)
+	}
+	if o != 1 {
+		return turned(pic, o, newImage), nil
 	}
 	return pic, nil
 }
 
-// premultiplied converts what Go's decoders answer.
+// premultiplied converts the result of Go's decoders.
 func premultiplied(img image.Image, alloc allocator) picture {
 	b := img.Bounds()
 	if p, ok := img.(*image.RGBA); ok && b.Min == (image.Point{}) {
@@ -164,8 +146,8 @@ func premultiplied(img image.Image, alloc allocator) picture {
 	return picture{out, out.Opaque()}
 }
 
-// fromYCbCr converts JPEGs. Halved chroma is interpolated, as libjpeg and so
-// browsers do it; image.YCbCr itself would repeat it.
+// fromYCbCr converts JPEGs. It interpolates chroma at half resolution, as libjpeg
+// and therefore browsers do; image.YCbCr itself would repeat it.
 func fromYCbCr(out *image.RGBA, src *image.YCbCr) {
 	b := src.Rect
 	w, h := b.Dx(), b.Dy()

@@ -13,18 +13,18 @@ type layer struct {
 	meter *meter      // of the display
 	img   *image.RGBA // the canvas, bounds at 0,0: the layer's size, rounded up
 	size  image.Point // of the layer
-	grows bool        // buffers grow to fit what is drawn
+	grows bool        // buffers grow to fit the drawing
 
-	// Of visible layers.
+	// Fields of visible layers.
 	parent  *layer
-	order   int // siblings of the same z lie by the order of their coming
+	order   int // siblings of the same z are ordered by their creation
 	x, y, z int
 	opacity uint8
 	distort *f64.Aff3 // nil = identity
 
 	path   path
 	state  state
-	base   Mask // the mask of a context that was reset
+	base   Mask // the mask after a reset of the context
 	stack  []state
 	damage region // in the layer's own pixels, since the last composition
 }
@@ -37,21 +37,21 @@ type state struct {
 	pen       pen
 }
 
-// clip is where drawing has an effect: a rectangle, or a coverage in one.
+// clip is where drawing has an effect: a rectangle, or a coverage within it.
 type clip struct {
 	rect  image.Rectangle
 	cover *image.Alpha // nil = all of rect
 }
 
-// pen is how a path is drawn as a line.
+// pen is how a path is stroked.
 type pen struct {
 	cap, join    int
 	width, miter float64
 }
 
-// canvasStep is what a canvas's sides are multiples of. guacamole-common-js
-// has it so, and it can be seen: what is drawn beyond a layer's edge may be
-// copied, and comes to light when the layer grows.
+// canvasStep divides the sides of all canvases. guacamole-common-js does the same,
+// and it is visible: what is drawn beyond a layer's edge may be copied, and appears
+// when the layer grows.
 const canvasStep = 64
 
 func canvasSide(n int) int { return (n + canvasStep - 1) / canvasStep * canvasStep }
@@ -62,13 +62,14 @@ func newLayer(index int, m *meter) *layer {
 	return l
 }
 
-// bounds is the layer as it is shown, canvas what can be drawn on.
+// bounds returns the visible area of the layer, canvas the area that can be drawn
+// on.
 func (l *layer) bounds() image.Rectangle { return image.Rectangle{Max: l.size} }
 func (l *layer) canvas() image.Rectangle { return l.img.Rect }
 
-// resize changes the size and keeps the top left content; new area is
-// transparent, unless the canvas had it already. It also resets the drawing
-// state, as resizing a canvas does.
+// resize changes the size and keeps the content at the top left. New area is
+// transparent, unless the canvas had it already. It also resets the drawing state,
+// as resizing a canvas does.
 func (l *layer) resize(w, h int) {
 	if l.size == image.Pt(w, h) {
 		return
@@ -82,7 +83,7 @@ func (l *layer) resize(w, h int) {
 		for y := range keep.Dy() {
 			copy(l.img.Pix[l.img.PixOffset(0, y):][:4*keep.Dx()], old.Pix[old.PixOffset(0, y):])
 		}
-		l.base = l.state.mask // which is not reset then
+		l.base = l.state.mask // the mask is not reset then
 		l.reset()
 	}
 	l.size = image.Pt(w, h)
@@ -98,14 +99,14 @@ func (l *layer) touched(r image.Rectangle) {
 	}
 }
 
-// reset makes the context as new.
+// reset resets the context to its initial state.
 func (l *layer) reset() {
 	l.state = state{mask: l.base, pen: pen{join: joinMiter, width: 1, miter: 10}}
 	l.stack = nil
 	l.path = path{segments: l.path.segments[:0], boxes: l.path.boxes[:0]}
 }
 
-// push saves the state; it tells whether there is room.
+// push saves the state; it returns false if too many are saved.
 func (l *layer) push() bool {
 	if len(l.stack) >= maxStates {
 		return false
@@ -120,8 +121,8 @@ func (l *layer) pop() {
 	}
 }
 
-// mask sets how drawing is composited. A mask that nobody knows changes
-// nothing: the one before goes on to be used.
+// mask sets how drawing is composited. For an unknown mask it changes nothing and
+// returns false: the previous mask stays in use.
 func (l *layer) mask(m Mask) bool {
 	if known(m) {
 		l.state.mask = m
@@ -129,7 +130,7 @@ func (l *layer) mask(m Mask) bool {
 	return known(m)
 }
 
-// visible is the part of the canvas that the clip lets be drawn on.
+// visible returns the part of the canvas within the clip.
 func (l *layer) visible() image.Rectangle {
 	if c := l.state.clip; c != nil {
 		return l.canvas().Intersect(c.rect)
@@ -137,8 +138,8 @@ func (l *layer) visible() image.Rectangle {
 	return l.canvas()
 }
 
-// plain tells whether pixels go whole from one place to another: there is no
-// transform but by whole pixels, the offset, and no clip but a rectangle.
+// plain reports whether pixels can be copied unchanged, by an offset: the transform
+// only moves by whole pixels, and the clip is at most a rectangle.
 func (l *layer) plain() (offset image.Point, ok bool) {
 	if l.state.clip != nil && l.state.clip.cover != nil {
 		return image.Point{}, false
@@ -146,10 +147,20 @@ func (l *layer) plain() (offset image.Point, ok bool) {
 	return shift(l.state.transform)
 }
 
-// maxStates bounds the stack of saved states.
+// flat reports whether the transform maps the plane to a line or a point, so that
+// nothing can be drawn.
+func (l *layer) flat() bool {
+	if l.state.transform == nil {
+		return false
+	}
+	_, ok := inverse(*l.state.transform)
+	return !ok
+}
+
+// maxStates limits the stack of saved states.
 const maxStates = 256
 
-// within tells whether l is other or below it.
+// within reports whether l is other or one of its descendants.
 func (l *layer) within(other *layer) bool {
 	for ; l != nil; l = l.parent {
 		if l == other {

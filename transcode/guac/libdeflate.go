@@ -9,7 +9,7 @@ package guac
 #include <string.h>
 #include <libdeflate.h>
 
-// inflate answers 0 unless the zlib stream has exactly n bytes.
+// inflate returns 0 unless the zlib stream has exactly n bytes.
 static int inflate(const uint8_t *in, size_t len, uint8_t *out, size_t n) {
 	struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
 	if (d == NULL) return 0;
@@ -128,7 +128,7 @@ static inline void finish_indices(uint8_t *out, const uint8_t *row, int w, int d
 	}
 }
 
-// rows makes pixels of decompressed rows of n bytes. It answers 0 for a filter
+// rows makes pixels of decompressed rows of n bytes. It returns 0 for a filter
 // that does not exist, 1 for opaque pixels, 2 for others, 3 without memory.
 static int rows(uint8_t *out, uint8_t *raw, int n, int w, int h, int channels, int depth, const uint8_t *palette) {
 	uint8_t *zero = calloc(1, 4 * (size_t)w + 8);
@@ -162,8 +162,9 @@ import "C"
 import "unsafe"
 
 // decodePNGFast decompresses with libdeflate, three times as fast as zlib, and
-// undoes PNG's filters a pixel at a time instead of a byte: together a third of
-// image/png's time. It is false for what is not common or damaged.
+// reverts PNG's filters one pixel at a time instead of one byte. Together this
+// takes a third of image/png's time. It returns false for uncommon or damaged
+// files.
 func decodePNGFast(data []byte, alloc allocator) (picture, bool) {
 	buf, _ := pngBuffers.Get().(*[]byte)
 	defer pngBuffers.Put(buf)

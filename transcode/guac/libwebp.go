@@ -35,13 +35,13 @@ import (
 	"unsafe"
 )
 
-// WebPDecoder names what decodes WebP in this build.
+// WebPDecoder is the name of this build's decoder for WebP.
 const WebPDecoder = "libwebp"
 
 var errWebP = errors.New("damaged image")
 
-// decodeWebP decodes with libwebp, which takes half as much time as what can
-// be had in Go. A build with the tag purego, or without cgo, does without it.
+// decodeWebP decodes with libwebp, which takes half as long as the available
+// decoder in Go. Builds with the tag purego, or without cgo, do not have it.
 func decodeWebP(data []byte, alloc allocator) (picture, error) {
 	if len(data) == 0 {
 		return picture{}, errWebP

@@ -2,7 +2,7 @@
 
 package guac
 
-// WebPDecoder names what decodes WebP in this build.
+// WebPDecoder is the name of this build's decoder for WebP.
 const WebPDecoder = "Go"
 
 func decodeWebP(data []byte, alloc allocator) (picture, error) { return decodeWebPInGo(data, alloc) }

@@ -22,7 +22,7 @@ func pngOf(t *testing.T, w, h int, c color.Color) []byte {
 	return b.Bytes()
 }
 
-// TestCoveredImagesAreNotDecoded says which images are left of a slot's.
+// TestCoveredImagesAreNotDecoded checks which images of a slot remain.
 func TestCoveredImagesAreNotDecoded(t *testing.T) {
 	var jpg bytes.Buffer
 	if err := jpeg.Encode(&jpg, image.NewGray(image.Rect(0, 0, 20, 20)), nil); err != nil {

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/image/math/f64"
 )
 
-// fill paints the path's inside; solid, when not nil, says that paint is of
-// one colour. It tells whether anything may have changed.
+// fill paints the inside of the path. If the paint has one colour, solid is that
+// colour, and otherwise nil. It reports whether anything may have changed.
 func (l *layer) fill(paint source, solid *[4]byte) bool {
 	p := &l.path
 	p.finished = true
-	if len(p.segments) == 0 {
+	if len(p.segments) == 0 || l.flat() || p.fillsNothing() {
 		return false
 	}
 	visible, m := l.visible(), l.state.mask
@@ -43,8 +43,8 @@ func (l *layer) fill(paint source, solid *[4]byte) bool {
 	return true
 }
 
-// disjoint tells whether boxes are few and do not overlap: then each can be
-// filled by itself.
+// disjoint reports whether boxes are few and do not overlap: then each can be
+// filled separately.
 func disjoint(boxes []image.Rectangle) bool {
 	if len(boxes) > 64 {
 		return false
@@ -59,11 +59,11 @@ func disjoint(boxes []image.Rectangle) bool {
 	return true
 }
 
-// stroke paints the path as a line, at a cost for each pixel.
+// stroke paints the path as a line; each is the cost per pixel.
 func (l *layer) stroke(paint source, each int) bool {
 	p := &l.path
 	p.finished = true
-	if len(p.segments) == 0 {
+	if len(p.segments) == 0 || l.flat() || p.isPoint() {
 		return false
 	}
 	reach := l.state.pen.width * max(1.5, l.state.pen.miter) / 2
@@ -75,8 +75,8 @@ func (l *layer) stroke(paint source, each int) bool {
 	return true
 }
 
-// around is the cost of clearing what lies around a shape, which masks that
-// are drawn everywhere do.
+// around returns the cost of clearing the area around a shape, for masks that
+// affect everything.
 func (l *layer) around(visible image.Rectangle) int {
 	if !l.state.mask.everywhere() {
 		return 0
@@ -84,8 +84,9 @@ func (l *layer) around(visible image.Rectangle) int {
 	return area(visible) * costCopy
 }
 
-// paint composites through a coverage, which cover rasterises a piece of; there
-// is none outside of r. Each pixel has its cost, and so has the outline.
+// paint composites through a coverage, which cover rasterises piece by piece;
+// outside of r nothing is covered. each is the cost per pixel, and o the outline, which
+// has a cost too.
 func (l *layer) paint(r image.Rectangle, each int, o outlineWork, cover func(image.Rectangle) *image.Alpha, paint source) {
 	visible := l.visible()
 	r = r.Intersect(visible)
@@ -107,7 +108,7 @@ func (l *layer) paint(r image.Rectangle, each int, o outlineWork, cover func(ima
 	l.touched(changed)
 }
 
-// strips cuts a rectangle, so that what is made for each piece is small.
+// strips splits a rectangle into strips, so that temporary images are small.
 func strips(r image.Rectangle, f func(image.Rectangle)) {
 	rows := stripRows(r)
 	for y := r.Min.Y; y < r.Max.Y; y += rows {
@@ -115,20 +116,23 @@ func strips(r image.Rectangle, f func(image.Rectangle)) {
 	}
 }
 
-// stripRows is the height of a strip.
+// stripRows returns the height of a strip.
 func stripRows(r image.Rectangle) int {
 	const pixels = 1 << 19
 	return max(1, pixels/max(1, r.Dx()))
 }
 
-// pieces is how many strips there are.
+// pieces returns the number of strips.
 func pieces(r image.Rectangle) int { return (r.Dy() + stripRows(r) - 1) / stripRows(r) }
 
-// clip intersects the clip with the path's inside. It tells whether there is
-// room for it.
+// clip intersects the clip with the inside of the path. It returns false if there
+// are too many clips.
 func (l *layer) clip() bool {
 	p, old := &l.path, l.state.clip
 	p.finished = true
+	if l.flat() {
+		return true
+	}
 	r := p.extent().Intersect(l.visible())
 	if !p.curved && len(p.boxes) == 1 {
 		c := &clip{rect: r}
@@ -138,14 +142,14 @@ func (l *layer) clip() bool {
 		l.state.clip = c
 		return true
 	}
-	// Every saved state may keep a coverage alive.
+	// Every saved state may keep a coverage in memory.
 	kept := area(r)
 	for i, s := range l.stack {
 		if s.clip != nil && s.clip.cover != nil && (i == 0 || s.clip != l.stack[i-1].clip) {
 			kept += len(s.clip.cover.Pix)
 		}
 	}
-	if kept > maxClips*area(l.canvas()) {
+	if kept > maxClips*min(area(l.canvas()), smallScreen) {
 		return false
 	}
 	if !l.meter.spend(area(r)*costBlend + p.outline(l.canvas(), false).cost(1)) {
@@ -164,11 +168,11 @@ func (l *layer) clip() bool {
 	return true
 }
 
-// maxClips bounds the clips that a layer's saved states keep, in canvases.
+// maxClips limits the clips that a layer's saved states keep, in canvases.
 const maxClips = 4
 
-// pattern repeats an image in both directions, from the origin of a
-// transform on.
+// pattern returns a source that repeats an image in both directions, beginning at
+// the origin of a transform.
 func pattern(img *image.RGBA, transform *f64.Aff3) source {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	if offset, ok := shift(transform); ok {
@@ -193,7 +197,8 @@ func pattern(img *image.RGBA, transform *f64.Aff3) source {
 	return sampled(img, *transform, func(x, y float64) (int, int) { return around(x, w), around(y, h) })
 }
 
-// stretched is an image under a transform; its border goes on outside of it.
+// stretched returns an image under a transform as a source; outside of the image,
+// its border pixels are repeated.
 func stretched(img *image.RGBA, r image.Rectangle, t f64.Aff3) source {
 	within := func(v float64, low, high int) int { return int(max(float64(low), min(float64(high-1), v))) }
 	return sampled(img, t, func(x, y float64) (int, int) {
@@ -201,8 +206,8 @@ func stretched(img *image.RGBA, r image.Rectangle, t f64.Aff3) source {
 	})
 }
 
-// sampled interpolates between the four pixels around a point; at turns
-// whole coordinates into those of a pixel.
+// sampled returns a source that interpolates between the four pixels around a
+// point; at converts whole coordinates to those of a pixel.
 func sampled(img *image.RGBA, t f64.Aff3, at func(x, y float64) (int, int)) source {
 	back, ok := inverse(t)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/image/math/f64"
 )
 
-// maxSegments bounds a path: more is an attack.
+// maxSegments limits a path: more is an attack.
 const maxSegments = 1 << 16
 
 type segmentKind uint8
@@ -19,7 +19,7 @@ const (
 	closePath
 )
 
-// numbers is how many coordinates a segment of this kind has.
+// numbers returns how many coordinates a segment of this kind has.
 func (k segmentKind) numbers() int {
 	switch k {
 	case moveTo, lineTo:
@@ -35,20 +35,72 @@ type segment struct {
 	p    [6]float64 // already transformed, in the layer's pixels
 }
 
-// path is a layer's current path. After a fill, stroke, clip or close it is
-// finished: it can be painted again, and the next segment begins a new one
-// (guacamole-common-js does the same with a canvas's path).
+// path is a layer's current path. A fill, stroke, clip or close finishes it: it can
+// be painted again, and the next segment begins a new one. guacamole-common-js does
+// the same with a canvas's path.
 type path struct {
 	segments []segment
 	finished bool
-	boxes    []image.Rectangle // the whole path, while it consists of whole-pixel boxes
-	curved   bool              // it has segments that boxes do not say
+	boxes    []image.Rectangle // the whole path, if it consists of boxes at whole pixels
+	curved   bool              // it has segments that are not in boxes
+	calls    int               // number of instructions that it was made with
+	first    [2]opcode         // the first of these
 }
 
-// full tells whether the path takes no more segments.
+// made records an instruction that the path is made with.
+func (p *path) made(by opcode) {
+	if p.calls < len(p.first) {
+		p.first[p.calls] = by
+	}
+	p.calls++
+}
+
+// Browsers skip paths that draw nothing, before masks that affect everything are
+// applied. Their rules are simple. A fill is skipped if the path is a single line,
+// or an arc of no length; a stroke, if it is a single point.
+
+// fillsNothing reports whether filling the path is skipped.
+func (p *path) fillsNothing() bool {
+	switch p.calls {
+	case 0:
+		return true
+	case 1:
+		return p.first[0] == opLine || p.first[0] == opArc && p.isPoint()
+	case 2:
+		return p.first == [2]opcode{opStart, opLine} || p.first == [2]opcode{opArc, opClose} && p.isPoint()
+	}
+	return false
+}
+
+// isPoint reports whether all of the path is at one point; starting points without
+// segments do not count.
+func (p *path) isPoint() bool {
+	var at, point [2]float64
+	found := false
+	for _, s := range p.segments {
+		if s.kind == moveTo {
+			at = [2]float64(s.p[:2])
+			continue
+		}
+		if !found {
+			point, found = at, true
+		}
+		if at != point {
+			return false
+		}
+		for i := 0; i < s.kind.numbers(); i += 2 {
+			if at = [2]float64(s.p[i:]); at != point {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// full reports whether the path has the maximum number of segments.
 func (p *path) full() bool { return len(p.segments) >= maxSegments }
 
-// begin starts a new path when the last one is finished.
+// begin starts a new path if the last one is finished.
 func (p *path) begin() {
 	if p.finished {
 		*p = path{segments: p.segments[:0], boxes: p.boxes[:0]}
@@ -64,8 +116,8 @@ func (p *path) add(kind segmentKind, v ...float64) {
 	p.segments = append(p.segments, s)
 }
 
-// rect adds a rectangle. Those that are not turned or scaled are also kept
-// as boxes: they are nearly all there is.
+// rect adds a rectangle. If it is not rotated or scaled, it is also kept as a box:
+// nearly all rectangles are.
 func (l *layer) rect(x, y, w, h int) {
 	t := l.state.transform
 	for i, c := range [][2]int{{x, y}, {x + w, y}, {x + w, y + h}, {x, y + h}} {
@@ -108,7 +160,7 @@ func (l *layer) curve(c1x, c1y, c2x, c2y, x, y float64) {
 	l.path.add(curveTo, ax, ay, bx, by, px, py)
 }
 
-// arc adds part of a circle as cubic curves of at most a quarter each.
+// arc adds a part of a circle as cubic curves of at most a quarter each.
 func (l *layer) arc(x, y, r, start, end float64, negative bool) {
 	l.path.curved = true
 	sweep := end - start
@@ -147,15 +199,16 @@ func (l *layer) arc(x, y, r, start, end float64, negative bool) {
 	}
 }
 
-// close closes the last piece, even of a path that was painted already.
+// close closes the last piece, also of a path that was painted already.
 func (l *layer) close() {
 	if len(l.path.segments) > 0 {
 		l.path.add(closePath)
+		l.path.made(opClose)
 	}
 	l.path.finished = true
 }
 
-// extent is a box around the path, clipped to what a layer may be.
+// extent returns a box around the path, clipped to the maximum size of a layer.
 func (p *path) extent() image.Rectangle {
 	first := true
 	var x0, y0, x1, y1 float64
@@ -173,36 +226,37 @@ func (p *path) extent() image.Rectangle {
 	return image.Rect(clamp(math.Floor(x0)), clamp(math.Floor(y0)), clamp(math.Ceil(x1)), clamp(math.Ceil(y1)))
 }
 
-// cover rasterises the path's inside within r.
+// cover rasterises the inside of the path within r.
 func (p *path) cover(r image.Rectangle) *image.Alpha {
 	e := newEdges(r)
 	var x0, y0 float64
 	p.flatten(nil, tracing{
 		move: func(x, y float64) { x0, y0 = x, y; e.move(x, y) },
 		line: e.line,
-		end:  func(bool) { e.line(x0, y0) }, // open ones count as closed
+		end:  func(bool) { e.line(x0, y0) }, // open pieces are treated as closed
 	})
 	return e.draw()
 }
 
-// tracing is told of a path's pieces: where each begins, its lines, and whether
-// it was closed.
+// tracing receives a path's pieces: where each begins, its lines, and whether it
+// was closed. If curve is nil, curves become lines.
 type tracing struct {
 	move, line func(x, y float64)
+	curve      func(c [8]float64) // from the first point to the last of four
 	end        func(closed bool)
 }
 
-// flatten follows the path under a transform, with lines in place of curves.
-// Nothing is kept of the lines, of which there may be millions.
+// flatten follows the path under a transform and converts curves to lines. It does
+// not store the lines, of which there may be millions.
 func (p *path) flatten(t *f64.Aff3, to tracing) {
-	var x, y, x0, y0 float64 // where the segment begins, and the piece
+	var x, y, x0, y0 float64 // start of the segment, and of the piece
 	begun, drawn := false, false
 	move := func(px, py float64) {
 		x, y, x0, y0, begun, drawn = px, py, px, py, true, false
 		to.move(px, py)
 	}
 	line := func(px, py float64) {
-		if !begun { // what should have begun it could not be used
+		if !begun { // the segment that should have begun it was unusable
 			move(px, py)
 			return
 		}
@@ -225,18 +279,24 @@ func (p *path) flatten(t *f64.Aff3, to tracing) {
 		case lineTo:
 			line(s.p[0], s.p[1])
 		case curveTo:
-			curve([8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}, line)
+			c := [8]float64{x, y, s.p[0], s.p[1], s.p[2], s.p[3], s.p[4], s.p[5]}
+			if to.curve == nil || !begun {
+				curve(c, line)
+				continue
+			}
+			x, y, drawn = c[6], c[7], true
+			to.curve(c)
 		case closePath:
 			end(true)
 			if begun {
-				move(x0, y0) // what follows begins where this began
+				move(x0, y0) // the next piece begins where this one began
 			}
 		}
 	}
 	end(false)
 }
 
-// curve draws a cubic curve as lines.
+// curve converts a cubic curve to lines.
 func curve(c [8]float64, line func(x, y float64)) {
 	n := lines(c)
 	for i := 1; i <= n; i++ {
@@ -247,10 +307,10 @@ func curve(c [8]float64, line func(x, y float64)) {
 	}
 }
 
-// maxLines is the most lines that a curve becomes.
+// maxLines is the maximum number of lines of a curve.
 const maxLines = 100
 
-// lines is how many lines a cubic curve needs to stay within a fiftieth of a
+// lines returns how many lines a cubic curve needs to stay within a fiftieth of a
 // pixel.
 func lines(c [8]float64) int {
 	bend := max(math.Hypot(c[0]-2*c[2]+c[4], c[1]-2*c[3]+c[5]), math.Hypot(c[2]-2*c[4]+c[6], c[3]-2*c[5]+c[7]))

@@ -13,7 +13,7 @@ package guac
 #define CLONES
 #endif
 
-// opaque tells whether all of n pixels are.
+// opaque reports whether all of n pixels are opaque.
 CLONES static int opaque(const uint32_t *p, int n) {
 	uint32_t all = 0xFF000000;
 	for (int i = 0; i < n; i++) all &= p[i];
@@ -57,15 +57,16 @@ import (
 	"unsafe"
 )
 
-// overRect is source-over for the rectangle r of dst and as much of src at sp.
+// overRect draws the area of src at sp over the rectangle r of dst with
+// source-over.
 func overRect(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.Point) {
 	if !r.Empty() {
 		C.over_rect(pixel(dst, r.Min), C.int(dst.Stride), pixel(src, sp), C.int(src.Stride), C.int(r.Dx()), C.int(r.Dy()))
 	}
 }
 
-// overBlack draws the rectangle r of src over black: with premultiplied
-// colours that is the colour as it is.
+// overBlack draws the rectangle r of src over black: with premultiplied colours,
+// the colour does not change.
 func overBlack(dst *image.RGBA, r image.Rectangle, src *image.RGBA) {
 	if !r.Empty() {
 		C.black_rect(pixel(dst, r.Min), C.int(dst.Stride), pixel(src, r.Min), C.int(src.Stride), C.int(r.Dx()), C.int(r.Dy()))

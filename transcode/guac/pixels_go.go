@@ -14,13 +14,13 @@ func overRectInGo(dst *image.RGBA, r image.Rectangle, src *image.RGBA, sp image.
 }
 
 // overBlackInGo draws the rectangle r of src over black: with premultiplied
-// colours that is the colour as it is.
+// colours, the colour does not change.
 func overBlackInGo(dst *image.RGBA, r image.Rectangle, src *image.RGBA) {
 	n := 4 * r.Dx()
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		d := dst.Pix[dst.PixOffset(r.Min.X, y):][:n]
 		s := src.Pix[src.PixOffset(r.Min.X, y):][:n]
-		for len(s) >= 8 && len(d) >= 8 { // two pixels at once
+		for len(s) >= 8 && len(d) >= 8 { // two pixels at a time
 			binary.LittleEndian.PutUint64(d, binary.LittleEndian.Uint64(s)|alphas)
 			s, d = s[8:], d[8:]
 		}
@@ -30,12 +30,12 @@ func overBlackInGo(dst *image.RGBA, r image.Rectangle, src *image.RGBA) {
 	}
 }
 
-// alphas are the bits of two pixels' alpha.
+// alphas are the alpha bits of two pixels.
 const alphas = 0xFF000000_FF000000
 
-// overRow is source-over for a row of premultiplied pixels.
+// overRow draws a row of premultiplied pixels with source-over.
 func overRow(d, s []byte) {
-	for len(s) >= 8 && len(d) >= 8 { // two pixels at once
+	for len(s) >= 8 && len(d) >= 8 { // two pixels at a time
 		switch v := binary.LittleEndian.Uint64(s); v & alphas {
 		case alphas:
 			binary.LittleEndian.PutUint64(d, v)

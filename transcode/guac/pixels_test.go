@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestPixelLoopsAgree holds the loops of builds with and without cgo against
-// each other, on rows of all kinds of transparency.
+// TestPixelLoopsAgree compares the loops of builds with and without cgo, on rows
+// with all kinds of transparency.
 func TestPixelLoopsAgree(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	random := func(kind int) *image.RGBA {

@@ -55,7 +55,7 @@ func dumpPart(t testing.TB, plain []byte) Part {
 	return Part{Summary: s, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(plain)), nil }}
 }
 
-// shot is a frame that was kept.
+// shot is a frame kept by a test.
 type shot struct {
 	at     time.Duration
 	img    *image.RGBA
@@ -64,7 +64,7 @@ type shot struct {
 
 // album is a sink that keeps frames and sound.
 type album struct {
-	pictures bool // keep the pictures, not only the times
+	pictures bool // keep the pictures, not only their times
 	shots    []shot
 	sound    []AudioChunk
 	err      error

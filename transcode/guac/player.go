@@ -16,61 +16,65 @@ import (
 // Part is one stand-alone dump of a recording.
 type Part struct {
 	Open    func() (io.ReadCloser, error) // the uncompressed dump
-	Summary Summary                       // what [Scan] said of it
+	Summary Summary                       // the result of [Scan]
 }
 
-// Options say how a recording is played. Zero values stand for the defaults.
+// Options say how a recording is played. Zero values mean the defaults.
 type Options struct {
-	FPS           int           // most frames a second (15)
-	Width, Height int           // canvas, pixels (the largest display, rounded up to even)
-	Repeat        time.Duration // longest time without a frame (10 s; more where there would be too many)
+	FPS           int           // maximum frame rate, per second (15)
+	Width, Height int           // of the screen, pixels (the largest display, rounded up to even)
+	Scaled        image.Point   // size of the frames, if smaller than the screen (that of the screen)
+	Repeat        time.Duration // longest time without a frame (10 s; more if there would be too many)
 	Workers       int           // image decoders (one per processor)
 	Limits        Limits        // [DefaultLimits]
-	Stored        int64         // bytes of the recording as it is kept, compressed (those of the dump)
+	Stored        int64         // size of the compressed recording in bytes (that of the dump)
 }
 
 // Frame is a picture to be shown from Time on.
 type Frame struct {
 	Time   time.Duration     // since the first sync, strictly increasing
-	Image  *image.RGBA       // the whole canvas, opaque, pointer included; valid during the call only
-	Damage []image.Rectangle // what has changed since the frame before, disjoint; empty = nothing
+	Image  *image.RGBA       // the whole screen, opaque, including the pointer; valid during the call only
+	Damage []image.Rectangle // what has changed since the previous frame, disjoint; empty = nothing
 }
 
-// AudioChunk is sound that begins at Time.
+// AudioChunk is sound that begins at Time. Chunks of several streams may overlap in
+// time. They come approximately in the order of time, and those of one stream
+// exactly.
 type AudioChunk struct {
 	Time           time.Duration
+	Stream         int // number of the sound that it belongs to
 	Rate, Channels int
 	PCM            []byte // signed 16-bit little-endian, channels interleaved
 }
 
-// Sink takes frames and sound in the order of time. Its methods are called
-// from one goroutine.
+// Sink receives frames and sound in the order of time. Its methods are called from
+// one goroutine.
 type Sink interface {
 	Frame(Frame) error
 	Audio(AudioChunk) error
 }
 
-// Stats tell how playing went.
+// Stats describe the result of playing.
 type Stats struct {
 	Frames   int
 	Duration time.Duration
-	Work     int64    // what was done, see [ErrTooCostly]
-	Allowed  int64    // what might have been done
-	Warnings []string // what could not be obeyed, one line of each kind
-	Missing  []string // those of Warnings for which something of the recording may not be shown or heard
+	Work     int64    // work that was done, see [ErrTooCostly]
+	Allowed  int64    // work that was allowed
+	Warnings []string // instructions that could not be executed, one line for each kind
+	Missing  []string // those of Warnings because of which parts of the recording may be missing
 }
 
-// Play draws a recording and hands frames and sound to sink. progress, when
-// not nil, is told the time reached and the bytes read.
+// Play draws a recording and passes frames and sound to sink. If progress is not
+// nil, it is called with the time reached and the bytes read.
 //
-// Errors: [ErrNothingDrawn], [ErrTooCostly], the sink's and the readers' errors
-// as they are, and the context's. Instructions that cannot be obeyed are skipped
-// and told in Stats.
+// Errors: [ErrNothingDrawn], [ErrTooCostly], the unchanged errors of the sink and
+// the readers, and the context's. Instructions that cannot be executed are skipped
+// and reported in Stats.
 func Play(ctx context.Context, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
 	return playWithin(ctx, allowance, parts, opt, sink, progress)
 }
 
-// playWithin is Play with a rule for how much work is allowed.
+// playWithin is Play with a rule for the allowed work.
 func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options, sink Sink, progress func(done time.Duration, bytes int64)) (Stats, error) {
 	timeline := timelineOf(parts)
 	opt = opt.withDefaults(parts, timeline.Duration())
@@ -86,7 +90,7 @@ func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options
 	}
 	draw := &painter{
 		opt: opt, sink: sink, decoders: decoders, progress: progress, slot: read.slot, total: timeline.Duration(), meter: work,
-		display: newDisplay(opt.Limits, work), canvas: image.NewRGBA(image.Rect(0, 0, opt.Width, opt.Height)), bad: map[string]int{},
+		display: newDisplay(opt.Limits, work), view: newView(image.Pt(opt.Width, opt.Height), opt.Scaled), bad: map[string]int{},
 	}
 	group.Go(func() error {
 		defer decoders.close()
@@ -106,8 +110,8 @@ func playWithin(ctx context.Context, allowed allowing, parts []Part, opt Options
 	return stats, err
 }
 
-// Allowed is the work that [Play] would allow. A unit of it takes a nanosecond at
-// most on an ordinary machine.
+// Allowed returns the work that [Play] would allow. One unit takes at most a
+// nanosecond on an ordinary machine.
 func Allowed(parts []Part, opt Options) int64 {
 	length := timelineOf(parts).Duration()
 	opt = opt.withDefaults(parts, length)
@@ -122,8 +126,8 @@ func timelineOf(parts []Part) Timeline {
 	return NewTimeline(summaries)
 }
 
-// maxRepeated bounds the pixels of repetitions all together, so that days of
-// idling on a large display do not cost minutes: every 10 s for 24 h of 1080p.
+// maxRepeated limits the pixels of all repeated frames, so that days of idling on a
+// large display do not cost minutes: every 10 s for 24 h of 1080p.
 const maxRepeated = 18e9
 
 func (o Options) withDefaults(parts []Part, length time.Duration) Options {
@@ -137,19 +141,23 @@ func (o Options) withDefaults(parts []Part, length time.Duration) Options {
 		}
 	}
 	o.Width, o.Height = o.Width+o.Width&1, o.Height+o.Height&1
+	o.Limits = o.Limits.of(o.Width, o.Height)
+	if o.Scaled == (image.Point{}) {
+		o.Scaled = image.Pt(o.Width, o.Height)
+	}
 	if o.Stored <= 0 {
 		for _, p := range parts {
 			o.Stored += p.Summary.Bytes
 		}
 	}
 	if o.Repeat <= 0 {
-		rest := float64(length) * float64(o.Width) * float64(o.Height) / maxRepeated
+		rest := float64(length) * float64(o.Scaled.X) * float64(o.Scaled.Y) / maxRepeated
 		o.Repeat = max(10*time.Second, time.Duration(rest).Truncate(time.Millisecond))
 	}
 	return o
 }
 
-// warnings makes one line of each kind of trouble.
+// warnings returns one line for each kind of warning.
 func warnings(kinds ...map[string]int) []string {
 	var lines []string
 	for _, kind := range kinds {
@@ -170,10 +178,11 @@ type painter struct {
 	total    time.Duration
 	meter    *meter
 	heard    time.Duration // end of the sound so far
-	began    time.Duration // of the thread, when drawing began
+	began    time.Duration // CPU time of the thread when drawing began
 
 	display *display
-	canvas  *image.RGBA
+	view    *view
+	changed region // of the view since the last frame
 	frames  int
 	last    time.Duration // of the last frame
 	drawn   bool
@@ -181,8 +190,8 @@ type painter struct {
 }
 
 func (p *painter) run(ctx context.Context, in <-chan *batch) error {
-	// What a thread has used of the processor is what drawing has used as long
-	// as nothing else runs on it. Rests and waiting for others do not count.
+	// The CPU time of a thread is that of drawing as long as nothing else runs on
+	// it. It does not include waiting.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	p.began = threadTime()
@@ -199,7 +208,15 @@ func (p *painter) run(ctx context.Context, in <-chan *batch) error {
 }
 
 func (p *painter) batch(ctx context.Context, b *batch) error {
-	if b.fresh { // a part is a stand-alone dump: it draws everything anew
+	holes := 0
+	if b.tail && b.show { // the present picture is shown if the tail leaves no whole picture
+		if err := p.prepare(b.at); err != nil {
+			return err
+		}
+		holes = p.display.holes()
+		p.drawn, p.display.drawn = p.drawn || p.display.drawn, false
+	}
+	if b.fresh { // a part is a stand-alone dump and draws everything again
 		p.retire()
 		p.display = newDisplay(p.opt.Limits, p.meter)
 		p.display.all = true
@@ -228,6 +245,14 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 		}
 	}
 	if b.show {
+		if b.tail && !p.display.whole(holes) {
+			if p.display.drawn {
+				count(p.bad, "drawing after the last sync, which leaves no whole picture")
+			}
+			p.display.drawn = false
+		} else if err := p.prepare(b.at); err != nil {
+			return err
+		}
 		if err := p.show(b.at); err != nil {
 			return err
 		}
@@ -238,23 +263,22 @@ func (p *painter) batch(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// late reports whether drawing has taken much more time than the work that is
-// allowed stands for: a cost that nobody thought of.
+// late reports whether drawing has taken much more CPU time than the allowed work
+// stands for, because of a cost that is not counted.
 func (p *painter) late() bool { return threadTime()-p.began > slowest*time.Duration(p.meter.limit) }
 
-// sound hands on sound. The silence before it is encoded, too.
+// sound passes on sound. The silence before it is also encoded and therefore
+// counted.
 func (p *painter) sound(c AudioChunk) error {
-	end := c.Time + time.Duration(len(c.PCM)/2/c.Channels)*time.Second/time.Duration(c.Rate)
-	if end > p.heard {
-		if !p.meter.spend(int((end - p.heard).Seconds() * costSecond)) {
-			return ErrTooCostly
-		}
-		p.heard = end
+	length := samplesTime(len(c.PCM)/2/c.Channels, c.Rate)
+	if !p.meter.spend(int((length + max(c.Time-p.heard, 0)).Seconds() * costSecond)) {
+		return ErrTooCostly
 	}
+	p.heard = max(p.heard, c.Time+length)
 	return p.sink.Audio(c)
 }
 
-// retire keeps what the display knows before it is replaced.
+// retire keeps the display's results before it is replaced.
 func (p *painter) retire() {
 	p.drawn = p.drawn || p.display.drawn
 	for what, n := range p.display.problems {
@@ -262,25 +286,33 @@ func (p *painter) retire() {
 	}
 }
 
-// show emits the display as it is now, to be seen from at on.
-func (p *painter) show(at time.Duration) error {
-	if p.frames == 0 {
-		p.display.compose(p.canvas)
-		p.display.tidy()
-		return p.emit(0, []image.Rectangle{p.canvas.Rect})
+// prepare updates the canvas for a time.
+func (p *painter) prepare(at time.Duration) error {
+	if p.frames > 0 {
+		if err := p.repeat(at); err != nil {
+			return err
+		}
 	}
-	if err := p.repeat(at); err != nil {
-		return err
+	for _, r := range p.display.compose(p.view) {
+		p.changed.add(r)
 	}
-	damage := p.display.compose(p.canvas)
 	p.display.tidy()
-	if len(damage) > 0 {
-		return p.emit(at, damage)
-	}
 	return nil
 }
 
-// repeat emits the picture again as often as needed before a time.
+// show emits the canvas, to be shown from at on.
+func (p *painter) show(at time.Duration) error {
+	defer p.changed.clear()
+	switch {
+	case p.frames == 0:
+		return p.emit(0, []image.Rectangle{p.view.canvas.Rect})
+	case p.changed.empty():
+		return nil
+	}
+	return p.emit(max(at, p.last+time.Millisecond), p.changed.rects)
+}
+
+// repeat emits the picture again as often as necessary before a time.
 func (p *painter) repeat(before time.Duration) error {
 	for p.last+p.opt.Repeat+p.slot < before {
 		if err := p.emit(p.last+p.opt.Repeat, nil); err != nil {
@@ -291,24 +323,27 @@ func (p *painter) repeat(before time.Duration) error {
 }
 
 func (p *painter) emit(at time.Duration, damage []image.Rectangle) error {
-	work := 0 // repetitions have a bound of their own
+	work := 0 // repetitions have a limit of their own
 	if len(damage) > 0 {
-		work = area(p.canvas.Rect) / 2 * costTwo
+		work = area(p.view.canvas.Rect) / 2 * costTwo
 	}
 	for _, r := range damage {
 		work += area(r) * costEncode
 	}
-	if !p.meter.spend(work) { // or composing it was too much
+	if !p.meter.spend(work) { // or composing it exceeded the limit
 		return ErrTooCostly
 	}
 	p.frames++
 	p.last = at
-	return p.sink.Frame(Frame{Time: at, Image: p.canvas, Damage: damage})
+	return p.sink.Frame(Frame{Time: at, Image: p.view.canvas, Damage: damage})
 }
 
-// finish holds the last picture to the end.
+// finish shows the last picture until the end.
 func (p *painter) finish() error {
 	if p.frames == 0 {
+		if err := p.prepare(0); err != nil {
+			return err
+		}
 		return p.show(0)
 	}
 	if err := p.repeat(p.total); err != nil {

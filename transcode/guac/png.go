@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// decodePNG decodes the kinds of PNG that servers send (colours or a palette,
-// not interlaced) in the way of this build. Whatever is of another kind, or
-// damaged, is image/png's to decode or to refuse.
+// decodePNG decodes the kinds of PNG that servers send (colours or a palette, not
+// interlaced) with the fast decoder of this build. image/png decodes or refuses all
+// others, and damaged ones.
 func decodePNG(data []byte, alloc allocator) (picture, error) {
 	if pic, ok := decodePNGFast(data, alloc); ok {
 		return pic, nil
@@ -34,15 +34,15 @@ type pngFile struct {
 	depth         int        // bits of a channel
 	palette       [1024]byte // premultiplied
 	colours       int        // in the palette
-	transparent   bool       // the palette has colours that are not opaque
+	transparent   bool       // the palette has colours with transparency
 	compressed    []byte     // zlib
 }
 
-// row is the size of a row, without the byte that tells its filter.
+// row returns the size of a row, without the byte for its filter.
 func (p *pngFile) row() int { return (p.width*p.channels*p.depth + 7) / 8 }
 
-// readPNG takes a PNG apart. The answer is false for anything but an intact
-// file of a common kind. The compressed data are appended to buf.
+// readPNG parses a PNG. It returns false for anything but an intact file of a
+// common kind. It appends the compressed data to buf.
 func readPNG(data, buf []byte) (p pngFile, ok bool) {
 	const signature = "\x89PNG\r\n\x1a\n"
 	if !bytes.HasPrefix(data, []byte(signature)) {
@@ -75,7 +75,7 @@ func readPNG(data, buf []byte) (p pngFile, ok bool) {
 			p.compressed = append(p.compressed, body...)
 		case kind == "IEND":
 			return p, len(p.compressed) > 0 && p.width > 0
-		case kind[0]&0x20 == 0: // critical, in an order or of a kind that is not common
+		case kind[0]&0x20 == 0: // a critical chunk of an unknown kind or in an uncommon order
 			return p, false
 		}
 	}
@@ -101,7 +101,7 @@ func (p *pngFile) header(b []byte) bool {
 	return p.width > 0 && p.height > 0 && b[10] == 0 && b[11] == 0 && b[12] == 0
 }
 
-// plain fills the palette; what it does not name is black.
+// plain fills the palette; entries that are missing are black.
 func (p *pngFile) plain(b []byte) bool {
 	if p.colours = len(b) / 3; len(b)%3 != 0 || p.colours == 0 || p.colours > 1<<p.depth {
 		return false
@@ -126,15 +126,15 @@ func (p *pngFile) alpha(b []byte) {
 	}
 }
 
-// pngBuffers are used again for the compressed data of images.
+// pngBuffers are reused for the compressed data of images.
 var pngBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// pngRoom is an image of the size whose memory holds the decompressed rows,
-// too: they lie at its end, and what is made of a row never reaches the row
-// before it, which the next one needs. Once decoded it is cut to its size.
+// pngRoom returns an image of the size whose memory also holds the decompressed
+// rows. They are at its end. The pixels of a row never reach the row before it,
+// which the next one needs. Once decoded, the image is cut to its size.
 func pngRoom(p *pngFile, alloc allocator) (img *image.RGBA, raw []byte) {
 	img = alloc(image.Pt(p.width, p.height+4+p.height/(4*p.width)))
-	end := len(img.Pix) - 4 // which is as far as is read
+	end := len(img.Pix) - 4 // decoders read up to there
 	raw = img.Pix[end-p.height*(1+p.row()) : end]
 	img.Rect.Max.Y = p.height
 	img.Pix = img.Pix[:4*p.width*p.height]

@@ -18,7 +18,7 @@ func filteredPNG(r *rand.Rand, kind, depth uint8, width, height int, palette, al
 	z := zlib.NewWriter(&raw)
 	row, above := make([]byte, n), make([]byte, n)
 	for range height {
-		for i := range row { // alike and smooth in part, so that every filter has to tell its neighbours apart
+		for i := range row { // partly repetitive and smooth, so that every filter depends on its neighbours
 			row[i] = above[i] + uint8(r.IntN(7)*r.IntN(2)*r.IntN(40))
 			if kind == 3 && len(palette) < 768 {
 				row[i] = uint8(r.IntN(256))
@@ -64,7 +64,7 @@ func filteredPNG(r *rand.Rand, kind, depth uint8, width, height int, palette, al
 	return file.Bytes()
 }
 
-// nearest is the Paeth predictor as the standard writes it.
+// nearest is the Paeth predictor as defined by the standard.
 func nearest(a, b, c int) uint8 {
 	abs := func(v int) int { return max(v, -v) }
 	p := a + b - c
@@ -77,7 +77,7 @@ func nearest(a, b, c int) uint8 {
 	return uint8(c)
 }
 
-// samePNG decodes with this build's decoder and with image/png.
+// samePNG decodes with this build's decoder and with image/png, and compares.
 func samePNG(t *testing.T, data []byte) (fast bool) {
 	t.Helper()
 	a, aerr := decodePNG(data, newImage)
@@ -132,7 +132,8 @@ func TestBothPNGDecodersAgree(t *testing.T) {
 	}
 }
 
-// TestDamagedPNGs makes sure that the fast way never takes what image/png refuses.
+// TestDamagedPNGs checks that the fast decoder never accepts what image/png
+// refuses.
 func TestDamagedPNGs(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	refused := 0
@@ -143,11 +144,11 @@ func TestDamagedPNGs(t *testing.T) {
 			data = data[:r.IntN(len(data))]
 		case 1:
 			data[r.IntN(len(data))] ^= 1 << r.IntN(8)
-		default: // damage that the checksums do not tell of
+		default: // damage that the checksums do not reveal
 			data[8+8+r.IntN(13)] ^= 1 << r.IntN(8)
 			binary.BigEndian.PutUint32(data[8+8+13:], crc32.ChecksumIEEE(data[12:8+8+13]))
 			if w, h, err := imageSize("image/png", data, DefaultLimits); err != nil || w*h > 1<<20 {
-				continue // nobody would decode it
+				continue // too large to be decoded
 			}
 		}
 		if _, err := decodePNG(data, newImage); err != nil {

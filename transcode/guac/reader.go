@@ -7,27 +7,28 @@ import (
 	"time"
 )
 
-// batch is what happens between two syncs, or a piece of it.
+// batch is the instructions between two syncs, or a part of them.
 type batch struct {
-	fresh bool // begins a new part
+	fresh bool // it begins a new part
 	ops   []op
 	audio []AudioChunk
 	show  bool          // the display is shown after it
-	at    time.Duration // when
-	since time.Duration // when its slot began
-	bytes int64         // read so far
+	tail  bool          // it follows the last sync of a part: it is shown only if it leaves a whole picture
+	at    time.Duration // time of the sync
+	since time.Duration // start of its slot
+	bytes int64         // bytes read so far
 	size  int           // bytes of undecoded images
 }
 
-// maxBatch bounds the undecoded images, in bytes, and maxOps the
-// instructions that are collected before they are passed on.
+// maxBatch limits the undecoded images of a batch, in bytes, and maxOps its
+// instructions.
 const (
 	maxBatch = 8 << 20
 	maxOps   = 4096
 )
 
-// join appends what follows, unless that begins a part or the whole becomes
-// too large.
+// join appends the next batch, unless that begins a part or the result would be too
+// large.
 func (b *batch) join(next *batch) bool {
 	if next.fresh || len(b.ops)+len(next.ops) > maxOps || b.size+next.size > maxBatch {
 		return false
@@ -38,9 +39,9 @@ func (b *batch) join(next *batch) bool {
 	return true
 }
 
-// reader reads the parts and passes on batches. It stays one sync ahead,
-// because only the last sync in a slot of 1/FPS is shown. A slot begins with
-// the first sync after one that is shown.
+// reader reads the parts and passes on batches. It stays one sync ahead, because
+// only the last sync in a slot of 1/FPS is shown. A slot begins with the first sync
+// after one that is shown.
 type reader struct {
 	opt      Options
 	parts    []Part
@@ -53,17 +54,21 @@ type reader struct {
 
 	ctx    context.Context
 	failed error
-	held   *batch // ended by a sync that may or may not be shown
-	next   *batch // being collected
-	bytes  int64  // of earlier parts
+	held   *batch        // ended by a sync; whether it is shown is not known yet
+	next   *batch        // being collected
+	bytes  int64         // of earlier parts
+	begun  bool          // there was a sync
+	at     time.Duration // time of the last one
 
-	// Of the part being read.
+	// State of the part that is being read.
 	parser *Parser
 	clock  clock
 	offset time.Duration
 	shown  time.Duration
 	voices voices
-	bent   bool // a layer has had a transform or clip
+	bent   bool // a layer had a transform or clip
+	timed  bool // it has a sync
+	cut    bool // it ends inside an instruction, or an image
 }
 
 func (r *reader) run(ctx context.Context) error {
@@ -74,14 +79,11 @@ func (r *reader) run(ctx context.Context) error {
 			return err
 		}
 	}
-	// What is drawn after the last sync belongs to the last picture.
-	last := r.next
+	r.endPart(true)
 	if r.held != nil {
-		last.at = r.held.at
+		r.held.show = true
 		r.pass(r.held)
 	}
-	last.show = true
-	r.pass(last)
 	return r.failed
 }
 
@@ -92,12 +94,11 @@ func (r *reader) part(i int, part Part) error {
 	}
 	defer in.Close()
 	r.offset, r.shown = r.timeline.offset[i], r.timeline.shown[i]
-	r.clock, r.bent = clock{}, false
 	if i > 0 {
-		// The part before is complete: what it drew last is shown with its
-		// last sync.
-		r.endPart()
+		r.endPart(false)
+		r.voices.part()
 	}
+	r.clock, r.bent, r.timed, r.cut = clock{}, false, false, false
 	r.next.fresh = true
 	r.parser = NewParser(in)
 	t := newInterpreter(r.opt.Limits, r)
@@ -112,21 +113,43 @@ func (r *reader) part(i int, part Part) error {
 		r.bad[what] += n
 	}
 	r.bytes += r.parser.Offset()
+	r.cut = r.cut || t.drawing()
 	return err
 }
 
-// endPart joins what follows the part's last sync to the picture of that sync.
-func (r *reader) endPart() {
-	if r.held == nil {
-		return
-	}
-	trailing := r.next
-	if trailing.fresh { // a whole part without a sync
-		return
-	}
-	r.held.ops = append(r.held.ops, trailing.ops...)
-	r.held.audio = append(r.held.audio, trailing.audio...)
+// endPart decides what to do with the instructions after the last sync of a part.
+// guacd may draw there, and it may have been stopped while it did. They are shown
+// with the last sync if they leave a whole picture, which the painter checks. A
+// part without a sync has no time: its picture is shown only if it is the last
+// part.
+func (r *reader) endPart(last bool) {
+	tail := r.next
 	r.next = &batch{}
+	if r.held != nil { // its time is known
+		r.held.audio = append(r.held.audio, tail.audio...)
+	}
+	tail.audio = nil
+	drawn := 0
+	for i, o := range tail.ops {
+		if o.code.draws() {
+			drawn = i + 1
+		}
+	}
+	tail.ops = tail.ops[:drawn] // what follows can only remove things
+	switch {
+	case drawn == 0, !r.timed && !last:
+	case !r.begun: // there is nothing else to show
+		tail.show = last
+		r.pass(tail)
+	case r.cut: // usual for parts that another one follows
+	default:
+		tail.tail, tail.at, tail.since = true, r.at, r.at
+		if r.held != nil {
+			tail.since = r.held.since
+			r.pass(r.held)
+		}
+		r.held = tail
+	}
 }
 
 func (r *reader) all(t *interpreter) error {
@@ -138,10 +161,13 @@ func (r *reader) all(t *interpreter) error {
 			return r.failed
 		case err == nil:
 			t.interpret(in, 0)
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF):
 			return nil
-		case errors.As(err, &syntax):
-			count(r.bad, "the rest of a part: "+syntax.Error())
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			r.cut = true
+			return nil
+		case errors.As(err, &syntax): // reported as Summary.Broken
+			r.cut = true
 			return nil
 		default:
 			return err
@@ -166,10 +192,16 @@ func (r *reader) picture(o op, mimetype string, data []byte) {
 	r.op(o)
 }
 
-func (r *reader) audio(track AudioTrack, pcm []byte) { r.voices.add(track, pcm) }
+func (r *reader) audio(s *stream, pcm []byte) {
+	if !r.voices.add(s, pcm) {
+		count(r.bad, "more sound at once than can be kept")
+	}
+}
 
-// flush passes on an unfinished batch. The sync before it is then shown even
-// if another follows in the same slot.
+func (r *reader) ended(s *stream) { r.voices.end(s) }
+
+// flush passes on an unfinished batch. The sync before it is then shown, even if
+// another one follows in the same slot.
 func (r *reader) flush() {
 	if r.held != nil {
 		r.held.show = true
@@ -183,15 +215,16 @@ func (r *reader) flush() {
 func (r *reader) sync(timestamp int64) {
 	at := r.offset + r.clock.advance(timestamp, r.opt.Limits)
 	r.next.audio = append(r.next.audio, r.voices.until(at, r.shown)...)
-	at = max(at, r.shown) // the part before is shown to its end
+	at = max(at, r.shown) // the previous part is shown to its end
+	r.at, r.begun, r.timed = at, true, true
 	since := at
 	if r.held != nil {
 		r.held.show = at-r.held.since > r.slot
-		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is seen
+		if !r.held.show && r.held.join(r.next) { // only the last state of a slot is visible
 			r.held.at, r.next = at, &batch{}
 			return
 		}
-		if !r.held.show { // too large to join: the slot goes on
+		if !r.held.show { // too large to be joined: the slot continues
 			since = r.held.since
 		}
 		r.pass(r.held)
@@ -200,8 +233,8 @@ func (r *reader) sync(timestamp int64) {
 	r.held.at, r.held.since = at, since
 }
 
-// pass hands a batch to the painter, then its images to the decoders: in
-// this order, so that the painter can free the room that they need.
+// pass passes a batch to the painter, then its images to the decoders: in this
+// order, so that the painter can free the room that they need.
 func (r *reader) pass(b *batch) {
 	if r.failed != nil {
 		return
@@ -213,7 +246,7 @@ func (r *reader) pass(b *batch) {
 	if !r.bent {
 		b.ops = uncovered(b.ops, r.opt.Limits)
 	}
-	pictures := make([]*job, 0, len(b.ops))
+	pictures := make([]*pendingImage, 0, len(b.ops))
 	for _, o := range b.ops {
 		if o.pic != nil {
 			pictures = append(pictures, o.pic)
@@ -227,7 +260,7 @@ func (r *reader) pass(b *batch) {
 	}
 	for i, j := range pictures {
 		if err := r.decoders.submit(r.ctx, j); err != nil {
-			for _, rest := range pictures[i+1:] { // nobody waits for ever
+			for _, rest := range pictures[i+1:] { // so that no one waits forever
 				rest.err = err
 				close(rest.done)
 			}

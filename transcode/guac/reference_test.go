@@ -26,13 +26,13 @@ import (
 // shows; testdata/reference/README.md says how they were made.
 const referenceDir = "../../testdata/reference/"
 
-// manifest tells where the pictures come from.
+// manifest says where the pictures come from.
 type manifest struct {
 	Player, Browser, Made string
 	Pictures              map[string]struct {
-		Source       string `json:"source"`        // below testdata
+		Source       string `json:"source"`        // relative to testdata
 		SourceSHA256 string `json:"source_sha256"` // of that file as it was played
-		MS           int64  `json:"ms"`            // since the first sync, of recordings
+		MS           int64  `json:"ms"`            // for recordings: time since the first sync
 		SHA256       string `json:"sha256"`        // of the picture
 	}
 }
@@ -85,8 +85,9 @@ func TestReferencePictures(t *testing.T) {
 	}
 }
 
-// recordingRule: recordings whose images are all lossless are shown to the
-// bit, and so are lossy WebP ones with the decoder that browsers use.
+// recordingRule returns the comparison for a recording. If all images are lossless,
+// the pictures must be identical; the same for lossy WebP images if the decoder is
+// that of browsers.
 func recordingRule(source string) comparison {
 	switch {
 	case strings.Contains(source, "tiny_jpeg"), WebPDecoder != "libwebp":
@@ -95,8 +96,8 @@ func recordingRule(source string) comparison {
 	return comparison{kind: "within", limit: 1}
 }
 
-// TestEveryReferenceIsCompared fails when a script or recording has no
-// picture, or a picture no entry in the manifest.
+// TestEveryReferenceIsCompared fails if a script or recording has no picture, or a
+// picture has no entry in the manifest.
 func TestEveryReferenceIsCompared(t *testing.T) {
 	m := readManifest(t)
 	sources := map[string]bool{}
@@ -136,14 +137,14 @@ func TestEveryReferenceIsCompared(t *testing.T) {
 	}
 }
 
-// TestComparisonsCanFail: no rule takes one picture for another.
+// TestComparisonsCanFail: no rule accepts a different picture.
 func TestComparisonsCanFail(t *testing.T) {
 	a := image.NewRGBA(image.Rect(0, 0, 64, 64))
 	fillRect(a, a.Rect, [4]byte{10, 10, 10, 255}, MaskSrc)
 	b := image.NewRGBA(a.Rect)
 	copy(b.Pix, a.Pix)
 	fillRect(b, image.Rect(20, 20, 24, 24), [4]byte{250, 10, 10, 255}, MaskSrc)
-	for _, rule := range []comparison{{"exact", 0}, {"within", 3}, {"psnr", 40}, {"edges", 60}} {
+	for _, rule := range []comparison{{"exact", 0}, {"within", 3}, {"psnr", 40}, {"edges", 60}, {"crossings", 60}} {
 		if err := rule.check(a, a); err != nil {
 			t.Errorf("%v refuses the same picture: %v", rule, err)
 		}
@@ -201,8 +202,7 @@ func readPicture(t *testing.T, name, sum string) *image.RGBA {
 	return out
 }
 
-// displayAt plays a dump up to a time and answers what is shown of the
-// display then.
+// displayAt plays a dump up to a time and returns the visible display at that time.
 func displayAt(t *testing.T, dump []byte, at time.Duration, size image.Rectangle) *image.RGBA {
 	t.Helper()
 	var last *image.RGBA
@@ -213,7 +213,7 @@ func displayAt(t *testing.T, dump []byte, at time.Duration, size image.Rectangle
 		}
 		return nil
 	})
-	// The canvas is at least as large as the display was: the rest of it is black.
+	// The canvas is at least as large as the display was; the rest of it is black.
 	if _, err := Play(t.Context(), []Part{dumpPart(t, dump)}, Options{FPS: 1000}, sink, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func keepPictures(t *testing.T, name string, got, want *image.RGBA) {
 
 var imageWord = regexp.MustCompile(`^@([^[]+)(?:\[(\d+):(\d*)\])?$`)
 
-// dumpOf turns a script, see testdata/reference/README.md, into a dump.
+// dumpOf converts a script (see testdata/reference/README.md) to a dump.
 func dumpOf(t *testing.T, text string) string {
 	t.Helper()
 	var s script

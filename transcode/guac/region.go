@@ -2,15 +2,15 @@ package guac
 
 import "image"
 
-// maxRects is how many rectangles a region keeps apart: more would cost
-// more to handle than the area that they save.
+// maxRects is the maximum number of separate rectangles: more would cost more to
+// handle than they save.
 const maxRects = 24
 
-// region is a set of pixels as disjoint rectangles. When there are too many
-// it grows to cover more than was added, never less.
+// region is a set of pixels as disjoint rectangles. If there are too many
+// rectangles it covers more than was added, never less.
 type region struct{ rects []image.Rectangle }
 
-// add puts r into the region.
+// add adds r to the region.
 func (g *region) add(r image.Rectangle) {
 	if r.Empty() {
 		return
@@ -20,8 +20,8 @@ func (g *region) add(r image.Rectangle) {
 			return
 		}
 	}
-	// Join with whatever r overlaps, until it overlaps nothing: the parts of
-	// a screen that change together usually lie together.
+	// Join r with all rectangles that it overlaps, until it overlaps none: the
+	// parts of a screen that change together are usually close together.
 	for i := 0; i < len(g.rects); {
 		have := g.rects[i]
 		u := r.Union(have)
@@ -40,7 +40,7 @@ func (g *region) add(r image.Rectangle) {
 	}
 }
 
-// merge joins the two rectangles whose union wastes the least.
+// merge joins the two rectangles whose union wastes the least area.
 func (g *region) merge() {
 	best, bi, bj := -1, 0, 1
 	for i := range g.rects {

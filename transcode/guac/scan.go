@@ -4,13 +4,14 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"maps"
 	"slices"
 	"time"
 )
 
-// What [Scan] answers for content that is no dump.
+// Errors of [Scan] for content that is not a dump.
 var (
 	ErrNotGuacamole = errors.New("the content is not a Guacamole recording")
 	ErrEmpty        = errors.New("the recording is empty")
@@ -18,35 +19,42 @@ var (
 	ErrNothingDrawn = errors.New("nothing is drawn in the recording")
 )
 
-// Summary is what one pass over a part tells without drawing.
+// Summary is the result of reading a part without drawing.
 type Summary struct {
 	Width, Height int           // largest size of the display, pixels
+	Refused       image.Point   // largest size of the display that exceeds the limits, pixels
 	First, Last   int64         // timestamps of the first and last sync, ms on guacd's clock
-	Duration      time.Duration // from the first to the last sync; steps back of the clock do not count
+	Duration      time.Duration // from the first to the last sync; backward steps of the clock do not count
+	Clock         ClockTrouble
 	Syncs         int64
 	Instructions  int64
-	Bytes         int64          // all that were read
-	Draws         int64          // instructions that put pixels somewhere
-	Truncated     bool           // it ends inside an instruction
-	Audio         []AudioTrack   // kinds of sound in it, without silent streams
-	Unknown       map[string]int // opcodes and image types that nobody knows
+	Bytes         int64          // all bytes read
+	Draws         int64          // instructions that draw pixels
+	Truncated     bool           // the part ends inside an instruction
+	Broken        *SyntaxError   // where the instructions end; nil = at the end. The rest is included only in Bytes and SHA256
+	Audio         []AudioTrack   // formats of its sound, without silent streams
+	Unknown       map[string]int // unknown opcodes and image types
 	SHA256        [32]byte       // of all bytes read
 }
 
-// Scan reads one part without drawing it. Errors: [ErrEmpty],
-// [ErrNotGuacamole], a *[SyntaxError] for what stops being instructions later
-// on (the Summary then covers what came before), and those of r. A cut tail
-// is no error but Truncated.
+// Scan reads one part without drawing it. Errors: [ErrEmpty], [ErrNotGuacamole],
+// and those of r. A truncated part is not an error: see Truncated. Neither is other
+// content after some instructions: see Broken.
 func Scan(r io.Reader, lim Limits) (Summary, error) {
 	hash := sha256.New()
 	var read byteCount
-	p := NewParser(io.TeeReader(r, io.MultiWriter(hash, &read)))
+	all := io.TeeReader(r, io.MultiWriter(hash, &read))
+	p := NewParser(all)
 	s := &scanner{lim: lim.orDefault(), audible: map[AudioTrack]bool{}}
 	t := newInterpreter(s.lim, s)
 	t.blind = true
 	err := s.all(p, t)
+	if err == nil && s.sum.Broken != nil {
+		_, err = io.Copy(io.Discard, all) // the hash covers all bytes
+	}
 	s.sum.Bytes = int64(read)
 	s.sum.Duration = s.clock.now
+	s.sum.Clock = s.clock.odd
 	s.sum.Draws = t.draws
 	s.sum.Unknown = t.unknown
 	s.sum.Audio = slices.SortedFunc(maps.Keys(s.audible), func(a, b AudioTrack) int { return b.Rate*b.Channels - a.Rate*a.Channels })
@@ -63,7 +71,7 @@ func Scan(r io.Reader, lim Limits) (Summary, error) {
 	return s.sum, nil
 }
 
-// byteCount counts what is written to it.
+// byteCount counts the bytes written to it.
 type byteCount int64
 
 func (n *byteCount) Write(b []byte) (int, error) {
@@ -71,7 +79,7 @@ func (n *byteCount) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// scanner is the handler that only counts.
+// scanner is a handler that only counts.
 type scanner struct {
 	lim     Limits
 	sum     Summary
@@ -92,6 +100,9 @@ func (s *scanner) all(p *Parser, t *interpreter) error {
 			return nil
 		case errors.As(err, &syntax) && s.sum.Instructions == 0:
 			return fmt.Errorf("%w: %w", ErrNotGuacamole, err)
+		case errors.As(err, &syntax):
+			s.sum.Broken = syntax
+			return nil
 		default:
 			return err
 		}
@@ -101,14 +112,23 @@ func (s *scanner) all(p *Parser, t *interpreter) error {
 }
 
 func (s *scanner) op(o op) {
-	if o.code == opSize && o.i[0] == 0 && o.i[1] <= s.lim.MaxWidth && o.i[2] <= s.lim.MaxHeight && o.i[1]*o.i[2] <= s.lim.MaxPixels {
-		s.sum.Width, s.sum.Height = max(s.sum.Width, o.i[1]), max(s.sum.Height, o.i[2])
+	if o.code != opSize || o.i[0] != 0 {
+		return
+	}
+	w, h := max(0, o.i[1]), max(0, o.i[2])
+	if s.lim.Allows(w, h) {
+		s.sum.Width, s.sum.Height = max(s.sum.Width, w), max(s.sum.Height, h)
+	} else if w*h > s.sum.Refused.X*s.sum.Refused.Y {
+		s.sum.Refused = image.Pt(w, h)
 	}
 }
 
 func (s *scanner) picture(op, string, []byte) {}
 
-func (s *scanner) audio(track AudioTrack, pcm []byte) {
+func (s *scanner) ended(*stream) {}
+
+func (s *scanner) audio(from *stream, pcm []byte) {
+	track := *from.track
 	if !s.audible[track] && len(s.audible) < 16 && !silentPCM(pcm) {
 		s.audible[track] = true
 	}

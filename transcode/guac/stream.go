@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"strconv"
 	"strings"
@@ -13,49 +14,79 @@ import (
 type AudioTrack struct {
 	Rate     int // samples a second
 	Channels int
-	Bits     int // 8 or 16 in the recording; handed out as 16
+	Bits     int // 8 or 16 in the recording; Play delivers 16
 }
 
-// handler receives what a recording says, in order.
+// handler receives the content of a recording, in order.
 type handler interface {
 	op(op)
-	picture(o op, mimetype string, data []byte) // data is the handler's to keep
-	audio(track AudioTrack, pcm []byte)         // s16le, the handler's to keep
+	picture(o op, mimetype string, data []byte) // the handler owns data
+	audio(s *stream, pcm []byte)                // s16le, in the format of s.track; the handler owns pcm
+	ended(s *stream)                            // end of a stream of sound
 	sync(timestamp int64)
 }
 
-// interpreter keeps the state of streams and of nested instructions, and
-// passes on what is to be drawn or heard.
+// interpreter keeps the state of streams and of nested instructions, and passes on
+// drawing and sound.
 type interpreter struct {
 	lim     Limits
 	to      handler
-	blind   bool // images are counted, not collected
+	blind   bool // images are counted, but their data is discarded
 	streams map[int]*stream
-	held    int // bytes of all open streams
+	held    int // bytes in all open streams
 	nests   map[int]*Parser
-	again   int            // bytes of nested text that were looked at more than once
-	unknown map[string]int // opcodes and mimetypes nobody knows
-	noise   map[string]int // what is no opcode of any version
-	bad     map[string]int // instructions that cannot be obeyed
+	masks   map[int]maskings // by layer
+	again   int              // bytes of nested text that were parsed more than once
+	unknown map[string]int   // unknown opcodes and mimetypes
+	noise   map[string]int   // opcodes that do not exist in any version
+	bad     map[string]int   // instructions that cannot be executed
 	draws   int64
+	timed   bool // there was a sync
 }
 
-// stream is data on its way.
+// stream is a stream that is being received.
 type stream struct {
 	image    bool
-	o        op // the opPicture to come
+	o        op // the opPicture at its end
 	mimetype string
 	data     []byte
 	track    *AudioTrack
 	broken   bool
+	masks    maskings // maskings of the layer when it began
+}
+
+// maskings counts how often a layer's mask was set, and how often to another than
+// the usual one.
+type maskings struct{ all, other int }
+
+// do passes on an instruction that draws, or affects drawing.
+func (t *interpreter) do(o op) {
+	if layer, sets, other := o.sets(); sets {
+		m := t.masks[t.masked(layer)]
+		m.all++
+		if other {
+			m.other++
+		}
+		t.masks[t.masked(layer)] = m
+	}
+	t.to.op(o)
+}
+
+// masked returns the key of a layer in masks. Most recordings have few layers; if
+// there are too many, they share one key.
+func (t *interpreter) masked(layer int) int {
+	if _, known := t.masks[layer]; known || len(t.masks) < maxKinds {
+		return layer
+	}
+	return math.MinInt
 }
 
 func newInterpreter(lim Limits, to handler) *interpreter {
-	return &interpreter{lim: lim, to: to, streams: map[int]*stream{}, nests: map[int]*Parser{},
+	return &interpreter{lim: lim, to: to, streams: map[int]*stream{}, nests: map[int]*Parser{}, masks: map[int]maskings{},
 		unknown: map[string]int{}, noise: map[string]int{}, bad: map[string]int{}}
 }
 
-// maxKinds bounds the kinds of trouble that are told apart.
+// maxKinds limits the number of distinct warnings.
 const maxKinds = 100
 
 func count(m map[string]int, key string) {
@@ -65,8 +96,8 @@ func count(m map[string]int, key string) {
 	m[key]++
 }
 
-// maxNest bounds instructions inside instructions, and maxAgain the bytes of
-// theirs that are looked at again because they did not come whole.
+// maxNest limits the depth of nested instructions. maxAgain limits the bytes of
+// nested instructions that are parsed again because they came in pieces.
 const (
 	maxNest  = 3
 	maxAgain = 256 << 20
@@ -75,17 +106,20 @@ const (
 func (t *interpreter) interpret(in *Instruction, depth int) {
 	switch string(in.Opcode) {
 	case "sync":
+		t.timed = true
 		t.to.sync(millis(in.arg(0)))
 	case "img":
-		t.open(in.int(0), &stream{image: true, mimetype: in.text(3),
-			o: op{code: opPicture, i: [9]int{in.int(1), in.int(2), in.int(4), in.int(5)}}})
+		mask, layer := in.int(1), in.int(2)
+		t.do(op{code: opMask, i: [9]int{mask, layer}}) // it applies from now on
+		t.open(in.int(0), &stream{image: true, mimetype: in.text(3), masks: t.masks[t.masked(layer)],
+			o: op{code: opPicture, i: [9]int{mask, layer, in.int(4), in.int(5)}}})
 	case "audio":
 		track := parseAudio(in.text(1))
 		if track == nil {
 			count(t.unknown, "sound of type "+shortText(in.arg(1)))
 		}
 		t.open(in.int(0), &stream{track: track})
-	case "video": // which guacamole-common-js cannot play either
+	case "video": // guacamole-common-js cannot play it either
 		count(t.unknown, "video of type "+shortText(in.arg(2)))
 		t.open(in.int(0), &stream{})
 	case "clipboard", "file", "pipe", "argv":
@@ -101,38 +135,40 @@ func (t *interpreter) interpret(in *Instruction, depth int) {
 			return
 		}
 		t.draws++
-		t.to.picture(op{code: opPicture, i: [9]int{in.int(0), in.int(1), in.int(2), in.int(3)}}, "image/"+string(in.Opcode), data)
+		t.do(op{code: opMask, i: [9]int{in.int(0), in.int(1)}})
+		t.to.picture(op{code: opPicture, i: [9]int{in.int(0), in.int(1), in.int(2), in.int(3)}}, formatOf("image/"+string(in.Opcode), data), data)
 	case "nest":
 		t.nest(in.int(0), in.arg(1), depth)
 	default:
-		o, s, ok := readOp(in)
+		o, ok := readOp(in)
 		if !ok {
 			switch {
 			case silent[string(in.Opcode)]:
-			case isNoise(in.Opcode):
-				count(t.noise, "opcode "+shortText(in.Opcode))
+			case t.isNoise(in.Opcode):
+				count(t.noise, "the rest of an instruction, from before the recorder joined: "+shortText(in.Opcode))
 			default:
 				count(t.unknown, "opcode "+shortText(in.Opcode))
 			}
 			return
 		}
-		if s.draws {
+		if o.code.draws() {
 			t.draws++
 		}
-		t.to.op(o)
+		t.do(o)
 	}
 }
 
-// isNoise reports whether an opcode is none of any version of the protocol. A
-// guacd that writes for somebody who joins leaves the end of a sync behind,
-// whose opcode is a timestamp.
-func isNoise(opcode []byte) bool {
+// isNoise reports whether an opcode does not exist in any version of the protocol,
+// but is the rest of an instruction. When guacd writes for a user who joins, the
+// file can begin with the rest of a sync, whose opcode is a timestamp. Before the
+// first sync it can be the rest of any instruction.
+func (t *interpreter) isNoise(opcode []byte) bool {
+	digits, word := len(opcode) > 0, len(opcode) > 0 && len(opcode) <= 32
 	for _, c := range opcode {
-		if c < '0' || c > '9' {
-			return false
-		}
+		digits = digits && c >= '0' && c <= '9'
+		word = word && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '_')
 	}
-	return len(opcode) > 0
+	return digits || !word && !t.timed
 }
 
 func shortText(b []byte) string {
@@ -142,7 +178,12 @@ func shortText(b []byte) string {
 	return strconv.QuoteToASCII(string(b))
 }
 
+// open begins a stream. An unfinished stream with the same number is lost, as in
+// the player.
 func (t *interpreter) open(index int, s *stream) {
+	if lost := t.streams[index]; lost != nil && lost.image && !lost.broken {
+		count(t.bad, "image whose stream another one took over before its end")
+	}
 	t.drop(index)
 	if len(t.streams) >= t.lim.MaxStreams {
 		count(t.bad, "too many open streams")
@@ -155,13 +196,32 @@ func (t *interpreter) drop(index int) {
 	if s := t.streams[index]; s != nil {
 		t.held -= len(s.data)
 		delete(t.streams, index)
+		if s.track != nil {
+			t.to.ended(s)
+		}
 	}
+}
+
+// drawing reports whether an image is being received.
+func (t *interpreter) drawing() bool {
+	for _, s := range t.streams {
+		if s.image && !s.broken {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *interpreter) blob(index int, text []byte) {
 	s := t.streams[index]
-	if s == nil || s.broken || s.image && t.blind || !s.image && s.track == nil {
-		return // a stream that nobody looks at, or one that was refused
+	if s == nil || s.broken || !s.image && s.track == nil {
+		return // an ignored stream, or one that was refused
+	}
+	if s.image && t.blind { // only its format matters
+		text = text[:min(len(text), base64.StdEncoding.EncodedLen(sniffed))]
+		if len(s.data) >= sniffed {
+			return
+		}
 	}
 	n := base64.StdEncoding.DecodedLen(len(text))
 	if t.held+n > t.lim.MaxStreamBytes {
@@ -182,7 +242,7 @@ func (t *interpreter) blob(index int, text []byte) {
 	if s.track != nil {
 		if pcm := s.take(); len(pcm) > 0 {
 			t.held -= len(pcm)
-			t.to.audio(*s.track, to16(pcm, s.track.Bits))
+			t.to.audio(s, to16(pcm, s.track.Bits))
 		}
 	}
 }
@@ -196,7 +256,7 @@ func (s *stream) take() []byte {
 	return pcm
 }
 
-// end closes a stream; an image is drawn now.
+// end closes a stream; its image is drawn now.
 func (t *interpreter) end(index int) {
 	s := t.streams[index]
 	t.drop(index)
@@ -206,15 +266,19 @@ func (t *interpreter) end(index int) {
 	if s.broken {
 		return
 	}
-	if _, known := decoders[s.mimetype]; !known {
+	format := formatOf(s.mimetype, s.data)
+	if format == "" {
 		count(t.unknown, "image type "+shortText([]byte(s.mimetype)))
 		return
 	}
 	t.draws++
-	t.to.picture(s.o, s.mimetype, s.data)
+	if now := t.masks[t.masked(s.o.i[1])]; now.other != s.masks.other || Mask(s.o.i[0]) != MaskOver && now.all != s.masks.all {
+		s.o.i[4] = 1
+	}
+	t.to.picture(s.o, format, s.data)
 }
 
-// nest parses a fragment of an instruction stream of its own.
+// nest parses a piece of a nested instruction stream.
 func (t *interpreter) nest(index int, data []byte, depth int) {
 	if depth >= maxNest {
 		count(t.bad, "instructions nested too deeply")
@@ -256,10 +320,10 @@ func (t *interpreter) nest(index int, data []byte, depth int) {
 	}
 }
 
-// parseAudio reads audio/L8 and audio/L16 with rate and channels; nil for
-// anything else.
+// parseAudio parses audio/L8 and audio/L16 with rate and channels; it returns nil
+// for anything else.
 func parseAudio(mimetype string) *AudioTrack {
-	// Lion and guacd write the parameters with commas: rate=44100,channels=2.
+	// Lion and guacd separate the parameters with commas: rate=44100,channels=2.
 	kind, parameters, err := mime.ParseMediaType(strings.ReplaceAll(mimetype, ",", ";"))
 	if err != nil {
 		return nil
@@ -283,7 +347,8 @@ func parseAudio(mimetype string) *AudioTrack {
 	return t
 }
 
-// to16 widens signed 8-bit samples; 16-bit ones are little-endian as they are.
+// to16 converts signed 8-bit samples to 16 bits; 16-bit ones are little-endian
+// already.
 func to16(pcm []byte, bits int) []byte {
 	if bits == 16 {
 		return pcm
@@ -295,7 +360,7 @@ func to16(pcm []byte, bits int) []byte {
 	return wide
 }
 
-// silentPCM tells whether every sample is zero.
+// silentPCM reports whether every sample is zero.
 func silentPCM(pcm []byte) bool {
 	for _, b := range pcm {
 		if b != 0 {

@@ -2,11 +2,11 @@ package guac
 
 import "image"
 
-// transferPixel applies a transfer function to a pixel: a
-// bitwise operation on the colours. It works on straight, not premultiplied,
-// colours, as a canvas's ImageData holds them.
+// transferPixel applies a transfer function to a pixel: a bitwise operation on the
+// colours. It works on straight, not premultiplied, colours, like a canvas's
+// ImageData.
 func transferPixel(d, s []byte, function int) {
-	if function == 0x3 { // source, with its alpha
+	if function == 0x3 { // the source, including its alpha
 		copy(d[:4], s[:4])
 		return
 	}
@@ -64,9 +64,9 @@ func transferByte(s, d byte, function int) byte {
 	}
 }
 
-// straight undoes the multiplication of a pixel's colours with its alpha. It
-// computes as browsers do: what they round otherwise becomes quite another
-// colour by a bitwise function.
+// straight reverts the multiplication of a pixel's colours with its alpha. It
+// computes exactly as browsers do, because a bitwise function turns a rounding
+// difference into a very different colour.
 func straight(c *[3]byte, p []byte) {
 	switch p[3] {
 	case 255:

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestWhatMayBeMissingIsTold: what cannot be drawn is told once per kind,
-// with its count; what draws nothing is not.
+// TestWhatMayBeMissingIsTold: what cannot be drawn causes one warning per kind,
+// with its count; what draws nothing causes none.
 func TestWhatMayBeMissingIsTold(t *testing.T) {
 	s := screen(8, 8).box(0, 0, 0, 1, 1, red, MaskOver)
 	for range 3 {
@@ -23,11 +23,13 @@ func TestWhatMayBeMissingIsTold(t *testing.T) {
 	s.add("nop").add("name", "x").add("key", 65, 1, 5).add("touch", 1).add("clipboard", 6, "text/plain").add("blob", 6, "QQ==").add("end", 6)
 	s.add("set", 0, "multi-touch", 1).add("log", "x").add("msg", 1).add("ack", 1, "", 0).add("end", 99).add("blob", 99, "AAAA")
 	s.add("nest", 0, "5.flash,1.0;")
+	s.add("img", 7, 14, 0, "image/png", 0, 0).add("blob", 7, "AAAA").add("clipboard", 7, "text/plain").add("end", 7)
 	s.add("sync", 1)
 	_, stats := play(t, Options{}, s.String())
 	want := []string{
 		"skipped blob with invalid base64 (1 times)",
 		`skipped image type "image/avif" (3 times)`,
+		"skipped image whose stream another one took over before its end (1 times)",
 		"skipped image with invalid base64 (1 times)",
 		"skipped image/png: unexpected EOF (1 times)",
 		`skipped opcode "flash" (1 times)`,
@@ -44,8 +46,7 @@ func TestWhatMayBeMissingIsTold(t *testing.T) {
 	}
 }
 
-// TestKindsOfTroubleAreBounded: a recording cannot fill the result with
-// warnings.
+// TestKindsOfTroubleAreBounded: a recording cannot fill the result with warnings.
 func TestKindsOfTroubleAreBounded(t *testing.T) {
 	s := screen(8, 8).box(0, 0, 0, 1, 1, red, MaskOver)
 	for i := range 5000 {
@@ -61,8 +62,8 @@ func TestKindsOfTroubleAreBounded(t *testing.T) {
 	}
 }
 
-// TestPatternStrokesAreStrokes: a stroke with a pattern of one colour is a
-// stroke of that colour. (The reference player cannot do lstroke.)
+// TestPatternStrokesAreStrokes: a stroke with a pattern of one colour is a stroke
+// of that colour. The reference player does not support lstroke.
 func TestPatternStrokesAreStrokes(t *testing.T) {
 	lines := func() *script {
 		s := screen(64, 64).box(-1, 0, 0, 64, 64, green, MaskOver)
@@ -78,9 +79,8 @@ func TestPatternStrokesAreStrokes(t *testing.T) {
 	}
 }
 
-// TestARecordingThatSaysMuchMayHaveMorePixels: buffers of the size of two
-// displays of 4K are refused to a recording of some bytes, not to one of
-// megabytes.
+// TestARecordingThatSaysMuchMayHaveMorePixels: buffers of the size of two displays
+// of 4K are refused to a recording of a few bytes, but allowed to one of megabytes.
 func TestARecordingThatSaysMuchMayHaveMorePixels(t *testing.T) {
 	for bytes, want := range map[int64]bool{100: false, 8 << 20: true, 1 << 40: true} {
 		d := newDisplay(DefaultLimits.granted(bytes), unlimited())

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// decodeWebPInGo decodes without libwebp. The decoder answers YCbCr for lossy
-// pictures, with or without alpha, and NRGBA for lossless ones.
+// decodeWebPInGo decodes without libwebp. The decoder returns YCbCr for lossy
+// images, with or without alpha, and NRGBA for lossless ones.
 func decodeWebPInGo(data []byte, alloc allocator) (picture, error) {
 	img, err := webp.Decode(bytes.NewReader(data))
 	if err != nil {
@@ -26,10 +26,10 @@ func decodeWebPInGo(data []byte, alloc allocator) (picture, error) {
 	return premultiplied(img, alloc), nil
 }
 
-// fromWebP converts the lossy WebP pictures that servers send. VP8 keeps
-// colours in BT.601 with limited range, whereas image.YCbCr stands for
-// JPEG's full range; and decoders interpolate its halved chroma (weights 9,
-// 3, 3, 1), as browsers show it. alpha, when not nil, has one byte a pixel.
+// fromWebP converts the lossy WebP images that servers send. VP8 stores colours in
+// BT.601 with limited range, whereas image.YCbCr means JPEG's full range. Like
+// browsers, it interpolates chroma at half resolution (weights 9, 3, 3, 1). alpha,
+// if not nil, has one byte per pixel.
 func fromWebP(out *image.RGBA, src *image.YCbCr, alpha []byte, alphaStride int) (opaque bool) {
 	w, h := src.Rect.Dx(), src.Rect.Dy()
 	cw := (w + 1) / 2
@@ -37,7 +37,7 @@ func fromWebP(out *image.RGBA, src *image.YCbCr, alpha []byte, alphaStride int) 
 	row := make([]uint32, 2*w) // interpolated Cb and Cr of one line
 	opaque = true
 	for y := range h {
-		// The nearer line of chroma counts three times the farther one.
+		// The nearer line of chroma has three times the weight of the farther one.
 		near := y / 2
 		far := near - 1 + 2*(y&1)
 		far = max(0, min(ch-1, far))
@@ -60,7 +60,7 @@ func fromWebP(out *image.RGBA, src *image.YCbCr, alpha []byte, alphaStride int) 
 	return opaque
 }
 
-// upsample doubles a line of chroma, mixing it with a neighbouring line.
+// upsample doubles a line of chroma and mixes it with a neighbouring line.
 func upsample(to []uint32, near, far []byte) {
 	last := len(near) - 1
 	mix := func(i, j int) uint32 {
@@ -78,7 +78,7 @@ func clip6(v int32) uint8 {
 	return uint8(max(0, min(255, v>>6)))
 }
 
-// fade multiplies a line with its alpha and tells whether any is below 255.
+// fade multiplies a line with its alpha and reports whether any alpha is below 255.
 func fade(line, alpha []byte) (faded bool) {
 	for x, a := range alpha {
 		if a == 255 {

@@ -6,11 +6,8 @@ import (
 	"testing"
 )
 
-// newImage is an allocator of fresh memory.
-func newImage(size image.Point) *image.RGBA { return image.NewRGBA(image.Rectangle{Max: size}) }
-
-// TestBothWebPDecodersAgree decodes the bundled recordings' pictures with
-// this build's decoder and with the one in Go: they may round differently.
+// TestBothWebPDecodersAgree decodes the images of the bundled recordings with this
+// build's decoder and with the one in Go; rounding may differ.
 func TestBothWebPDecodersAgree(t *testing.T) {
 	seen, alpha := 0, 0
 	c := &collector{each: func(mimetype string, data []byte) {
@@ -60,14 +57,15 @@ func TestBothWebPDecodersAgree(t *testing.T) {
 	}
 }
 
-// collector is a handler that looks at pictures.
+// collector is a handler that collects pictures.
 type collector struct {
 	each func(mimetype string, data []byte)
 }
 
 func (c *collector) op(op)                                      {}
 func (c *collector) picture(_ op, mimetype string, data []byte) { c.each(mimetype, data) }
-func (c *collector) audio(AudioTrack, []byte)                   {}
+func (c *collector) audio(*stream, []byte)                      {}
+func (c *collector) ended(*stream)                              {}
 func (c *collector) sync(int64)                                 {}
 
 func TestDamagedWebPIsAnError(t *testing.T) {

@@ -10,66 +10,64 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrTooCostly is returned by [Play] for a recording that asks for far more
-// work than a session of its size and length does. What was drawn until then
-// is of no use.
+// ErrTooCostly is returned by [Play] for a recording that needs far more work than
+// a session of its size and length. What was drawn until then is useless.
 var ErrTooCostly = errors.New("the recording asks for far more drawing than a session of its size and length does")
 
-// Work is counted in the time that a pixel takes to be copied, about a
-// nanosecond. What an instruction costs is known before it is executed, from
-// the areas that it concerns, so that nothing is measured per pixel and the
-// same recording costs the same everywhere. The costs are upper bounds of what
-// the functions take on a slow machine, for one pixel where nothing else is
-// said.
+// The unit of work is the time of copying a pixel, about a nanosecond. The cost of
+// an instruction is computed before it is executed, from the areas concerned. So
+// nothing is measured per pixel, and the same recording costs the same everywhere.
+// The costs are upper bounds for a slow machine, per pixel unless stated otherwise.
 const (
 	costOp       = 5000 // one instruction
-	costLayer    = 100  // looking at one layer
+	costLayer    = 100  // visiting one layer
 	costCopy     = 1
-	costOver     = 2  // source-over of what is mostly opaque
+	costOver     = 2  // source-over of mostly opaque pixels
 	costBlend    = 15 // any other mask
 	costTransfer = 20
 	costFade     = 20
-	costPaint    = 80  // through a coverage
+	costPaint    = 80  // painting through a coverage
 	costSample   = 200 // likewise, with the colours of an image
 	costLine     = 150 // one line of an outline, in one piece of the area
 	costCross    = 10  // one line, per row and column of the area
-	costTwo      = 1   // two pixels of a frame: what has not changed is decoded while verifying
-	costEncode   = 20  // what has changed in a frame
+	costTwo      = 1   // two pixels of a frame: unchanged ones are also decoded by verification
+	costEncode   = 20  // a changed pixel of a frame
+	costScale    = 10  // a pixel of the screen, in a smaller frame
 	costSecond   = 3e6 // a second of sound or silence
 	costDecode   = 40  // an image
-	costByte     = 50  // of its data
+	costByte     = 50  // a byte of its data
 )
 
-// What is allowed is in proportion to what is there: the bytes that are stored,
-// and the screen and the length that are claimed, whichever of the two is less.
-// Claims cost nothing. Bytes do, and each picture that is shown takes a dozen of
-// them at least, for its time. Real recordings need a twentieth of it at most,
-// which TestRealRecordingsAreFarFromTooCostly makes sure of.
+// The allowed work is proportional to the stored bytes, and to the claimed screen
+// and length, whichever is less. Claims cost an attacker nothing. Bytes do, and
+// each picture that is shown takes at least a dozen of them, for its time. Real
+// recordings need at most a twentieth of it, which
+// TestRealRecordingsAreFarFromTooCostly checks.
 const (
-	workBase     = 10e9 // of any recording
-	workPerByte  = 1e6  // of its stored bytes
-	workPerPixel = 1e4  // of its canvas, each second
+	workBase     = 10e9 // for any recording
+	workPerByte  = 1e6  // per stored byte
+	workPerPixel = 1e4  // per pixel of its canvas and second
 	workSlack    = 10 * time.Second
 )
 
-// allowing is a rule for how much work a recording may take.
+// allowing is a rule that returns how much work a recording may cost.
 type allowing func(canvas image.Point, length time.Duration, stored int64) int64
 
-// allowance is the rule.
+// allowance is the rule in use.
 func allowance(canvas image.Point, length time.Duration, stored int64) int64 {
 	claimed := workPerPixel * float64(canvas.X) * float64(canvas.Y) * (length + workSlack).Seconds()
 	return int64(min(workBase+min(claimed, workPerByte*float64(stored)), math.MaxInt64/(2*slowest)))
 }
 
-// slowest is how many nanoseconds a slow machine may take for what is counted
-// as one. Here it is half of one.
+// slowest is how many nanoseconds a unit may take on a slow machine. On the machine
+// where it was measured, a unit takes half a nanosecond.
 const slowest = 4
 
-// threadTime is what this thread has used of the processor. Whoever compares
-// two of them must have locked the goroutine to its thread.
+// threadTime returns the CPU time of this thread. A caller that compares two values
+// must have locked its goroutine to the thread.
 func threadTime() time.Duration {
 	var t unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // Linux always has it
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // exists in every Linux
 	return time.Duration(t.Nano())
 }
 
@@ -79,16 +77,16 @@ type meter struct {
 	limit int64
 }
 
-// unlimited is for displays that nobody bounds.
+// unlimited returns a meter for displays without limits.
 func unlimited() *meter { return &meter{limit: math.MaxInt64 / 2} }
 
-// spend counts work that is about to be done. It reports whether it may be.
+// spend counts work that is about to be done. It reports whether it is allowed.
 func (m *meter) spend(work int) bool { return m.done.Add(int64(work)) <= m.limit }
 
-// over reports whether more was asked for than is allowed.
+// over reports whether more work was requested than is allowed.
 func (m *meter) over() bool { return m.done.Load() > m.limit }
 
-// costDraw is that of a pixel of [drawImage].
+// costDraw returns the cost per pixel of [drawImage].
 func costDraw(m Mask, opaque bool) int {
 	switch {
 	case m == MaskSrc || m == MaskOver && opaque:
@@ -99,18 +97,18 @@ func costDraw(m Mask, opaque bool) int {
 	return costBlend
 }
 
-// outlineWork is what there is to be done for an outline.
+// outlineWork is the work of drawing an outline.
 type outlineWork struct {
-	lines int // that it is drawn with
-	cross int // rows and columns that they cross
+	lines int // number of its lines
+	cross int // rows and columns that the lines cross
 }
 
-// cost is that of an outline that is rasterised in so many pieces.
+// cost returns the cost of an outline that is rasterised in that many pieces.
 func (o outlineWork) cost(pieces int) int { return o.lines*pieces*costLine + o.cross*costCross }
 
-// outline is the work for a path's inside. Nothing is done for what lies
-// outside of the canvas, but there may be a line along all of it. bent says that
-// it is followed under another transform, by which curves may be longer.
+// outline returns the work for the inside of a path. What is outside of the canvas
+// costs nothing, but there may be a line along all of it. bent means that it is
+// followed under another transform, which may make curves longer.
 func (p *path) outline(canvas image.Rectangle, bent bool) (o outlineWork) {
 	var at, first [2]float64
 	size := [2]float64{float64(canvas.Dx()), float64(canvas.Dy())}
@@ -122,7 +120,7 @@ func (p *path) outline(canvas image.Rectangle, bent bool) (o outlineWork) {
 			at = [2]float64{x, y}
 		}
 		switch s.kind {
-		case moveTo, closePath: // what is open is closed
+		case moveTo, closePath: // open pieces are closed
 			to(first[0], first[1])
 			if s.kind == moveTo {
 				at = [2]float64{s.p[0], s.p[1]}
@@ -146,14 +144,14 @@ func (p *path) outline(canvas image.Rectangle, bent bool) (o outlineWork) {
 	return o
 }
 
-// stroked is the work for the outline drawn with a pen: two sides, and joins
-// and caps, of which round ones are arcs.
+// stroked returns the work for the stroke's outline: two sides, joins and caps;
+// round ones are arcs.
 func (o outlineWork) stroked(p pen, reach float64, canvas image.Rectangle) outlineWork {
 	around := float64(2 * (canvas.Dx() + canvas.Dy()))
-	if 8*reach < around { // it may be no number
+	if 8*reach < around { // it may be NaN
 		around = 8 * reach
 	}
-	joins := 8
+	joins := 10
 	if p.join == joinRound || p.cap == capRound {
 		joins = 600
 	}

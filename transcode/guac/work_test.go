@@ -15,9 +15,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac/guactest"
 )
 
-// TestCostlyRecordingsAreRefused: recordings of some kilobytes that ask for
-// hours of work are given up when they have had as much as is allowed, which is
-// a tenth of the real allowance here.
+// TestCostlyRecordingsAreRefused: recordings of some kilobytes that ask for hours
+// of work are aborted when they reach the limit, which here is a tenth of the real
+// one.
 func TestCostlyRecordingsAreRefused(t *testing.T) {
 	if testing.Short() {
 		t.Skip("what is bounded is time, which the race detector takes for itself")
@@ -50,8 +50,8 @@ func processTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// TestWhatIsAllowedIsInProportion: neither a large display nor a long time that
-// a few bytes claim allow much.
+// TestWhatIsAllowedIsInProportion: neither a large display nor a long time allows
+// much work if only a few bytes claim it.
 func TestWhatIsAllowedIsInProportion(t *testing.T) {
 	large := image.Pt(8192, 2048)
 	for _, tc := range []struct {
@@ -59,21 +59,21 @@ func TestWhatIsAllowedIsInProportion(t *testing.T) {
 		canvas image.Point
 		length time.Duration
 		stored int64
-		most   time.Duration // if a unit took a nanosecond
+		limit  time.Duration // if a unit took a nanosecond
 	}{
 		{"170 bytes that claim two weeks", large, 14 * 24 * time.Hour, 170, 11 * time.Second},
 		{"3 kB that claim two weeks", large, 14 * 24 * time.Hour, 3200, 14 * time.Second},
 		{"1 MB that claims two weeks", large, 14 * 24 * time.Hour, 1 << 20, 20 * time.Minute},
 		{"a gigabyte on a small screen, in no time", image.Pt(64, 64), 0, 1 << 30, 11 * time.Second},
 	} {
-		if got := allowance(tc.canvas, tc.length, tc.stored); got > int64(tc.most) || got < workBase {
+		if got := allowance(tc.canvas, tc.length, tc.stored); got > int64(tc.limit) || got < workBase {
 			t.Errorf("%s: %s", tc.name, time.Duration(got))
 		}
 	}
 }
 
-// TestRealRecordingsAreFarFromTooCostly: they need a twentieth of what is
-// allowed at most.
+// TestRealRecordingsAreFarFromTooCostly: they need at most a twentieth of the
+// allowed work.
 func TestRealRecordingsAreFarFromTooCostly(t *testing.T) {
 	folders, err := filepath.Glob(bundled + "*/v[34]/*")
 	if err != nil || len(folders) < 8 {
@@ -95,17 +95,17 @@ func TestRealRecordingsAreFarFromTooCostly(t *testing.T) {
 	}
 }
 
-// TestADrawerThatTakesTooLongIsStopped: costs that nobody thought of are found
-// by the time that drawing takes.
+// TestADrawerThatTakesTooLongIsStopped: costs that are not counted are detected by
+// the CPU time of drawing.
 func TestADrawerThatTakesTooLongIsStopped(t *testing.T) {
 	s := screen(64, 64)
 	for range 300_000 {
 		s.add("copy", 0, 0, 0, 64, 64, 14, 0, 1, 1)
 	}
-	work := &meter{limit: 10_000_000} // which the display does not know: nothing that it does is counted
+	work := &meter{limit: 10_000_000} // the display does not use it: its work is not counted
 	p := &painter{
 		opt: Options{}.withDefaults(nil, 0), meter: work, display: newDisplay(DefaultLimits, unlimited()), bad: map[string]int{},
-		canvas: image.NewRGBA(image.Rect(0, 0, 64, 64)), sink: sinkFunc(func(Frame) error { return nil }),
+		view: newView(image.Pt(64, 64), image.Pt(64, 64)), sink: sinkFunc(func(Frame) error { return nil }),
 	}
 	b := &batch{}
 	parser := NewParser(strings.NewReader(s.String()))
@@ -114,7 +114,7 @@ func TestADrawerThatTakesTooLongIsStopped(t *testing.T) {
 		if err != nil {
 			break
 		}
-		o, _, _ := readOp(in)
+		o, _ := readOp(in)
 		b.ops = append(b.ops, o)
 	}
 	batches := make(chan *batch, 1)
@@ -125,8 +125,8 @@ func TestADrawerThatTakesTooLongIsStopped(t *testing.T) {
 	}
 }
 
-// TestALayerIsCopiedOntoItselfAsThroughAnother: in whatever direction, and when
-// it is too large to be copied at once.
+// TestALayerIsCopiedOntoItselfAsThroughAnother, in any direction, also if it is too
+// large to be copied at once.
 func TestALayerIsCopiedOntoItselfAsThroughAnother(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 40 {
@@ -150,8 +150,8 @@ func TestALayerIsCopiedOntoItselfAsThroughAnother(t *testing.T) {
 	}
 }
 
-// noisy is a display, large enough for several strips, on which no two pixels
-// are alike.
+// noisy returns a display, large enough for several strips, on which all pixels
+// differ.
 func noisy(r *rand.Rand) *display {
 	d := newDisplay(DefaultLimits, unlimited())
 	d.do(&op{code: opSize, i: [9]int{0, 1400, 900}})
@@ -163,7 +163,7 @@ func noisy(r *rand.Rand) *display {
 	return d
 }
 
-// storedSize is the size of the files.
+// storedSize returns the size of the files.
 func storedSize(t *testing.T, pattern string) (size int64) {
 	t.Helper()
 	files, err := filepath.Glob(bundled + pattern)

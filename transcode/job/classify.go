@@ -17,8 +17,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
-// classify returns the class of any error that a step may return, and what it
-// means for the task.
+// classify returns the class and the verdict of an error of a step.
 func classify(err error) (task.Class, task.Verdict) {
 	var step *task.Failure
 	if errors.As(err, &step) {
@@ -28,11 +27,12 @@ func classify(err error) (task.Class, task.Verdict) {
 	return class, task.ReasonOf(class).Verdict
 }
 
-// classOf returns the class of an error that does not know it.
+// classOf returns the class of an error that is not a [task.Failure].
 func classOf(err error) task.Class {
 	var kind *recording.KindError
 	var missing *recording.MissingPartError
-	var syntax *guac.SyntaxError
+	var noIndex *recording.NoIndexError
+	var screen *guac.ScreenError
 	var verify *video.VerifyError
 	var bucket *storage.Error
 	var changed *task.ChangedError
@@ -56,13 +56,15 @@ func classOf(err error) task.Class {
 
 	case errors.As(err, &kind):
 		return task.ClassKind
-	case errors.As(err, &missing), is(render.ErrCut):
+	case errors.As(err, &missing), errors.As(err, &noIndex), is(render.ErrCut):
 		return task.ClassIncomplete
+	case errors.As(err, &screen):
+		return task.ClassScreen
 	case is(guac.ErrNothingDrawn):
 		return task.ClassNothingDrawn
 	case is(guac.ErrTooCostly):
 		return task.ClassTooCostly
-	case is(guac.ErrNotGuacamole, guac.ErrEmpty, regular.ErrNotRegular), errors.As(err, &syntax):
+	case is(guac.ErrNotGuacamole, guac.ErrEmpty, regular.ErrNotRegular):
 		return task.ClassUndecodable
 	case errors.As(err, &verify):
 		return task.ClassVerify
@@ -97,7 +99,7 @@ func classOf(err error) task.Class {
 	}
 }
 
-// storageClasses are the classes of the kinds of storage errors.
+// storageClasses has the class of each kind of storage errors.
 var storageClasses = []struct {
 	kind  error
 	class task.Class
@@ -116,7 +118,7 @@ var storageClasses = []struct {
 	{storage.ErrArchived, task.ClassArchived},
 }
 
-// classifyStorage is classOf for the errors of replay storages.
+// classifyStorage returns the class of an error of a replay storage.
 func classifyStorage(err *storage.Error) task.Class {
 	for _, c := range storageClasses {
 		if errors.Is(err.Kind, c.kind) {

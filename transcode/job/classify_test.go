@@ -11,8 +11,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// TestARecordingThatIsTooCostlyIsGivenUp at once: another attempt would take as
-// long. Its task fails, so that the original stays.
+// TestARecordingThatIsTooCostlyIsGivenUp at once: another attempt would take just as long.
+// The task fails, so that the original stays.
 func TestARecordingThatIsTooCostlyIsGivenUp(t *testing.T) {
 	class, verdict := classify(fmt.Errorf("render: %w", guac.ErrTooCostly))
 	if class != task.ClassTooCostly || verdict != task.Fails {
@@ -20,7 +20,8 @@ func TestARecordingThatIsTooCostlyIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestWhatStandsInThePlaceOfARecordingFailsItsTask, so that somebody looks at it.
+// TestWhatStandsInThePlaceOfARecordingFailsItsTask: a file that is not regular fails the
+// task, so that an operator notices it.
 func TestWhatStandsInThePlaceOfARecordingFailsItsTask(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.replay.gz")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -24,8 +24,8 @@ func TestDecide(t *testing.T) {
 		with      = func(o outcome, change func(*outcome)) outcome { change(&o); return o }
 		tries     = func(f facts, n int) facts { f.tries = n; return f }
 		old       = func(f facts, age time.Duration) facts { f.age = age; return f }
-		rests     = func(d time.Duration) outcome { return with(settling, func(o *outcome) { o.rest = d }) }
-		asIs      = func(o *outcome) { o.asIs, o.uploadEnd = true, true }
+		waits     = func(d time.Duration) outcome { return with(settling, func(o *outcome) { o.wait = d }) }
+		asIs      = func(o *outcome) { o.asIs, o.uploadEnd, o.report = true, true, true }
 		uploadEnd = func(o *outcome) { o.uploadEnd = true }
 	)
 	for name, tc := range map[string]struct {
@@ -34,40 +34,42 @@ func TestDecide(t *testing.T) {
 		facts   facts
 		want    outcome
 	}{
-		"core is away":                      {task.ClassCore, task.Waits, on, waiting},
-		"core is away, after failures":      {task.ClassCore, task.Waits, tries(on, 3), with(waiting, func(o *outcome) { o.tries = 3 })},
-		"an upload, and core is away":       {task.ClassCore, task.Waits, uploaded, waiting},
-		"the volume is away":                {task.ClassVolume, task.Waits, on, waiting},
-		"not proven good":                   {task.ClassVerify, task.Retries, on, again},
-		"the last but one failure":          {task.ClassVerify, task.Retries, tries(on, 3), with(again, func(o *outcome) { o.tries = 4 })},
-		"the last failure":                  {task.ClassVerify, task.Retries, tries(on, 4), with(failed, func(o *outcome) { o.tries = 5 })},
-		"of an upload, too":                 {task.ClassVerify, task.Retries, tries(uploaded, 4), with(with(failed, asIs), func(o *outcome) { o.tries = 5 })},
-		"damaged":                           {task.ClassUndecodable, task.Fails, on, failed},
-		"a damaged upload":                  {task.ClassUndecodable, task.Fails, uploaded, with(failed, asIs)},
-		"nothing was drawn, in an upload":   {task.ClassNothingDrawn, task.Fails, uploaded, with(failed, asIs)},
-		"agents die of an upload":           {task.ClassCrash, task.Fails, uploaded, with(failed, asIs)},
-		"differs":                           {task.ClassDiffers, task.Fails, on, failed},
-		"an upload that differs":            {task.ClassDiffers, task.Fails, uploaded, with(failed, uploadEnd)},
-		"an upload behind another file":     {task.ClassShadowed, task.Fails, uploaded, with(failed, uploadEnd)},
-		"watched all the time":              {task.ClassShadowed, task.Retries, on, again},
-		"not graphical":                     {task.ClassNotGraphical, task.Skips, on, skipped},
-		"an upload that is not graphical":   {task.ClassNotGraphical, task.Skips, uploaded, with(skipped, asIs)},
-		"unknown session":                   {task.ClassSession, task.Skips, on, skipped},
-		"an upload of an unknown session":   {task.ClassSession, task.Skips, uploaded, with(skipped, func(o *outcome) { o.unwanted, o.uploadEnd = true, true })},
-		"an upload that has gone":           {task.ClassGone, task.Skips, uploaded, with(skipped, uploadEnd)},
-		"an upload that nobody wants":       {task.ClassNullStorage, task.Skips, uploaded, with(skipped, uploadEnd)},
-		"a null storage":                    {task.ClassNullStorage, task.Skips, on, skipped},
-		"the session is not over":           {task.ClassSessionActive, task.Settles, on, rests(settle)},
-		"the same of an hour ago":           {task.ClassSessionActive, task.Settles, old(on, time.Hour), rests(6 * time.Minute)},
-		"the same of a day ago":             {task.ClassSessionActive, task.Settles, old(on, 24*time.Hour), rests(maxRest)},
-		"the same of an upload":             {task.ClassSessionActive, task.Settles, uploaded, rests(settle)},
-		"changed":                           {task.ClassChanged, task.Settles, tries(on, 2), with(rests(settle), func(o *outcome) { o.tries = 2 })},
-		"no end yet":                        {task.ClassIncomplete, task.Settles, on, rests(settle)},
-		"no end after a day":                {task.ClassIncomplete, task.Settles, old(on, incompleteLimit+time.Second), failed},
-		"an upload without an end":          {task.ClassIncomplete, task.Settles, uploaded, with(failed, asIs)},
-		"no end in a bucket":                {task.ClassIncomplete, task.Settles, inBucket, rests(23 * time.Hour)},
-		"no end in a bucket, from tomorrow": {task.ClassIncomplete, task.Settles, old(inBucket, -time.Hour), rests(incompleteLimit)},
-		"the session in a bucket goes on":   {task.ClassSessionActive, task.Settles, inBucket, rests(6 * time.Minute)},
+		"core is unavailable":                {task.ClassCore, task.Waits, on, waiting},
+		"core is unavailable after failures": {task.ClassCore, task.Waits, tries(on, 3), with(waiting, func(o *outcome) { o.tries = 3 })},
+		"an upload, core is unavailable":     {task.ClassCore, task.Waits, uploaded, waiting},
+		"the volume is unavailable":          {task.ClassVolume, task.Waits, on, waiting},
+		"failed verification":                {task.ClassVerify, task.Retries, on, again},
+		"the last but one failure":           {task.ClassVerify, task.Retries, tries(on, 3), with(again, func(o *outcome) { o.tries = 4 })},
+		"the last failure":                   {task.ClassVerify, task.Retries, tries(on, 4), with(failed, func(o *outcome) { o.tries = 5 })},
+		"of an upload, too":                  {task.ClassVerify, task.Retries, tries(uploaded, 4), with(with(failed, asIs), func(o *outcome) { o.tries = 5 })},
+		"damaged":                            {task.ClassUndecodable, task.Fails, on, failed},
+		"a damaged upload":                   {task.ClassUndecodable, task.Fails, uploaded, with(failed, asIs)},
+		"nothing was drawn, in an upload":    {task.ClassNothingDrawn, task.Fails, uploaded, with(failed, asIs)},
+		"agents die of an upload":            {task.ClassCrash, task.Fails, uploaded, with(failed, asIs)},
+		"differs":                            {task.ClassDiffers, task.Fails, on, failed},
+		"an upload that differs":             {task.ClassDiffers, task.Fails, uploaded, with(failed, uploadEnd)},
+		"an upload behind another file":      {task.ClassShadowed, task.Fails, uploaded, with(failed, uploadEnd)},
+		"watched all the time":               {task.ClassShadowed, task.Retries, on, again},
+		"not graphical":                      {task.ClassNotGraphical, task.Skips, on, skipped},
+		"an upload that is not graphical":    {task.ClassNotGraphical, task.Skips, uploaded, with(skipped, asIs)},
+		"unknown session":                    {task.ClassSession, task.Skips, on, skipped},
+		"an upload of an unknown session":    {task.ClassSession, task.Skips, uploaded, with(skipped, func(o *outcome) { o.unwanted, o.uploadEnd = true, true })},
+		"an upload that is too small":        {task.ClassTooSmall, task.Skips, uploaded, with(skipped, asIs)},
+		"too small":                          {task.ClassTooSmall, task.Skips, on, skipped},
+		"an upload that does not exist":      {task.ClassGone, task.Skips, uploaded, with(skipped, uploadEnd)},
+		"an upload for a null storage":       {task.ClassNullStorage, task.Skips, uploaded, with(skipped, uploadEnd)},
+		"a null storage":                     {task.ClassNullStorage, task.Skips, on, skipped},
+		"the session has not ended":          {task.ClassSessionActive, task.Settles, on, waits(settle)},
+		"the same of an hour ago":            {task.ClassSessionActive, task.Settles, old(on, time.Hour), waits(6 * time.Minute)},
+		"the same of a day ago":              {task.ClassSessionActive, task.Settles, old(on, 24*time.Hour), waits(maxSettleWait)},
+		"the same of an upload":              {task.ClassSessionActive, task.Settles, uploaded, waits(settle)},
+		"changed":                            {task.ClassChanged, task.Settles, tries(on, 2), with(waits(settle), func(o *outcome) { o.tries = 2 })},
+		"no end yet":                         {task.ClassIncomplete, task.Settles, on, waits(settle)},
+		"no end after a day":                 {task.ClassIncomplete, task.Settles, old(on, incompleteLimit+time.Second), failed},
+		"an upload without an end":           {task.ClassIncomplete, task.Settles, uploaded, with(failed, asIs)},
+		"no end in a bucket":                 {task.ClassIncomplete, task.Settles, inBucket, waits(23 * time.Hour)},
+		"no end in a bucket, from tomorrow":  {task.ClassIncomplete, task.Settles, old(inBucket, -time.Hour), waits(incompleteLimit)},
+		"active session, in a bucket":        {task.ClassSessionActive, task.Settles, inBucket, waits(6 * time.Minute)},
 	} {
 		got := decide(tc.class, tc.verdict, tc.facts)
 		if d := cmp.Diff(tc.want, got, cmp.AllowUnexported(outcome{})); d != "" {
@@ -76,8 +78,8 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-// TestEveryReasonHasAnOutcome: whatever the class, a task gets a state in which
-// it is either found again or explained.
+// TestEveryReasonHasAnOutcome: for every class, a task gets a state in which it is either
+// retried or explained.
 func TestEveryReasonHasAnOutcome(t *testing.T) {
 	for _, r := range task.Reasons {
 		for _, spooled := range []bool{false, true} {

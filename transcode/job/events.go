@@ -9,14 +9,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// event tells core of a lifecycle event, at most once in the life of the
-// journal: core adds a row for every request.
+// event sends a lifecycle event to core, at most once per journal: core stores a row for
+// every request.
 func (j *job) event(ctx context.Context, event coreapi.Event, reason string) error {
 	switch j.journal.Events[event] {
 	case task.EventSent, task.EventUnsure:
 		return nil
 	case task.EventSending:
-		j.log.Warn("a process ended while it sent this event; it is not sent twice", "event", event)
+		j.log.Warn("the agent ended while it sent this event; it is not sent again", "event", event)
 		return j.markEvent(event, task.EventUnsure)
 	}
 	j.boundary("before event " + string(event))
@@ -27,11 +27,11 @@ func (j *job) event(ctx context.Context, event coreapi.Event, reason string) err
 	switch {
 	case err == nil:
 	case errors.Is(err, coreapi.ErrAmbiguous):
-		j.log.Warn("core may not have recorded the event; it is not sent twice", "event", event, "error", err)
+		j.log.Warn("core may not have recorded the event; it is not sent again", "event", event, "error", err)
 		return j.markEvent(event, task.EventUnsure)
 	case errors.Is(err, coreapi.ErrUnsupported), errors.Is(err, coreapi.ErrBadForm):
-		// The conversion is worth more than its trace in the activity log.
-		j.log.Debug("core does not take lifecycle events", "event", event, "error", err)
+		// The conversion continues without a row in core's activity log.
+		j.log.Debug("core does not accept lifecycle events", "event", event, "error", err)
 	default:
 		if markErr := j.markEvent(event, ""); markErr != nil {
 			return markErr
@@ -45,6 +45,7 @@ func (j *job) event(ctx context.Context, event coreapi.Event, reason string) err
 	return nil
 }
 
+// markEvent stores the state of an event durably; "" removes it.
 func (j *job) markEvent(event coreapi.Event, state task.EventState) error {
 	if j.journal.Events == nil {
 		j.journal.Events = map[coreapi.Event]task.EventState{}
@@ -57,9 +58,9 @@ func (j *job) markEvent(event coreapi.Event, state task.EventState) error {
 	return j.note()
 }
 
-// reportFailure tells core that a task has failed for good, as far as core
-// was told that it began, the recording itself is at fault, or core has it in
-// place of an MP4.
+// reportFailure tells core that a task has failed permanently. It does so in three cases:
+// core was told that the task began, the recording is damaged, or core has the recording
+// in place of an MP4.
 func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error) error {
 	reason := string(class) + ": " + oneLine(cause)
 	switch {
@@ -74,7 +75,7 @@ func (j *job) reportFailure(ctx context.Context, class queue.Class, cause error)
 			return err
 		}
 		if err != nil {
-			j.log.Warn("core did not take the session's error reason", "error", err)
+			j.log.Warn("core did not accept the session's error reason", "error", err)
 		}
 	}
 	return nil

@@ -16,21 +16,17 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// endSpool tells that the session has a replay and the upload is done with.
-func (j *job) endSpool() {
+// endUpload tells the host that the session of an upload has a replay.
+func (j *job) endUpload() {
 	if !j.source.Spooled() {
 		return
 	}
-	end := task.UploadStored
-	if v := j.journal.Video; v != nil && len(v.Missing) > 0 {
-		end = task.UploadKept
-	}
-	j.host.UploadDone(j.source.Spool, end)
+	j.host.UploadDone(j.source.Spool, j.journal.UploadEnd(), j.journal.Reached.AsIs())
 }
 
-// isTwin reports whether a file holds the very recording that the MP4 was made
+// isSame reports whether a file holds the same recording as the one that the MP4 was made
 // from.
-func (j *job) isTwin(ctx context.Context, file string) bool {
+func (j *job) isSame(ctx context.Context, file string) bool {
 	if j.journal.Video == nil {
 		return false
 	}
@@ -42,9 +38,9 @@ func (j *job) isTwin(ctx context.Context, file string) bool {
 	return err == nil && content == j.journal.Video.Source
 }
 
-// fallback uploads the recording itself in the layout that it came in, so that
-// the session has a replay in JumpServer's own player although no MP4 can be
-// made of it. why is what core is told when it was the MP4 that it refused.
+// fallback uploads the recording itself in its layout, because no MP4 can be made of it or
+// core has refused the MP4. The session then has a replay in JumpServer's own player. why
+// is the reason that core gets if the upload of an MP4 was announced.
 func (j *job) fallback(ctx context.Context, why string) error {
 	if j.journal.Reached.AsIs() || j.dest == nil {
 		return nil
@@ -65,39 +61,42 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	if is == hasOther {
 		return differs(what)
 	}
-	told := j.journal.Events[coreapi.UploadStart] != ""
+	announced := j.journal.Events[coreapi.UploadStart] != ""
 	size := rec.Size
-	if is == hasNothing {
-		if err := j.tellUpload(ctx, why); err != nil {
+	if is == hasNothing || j.journal.Again {
+		if err := j.announceUpload(ctx, why); err != nil {
 			return err
 		}
-		told = true
+		announced = true
 		if size, err = j.putAll(ctx, rec); err != nil {
 			return err
 		}
 	}
-	if err := j.cfg.Core.MarkReplay(ctx, j.id, size); err != nil {
-		return fmt.Errorf("mark the session: %w", err)
+	if err := j.mark(ctx, size); err != nil {
+		return err
 	}
 	j.journal.Reached = task.ReachedAsIs
-	j.log.Warn("core has the recording itself, as no MP4 can be made of it")
+	if !j.dest.Visible() {
+		j.journal.Unseen, j.journal.Content = true, content
+	}
+	j.log.Warn("no MP4 can be made; core has the recording itself")
 	if err := j.note(); err != nil {
 		return err
 	}
-	if told {
+	if announced {
 		if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
-			j.log.Warn("core does not know that the recording was uploaded", "error", err)
+			j.log.Warn("could not report the upload of the recording to core", "error", err)
 		}
 	}
-	j.endSpool()
+	j.endUpload()
 	return nil
 }
 
-// tellUpload tells core that the recording itself is uploaded: in place of an
-// MP4 whose upload it was told of, if there was one.
-func (j *job) tellUpload(ctx context.Context, why string) error {
+// announceUpload tells core that the recording itself is being uploaded. If the upload of
+// an MP4 was announced before, it reports to core that this upload has failed.
+func (j *job) announceUpload(ctx context.Context, why string) error {
 	event, reason := coreapi.UploadStart, ""
-	if j.journal.Video != nil && j.journal.Events[coreapi.UploadStart] != "" { // begun, in vain
+	if j.journal.Video != nil && j.journal.Events[coreapi.UploadStart] != "" {
 		event, reason = coreapi.UploadFailure, why
 	}
 	if err := j.event(ctx, event, reason); err != nil {
@@ -106,11 +105,21 @@ func (j *job) tellUpload(ctx context.Context, why string) error {
 	return nil
 }
 
-// putAll uploads all files of a recording, and returns their bytes.
+// putAll uploads all files of a recording, and returns their size in bytes.
 func (j *job) putAll(ctx context.Context, rec *recording.Recording) (size int64, err error) {
 	index := strings.HasSuffix(j.source.Spool, ".replay.json")
+	var names []string
 	for _, part := range rec.Parts {
-		file := filepath.Join(filepath.Dir(j.original()), filepath.Base(part.Name))
+		names = append(names, part.Name)
+	}
+	if index {
+		names = rec.Index.Files // with empty files, which the player also requests
+	}
+	for _, name := range names {
+		file := filepath.Join(filepath.Dir(j.original()), filepath.Base(name))
+		if info, err := os.Stat(file); err == nil && info.Size() == 0 {
+			continue // core does not accept empty files
+		}
 		if !index {
 			if file, err = j.compressed(file); err != nil {
 				return 0, err
@@ -131,21 +140,26 @@ func (j *job) putAll(ctx context.Context, rec *recording.Recording) (size int64,
 	return size, nil
 }
 
-// putOriginal stores a file of the recording itself, once: core up to 4.7 would
-// keep it a second time under another name.
+// putOriginal uploads a file of the recording itself, at most once: core up to 4.7 would
+// store a second upload under another name.
 func (j *job) putOriginal(ctx context.Context, file string, part bool) error {
 	name := filepath.Base(file)
 	if slices.Contains(j.journal.Stored, name) {
 		return nil
 	}
-	if err := j.dest.PutOriginal(ctx, j.delivery(), file, part); err != nil {
+	d, err := j.noteTry(name)
+	if err == nil {
+		err = j.dest.PutOriginal(ctx, d, file, part)
+	}
+	if err != nil {
 		return err
 	}
 	j.journal.Stored = append(j.journal.Stored, name)
 	return j.note()
 }
 
-// compressed is a gzip file of a dump that is not compressed yet.
+// compressed returns the path of a compressed version of a file: the file itself, if it is
+// a gzip file, or one in the work folder.
 func (j *job) compressed(file string) (string, error) {
 	if strings.HasSuffix(file, ".gz") {
 		return file, nil
@@ -156,7 +170,7 @@ func (j *job) compressed(file string) (string, error) {
 	}
 	defer in.Close()
 	if err := os.MkdirAll(j.work(), 0o700); err != nil {
-		return "", fmt.Errorf("work folder: %w", err)
+		return "", fmt.Errorf("create the work folder: %w", err)
 	}
 	out, err := os.Create(filepath.Join(j.work(), j.id+".replay.gz"))
 	if err != nil {

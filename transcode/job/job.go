@@ -1,11 +1,10 @@
-// Package job is one lease of one task: it takes a recording through its steps
-// until the session's MP4 is what core serves and the original is out of the
-// way, and gives the lease back with what became of the task.
+// Package job processes one lease of one task. It takes a recording through its steps
+// until core serves the session's MP4 and the original is retired. Then it releases the
+// lease with the result.
 //
-// Each step is a method, in a file with those that serve it. What a step has
-// done for good is in the [task.Journal], which is written before its effects
-// are relied upon. What happens at the end of a job is decided by one pure
-// function, decide.
+// Each step is a method, in a file with its helpers. What a step has permanently done is
+// in the [task.Journal], which is stored before later steps rely on it. One pure function,
+// decide, determines what happens to a task that is not done.
 package job
 
 import (
@@ -24,6 +23,7 @@ import (
 	"github.com/lmittmann/tint"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
@@ -31,83 +31,92 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Config is what the jobs of a pool have in common. They do not change it.
+// Config is the configuration that all jobs of a pool share. Jobs do not change it.
 type Config struct {
 	Core         *coreapi.Client
-	ReplayDir    string // core's replay folder as mounted here; "" = none
-	WorkDir      string // a folder of its own per task, for the MP4 in the making
-	TasksDir     string // a folder per task that stays: log and task.json
-	SpoolDir     string // of uploads
+	ReplayDir    string         // core's replay folder as mounted here; "" = none
+	Mount        *watcher.Mount // reports whether the replay folder is mounted
+	WorkDir      string         // has a folder per task for temporary files and the MP4
+	TasksDir     string         // has a folder per task for files that stay: log and task.json
+	SpoolDir     string         // has the uploads
 	Render       render.Options
 	Originals    cleanup.Policy
-	Settle       time.Duration // how long a recording that is not ready is left alone at least
-	PlayCache    time.Duration // how long core hands out the address of a replay that somebody has begun to watch
-	MaxTries     int           // failures that may be the recording's fault before the task fails
-	MaxTakeovers int           // agents that may vanish in a row in one state before the task fails
+	Settle       time.Duration // the shortest wait before a recording that is not ready is checked again
+	PlayCache    time.Duration // how long the address of a replay is valid that core gives to a viewer
+	MaxTries     int           // the task fails after that many failures that the recording may have caused
+	MaxTakeovers int           // the task fails after that many takeovers in a row in one state
+	KeepNames    bool          // store in the task's record what core reports of the session
 	Governor     *throttle.Governor
 	Observer     task.Observer // nil = none
 	Log          *slog.Logger
 
-	// Ledger, when not nil, notes replacements.
+	// Rights checks the permissions that retiring needs on the replay volume; nil = no
+	// check.
+	Rights *rights.Prober
+	// Ledger records replacements; nil = no ledger.
 	Ledger Ledger
-	// Storage returns the bucket to which MP4s go now, or nil for core's own
-	// storage. A nil Storage stands for core's own.
+	// Storage returns the bucket to which MP4s go now, or nil for core's own storage. A
+	// nil Storage means core's own storage.
 	Storage func() (storage.Storage, error)
-	// Boundary, when not nil, is called at every step boundary with its name.
+	// Boundary is called with a name at every boundary between steps; may be nil.
 	Boundary func(name string)
 }
 
-// Host is the pool that a job belongs to, as far as jobs need it.
+// Host is the pool that a job belongs to. Its methods are called from several goroutines.
 type Host interface {
-	// Session returns what core says of a session, or coreapi.ErrNotFound.
+	// Session returns core's session of an id, or coreapi.ErrNotFound.
 	Session(ctx context.Context, id string) (coreapi.Session, error)
-	// CoreAnswered is told that core has answered a job's question.
+	// CoreAnswered is called when core has responded to a job.
 	CoreAnswered()
-	// Waits is told why a task waits: the others may share the reason.
+	// Waits is called with the reason for which a task waits, because other tasks may
+	// share it.
 	Waits(class task.Class, err error)
-	// UploadDone is told that an upload, by its place in the spool, is done
-	// with.
-	UploadDone(path string, end task.UploadEnd)
-	// UploadEnded is told of an upload that came to nothing.
-	UploadEnded(path string)
+	// UploadDone is called with the path of an upload in the spool, when its task no
+	// longer needs it. asIs means that core has the recording itself.
+	UploadDone(path string, end task.UploadEnd, asIs bool)
+	// UploadEnded is called with the path of an upload in the spool whose task has
+	// failed or was skipped. stays is the reason why the upload stays in the spool; "" if
+	// UploadDone was called before.
+	UploadEnded(path string, stays task.Class)
 }
 
-// job is one lease of one task: its state, log and folders.
+// job is one lease of one task: its state, log and folders. It is used by one goroutine.
 type job struct {
 	cfg     Config
 	host    Host
 	id      string
 	lease   *queue.Lease
 	source  task.Source
-	bucket  storage.Storage         // to which MP4s go; nil = core's own storage
-	dest    destination.Destination // the same; nil until located
-	moved   bool                    // the MP4 is somewhere else, and the original has gone
+	bucket  storage.Storage         // where MP4s go; nil = core's own storage
+	dest    destination.Destination // where MP4s go; nil until locate was called
+	moved   bool                    // the MP4 is in an earlier storage, and the original was retired
 	plan    *render.Plan            // of the recording; nil if this job has not read it
 	journal task.Journal
-	started time.Time     // of the session, once core has been asked
-	lasted  time.Duration // of the session, likewise; 0 = not known
-	marked  bool          // core said that the session has a replay
+	started time.Time     // when the session began; zero until core was asked
+	lasted  time.Duration // how long the session lasted; 0 = not known
+	marked  bool          // core reports that the session has a replay
 	log     *slog.Logger
 	logFile *os.File
 
-	stage   queue.State // the state entered last; "" before the first
+	stage   queue.State // the state that the job has entered last; "" before the first
 	entered time.Time
 }
 
-// Do works on a leased task until it has ended or waits, its lease is lost, or
-// ctx has ended, and gives the lease back.
+// Do works on a leased task until the task has ended or waits, its lease is lost, or ctx
+// ends. It releases the lease.
 func Do(ctx context.Context, cfg Config, host Host, lease *queue.Lease) {
 	j, err := newJob(cfg, host, lease)
 	defer j.close()
 	if err != nil {
-		j.log.Error("task cannot start", "error", err)
+		j.log.Error("the task cannot start", "error", err)
 		j.end(ctx, err)
 		return
 	}
-	// The job stops when the agent does, and when the lease is lost.
+	// The job stops with the agent, and when the lease is lost.
 	jobCtx, cancel := context.WithCancelCause(lease.Context())
 	stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
 	defer stop()
@@ -115,24 +124,24 @@ func Do(ctx context.Context, cfg Config, host Host, lease *queue.Lease) {
 	j.end(ctx, j.run(jobCtx))
 }
 
-// newJob prepares folders and log. The job is usable for end even when an
-// error is returned.
+// newJob creates the task's folder and log. Also after an error, it returns a job for
+// which end can be called.
 func newJob(cfg Config, host Host, lease *queue.Lease) (*job, error) {
 	t := lease.Task()
 	j := &job{cfg: cfg, host: host, id: t.ID, lease: lease, log: cfg.Log.With("session", t.ID)}
 	if err := json.Unmarshal(t.Source, &j.source); err != nil {
-		return j, task.FailAs(task.ClassInternal, task.Fails, "the task does not say where its recording is: %w", err)
+		return j, task.FailAs(task.ClassInternal, task.Fails, "the task's record does not say where the recording is: %w", err)
 	}
 	j.journal = task.JournalOf(t.Data).For(t.Fingerprint)
 	if err := j.mustOwn(); err != nil {
 		return j, err
 	}
 	if err := os.MkdirAll(j.folder(), 0o750); err != nil {
-		return j, fmt.Errorf("task folder: %w", err)
+		return j, fmt.Errorf("create the task folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(j.folder(), "task.log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o640)
 	if err != nil {
-		return j, fmt.Errorf("task log: %w", err)
+		return j, fmt.Errorf("open the task log: %w", err)
 	}
 	j.logFile = f
 	own := tint.NewTextHandler(f, &tint.Options{Level: slog.LevelDebug, TimeFormat: time.DateTime, NoColor: true})
@@ -140,8 +149,8 @@ func newJob(cfg Config, host Host, lease *queue.Lease) (*job, error) {
 	return j, nil
 }
 
-// mustOwn makes sure that the task is about its own session's files: whoever
-// reaches the queue can write anything into a record.
+// mustOwn returns an error unless all files in the task's record belong to its session: an
+// attacker who reaches the queue can write any names into a record.
 func (j *job) mustOwn() error {
 	foreign := func(name string) error {
 		return task.FailAs(task.ClassInternal, task.Fails, "%w: %s", destination.ErrForeign, name)
@@ -189,14 +198,14 @@ func (j *job) folder() string { return filepath.Join(j.cfg.TasksDir, j.id) }
 func (j *job) work() string   { return filepath.Join(j.cfg.WorkDir, j.id) }
 func (j *job) mp4() string    { return filepath.Join(j.work(), "video.mp4") }
 
-// fetched is the folder below which a recording from a bucket is downloaded.
+// fetched returns the folder to which a recording in a bucket is downloaded.
 func (j *job) fetched() string { return filepath.Join(j.work(), "original") }
 
-// served is where core serves the MP4 from, relative to the replay folder.
+// served returns the name from which core serves the MP4, relative to the replay folder.
 func (j *job) served() string { return path.Join(j.journal.Date, j.id+".replay.mp4") }
 
-// original is the recording's place on the volume, in the spool, or in the
-// work folder where it is downloaded to.
+// original returns the path of the recording on the volume, in the spool, or in the folder
+// to which it is downloaded.
 func (j *job) original() string {
 	root, rel := j.cfg.ReplayDir, j.source.Path
 	switch {
@@ -208,12 +217,21 @@ func (j *job) original() string {
 	return filepath.Join(root, filepath.FromSlash(rel))
 }
 
-// delivery is what the destination needs to know of the job as it stands now.
+// firstFile returns the path of the file that exists as long as the original does. On the
+// volume, that is the first file that was read: the index of a source need not exist.
+func (j *job) firstFile() string {
+	if !j.source.OnVolume() {
+		return j.original()
+	}
+	return filepath.Join(j.cfg.ReplayDir, filepath.FromSlash(j.delivery().Original()))
+}
+
+// delivery returns what the destination needs for its next step.
 func (j *job) delivery() destination.Delivery {
 	d := destination.Delivery{
 		Session: j.id, Date: j.journal.Date, File: j.mp4(), Work: j.work(), Fetched: j.fetched(),
 		Source: j.source, Files: j.journal.Files, Address: j.journal.Uploaded,
-		Fence: j.note, SameRecording: j.isTwin, Contained: j.contains, Aside: j.noteAside, Boundary: j.boundary, Log: j.log,
+		Fence: j.note, SameRecording: j.isSame, Contained: j.contains, Aside: j.noteAside, Doubt: j.noteDoubt, Boundary: j.boundary, Log: j.log,
 		Progress: func(sent, total int64) { j.lease.Progress(float64(sent) / float64(max(total, 1))) },
 	}
 	if j.journal.Video != nil {
@@ -222,7 +240,8 @@ func (j *job) delivery() destination.Delivery {
 	return d
 }
 
-// run takes the task through its steps from wherever it stands.
+// run takes the task through its steps. Steps that the journal has as done are skipped or
+// repeated without harm.
 func (j *job) run(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -240,17 +259,17 @@ func (j *job) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// giveUpIfCrashing fails a task during which agents die, before its recording
-// is touched again.
+// giveUpIfCrashing returns an error if too many agents have died during the task, so that
+// its recording is not read again.
 func (j *job) giveUpIfCrashing(context.Context) error {
 	if n := j.lease.Task().Takeovers; n >= j.cfg.MaxTakeovers {
-		return task.Failf(task.ClassCrash, "the agent has died %d times in a row in this state: if it was the recording's doing, the service's log tells of a crash or of memory that ran out; else retry", n)
+		return task.Failf(task.ClassCrash, "the agent has died %d times in a row in this state; check the service's log for a crash or a lack of memory, then retry", n)
 	}
 	return nil
 }
 
-// enter moves the task to a state. It is also the fence: it fails when the
-// lease is lost, and nothing that others can see is done without it.
+// enter moves the task to a state. It returns an error if the lease is lost, and is called
+// before every change that others can see.
 func (j *job) enter(state queue.State) error {
 	if err := j.save(func(t *queue.Task) { t.State, t.Progress = state, 0 }); err != nil {
 		return err
@@ -261,7 +280,7 @@ func (j *job) enter(state queue.State) error {
 	return nil
 }
 
-// leave tells how long the task was in the state that it leaves.
+// leave reports to the observer how long the task was in its state.
 func (j *job) leave() {
 	if j.cfg.Observer != nil && j.stage != "" {
 		j.cfg.Observer.Stage(j.stage, time.Since(j.entered))
@@ -269,7 +288,7 @@ func (j *job) leave() {
 	j.stage = ""
 }
 
-// note makes the journal durable. It fails when the lease is lost.
+// note stores the journal durably. It returns an error if the lease is lost.
 func (j *job) note() error { return j.save(func(*queue.Task) {}) }
 
 func (j *job) save(change func(*queue.Task)) error {
@@ -284,8 +303,8 @@ func (j *job) save(change func(*queue.Task)) error {
 	return nil
 }
 
-// writeView leaves task.json beside the log, for people and scripts. It is
-// a copy: nothing depends on it.
+// writeView writes task.json beside the log, for people and scripts. Nothing depends on
+// that file.
 func (j *job) writeView() {
 	data, err := json.MarshalIndent(task.ViewOf(j.lease.Task()), "", "  ")
 	if err == nil {
@@ -306,10 +325,11 @@ func (j *job) boundary(name string) {
 	}
 }
 
-// leaseLost reports whether another agent may have the task now. err is what a
-// step has ended with.
+// leaseLost reports whether the lease is lost, so that another agent may have the task. err
+// is the error of the last step.
 func (j *job) leaseLost(err error) bool {
 	return errors.Is(err, queue.ErrLeaseLost) || errors.Is(context.Cause(j.lease.Context()), queue.ErrLeaseLost)
 }
 
+// megabytes returns n bytes in units of 10⁶ bytes, with two decimal places.
 func megabytes(n int64) float64 { return float64(n/10_000) / 100 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
@@ -19,8 +20,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// makeVideo leaves a verified MP4 of the recording in the work folder, or
-// finds the one that is in place already.
+// makeVideo makes a verified MP4 of the recording in the work folder, unless there is one
+// there or in place already.
 func (j *job) makeVideo(ctx context.Context) error {
 	if j.moved {
 		return nil
@@ -33,17 +34,13 @@ func (j *job) makeVideo(ctx context.Context) error {
 		if have {
 			return j.converted(ctx)
 		}
-		j.log.Info("the MP4 made before is gone; making it again")
+		j.log.Info("the MP4 made earlier no longer exists; making it again")
 		j.journal.Video = nil
 	}
 	if err := j.enter(queue.StateRendering); err != nil {
 		return err
 	}
-	rec, err := j.open(ctx)
-	if err != nil {
-		return err
-	}
-	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: true, Pace: j.pacer()})
+	rec, plan, err := j.read(ctx)
 	if err != nil {
 		return err
 	}
@@ -67,7 +64,42 @@ func (j *job) makeVideo(ctx context.Context) error {
 	return j.converted(ctx)
 }
 
-// converted tells core of the conversion, if it was one.
+// read opens the recording and reads it once. If it was found soon after its last change,
+// every part must have the end of a gzip file; after any error, the task then settles and
+// the recording is read again later.
+func (j *job) read(ctx context.Context) (*recording.Recording, *render.Plan, error) {
+	early := j.source.Early
+	j.source.Early = false // the next attempt is after the settle time
+	rec, plan, err := j.scan(ctx, early)
+	if err != nil && early {
+		if _, verdict := classify(err); verdict == task.Fails || verdict == task.Skips || verdict == task.Retries {
+			err = task.FailAs(task.ClassIncomplete, task.Settles, "the recording changed a moment ago and is read again later: %w", err)
+		}
+	}
+	return rec, plan, err
+}
+
+// scan is read without the treatment of errors.
+func (j *job) scan(ctx context.Context, early bool) (*recording.Recording, *render.Plan, error) {
+	rec, err := j.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, part := range rec.Parts {
+		if !early {
+			break
+		}
+		if compressed, err := part.Compressed(); err != nil {
+			return nil, nil, err
+		} else if !compressed {
+			return nil, nil, task.FailAs(task.ClassIncomplete, task.Settles, "%s is not compressed, so that its end is not recognizable", part.Name)
+		}
+	}
+	plan, err := render.Scan(ctx, rec, render.ScanOptions{Strict: early || !j.acceptsIncomplete(), Pace: j.pacer()})
+	return rec, plan, err
+}
+
+// converted reports the conversion to core, unless the MP4 was in place before.
 func (j *job) converted(ctx context.Context) error {
 	if j.journal.Video.InPlace {
 		return nil
@@ -75,7 +107,7 @@ func (j *job) converted(ctx context.Context) error {
 	return j.event(ctx, coreapi.ConvertSuccess, "")
 }
 
-// haveVideo reports whether the journal's MP4 still exists, here or in place.
+// haveVideo reports whether the journal's MP4 still exists, in the work folder or in place.
 func (j *job) haveVideo(ctx context.Context) (bool, error) {
 	sum, _, err := destination.HashFile(ctx, j.mp4())
 	if err == nil && sum == j.journal.Video.SHA256 {
@@ -88,11 +120,12 @@ func (j *job) haveVideo(ctx context.Context) (bool, error) {
 	return state == destination.HoldsOurs, err
 }
 
+// render makes the MP4 in the work folder, verifies it, and stores its facts in the journal.
 func (j *job) render(ctx context.Context, plan *render.Plan) error {
 	if err := j.clearWork(); err != nil {
 		return err
 	}
-	// The MP4 is smaller than the recording in all but freak cases.
+	// The MP4 is smaller than the recording, except for very short ones.
 	if err := storage.NeedSpace(j.work(), j.source.Size+64<<20); err != nil {
 		return err
 	}
@@ -122,22 +155,31 @@ func (j *job) render(ctx context.Context, plan *render.Plan) error {
 		SHA256: sum, Size: size, Frames: made.Frames, DurationMS: made.Duration.Milliseconds(),
 		Width: made.Width, Height: made.Height, Source: plan.Source, Missing: made.Missing,
 	}
+	if j.cfg.Ledger != nil { // here, so that the steps that publish the MP4 do not wait for it
+		if j.journal.Video.Pictures, err = j.pictures(ctx); err != nil {
+			return err
+		}
+	}
 	j.journal.Warnings = made.Warnings
-	j.tellShort(made.Duration)
+	j.noteShort(made.Duration)
 	j.journal.RenderSeconds = time.Since(start).Seconds()
 	for _, warning := range made.Warnings {
-		j.log.Warn("the video may not show everything", "detail", warning)
+		if slices.Contains(made.Missing, warning) {
+			j.log.Warn("the video may not show everything", "detail", warning)
+		} else {
+			j.log.Warn("something is wrong with the recording", "detail", warning)
+		}
 	}
 	j.log.Info("rendered and verified", "frames", made.Frames, "size_mb", megabytes(size),
 		"saved_percent", task.SavedPercent(j.source.Size, size), "seconds", j.journal.RenderSeconds)
 	return j.note()
 }
 
-// clearWork leaves nothing in the work folder but a recording that was
+// clearWork creates the work folder, and removes everything in it but a recording that was
 // downloaded.
 func (j *job) clearWork() error {
 	if err := os.MkdirAll(j.work(), 0o700); err != nil {
-		return fmt.Errorf("work folder: %w", err)
+		return fmt.Errorf("create the work folder: %w", err)
 	}
 	entries, err := os.ReadDir(j.work())
 	for _, e := range entries {
@@ -151,7 +193,7 @@ func (j *job) clearWork() error {
 	return nil
 }
 
-// pacer is the governor's for this task; nil without one.
+// pacer returns the governor's pacer for this task; nil without a governor.
 func (j *job) pacer() throttle.Pacer {
 	if j.cfg.Governor == nil {
 		return nil
@@ -159,8 +201,8 @@ func (j *job) pacer() throttle.Pacer {
 	return j.cfg.Governor.Pacer(j.lease.Task().Date)
 }
 
-// noteFiles notes which files of the volume were read: these and no others go
-// when the MP4 is in place.
+// noteFiles puts the files of the volume that were read into the journal: only these are
+// retired when the MP4 is in place.
 func (j *job) noteFiles(rec *recording.Recording) error {
 	if !j.source.OnVolume() {
 		return nil
@@ -170,9 +212,10 @@ func (j *job) noteFiles(rec *recording.Recording) error {
 	return err
 }
 
-// tellShort notes a video that is much shorter than its session: the recording
-// may have been cut. Connecting takes some seconds, in which nothing is drawn.
-func (j *job) tellShort(length time.Duration) {
+// noteShort puts into the journal that the video is much shorter than its session, if it
+// is: the recording may have been truncated. The limits allow for the seconds of
+// connecting, in which nothing is drawn.
+func (j *job) noteShort(length time.Duration) {
 	j.journal.Short = ""
 	if missing := j.lasted - length; missing > 10*time.Second+j.lasted/5 {
 		j.journal.Short = fmt.Sprintf("the video lasts %s, and the session lasted %s", length.Round(time.Second), j.lasted.Round(time.Second))

@@ -13,19 +13,22 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// standing is what core has for a session beside the upload at hand.
-type standing int
+// presence is what core has for a session, compared with the recording of a job.
+type presence int
 
 const (
-	hasNothing standing = iota // or nothing that can be played
-	hasSame                    // the very recording, or its MP4
+	hasNothing presence = iota // nothing, or nothing that can be played
+	hasSame                    // the same recording, or its MP4
 	hasOther                   // something else
 )
 
-// present compares all that core would serve for the session with this
-// recording, whose content has a hash. plan is nil when it cannot be converted.
-// what names the first thing that is something else.
-func (j *job) present(ctx context.Context, content string, plan *render.Plan) (is standing, what string, err error) {
+// present compares everything that core would serve for the session with this recording,
+// whose uncompressed content has the SHA-256 content. plan is nil if the recording cannot be
+// converted. For hasOther, what names the first thing that differs.
+func (j *job) present(ctx context.Context, content string, plan *render.Plan) (is presence, what string, err error) {
+	if !j.dest.Visible() {
+		return j.presentUnseen(ctx, content)
+	}
 	found, err := j.dest.Present(ctx, j.delivery())
 	if err != nil {
 		return hasNothing, "", err
@@ -40,15 +43,16 @@ func (j *job) present(ctx context.Context, content string, plan *render.Plan) (i
 		}
 		is = max(is, one)
 	}
-	if is == hasNothing && j.marked && j.journal.Uploaded == "" && len(j.journal.Stored) == 0 {
-		// Lion says so of what it stored itself, and never of what it hands over.
-		return hasOther, "a replay that this agent cannot see, which core has noted", nil
+	ours := j.sent() || j.journal.Again && j.sentBefore(content)
+	if is == hasNothing && j.marked && !ours {
+		// Lion marks sessions whose recordings it has stored itself, and only those.
+		return hasOther, "core reports one that this agent cannot see", nil
 	}
 	return is, "", nil
 }
 
-// compare compares one thing that core would serve with the recording.
-func (j *job) compare(ctx context.Context, r destination.Replay, content string, plan *render.Plan) (standing, error) {
+// compare compares one file that core would serve with the recording.
+func (j *job) compare(ctx context.Context, r destination.Replay, content string, plan *render.Plan) (presence, error) {
 	switch {
 	case r.Cast:
 		return hasOther, nil
@@ -56,11 +60,11 @@ func (j *job) compare(ctx context.Context, r destination.Replay, content string,
 		return j.compareVideo(ctx, r.File, content, plan)
 	}
 	rec, err := recording.Open(r.File)
-	if errors.Is(err, fs.ErrNotExist) { // taken away since it was seen
+	if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
 		return hasNothing, nil
 	}
 	if err != nil {
-		return hasOther, nil //nolint:nilerr // whatever it is, it is not this recording
+		return hasOther, nil //nolint:nilerr // this recording can be opened, so it is another one
 	}
 	have, err := render.Content(ctx, rec)
 	switch {
@@ -73,10 +77,11 @@ func (j *job) compare(ctx context.Context, r destination.Replay, content string,
 	}
 }
 
-func (j *job) compareVideo(ctx context.Context, file, content string, plan *render.Plan) (standing, error) {
+// compareVideo compares an MP4 that core would serve with the recording.
+func (j *job) compareVideo(ctx context.Context, file, content string, plan *render.Plan) (presence, error) {
 	if v := j.journal.Video; v != nil {
 		if sum, _, err := destination.HashFile(ctx, file); err == nil && sum == v.SHA256 {
-			return hasSame, nil // put there by an earlier attempt
+			return hasSame, nil // from an earlier attempt
 		}
 	}
 	info, err := j.cfg.Render.Tool.Probe(ctx, file)
@@ -89,15 +94,16 @@ func (j *job) compareVideo(ctx context.Context, file, content string, plan *rend
 		}
 		if mark.Incomplete && plan != nil {
 			if begins, err := plan.BeginsWith(ctx, mark); err != nil || begins {
-				return hasNothing, err // it may be replaced by what holds more
+				return hasNothing, err // the more complete MP4 may replace it
 			}
 		}
 	}
 	return playable(ctx, j.cfg.Render.Tool.Paced(j.pacer()).Decodes(ctx, file, info))
 }
 
-// playable returns what an MP4 counts for after an attempt to read it.
-func playable(ctx context.Context, err error) (standing, error) {
+// playable returns the presence of another MP4, of which err is the result of reading it:
+// hasOther if it can be played, hasNothing if it is damaged or no longer exists.
+func playable(ctx context.Context, err error) (presence, error) {
 	var damaged *video.VerifyError
 	switch {
 	case err == nil:
@@ -111,8 +117,8 @@ func playable(ctx context.Context, err error) (standing, error) {
 	}
 }
 
-// markOf returns what an MP4 says of its origin, and whether that is proven: by
-// this agent's seal, for this session.
+// markOf returns the mark of an MP4 with its origin, and whether the mark is for this session
+// and has this agent's valid seal.
 func (j *job) markOf(ctx context.Context, file string, info video.Info) (render.Mark, bool) {
 	mark, err := render.ParseMark(info.Metadata["comment"])
 	if err != nil || mark.Session != j.id {
@@ -121,8 +127,8 @@ func (j *job) markOf(ctx context.Context, file string, info video.Info) (render.
 	return mark, render.Sealed(ctx, file, j.cfg.Render.Seal) == nil
 }
 
-// contains reports whether an MP4 was made by this agent of this very recording
-// or of a part of it.
+// contains reports whether an MP4 has this agent's seal and was made from this recording or a
+// part of it.
 func (j *job) contains(ctx context.Context, file string) bool {
 	info, err := j.cfg.Render.Tool.Probe(ctx, file)
 	if err != nil {
@@ -139,8 +145,8 @@ func (j *job) contains(ctx context.Context, file string) bool {
 	return err == nil && begins
 }
 
-// mustHideNothing fails for an upload when core would serve something for its
-// session that is not the same recording: which is right a human must tell.
+// mustHideNothing returns an error for an upload if core would serve anything other than the
+// same recording for its session: only an operator can decide which one is right.
 func (j *job) mustHideNothing(ctx context.Context, content string, plan *render.Plan) error {
 	if !j.source.Spooled() {
 		return nil
@@ -155,6 +161,7 @@ func (j *job) mustHideNothing(ctx context.Context, content string, plan *render.
 	return nil
 }
 
+// differs returns the error for an upload whose session has another replay, what.
 func differs(what string) error {
-	return task.Failf(task.ClassDiffers, "the session has another replay already, which an upload never replaces: %s; the upload stays in the spool", what)
+	return task.Failf(task.ClassDiffers, "the session already has another replay, which an upload never replaces: %s; the upload stays in the spool", what)
 }

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// TestTasksAreTakenAsAdmissionLets: admission sees how many are held, one
-// task at a time, and is asked again without anything else happening.
+// TestTasksAreTakenAsAdmissionLets: Admit gets the number of held tasks, for one task
+// at a time, and is called again although nothing else happens.
 func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
 	q := open(t, Options{Owner: "a"})
 	for n := range 6 {
 		submit(t, q, n, "x")
 	}
-	var most atomic.Int32
-	most.Store(2)
-	admit := func(_ Task, held int) bool { return held < int(most.Load()) }
+	var limit atomic.Int32
+	limit.Store(2)
+	admit := func(_ Task, held int) bool { return held < int(limit.Load()) }
 
 	var mu sync.Mutex
 	var leases []*Lease
@@ -53,7 +53,7 @@ func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
 	if n := taken(); n != 2 {
 		t.Fatalf("%d tasks taken where 2 are admitted", n)
 	}
-	most.Store(3)
+	limit.Store(3)
 	wait(3)
 	mu.Lock()
 	first := leases[0]
@@ -68,8 +68,8 @@ func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
 	}
 }
 
-// TestATaskThatIsNotAdmittedLetsOthersPass: which tasks may begin can depend
-// on the task.
+// TestATaskThatIsNotAdmittedLetsOthersPass: Admit may refuse one task and admit
+// another.
 func TestATaskThatIsNotAdmittedLetsOthersPass(t *testing.T) {
 	q := open(t, Options{Owner: "a"})
 	submit(t, q, 1, "x")
@@ -81,8 +81,8 @@ func TestATaskThatIsNotAdmittedLetsOthersPass(t *testing.T) {
 	release(t, l, done)
 }
 
-// TestFewOfManyTasksAreAskedAbout: what may begin is asked under the queue's
-// lock, so that asking about each of thousands would hold everything up.
+// TestFewOfManyTasksAreAskedAbout: Admit is called with the queue's lock held, so that
+// a call for each of thousands of tasks would block everything else.
 func TestFewOfManyTasksAreAskedAbout(t *testing.T) {
 	q := open(t, Options{Owner: "a"})
 	const many = 300
@@ -94,14 +94,14 @@ func TestFewOfManyTasksAreAskedAbout(t *testing.T) {
 	if err != nil || l.Task().ID != id(0) {
 		t.Fatalf("%+v, %v", l, err)
 	}
-	if asked > many/5 { // some six, as chance has it
+	if asked > many/5 { // about six; the order of the map is random
 		t.Errorf("asked about %d of %d", asked, many)
 	}
 	release(t, l, done)
 }
 
-// TestTasksThatHaveEndedAreNotGoneThrough: there are many more of them than of
-// others, and each change makes every worker look for a task.
+// TestTasksThatHaveEndedAreNotGoneThrough: most tasks have ended, and after each change
+// every worker looks for a task to take.
 func TestTasksThatHaveEndedAreNotGoneThrough(t *testing.T) {
 	q := open(t, Options{Owner: "a"})
 	for n := range 3 {
@@ -113,18 +113,18 @@ func TestTasksThatHaveEndedAreNotGoneThrough(t *testing.T) {
 		release(t, l, done)
 	}
 	submit(t, q, 3, "x")
-	looked := func() int {
+	visited := func() int {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		return len(q.open)
 	}
-	if n := looked(); n != 1 {
-		t.Errorf("%d of 4 tasks are gone through", n)
+	if n := visited(); n != 1 {
+		t.Errorf("%d of 4 tasks are visited", n)
 	}
 	if err := q.Retry(t.Context(), id(1)); err != nil {
 		t.Fatal(err)
 	}
-	if n := looked(); n != 2 {
-		t.Errorf("%d tasks are gone through after one is tried again", n)
+	if n := visited(); n != 2 {
+		t.Errorf("%d tasks are visited after one was retried", n)
 	}
 }

@@ -1,40 +1,38 @@
-// Package queue keeps tasks durably and hands each to one worker at a time.
-// It stands on NATS JetStream and knows nothing of what tasks are about.
+// Package queue stores tasks durably and gives each to one worker at a time. It is
+// built on NATS JetStream and does not depend on what tasks are about.
 //
 // # One record per task
 //
-// All there is of a task is one record in the JetStream key-value bucket
-// "tasks": what it is about, its state, its journal, and its lease. There is no
-// second structure to keep in step. Every change is a compare-and-set on the
-// record's revision.
+// A task is one record in the JetStream key-value bucket "tasks": its source, its
+// state, its journal, and its lease. No other structure exists that could get out of
+// step with it. Every change is a compare-and-set on the record's revision.
 //
 // # Leases
 //
-// Taking a task writes a random word into its record. The holder renews the
-// record every third of the lease time. A record that says that it is held
-// and has not changed for the lease time, as seen by the observer's own
-// monotonic clock, may be taken by anyone: clocks of agents need not agree.
-// From then on every change by the earlier holder fails with [ErrLeaseLost],
-// so a process that was paused for too long cannot do harm.
+// Taking a task writes a random token into its record. The holder renews the record
+// every third of the lease time. If a held record has not changed for the lease time,
+// any agent may take the task. Each agent measures that time with its own monotonic
+// clock, so that clocks of agents need not agree. From then on, every change by the
+// earlier holder fails with [ErrLeaseLost], so that a process that was paused for too
+// long cannot do harm.
 //
 // # Embedded or shared
 //
-// By default the queue runs inside the process, in a folder on a local disk,
-// with every write synced. Nobody else can hold its tasks, so those that a
-// killed process held are taken up at once. With a URL several agents share
-// one NATS server or cluster. It need not be there when the queue is opened; on
-// a cluster the tasks are on three servers.
+// By default the queue runs inside the process, in a folder on a local disk, with every
+// write synced. No other process can hold its tasks, so tasks that a killed process held
+// are taken at once. With a URL, several agents share one NATS server or cluster. The
+// server may be unreachable when the queue is opened. On a cluster, the tasks are stored
+// on three servers.
 //
 // # Seals
 //
-// Whoever reaches the server of a shared queue can write records. With
-// [Options.Seal] and [Options.Holds] all that a record says is sealed, and one
-// whose seal does not hold is shown as failed and never worked on. A record
-// that was sealed earlier may be put back in place of a later one: seals do not
-// tell which is the last.
+// Anyone who reaches the server of a shared queue can write records. With
+// [Options.Seal] and [Options.Holds], each record is sealed as a whole. One without a
+// valid seal is shown as failed and never processed. A seal does not prevent restoring
+// an older record of the same task: it does not say which record is the latest.
 //
 // # Losing it
 //
-// Losing the folder loses no recording: what needs doing can be found out
-// again. A folder that cannot be used is moved aside and a new one begun.
+// Losing the folder loses no recording: all tasks can be found again on the volume. A
+// folder that cannot be used is moved aside, and a new one is created.
 package queue

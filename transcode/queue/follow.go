@@ -11,36 +11,36 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// How often the follower looks whether the queue is still there, how long that
-// may take, and how long it waits before it tries again.
+// How often run checks that the queue still exists, how long a check may take, and how
+// long run waits after an error: minRetry at first, then twice as long up to maxRetry.
 const (
-	lookEvery = 5 * time.Second
-	lookTime  = 5 * time.Second
-	firstWait = 200 * time.Millisecond
-	lastWait  = 10 * time.Second
+	checkInterval = 5 * time.Second
+	checkTimeout  = 5 * time.Second
+	minRetry      = 200 * time.Millisecond
+	maxRetry      = 10 * time.Second
 )
 
-// run keeps the view up to date until the queue ends.
+// run keeps the view up to date until the queue is closed or removed.
 func (q *Queue) run() {
 	defer close(q.done)
-	told := ""
-	for wait := firstWait; q.life.Err() == nil; wait = min(2*wait, lastWait) {
+	logged := ""
+	for wait := minRetry; q.life.Err() == nil; wait = min(2*wait, maxRetry) {
 		began := time.Now()
 		err := q.follow()
 		if q.life.Err() != nil {
 			return
 		}
-		q.note(err)
+		q.setTrouble(err)
 		if errors.Is(err, ErrRemoved) {
 			q.gone <- err
 			return
 		}
-		if err.Error() != told {
-			told = err.Error()
-			q.opt.Log.Warn("the queue cannot be followed; trying until it can", "error", err)
+		if err.Error() != logged {
+			logged = err.Error()
+			q.opt.Log.Warn("cannot read the queue; retrying", "error", err)
 		}
-		if time.Since(began) > lastWait {
-			wait = firstWait
+		if time.Since(began) > maxRetry {
+			wait = minRetry
 		}
 		select {
 		case <-q.life.Done():
@@ -49,8 +49,8 @@ func (q *Queue) run() {
 	}
 }
 
-// follow opens the bucket when that has not been done, and keeps the view up
-// to date until that fails or the queue ends.
+// follow opens the bucket if it is not open yet, and keeps the view up to date until
+// there is an error or the queue is closed. Errors: [ErrUnreached], [ErrRemoved].
 func (q *Queue) follow() error {
 	kv := q.kv
 	if kv == nil {
@@ -59,7 +59,7 @@ func (q *Queue) follow() error {
 			return fmt.Errorf("%w: %w", ErrUnreached, err)
 		}
 	}
-	if err := q.look(kv); err != nil {
+	if err := q.check(kv); err != nil {
 		return err
 	}
 	watch, err := kv.WatchAll(q.life)
@@ -67,9 +67,9 @@ func (q *Queue) follow() error {
 		return fmt.Errorf("%w: %w", ErrUnreached, err)
 	}
 	defer func() { _ = watch.Stop() }()
-	ticker := time.NewTicker(lookEvery)
+	ticker := time.NewTicker(checkInterval)
 	defer ticker.Stop()
-	there := map[string]bool{} // what the watch began with; nil when that is complete
+	there := map[string]bool{} // keys that existed when the watch began; nil once all were received
 	for {
 		select {
 		case <-q.life.Done():
@@ -82,25 +82,25 @@ func (q *Queue) follow() error {
 				if there != nil {
 					there[entry.Key()] = true
 				}
-				q.see(entry, there != nil)
-			case there != nil: // all that was there has been seen
+				q.apply(entry, there != nil)
+			case there != nil: // all existing records were received
 				q.complete(kv, there)
 				there = nil
 			}
 		case <-ticker.C:
-			err := q.look(kv)
+			err := q.check(kv)
 			if errors.Is(err, ErrRemoved) {
 				return err
 			}
 			if err != nil || there == nil {
-				q.note(err)
+				q.setTrouble(err)
 			}
 		}
 	}
 }
 
-// complete takes note that the view has all that there is, and forgets what was
-// removed while nobody looked.
+// complete removes from the view what is not in the bucket any more, and marks the queue
+// as ready. there has the keys of all records in the bucket.
 func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	q.mu.Lock()
 	for id := range q.view {
@@ -111,7 +111,7 @@ func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	q.trouble = nil
 	q.wakeAll()
 	q.mu.Unlock()
-	q.tellDistrusted()
+	q.logUntrusted()
 	select {
 	case <-q.ready:
 		return
@@ -120,12 +120,13 @@ func (q *Queue) complete(kv jetstream.KeyValue, there map[string]bool) {
 	q.kv = kv
 	close(q.ready)
 	if q.server == nil {
-		q.opt.Log.Info("the shared queue is reached", "server", q.conn.ConnectedUrlRedacted())
+		q.opt.Log.Info("connected to the shared queue", "server", q.conn.ConnectedUrlRedacted())
 	}
 }
 
-// see brings the view up to date; starting says that it is not complete yet.
-func (q *Queue) see(entry jetstream.KeyValueEntry, starting bool) {
+// apply applies a change in the bucket to the view; starting means that the view is not
+// complete yet.
+func (q *Queue) apply(entry jetstream.KeyValueEntry, starting bool) {
 	if entry.Operation() != jetstream.KeyValuePut {
 		q.mu.Lock()
 		if q.view[entry.Key()].task.Rev < entry.Revision() {
@@ -136,31 +137,32 @@ func (q *Queue) see(entry jetstream.KeyValueEntry, starting bool) {
 	}
 	task, err := q.decode(entry)
 	if err != nil {
-		q.opt.Log.Error("a task's record cannot be read; it is left alone", "key", entry.Key(), "error", err)
+		q.opt.Log.Error("cannot read the record of a task; it is ignored", "key", entry.Key(), "error", err)
 		return
 	}
-	q.suspect(task, starting)
+	q.logForged(task, starting)
 	q.put(task)
 }
 
-// look finds out whether the queue can be used and is still the one that was
-// opened. A cluster that has lost its majority still takes connections, and a
-// folder that was removed still takes writes.
-func (q *Queue) look(kv jetstream.KeyValue) error {
+// check returns an error if the queue cannot be used, or is not the one that was opened
+// any more. Connections and writes do not show that: a cluster that has lost its majority
+// still accepts connections, and a removed folder still accepts writes. Errors:
+// [ErrUnreached], [ErrRemoved].
+func (q *Queue) check(kv jetstream.KeyValue) error {
 	if q.server != nil {
 		now, err := os.Stat(q.server.StoreDir())
 		switch {
 		case q.folder == nil:
 			q.folder = now
 		case errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(now, q.folder):
-			return fmt.Errorf("%w: its folder %s is not there any more", ErrRemoved, q.opt.Dir)
+			return fmt.Errorf("%w: its folder %s was removed or replaced", ErrRemoved, q.opt.Dir)
 		}
 		return nil
 	}
 	born, err := born(q.life, kv)
 	switch {
 	case errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) || err == nil && !q.born.IsZero() && !born.Equal(q.born):
-		return fmt.Errorf("%w: somebody has deleted the bucket %q at QUEUE_URL", ErrRemoved, bucketName)
+		return fmt.Errorf("%w: the bucket %q at QUEUE_URL was deleted", ErrRemoved, bucketName)
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrUnreached, err)
 	}
@@ -168,23 +170,25 @@ func (q *Queue) look(kv jetstream.KeyValue) error {
 	return nil
 }
 
-// born asks the server that leads the bucket when it was made.
+// born returns when the bucket was created. The server that leads the bucket responds, so
+// that a cluster without a majority gives an error.
 func born(ctx context.Context, kv jetstream.KeyValue) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookTime)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	status, err := kv.Status(ctx)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("the tasks' bucket: %w", err)
+		return time.Time{}, fmt.Errorf("the bucket of tasks: %w", err)
 	}
 	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
 	if !ok {
-		return time.Time{}, errors.New("the server does not tell when the tasks' bucket was made")
+		return time.Time{}, errors.New("the server does not report when the bucket of tasks was created")
 	}
 	return bucket.StreamInfo().Created, nil
 }
 
-// Born is when the queue was made, once it has been reached. When it is another
-// time than before, the queue was lost meanwhile, and all its tasks with it.
+// Born returns when the queue was created; it waits until the queue is reached. If the
+// time differs from an earlier one, the queue and all its tasks were lost meanwhile.
+// Errors: [ErrClosed], [ErrUnreached].
 func (q *Queue) Born(ctx context.Context) (time.Time, error) {
 	if err := q.reach(ctx); err != nil {
 		return time.Time{}, err
@@ -192,26 +196,27 @@ func (q *Queue) Born(ctx context.Context) (time.Time, error) {
 	return born(ctx, q.kv)
 }
 
-// note keeps what is wrong with the queue; nil when nothing is.
-func (q *Queue) note(err error) {
+// setTrouble sets why the queue cannot be used; nil if it can.
+func (q *Queue) setTrouble(err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.trouble = err
 }
 
-// Trouble tells why the queue cannot be used; nil when it can be, as of a
-// moment ago.
+// Trouble returns why the queue cannot be used, as of the last check some seconds ago;
+// nil if it can.
 func (q *Queue) Trouble() error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.trouble
 }
 
-// Gone tells once, with [ErrRemoved], when the embedded queue's folder or the
-// shared bucket was removed. What is to be done must then be found out anew.
+// Gone returns a channel that receives an [ErrRemoved] once, when the embedded queue's
+// folder or the shared bucket was removed. All recordings must then be submitted again.
 func (q *Queue) Gone() <-chan error { return q.gone }
 
-// reach waits until the queue has been reached.
+// reach waits until the queue was reached for the first time. Errors: [ErrClosed],
+// [ErrUnreached].
 func (q *Queue) reach(ctx context.Context) error {
 	select {
 	case <-q.ready:

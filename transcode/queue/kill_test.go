@@ -15,8 +15,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestMain runs the test binary as a process that works on a queue when the
-// environment says so: only another process can be killed with SIGKILL.
+// TestMain runs the test binary as a process that works on a queue if TEST_QUEUE_DIR is
+// set: only another process can be killed with SIGKILL.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("TEST_QUEUE_DIR"); dir != "" {
 		if err := queueProcess(dir); err != nil {
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// queueProcess submits tasks and works on them for ever, and prints what the
+// queueProcess submits tasks and works on them until it is killed, and prints what the
 // queue has acknowledged.
 func queueProcess(dir string) error {
 	ctx := context.Background()
@@ -58,8 +58,8 @@ func queueProcess(dir string) error {
 	}
 }
 
-// TestNothingAcknowledgedIsLostWhenKilled kills a process with SIGKILL again
-// and again, at moments of chance.
+// TestNothingAcknowledgedIsLostWhenKilled kills processes with SIGKILL at random
+// moments.
 func TestNothingAcknowledgedIsLostWhenKilled(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "queue")
 	submitted, finished := map[string]bool{}, map[string]bool{}

@@ -12,15 +12,16 @@ import (
 	"github.com/google/uuid"
 )
 
-// Lease is a task that is ours until it is released or lost.
+// Lease is the right of this process to work on a task, until it is released or lost. It
+// is safe for concurrent use.
 type Lease struct {
 	q      *Queue
 	id     string
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	beat   chan struct{} // closed when the heartbeat has ended
+	beat   chan struct{} // closed when renew has returned
 
-	progress atomic.Uint64 // of a float64
+	progress atomic.Uint64 // the bits of a float64, 0 to 1
 
 	mu      sync.Mutex
 	task    Task                      // guarded by mu
@@ -28,16 +29,16 @@ type Lease struct {
 	renewed atomic.Pointer[time.Time] // when the last write of the record began
 }
 
-// Lease waits until a task is due and takes it: by priority, then the newest
-// source first. Errors: ErrClosed, the context's.
+// Lease waits until a task is due and takes it; of several, the first by [Before].
+// Errors: [ErrClosed], the context's, and those of writing the record.
 func (q *Queue) Lease(ctx context.Context) (*Lease, error) { return q.LeaseIf(ctx, nil) }
 
-// An Admit tells whether a due task may be taken beside those that this
-// process holds. It must not call the queue, and is asked again soon when it
-// refuses.
+// Admit reports whether a due task may be taken, in addition to the held tasks of this
+// process. It is called with the queue's lock held, and must not call the queue. If it
+// returns false, it is called again within a second.
 type Admit func(t Task, held int) bool
 
-// LeaseIf is Lease for the tasks that admit lets pass; nil lets all.
+// LeaseIf is Lease for the tasks for which admit returns true; nil admits all.
 func (q *Queue) LeaseIf(ctx context.Context, admit Admit) (*Lease, error) {
 	refused := map[string]uint64{} // revisions on which a compare-and-set failed
 	for {
@@ -49,7 +50,7 @@ func (q *Queue) LeaseIf(ctx context.Context, admit Admit) (*Lease, error) {
 		task, due := q.pick(refused, admit)
 		wake := q.wake
 		if task.ID != "" {
-			q.held[task.ID] = nil // no other worker of ours tries the same
+			q.held[task.ID] = nil // keeps other workers of this process from taking it
 		}
 		q.mu.Unlock()
 
@@ -58,7 +59,7 @@ func (q *Queue) LeaseIf(ctx context.Context, admit Admit) (*Lease, error) {
 			if err == nil {
 				return l, nil
 			}
-			q.letGo(task.ID)
+			q.unhold(task.ID)
 			if !errors.Is(err, errConflict) {
 				return nil, err
 			}
@@ -77,20 +78,20 @@ func (q *Queue) LeaseIf(ctx context.Context, admit Admit) (*Lease, error) {
 	}
 }
 
-// maxWait bounds how long Lease sleeps without looking again, and
-// refusedWait how long after a task was not admitted.
+// maxWait bounds how long Lease sleeps before it looks for a due task again;
+// refusedWait does so after a task was not admitted.
 const (
 	maxWait     = time.Minute
 	refusedWait = time.Second
 )
 
-// pick chooses a due task, or answers how long until one may be due. The
-// caller holds mu.
+// pick returns the task to take next; if there is none, it returns a task without an id,
+// and how long to wait before the next call. The caller must hold mu.
 func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duration) {
 	var best Task
 	due := maxWait
 	now := time.Now()
-	for id := range q.open { // not all: most have ended
+	for id := range q.open { // not the whole view: most tasks have ended
 		s := q.view[id]
 		if _, ours := q.held[id]; ours || refused[id] == s.task.Rev {
 			continue
@@ -101,7 +102,7 @@ func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duratio
 			continue
 		}
 		if best.ID != "" && !before(s.task, best) {
-			continue // thousands may be due: not each is worth asking about
+			continue // thousands may be due, and admit is called for few of them
 		}
 		if admit != nil && !admit(s.task, len(q.held)) {
 			due = min(due, refusedWait)
@@ -114,38 +115,41 @@ func (q *Queue) pick(refused map[string]uint64, admit Admit) (Task, time.Duratio
 
 func before(a, b Task) bool { return Before(a, b) < 0 }
 
-// Before compares tasks by the order in which they are done: by priority, then
-// the newer source, then the one that has waited longer.
+// Before compares tasks by the order in which they are processed, for [slices.SortFunc]:
+// the higher priority first, then the newer source, then the older task.
 func Before(a, b Task) int {
 	return cmp.Or(cmp.Compare(b.Priority, a.Priority), b.Date.Compare(a.Date), a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 }
 
-// due is how long until a task may be taken; never, for one that has ended.
+// due returns how long to wait until a task may be taken; 0 or less if it may be taken
+// now. For a task that has ended it is always positive.
 func (q *Queue) due(s seen, now time.Time) time.Duration {
 	t := s.task
 	switch {
 	case t.Held() && q.server != nil:
-		// Nobody else can hold it: it was ours before we were restarted.
-		return vanished(t.Takeovers) - now.Sub(s.at)
+		// The queue is embedded: this agent held the task before it was restarted.
+		return takeoverBackoff(t.Takeovers) - now.Sub(s.at)
 	case t.Held():
-		return q.opt.Lease + vanished(t.Takeovers) - now.Sub(s.at)
+		return q.opt.Lease + takeoverBackoff(t.Takeovers) - now.Sub(s.at)
 	case t.State.Final():
 		return maxWait
 	default:
-		// Next counts by the clock of whoever wrote it. One that was set back
-		// since makes nobody wait for longer than was meant.
+		// Next was computed with the writer's clock. The second term prevents a longer
+		// wait than intended if a clock was set back since.
 		return min(t.Next.Sub(now), t.Next.Sub(t.Updated)-now.Sub(s.at))
 	}
 }
 
-func (q *Queue) letGo(id string) {
+// unhold records that this process does not hold a task, and wakes all that wait for one.
+func (q *Queue) unhold(id string) {
 	q.mu.Lock()
 	delete(q.held, id)
 	q.wakeAll()
 	q.mu.Unlock()
 }
 
-// take writes our lease into a task's record.
+// take writes a lease of this process into a task's record, and renews it from then on.
+// Errors: those of [Queue.write].
 func (q *Queue) take(ctx context.Context, t Task) (*Lease, error) {
 	if t.Held() {
 		t.Takeovers++
@@ -170,29 +174,31 @@ func (q *Queue) take(ctx context.Context, t Task) (*Lease, error) {
 	return l, nil
 }
 
-// Context ends when the lease does; its cause is ErrLeaseLost if it was lost.
+// Context returns a context that ends with the lease; its cause is ErrLeaseLost if the
+// lease was lost.
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Task is the task as last written.
+// Task returns the task as last written.
 func (l *Lease) Task() Task {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.task
 }
 
-// Progress notes how far the state has come, 0 to 1. This process sees it at
-// once, others with the next renewal.
+// Progress sets the progress of the task's state, 0 to 1. This process sees it at once,
+// other processes after the next renewal.
 func (l *Lease) Progress(p float64) { l.progress.Store(math.Float64bits(max(0, min(1, p)))) }
 
-// now is the progress as last noted.
+// now returns the progress as last set.
 func (l *Lease) now() float64 { return math.Float64frombits(l.progress.Load()) }
 
-// Update changes the task durably. ErrLeaseLost means that the task is
-// somebody else's; any other error that it could not be written.
+// Update changes the task durably. After ErrLeaseLost, this process must no longer work
+// on the task; after any other error, the change may not have been written.
 func (l *Lease) Update(change func(*Task)) error { return l.update(change, false) }
 
-// Release changes the task and gives it back. The lease is over even when
-// an error is returned; the task is then taken up again in time.
+// Release changes the task and ends the lease, also when it returns an error. After an
+// error, the record may still show a holder; the task is then taken over when the lease
+// expires.
 func (l *Lease) Release(change func(*Task)) error {
 	err := l.update(func(t *Task) {
 		change(t)
@@ -200,7 +206,7 @@ func (l *Lease) Release(change func(*Task)) error {
 	}, true)
 	l.end(context.Canceled)
 	<-l.beat
-	l.q.letGo(l.id)
+	l.q.unhold(l.id)
 	return err
 }
 
@@ -210,7 +216,7 @@ func (l *Lease) update(change func(*Task), last bool) error {
 	if l.over {
 		return ErrLeaseLost
 	}
-	if errors.Is(context.Cause(l.ctx), ErrLeaseLost) { // the fence
+	if errors.Is(context.Cause(l.ctx), ErrLeaseLost) { // ended by fence
 		return l.lose()
 	}
 	t := l.task
@@ -222,9 +228,9 @@ func (l *Lease) update(change func(*Task), last bool) error {
 		t.Takeovers = 0
 	}
 	began := time.Now()
-	written, err := l.q.write(l.ctx, t) // which the fence ends, too
+	written, err := l.q.write(l.ctx, t) // fence ends its context, too
 	if errors.Is(err, errConflict) {
-		// A write that failed earlier may have arrived after all.
+		// An earlier write that returned an error may have succeeded nevertheless.
 		var have Task
 		if have, err = l.q.get(l.ctx, t.ID); err == nil {
 			if have.Lease != l.task.Lease {
@@ -249,11 +255,11 @@ func (l *Lease) update(change func(*Task), last bool) error {
 	return nil
 }
 
-// lose ends the lease. The caller holds mu.
+// lose ends the lease as lost, and returns ErrLeaseLost. The caller must hold mu.
 func (l *Lease) lose() error {
 	l.over = true
 	l.cancel(ErrLeaseLost)
-	l.q.letGo(l.id)
+	l.q.unhold(l.id)
 	return ErrLeaseLost
 }
 
@@ -264,10 +270,9 @@ func (l *Lease) end(cause error) {
 	l.cancel(cause)
 }
 
-// fence ends the lease before another may take it for abandoned: when no write
-// has succeeded for nine tenths of its time. It goes by the monotonic clock,
-// which also runs while the process is stopped, and does not wait for writes
-// that hang.
+// fence ends the lease when no write has succeeded for nine tenths of its time, and so
+// before another agent may take the task over. It uses the monotonic clock, which also
+// runs while the process is stopped. It does not wait for writes that hang.
 func (l *Lease) fence() {
 	for {
 		left := time.Until(l.renewed.Load().Add(l.q.opt.Lease - l.q.opt.Lease/10))
@@ -283,7 +288,7 @@ func (l *Lease) fence() {
 	}
 }
 
-// renew keeps the lease while it is not over.
+// renew renews the lease until it ends.
 func (l *Lease) renew() {
 	defer close(l.beat)
 	ticker := time.NewTicker(l.q.opt.Lease / 3)
@@ -294,7 +299,7 @@ func (l *Lease) renew() {
 			return
 		case <-ticker.C:
 			if err := l.Update(func(*Task) {}); err != nil && !errors.Is(err, ErrLeaseLost) {
-				l.q.opt.Log.Warn("a lease could not be renewed; trying again", "task", l.id, "error", err)
+				l.q.opt.Log.Warn("cannot renew the lease of a task; retrying", "task", l.id, "error", err)
 			}
 		}
 	}

@@ -89,8 +89,8 @@ func TestASilentHolderLosesItsLease(t *testing.T) {
 	}
 }
 
-// TestAHolderThatIsCutOffStopsInTime: before anybody else may take the task,
-// although every write of its own hangs.
+// TestAHolderThatIsCutOffStopsInTime: a lease whose every write hangs ends before
+// another agent may take the task.
 func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	t.Parallel()
 	server := natsServer(t)
@@ -107,7 +107,7 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	select {
 	case <-l.Context().Done():
 	case <-time.After(2 * short):
-		t.Fatal("it goes on")
+		t.Fatal("the lease did not end")
 	}
 	if took := time.Since(began); took >= short || !errors.Is(context.Cause(l.Context()), ErrLeaseLost) {
 		t.Errorf("after %s: %v", took, context.Cause(l.Context()))
@@ -117,8 +117,8 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	}
 }
 
-// TestATaskWhoseHoldersVanishRests, longer and longer, as long as it comes no
-// further.
+// TestATaskWhoseHoldersVanishRests: each time longer, as long as it stays in the same
+// state.
 func TestATaskWhoseHoldersVanishRests(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -152,7 +152,7 @@ func TestATaskWhoseHoldersVanishRests(t *testing.T) {
 		t.Errorf("taken at once: %+v", l.Task())
 	}
 	for takeovers, want := range map[int]time.Duration{0: 0, 2: 0, 3: firstBackoff, 4: 2 * firstBackoff, 100: lastBackoff} {
-		if got := vanished(takeovers); got != want {
+		if got := takeoverBackoff(takeovers); got != want {
 			t.Errorf("%d: %s, want %s", takeovers, got, want)
 		}
 	}
@@ -173,13 +173,12 @@ func TestARenewedLeaseIsNotTakenOver(t *testing.T) {
 	release(t, l, done)
 }
 
-// TestAClockThatIsSetBackDelaysNoTask: a time to wait until was written when
-// it was another day.
+// TestAClockThatIsSetBackDelaysNoTask: the clock was set after Next was written.
 func TestAClockThatIsSetBackDelaysNoTask(t *testing.T) {
 	q := &Queue{}
 	now := time.Now()
 	for name, tc := range map[string]struct {
-		written time.Time // by the clock of then
+		written time.Time // by the clock at that time
 		seen    time.Duration
 		least   time.Duration
 		most    time.Duration

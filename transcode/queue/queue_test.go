@@ -85,14 +85,14 @@ func TestTaskGoesThroughItsLife(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := q.Retry(t.Context(), id(1)); !errors.Is(err, ErrActive) {
-		t.Errorf("retry of a task at work: %v", err)
+		t.Errorf("retry of a task in progress: %v", err)
 	}
 	release(t, l, done)
 	if task, err := q.Get(t.Context(), id(1)); err != nil || task.State != StateDone || task.Held() || string(task.Data) != `"journal"` {
 		t.Errorf("%+v, %v", task, err)
 	}
 	if l.Context().Err() == nil || l.Update(done) == nil {
-		t.Error("the lease goes on after its release")
+		t.Error("the lease continues after its release")
 	}
 	idle(t, q)
 	if _, fresh := submit(t, q, 1, "x"); fresh {
@@ -105,7 +105,7 @@ func TestAnotherSourceOpensATaskAgain(t *testing.T) {
 	submit(t, q, 1, "x")
 	l := lease(t, q)
 	if _, fresh := submit(t, q, 1, "y"); fresh {
-		t.Error("changed a task at work")
+		t.Error("changed a task in progress")
 	}
 	release(t, l, func(task *Task) { task.State, task.Data, task.Attempt = StateFailed, json.RawMessage(`"journal"`), 3 })
 	task, fresh := submit(t, q, 1, "y")
@@ -216,12 +216,12 @@ func TestTasksSurviveARestart(t *testing.T) {
 	q := open(t, Options{Dir: dir})
 	submit(t, q, 1, "x")
 	submit(t, q, 2, "x")
-	lease(t, q) // held when the process ends
+	lease(t, q) // still held when the queue is closed
 	q.Close()
 	q = open(t, Options{Dir: dir})
 	got := map[string]bool{}
 	for range 2 {
-		l := lease(t, q) // at once, without waiting for the lease to run out
+		l := lease(t, q) // at once, without waiting for the lease to expire
 		got[l.Task().ID] = true
 		release(t, l, done)
 	}
@@ -237,7 +237,7 @@ func TestAFolderThatCannotBeUsedIsMovedAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := Open(t.Context(), Options{Dir: dir}); err == nil {
-		t.Error("a file was taken for a folder")
+		t.Error("a queue was opened in a file")
 	}
 	_ = os.Remove(dir)
 	q := open(t, Options{Dir: dir})
@@ -253,7 +253,6 @@ func TestAFolderThatCannotBeUsedIsMovedAside(t *testing.T) {
 	submit(t, q, 1, "x")
 }
 
-// natsURL starts a real NATS server with a port.
 func TestBackoffGrowsAndIsBounded(t *testing.T) {
 	for attempt, want := range map[int]time.Duration{0: firstBackoff, 1: firstBackoff, 2: 2 * firstBackoff, 3: 4 * firstBackoff, 50: lastBackoff} {
 		for range 20 {

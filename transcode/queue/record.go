@@ -12,18 +12,17 @@ import (
 
 var idPattern = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// opTime bounds one operation on the bucket, and tryTime one request of a
-// shared queue: those that were on their way to a server that died get no
-// answer, and are sent again.
+// opTimeout bounds one operation on the bucket, and tryTimeout one request to a shared
+// queue. A request to a server that has just died gets no response, and is sent again.
 const (
-	opTime  = 15 * time.Second
-	tryTime = 3 * time.Second
+	opTimeout  = 15 * time.Second
+	tryTimeout = 3 * time.Second
 )
 
-// errConflict says that the record has changed meanwhile.
+// errConflict means that the record was changed by another writer meanwhile.
 var errConflict = errors.New("conflict")
 
-// get reads a record; ErrNotFound when there is none.
+// get reads a record from the server. Errors: ErrNotFound, and those of [Queue.try].
 func (q *Queue) get(ctx context.Context, id string) (Task, error) {
 	if !idPattern.MatchString(id) {
 		return Task{}, ErrNotFound
@@ -42,7 +41,9 @@ func (q *Queue) get(ctx context.Context, id string) (Task, error) {
 	return q.decode(entry)
 }
 
-// write stores a record if it is still at t.Rev (0: if there is none).
+// write stores a record if its revision is still t.Rev; 0 means that there must be no
+// record. It returns the task with its new revision. Errors: errConflict, and those of
+// [Queue.try].
 func (q *Queue) write(ctx context.Context, t Task) (Task, error) {
 	t.Updated = time.Now().UTC()
 	data, err := q.encode(t)
@@ -64,7 +65,7 @@ func (q *Queue) write(ctx context.Context, t Task) (Task, error) {
 		return err
 	})
 	if errors.Is(err, errConflict) && tries > 1 {
-		// Our own write may have arrived while its answer was lost.
+		// An earlier try of this write may have succeeded, and only its response was lost.
 		if have, getErr := q.get(ctx, t.ID); getErr == nil && have.Updated.Equal(t.Updated) && have.Lease == t.Lease {
 			rev, err = have.Rev, nil
 		}
@@ -77,20 +78,21 @@ func (q *Queue) write(ctx context.Context, t Task) (Task, error) {
 	return t, nil
 }
 
-// try makes a request, and again when it gets no answer from a shared queue.
-// What the record says, ErrNotFound and errConflict, is an answer.
+// try sends a request, and sends it again when a shared queue does not respond.
+// ErrNotFound and errConflict are responses. Other errors: [ErrClosed], [ErrUnreached],
+// and the server's.
 func (q *Queue) try(ctx context.Context, request func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, opTime)
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	if err := q.reach(ctx); err != nil {
 		return err
 	}
 	for {
-		bound := opTime
+		timeout := opTimeout
 		if q.server == nil {
-			bound = tryTime
+			timeout = tryTimeout
 		}
-		once, cancel := context.WithTimeout(ctx, bound)
+		once, cancel := context.WithTimeout(ctx, timeout)
 		err := request(once)
 		cancel()
 		switch {
@@ -99,7 +101,7 @@ func (q *Queue) try(ctx context.Context, request func(context.Context) error) er
 		case q.server != nil || ctx.Err() != nil || q.life.Err() != nil:
 			return fmt.Errorf("queue: %w", err)
 		}
-		select { // an election takes a moment
+		select { // the cluster may be electing a leader
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// sealed are options of an agent that has a key; "" for one that has none.
+// sealed returns the options of an agent with a key; "" means without a key.
 func sealed(url, key string, log *slog.Logger) Options {
 	o := Options{URL: url, Owner: "agent of " + key, Lease: 2 * time.Second, Log: log}
 	if key == "" {
@@ -33,7 +33,7 @@ func sealed(url, key string, log *slog.Logger) Options {
 	return o
 }
 
-// logged is a log that is read while it is written.
+// logged is a log that can be read while it is written.
 type logged struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -51,7 +51,7 @@ func (l *logged) count(part string) int {
 	return strings.Count(l.b.String(), part)
 }
 
-// intruder is somebody who reaches the server of a shared queue.
+// intruder is an attacker who reaches the server of a shared queue.
 type intruder struct {
 	t  *testing.T
 	kv jetstream.KeyValue
@@ -84,7 +84,7 @@ func (i intruder) put(n int, record []byte) (rev uint64) {
 	return rev
 }
 
-// seen waits until a queue's view of a task is of a revision.
+// seen waits until the queue has seen a revision of a task, and returns the task.
 func (q *Queue) seen(t *testing.T, n int, rev uint64) Task {
 	t.Helper()
 	var have Task
@@ -97,15 +97,14 @@ func (q *Queue) seen(t *testing.T, n int, rev uint64) Task {
 	return have
 }
 
-// TestAForgedRecordIsNotWorkedOn: whatever somebody writes who has not the key.
-// It is shown as failed, nothing that it says is, and the task is made anew
-// when its recording is found again.
+// TestAForgedRecordIsNotWorkedOn: a record written without the key is shown as failed,
+// without its content. The task is created again when its recording is found again.
 func TestAForgedRecordIsNotWorkedOn(t *testing.T) {
 	t.Parallel()
 	url := natsAlone(t).ClientURL()
 	var log logged
 	q := open(t, sealed(url, "the key", slog.New(slog.NewTextHandler(&log, nil))))
-	submit(t, q, 1, "of one") // which is to be worked on in place of others
+	submit(t, q, 1, "of one") // its record is used in forgeries
 	i := intrude(t, url)
 	one := i.record(1)
 	release(t, lease(t, q), done)
@@ -143,7 +142,7 @@ func TestAForgedRecordIsNotWorkedOn(t *testing.T) {
 		"nothing":                        {},
 	} {
 		t.Run(n, func(t *testing.T) {
-			before := log.count("a task is not worked on")
+			before := log.count("a task is not processed")
 			rev := i.put(2, forgery)
 			have := q.seen(t, 2, rev)
 			if have.State != StateFailed || have.Reason != Forged || have.Error == "" || have.Held() || have.Source != nil || have.Data != nil || have.Fingerprint != "" || have.Updated.IsZero() {
@@ -154,12 +153,12 @@ func TestAForgedRecordIsNotWorkedOn(t *testing.T) {
 			if have := q.seen(t, 2, rev+1); have.Reason != Forged {
 				t.Errorf("written again: %+v", have)
 			}
-			if n := log.count("a task is not worked on") - before; n != 1 {
-				t.Errorf("told %d times", n)
+			if n := log.count("a task is not processed") - before; n != 1 {
+				t.Errorf("logged %d times", n)
 			}
 			task, fresh := submit(t, q, 2, "of two")
 			if !fresh || task.State != StateQueued || task.Data != nil {
-				t.Fatalf("not made anew: %+v", task)
+				t.Fatalf("not created again: %+v", task)
 			}
 			l := lease(t, q)
 			if l.Task().ID != id(2) || string(l.Task().Source) != `{"n":1}` {
@@ -170,7 +169,7 @@ func TestAForgedRecordIsNotWorkedOn(t *testing.T) {
 	}
 }
 
-// TestNoByteOfARecordCanBeChanged: each is sealed, or is the seal.
+// TestNoByteOfARecordCanBeChanged: each byte is sealed, or part of the seal.
 func TestNoByteOfARecordCanBeChanged(t *testing.T) {
 	q := &Queue{opt: sealed("", "the key", nil)}
 	task := Task{ID: id(1), Source: json.RawMessage(`{"seal":"x"}`), Data: json.RawMessage(`{"a":",\"seal\":\"AAAA\"}"}`), State: StateRetiring,
@@ -196,7 +195,7 @@ func TestNoByteOfARecordCanBeChanged(t *testing.T) {
 	}
 }
 
-// entryOf is a record of the first task as the server gives it.
+// entryOf is a record of task 1 as the server returns it.
 type entryOf struct{ value []byte }
 
 func (entryOf) Bucket() string                  { return bucketName }
@@ -207,8 +206,8 @@ func (entryOf) Created() time.Time              { return time.Now() }
 func (entryOf) Delta() uint64                   { return 0 }
 func (entryOf) Operation() jetstream.KeyValueOp { return jetstream.KeyValuePut }
 
-// TestAHolderWhoseRecordIsForgedStops: it does not go on as if it still had the
-// task, and it is not somebody else's either.
+// TestAHolderWhoseRecordIsForgedStops: its lease is lost, and no other worker takes the
+// task.
 func TestAHolderWhoseRecordIsForgedStops(t *testing.T) {
 	t.Parallel()
 	url := natsAlone(t).ClientURL()
@@ -218,10 +217,10 @@ func TestAHolderWhoseRecordIsForgedStops(t *testing.T) {
 	i := intrude(t, url)
 	i.put(1, bytes.Replace(i.record(1), []byte(`"progress":0`), []byte(`"progress":1`), 1))
 	if err := l.Update(func(task *Task) { task.State = StateRetiring }); !errors.Is(err, ErrLeaseLost) {
-		t.Errorf("it goes on: %v", err)
+		t.Errorf("it could still write: %v", err)
 	}
 	if l.Context().Err() == nil {
-		t.Error("its work goes on")
+		t.Error("the lease's context did not end")
 	}
 	if have, err := q.Get(t.Context(), id(1)); err != nil || have.Reason != Forged {
 		t.Errorf("%+v, %v", have, err)
@@ -229,7 +228,7 @@ func TestAHolderWhoseRecordIsForgedStops(t *testing.T) {
 	idle(t, q)
 }
 
-// TestAgentsWithOneKeyShareAQueue: what one has written the other works on.
+// TestAgentsWithOneKeyShareAQueue: each works on what the other has written.
 func TestAgentsWithOneKeyShareAQueue(t *testing.T) {
 	t.Parallel()
 	url := natsAlone(t).ClientURL()
@@ -261,9 +260,9 @@ func TestAgentsWithOneKeyShareAQueue(t *testing.T) {
 	}
 }
 
-// TestRecordsOfAgentsWithAnotherKey: from before the key was set, of an agent
-// that lacks it, or has another one. None works on the other's, all are told of
-// at once, and made anew when they are found again.
+// TestRecordsOfAgentsWithAnotherKey: records from before the key was set, and of agents
+// without a key or with another one. They are not processed, are logged in one line, and
+// created again when their recordings are found again.
 func TestRecordsOfAgentsWithAnotherKey(t *testing.T) {
 	t.Parallel()
 	for _, keys := range [][2]string{{"", "the key"}, {"the key", ""}, {"the key", "another key"}} {
@@ -288,12 +287,12 @@ func TestRecordsOfAgentsWithAnotherKey(t *testing.T) {
 				}
 			}
 			idle(t, q)
-			if log.count("count=4") != 1 || log.count("a task is not worked on") != 0 {
-				t.Errorf("told:\n%s", log.b.String())
+			if log.count("count=4") != 1 || log.count("a task is not processed") != 0 {
+				t.Errorf("logged:\n%s", log.b.String())
 			}
 			for n := range 4 { // the same recording, as it was
 				if _, fresh := submit(t, q, n, "x"); !fresh {
-					t.Errorf("%d is not made anew", n)
+					t.Errorf("%d is not created again", n)
 				}
 			}
 			for range 4 {
@@ -304,12 +303,12 @@ func TestRecordsOfAgentsWithAnotherKey(t *testing.T) {
 	}
 }
 
-// TestRetryingForgetsWhatIsNotBelieved: there is nothing in it to try again.
+// TestRetryingForgetsWhatIsNotBelieved: there is nothing in them to retry.
 func TestRetryingForgetsWhatIsNotBelieved(t *testing.T) {
 	t.Parallel()
 	url := natsAlone(t).ClientURL()
 	q := open(t, sealed(url, "the key", nil))
-	submit(t, q, 9, "x") // makes the bucket
+	submit(t, q, 9, "x") // creates the bucket
 	release(t, lease(t, q), done)
 	i := intrude(t, url)
 	for n := 1; n < 4; n++ {
@@ -339,11 +338,11 @@ func TestSealsAreMadeAndLookedAtOrNeither(t *testing.T) {
 	o.Holds = nil
 	if q, err := Open(t.Context(), o); err == nil {
 		q.Close()
-		t.Error("seals are made and not looked at")
+		t.Error("a queue was opened that seals records and does not verify seals")
 	}
 }
 
-// natsAlone starts a NATS server at an address of its own.
+// natsAlone starts a NATS server without a cluster, at an address of its own.
 func natsAlone(t *testing.T) *server.Server {
 	t.Helper()
 	at := reserve(t, 1)

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	maxStore  = 4 << 30 // bytes that the embedded queue may take on disk
-	maxMemory = 64 << 20
-	startTime = 30 * time.Second
+	maxStore     = 4 << 30  // bytes that the embedded queue may take on disk
+	maxMemory    = 64 << 20 // bytes that JetStream's memory storage may take
+	startTimeout = 30 * time.Second
 )
 
-// embedded runs a NATS server inside the process, without a port.
+// embedded starts a NATS server inside the process, without a port, and connects to it.
 func embedded(dir string, log *slog.Logger) (*server.Server, *nats.Conn, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName: "jumpserver-video", DontListen: true, NoSigs: true,
@@ -30,9 +30,9 @@ func embedded(dir string, log *slog.Logger) (*server.Server, *nats.Conn, error) 
 	}
 	s.SetLoggerV2(natsLog{log.With("from", "queue")}, false, false, false)
 	go s.Start()
-	if !s.ReadyForConnections(startTime) {
+	if !s.ReadyForConnections(startTimeout) {
 		stopServer(s)
-		return nil, nil, errors.New("queue: the embedded server does not start")
+		return nil, nil, fmt.Errorf("queue: the embedded NATS server did not start within %s", startTimeout)
 	}
 	conn, err := nats.Connect("", nats.InProcessServer(s), nats.Name("jumpserver-video"), nats.MaxReconnects(-1))
 	if err != nil {
@@ -47,8 +47,8 @@ func stopServer(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// openEmbedded opens the queue in dir. A folder that cannot be used is moved
-// aside: the queue can be built anew.
+// openEmbedded opens the queue in dir, and creates it if needed. A folder that cannot be
+// used is moved aside, because all tasks can be found again.
 func openEmbedded(ctx context.Context, dir string, log *slog.Logger) (*server.Server, *nats.Conn, jetstream.KeyValue, error) {
 	for attempt := 0; ; attempt++ {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -67,21 +67,21 @@ func openEmbedded(ctx context.Context, dir string, log *slog.Logger) (*server.Se
 			return nil, nil, nil, err
 		}
 		aside := dir + ".broken-" + time.Now().UTC().Format("20060102T150405")
-		log.Error("the queue's folder cannot be used; it is moved aside and a new queue is begun", "error", err, "aside", aside)
+		log.Error("cannot use the queue's folder; moving it aside and creating a new queue", "error", err, "aside", aside)
 		if err := os.Rename(dir, aside); err != nil {
 			return nil, nil, nil, fmt.Errorf("queue: %w", err)
 		}
 	}
 }
 
-// bucket opens the bucket of tasks, making it when needed, with copies on so
-// many servers.
+// bucket opens the bucket of tasks. If it does not exist, bucket creates it with copies
+// on that number of servers.
 func bucket(ctx context.Context, conn *nats.Conn, replicas int) (jetstream.KeyValue, error) {
 	js, err := jetstream.New(conn)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, startTime)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	kv, err := js.KeyValue(ctx, bucketName)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
@@ -97,8 +97,8 @@ func bucket(ctx context.Context, conn *nats.Conn, replicas int) (jetstream.KeyVa
 
 const bucketName = "tasks"
 
-// natsLog passes the server's messages to our logger: they are of interest
-// to whoever looks for trouble, and to nobody else.
+// natsLog passes the server's messages to the agent's logger at lower levels, because
+// they only help to investigate a problem.
 type natsLog struct{ log *slog.Logger }
 
 func (n natsLog) Noticef(f string, v ...any) { n.log.Debug(fmt.Sprintf(f, v...)) }

@@ -10,21 +10,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// replicas of the bucket on a cluster: one server may fail.
+// replicas is how many servers of a cluster hold the bucket, so that one may fail.
 const replicas = 3
 
-// Codes of the server's answers for which the client has no names.
+// Error codes of the server for which the client has no constants.
 const (
-	codeNoPeers     jetstream.ErrorCode = 10005 // too few servers for so many replicas
+	codeNoPeers     jetstream.ErrorCode = 10005 // fewer servers than replicas
 	codeNoResources jetstream.ErrorCode = 10023 // the same
-	codeNoCluster   jetstream.ErrorCode = 10074 // replicas on a server that is alone
+	codeNoCluster   jetstream.ErrorCode = 10074 // replicas on a server without a cluster
 )
 
-// connect begins to connect to QUEUE_URL, and goes on for ever.
+// connect begins to connect to QUEUE_URL. The connection retries until it is closed.
 func (q *Queue) connect() (*nats.Conn, error) {
 	failed := func(_ *nats.Conn, err error) {
 		if err != nil {
-			q.note(fmt.Errorf("%w: QUEUE_URL: %w", ErrUnreached, err))
+			q.setTrouble(fmt.Errorf("%w: QUEUE_URL: %w", ErrUnreached, err))
 		}
 	}
 	conn, err := nats.Connect(q.opt.URL, nats.Name("jumpserver-video "+q.opt.Owner), nats.MaxReconnects(-1),
@@ -35,14 +35,14 @@ func (q *Queue) connect() (*nats.Conn, error) {
 	return conn, nil
 }
 
-// openShared opens the bucket on a cluster, or on a server that is alone. A
-// cluster that cannot hold three copies now is waited for: a bucket that was
-// made with one would be lost with its server.
+// openShared opens the bucket on a cluster, or on a server without a cluster. It returns
+// an error while a cluster cannot hold three copies: a bucket with one copy would be lost
+// with its server.
 func (q *Queue) openShared(ctx context.Context) (jetstream.KeyValue, error) {
 	if !q.conn.IsConnected() {
 		return nil, fmt.Errorf("QUEUE_URL: %w", cmp.Or(q.conn.LastError(), nats.ErrNoServers))
 	}
-	ctx, cancel := context.WithTimeout(ctx, lastWait) // or ask again: servers that die lose requests
+	ctx, cancel := context.WithTimeout(ctx, maxRetry) // a server that dies never responds
 	defer cancel()
 	kv, err := bucket(ctx, q.conn, replicas)
 	switch {
@@ -51,14 +51,14 @@ func (q *Queue) openShared(ctx context.Context) (jetstream.KeyValue, error) {
 	case isCode(err, codeNoPeers), isCode(err, codeNoResources):
 		return nil, fmt.Errorf("the NATS cluster cannot keep the tasks on three servers: start those that are down, or add some: %w", err)
 	case err == nil:
-		return q.raise(ctx, kv)
+		return q.addReplicas(ctx, kv)
 	}
 	return kv, err
 }
 
-// raise gives a bucket that was made when the server was alone the copies
-// that a cluster can keep. When it cannot now, it is tried at the next start.
-func (q *Queue) raise(ctx context.Context, kv jetstream.KeyValue) (jetstream.KeyValue, error) {
+// addReplicas gives a bucket that was created without a cluster its copies on the
+// cluster. If that is not possible now, it logs so, and the next start retries it.
+func (q *Queue) addReplicas(ctx context.Context, kv jetstream.KeyValue) (jetstream.KeyValue, error) {
 	status, err := kv.Status(ctx)
 	if err != nil {
 		return nil, err
@@ -74,10 +74,10 @@ func (q *Queue) raise(ctx context.Context, kv jetstream.KeyValue) (jetstream.Key
 	config.Replicas = replicas
 	raised, err := js.UpdateKeyValue(ctx, config)
 	switch {
-	case isCode(err, codeNoCluster): // still alone
+	case isCode(err, codeNoCluster): // still without a cluster
 		return kv, nil
 	case err != nil:
-		q.opt.Log.Warn("the tasks are kept on one server of the NATS cluster and cannot be copied to three now; trying again at the next start", "error", err)
+		q.opt.Log.Warn("the tasks are kept on one server of the NATS cluster and cannot be copied to three now; retrying at the next start", "error", err)
 		return kv, nil
 	}
 	q.opt.Log.Info("the tasks are kept on three servers of the NATS cluster from now on")

@@ -20,7 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
 )
 
-// reserve is an address of this host's loopback that is the test's until it ends.
+// reserve returns a loopback address of this host, reserved until the test ends.
 func reserve(t *testing.T, ports int) *loopback.Address {
 	t.Helper()
 	at, err := loopback.Reserve(ports)
@@ -31,7 +31,7 @@ func reserve(t *testing.T, ports int) *loopback.Address {
 	return at
 }
 
-// natsAt starts a NATS server that is alone.
+// natsAt starts a NATS server without a cluster.
 func natsAt(t *testing.T, host string, port int) *server.Server {
 	t.Helper()
 	return startNATS(t, &server.Options{Host: host, Port: port, StoreDir: t.TempDir()})
@@ -52,13 +52,14 @@ func startNATS(t *testing.T, o *server.Options) *server.Server {
 	return s
 }
 
-// cluster is three servers, of which the first so many run.
+// cluster has the addresses of three servers; each is started separately.
 type cluster struct {
 	t      *testing.T
-	at     *loopback.Address // with ports of clients, then of routes
+	at     *loopback.Address // three ports for clients, then three for routes
 	routes []*url.URL
 }
 
+// newCluster starts the first running servers of a cluster of three.
 func newCluster(t *testing.T, running int) (c *cluster, urls string) {
 	t.Helper()
 	c = &cluster{t: t, at: reserve(t, 6)}
@@ -79,7 +80,7 @@ func (c *cluster) start(i int) *server.Server {
 	})
 }
 
-// js is a client beside the queue.
+// js returns a client of the server that is independent of the queue.
 func js(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
 	conn, err := nats.Connect(url)
@@ -112,13 +113,13 @@ func (q *Queue) copies(t *testing.T) int {
 	return status.Config().Replicas
 }
 
-// TestASharedQueueNeedNotBeThere: the agent lives without it, and begins when
-// it comes.
+// TestASharedQueueNeedNotBeThere: a queue opens while its server is unreachable, and
+// works as soon as the server is there.
 func TestASharedQueueNeedNotBeThere(t *testing.T) {
 	t.Parallel()
 	at := reserve(t, 1)
 	q := open(t, Options{URL: "nats://" + at.HostPort(0), Owner: "early"})
-	until(t, "told", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if _, err := q.List(t.Context()); !errors.Is(err, ErrUnreached) {
 		t.Errorf("its tasks: %v", err)
 	}
@@ -133,14 +134,14 @@ func TestASharedQueueNeedNotBeThere(t *testing.T) {
 		t.Error(err)
 	}
 	s.Shutdown()
-	until(t, "told that it is away again", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	until(t, "trouble reported again", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if tasks, err := q.List(t.Context()); err != nil || len(tasks) != 1 {
-		t.Errorf("what is known of it: %v, %v", tasks, err)
+		t.Errorf("the tasks as last seen: %v, %v", tasks, err)
 	}
 }
 
-// TestAClusterThatIsNotCompleteIsWaitedFor: the tasks are not put on one of
-// its servers instead.
+// TestAClusterThatIsNotCompleteIsWaitedFor: the tasks are not stored on fewer servers
+// instead.
 func TestAClusterThatIsNotCompleteIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c, url := newCluster(t, 2)
@@ -157,7 +158,7 @@ func TestAClusterThatIsNotCompleteIsWaitedFor(t *testing.T) {
 	}
 }
 
-// TestOneCopyBecomesThree where the server has become a cluster.
+// TestOneCopyBecomesThree when the server has become part of a cluster.
 func TestOneCopyBecomesThree(t *testing.T) {
 	t.Parallel()
 	_, url := newCluster(t, 3)
@@ -173,8 +174,8 @@ func TestOneCopyBecomesThree(t *testing.T) {
 	}
 }
 
-// TestAWatchThatEndsIsBegunAgain: the server refuses to continue it for a
-// while, and tasks come, change and go meanwhile.
+// TestAWatchThatEndsIsBegunAgain: the server refuses a new watch for a while, and tasks
+// are created and removed meanwhile.
 func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	t.Parallel()
 	url := natsURL(t)
@@ -210,7 +211,7 @@ func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	if err := kv.Purge(t.Context(), id(0)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "told", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if err := stream.DeleteConsumer(t.Context(), "thief"); err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +224,8 @@ func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	})
 }
 
-// TestAQueueThatIsRemovedIsTold, so that what is to be done is found out anew.
+// TestAQueueThatIsRemovedIsTold: Gone reports it, so that all recordings can be
+// submitted again.
 func TestAQueueThatIsRemovedIsTold(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "queue")
@@ -245,13 +247,13 @@ func TestAQueueThatIsRemovedIsTold(t *testing.T) {
 				t.Errorf("%v, %v", err, q.Trouble())
 			}
 		case <-time.After(60 * time.Second):
-			t.Fatal("nobody is told")
+			t.Fatal("Gone does not report it")
 		}
 	}
 }
 
-// lossy passes connections on to a server, and cuts one in place of its next
-// answer when it is told to.
+// lossy forwards connections to a server. While lose is set, it closes the connection
+// instead of forwarding the server's next response.
 type lossy struct {
 	net.Listener
 	to   string
@@ -299,15 +301,15 @@ func (l *lossy) pass(client net.Conn) {
 	}
 }
 
-// TestAWriteWhoseAnswerIsLostHasHappened: its author finds out, and keeps the
-// task.
+// TestAWriteWhoseAnswerIsLostHasHappened: the writer detects that its write succeeded,
+// and keeps the task.
 func TestAWriteWhoseAnswerIsLostHasHappened(t *testing.T) {
 	t.Parallel()
 	l := newLossy(t, natsServer(t).Addr().String())
 	q := open(t, Options{URL: "nats://" + l.Addr().String(), Owner: "a", Lease: time.Minute})
 	l.lose.Store(true)
 	if _, fresh := submit(t, q, 1, "x"); !fresh {
-		t.Error("its own task was taken for another's")
+		t.Error("the queue took its own write for that of another agent")
 	}
 	l.lose.Store(true)
 	held := lease(t, q)
@@ -321,6 +323,6 @@ func TestAWriteWhoseAnswerIsLostHasHappened(t *testing.T) {
 		t.Errorf("%+v, %v", task, err)
 	}
 	if l.lose.Load() {
-		t.Error("no answer was lost")
+		t.Error("no response was lost")
 	}
 }

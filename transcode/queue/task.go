@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// State is how far a task has come.
+// State is the step that a task has reached.
 type State string
 
 // The states of a task. Done, failed and skipped are final.
 const (
-	StateSettling   State = "settling" // too early; looked at again at Next
+	StateSettling   State = "settling" // too early; checked again at Next
 	StateQueued     State = "queued"
 	StateRendering  State = "rendering"
 	StateVerifying  State = "verifying"
@@ -20,29 +20,30 @@ const (
 	StateConfirming State = "confirming"
 	StateRetiring   State = "retiring"
 	StateDone       State = "done"
-	StateRetrying   State = "retrying" // failed; tried again at Next
+	StateRetrying   State = "retrying" // failed; retried at Next
 	StateFailed     State = "failed"
 	StateSkipped    State = "skipped"
 )
 
-// States are all of them, in the order in which a task passes through them.
+// States are all states, in the order in which a task passes through them.
 var States = []State{
 	StateSettling, StateQueued, StateRendering, StateVerifying, StateUploading, StateConfirming, StateRetiring,
 	StateDone, StateRetrying, StateFailed, StateSkipped,
 }
 
-// Final tells whether nothing more happens to a task by itself.
+// Final reports whether a task in this state stays in it, unless its source changes or
+// an operator retries it.
 func (s State) Final() bool { return s == StateDone || s == StateFailed || s == StateSkipped }
 
-// Class is why a task failed, in one word.
+// Class is the reason why a task failed, was skipped or waits, as one word for programs.
 type Class string
 
-// Task is a unit of work. Source and Data are the owner's business.
+// Task is a unit of work. The queue does not interpret Source and Data.
 type Task struct {
 	ID          string          `json:"id"`            // lower-case UUID: the key
-	Source      json.RawMessage `json:"source"`        // what the task is about
-	Fingerprint string          `json:"fingerprint"`   // identity of the source
-	Date        time.Time       `json:"date,omitzero"` // of the source: newer ones come first
+	Source      json.RawMessage `json:"source"`        // the recording to process
+	Fingerprint string          `json:"fingerprint"`   // changes when the source changes
+	Date        time.Time       `json:"date,omitzero"` // of the source: newer sources come first
 	Priority    int             `json:"priority,omitempty"`
 	State       State           `json:"state"`
 	Progress    float64         `json:"progress"` // of the state, 0 to 1
@@ -53,28 +54,30 @@ type Task struct {
 	Updated     time.Time       `json:"updated"`
 	Next        time.Time       `json:"next,omitzero"` // when a waiting task is due
 	Owner       string          `json:"owner,omitempty"`
-	Lease       string          `json:"lease,omitempty"`     // random word of the holder
-	Takeovers   int             `json:"takeovers,omitempty"` // holders in a row that vanished in this state
+	Lease       string          `json:"lease,omitempty"`     // random token of the holder
+	Takeovers   int             `json:"takeovers,omitempty"` // consecutive holders that stopped renewing in this state
 	Data        json.RawMessage `json:"data,omitempty"`      // journal of what was done
 
 	Rev uint64 `json:"-"` // revision of the record
 
-	forged bool // the record is not believed; see [Forged]
+	forged bool // the record is not trusted; see [Forged]
 }
 
-// Held tells whether somebody works on the task.
+// Held reports whether a holder works on the task.
 func (t Task) Held() bool { return t.Lease != "" }
 
-// What callers test for.
+// Errors that callers test for.
 var (
-	// ErrLeaseLost means that another holder has the task, or that nobody
-	// could tell for a whole lease time. The work must stop.
+	// ErrLeaseLost means that another holder has the task, or that the lease could
+	// not be renewed for almost its whole time. The work must stop.
 	ErrLeaseLost = errors.New("the lease of the task is lost")
 	ErrNotFound  = errors.New("no such task")
 	ErrActive    = errors.New("the task is being worked on")
+	ErrDone      = errors.New("the task is done")
 	ErrClosed    = errors.New("the queue is closed")
 	ErrUnreached = errors.New("the queue cannot be reached")
 	ErrRemoved   = errors.New("the queue was removed")
+	ErrAmbiguous = errors.New("more than one task's id begins like this")
 	ErrID        = errors.New("a task's id must be a lower-case UUID")
 )
 
@@ -84,20 +87,20 @@ const (
 	lastBackoff  = 10 * time.Minute
 )
 
-// vanished is how long a task rests whose holders vanished, so many in a row: the
-// first ones may have been restarted or unplugged; many in the same state have
-// probably died of the task.
-func vanished(takeovers int) time.Duration {
-	const innocent = 3
-	if takeovers < innocent {
+// takeoverBackoff returns how long a task waits after a number of consecutive
+// takeovers. The first holders may have been restarted or lost power. If more of them
+// stop in the same state, the task probably crashes them.
+func takeoverBackoff(takeovers int) time.Duration {
+	const tolerated = 3
+	if takeovers < tolerated {
 		return 0
 	}
-	return min(firstBackoff<<min(takeovers-innocent, 10), lastBackoff)
+	return min(firstBackoff<<min(takeovers-tolerated, 10), lastBackoff)
 }
 
-// Backoff is how long a task waits before its next attempt, after so many:
-// twice as long each time, up to ten minutes, give or take a fifth so that
-// tasks that failed together are not tried together.
+// Backoff returns how long a task waits before its next attempt, after a number of
+// attempts: 15 seconds, then twice as long each time, up to ten minutes. A random
+// deviation of up to 20 % spreads the retries of tasks that failed together.
 func Backoff(attempt int) time.Duration {
 	d := firstBackoff << max(0, min(attempt-1, 10))
 	d = min(d, lastBackoff)

@@ -23,7 +23,7 @@ func box(c *script) {
 	}
 }
 
-// TestCodecs: what was asked for is what comes out, or H.264 with a warning.
+// TestCodecs: the output has the requested codec, or H.264 with a warning.
 func TestCodecs(t *testing.T) {
 	for codec, want := range map[string]string{"h264": "h264", "hevc": "hevc", "av1": "av1", "h264_v4l2m2m": "h264", "hevc_rkmpp": "h264"} {
 		t.Run(codec, func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestCodecs(t *testing.T) {
 	}
 }
 
-// TestChaptersAndPoster: ffprobe reads a chapter for each period of activity,
-// and a picture that shows the busiest moment.
+// TestChaptersAndPoster: ffprobe reads a chapter for each period of activity, and a
+// poster that shows the busiest moment.
 func TestChaptersAndPoster(t *testing.T) {
 	v, _ := made(t, parts(t, one(func(c *script) {
 		c.size(640, 480)
@@ -60,7 +60,7 @@ func TestChaptersAndPoster(t *testing.T) {
 			c.grey(i*40, 0, 0, 64, 64)
 			c.sync(at)
 		}
-		for i := range 30 { // the most to see
+		for i := range 30 { // the busiest moment
 			c.grey(0, 20*i, 100, 10, 300)
 		}
 		c.sync(505_000)
@@ -117,12 +117,12 @@ func TestChaptersAndPoster(t *testing.T) {
 	}
 }
 
-// TestAnUnusualStreamIsEncodedInFull uses an ffmpeg that makes B frames though
-// it was asked not to.
+// TestAnUnusualStreamIsEncodedInFull uses an ffmpeg that makes B frames although it
+// was told not to.
 func TestAnUnusualStreamIsEncodedInFull(t *testing.T) {
-	real := ffmpegTool(t)
+	normal := ffmpegTool(t)
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	script := "#!/bin/bash\nexec " + real.Path + ` "${@//bframes=0:/bframes=2:b-adapt=0:}"` + "\n"
+	script := "#!/bin/bash\nexec " + normal.Path + ` "${@//bframes=0:/bframes=2:b-adapt=0:}"` + "\n"
 	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // Content returns the hash that identifies a recording's content, as in
-// [Plan.Source], of whatever its bytes are. That of compressed data which ends
-// too early is marked: it is never that of a whole recording.
+// [Plan.Source], whatever the content is. If compressed data is truncated, the hash
+// is marked, so that it never equals that of a complete recording.
 func Content(ctx context.Context, rec *recording.Recording) (string, error) {
 	whole, cut := sha256.New(), ""
 	for _, part := range rec.Parts {
@@ -30,11 +30,11 @@ func Content(ctx context.Context, rec *recording.Recording) (string, error) {
 	return cut + hexSum(whole), nil
 }
 
-// contentOf returns the SHA-256 of the first bytes of a part, uncompressed, and
-// whether its compressed data ends too early for them.
-func contentOf(ctx context.Context, part recording.Part, most int64) (sum []byte, cut bool, err error) {
+// contentOf returns the SHA-256 of the first limit uncompressed bytes of a part,
+// and whether its compressed data ends before them.
+func contentOf(ctx context.Context, part recording.Part, limit int64) (sum []byte, cut bool, err error) {
 	r, err := part.Open()
-	if errors.Is(err, io.ErrUnexpectedEOF) { // not even its head is there
+	if recording.Damaged(err) { // not even its header is complete
 		return nil, true, nil
 	}
 	if err != nil {
@@ -43,14 +43,14 @@ func contentOf(ctx context.Context, part recording.Part, most int64) (sum []byte
 	defer r.Close()
 	h := sha256.New()
 	reader := &cutReader{ctx: ctx, r: r}
-	if _, err := io.Copy(h, io.LimitReader(reader, most)); err != nil {
+	if _, err := io.Copy(h, io.LimitReader(reader, limit)); err != nil {
 		return nil, false, err
 	}
-	return h.Sum(nil), reader.cut, nil
+	return h.Sum(nil), reader.damage != nil && !errors.Is(reader.damage, recording.ErrTrailing), nil
 }
 
-// BeginsWith reports whether the plan's recording begins with all of that which
-// a video with this mark was made from.
+// BeginsWith reports whether the plan's recording begins with the content from
+// which a video with this mark was made.
 func (p *Plan) BeginsWith(ctx context.Context, m Mark) (bool, error) {
 	n := m.Parts
 	if n < 1 || n > len(p.Parts) || m.Tail > p.Parts[n-1].Bytes {

@@ -11,15 +11,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac/guactest"
 )
 
-// TestARecordingThatIsTooCostlyLeavesNothing: some bytes that ask for sound of
-// days are given up, with another codec as well, and no file is left.
+// TestARecordingThatIsTooCostlyLeavesNothing: a recording of a few bytes that asks
+// for days of sound is aborted, also with another codec, and no file is left.
 func TestARecordingThatIsTooCostlyLeavesNothing(t *testing.T) {
 	rec := parts(t, guactest.Costly()["silence"]())
 	plan, err := Scan(t.Context(), rec, ScanOptions{Strict: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, codec := range []string{"h264", "h264_vaapi"} { // the latter falls back to the former, but not for this
+	for _, codec := range []string{"h264", "h264_vaapi"} { // the latter falls back to the former, but not because of this error
 		out := filepath.Join(t.TempDir(), "out.mp4")
 		start := time.Now()
 		_, err := plan.Encode(t.Context(), out, Options{Tool: ffmpegTool(t), FPS: 15, CRF: 29, Codec: codec, Audio: true}, nil)

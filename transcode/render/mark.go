@@ -10,22 +10,24 @@ import (
 	"github.com/google/uuid"
 )
 
-// Mark is what the MP4 says of its own origin, in its comment: it lets any
-// agent tell later whether a recording it meets is the one that the MP4 was
-// made from, without keeping a database. A mark is a claim, which anybody can
-// write into a video, unless [Sealed] proves it.
+// Mark is the description of an MP4's origin in its comment. With it, any agent can
+// find out later whether an MP4 was made from a recording, without a database. A
+// mark is only a claim, which anyone can write into a video, unless [Sealed] proves
+// it.
 type Mark struct {
 	Session string    // session id
 	Source  string    // Plan.Source
-	Start   time.Time // session start, zero when unknown
+	Start   time.Time // session start, zero if unknown
 	Agent   string    // name and version
 
 	Parts      int   // of the recording
-	Tail       int64 // uncompressed bytes of the last of them
-	Incomplete bool  // the recording may hold more than the video shows
+	Tail       int64 // uncompressed bytes of the last part
+	Incomplete bool  // parts of the recording may be missing in the video
+
+	IdleLimit, LeftOut time.Duration // limit of idle stretches, 0 = none, and how much time was skipped because of it
 }
 
-// String is the comment: key=value fields divided by "; ".
+// String returns the comment: key=value fields separated by "; ".
 func (m Mark) String() string {
 	fields := []string{"session=" + m.Session, "source=sha256:" + m.Source, "agent=" + m.Agent}
 	if !m.Start.IsZero() {
@@ -37,13 +39,16 @@ func (m Mark) String() string {
 	if m.Incomplete {
 		fields = append(fields, "incomplete=yes")
 	}
+	if m.IdleLimit > 0 {
+		fields = append(fields, fmt.Sprintf("idle-limit=%s; idle-left-out=%s", m.IdleLimit, m.LeftOut))
+	}
 	return strings.Join(fields, "; ")
 }
 
 // ErrNoMark is returned by [ParseMark] for a comment that is not ours.
 var ErrNoMark = errors.New("the video was not made by jumpserver-video")
 
-// ParseMark reads a comment as [Mark.String] writes it.
+// ParseMark parses a comment as written by [Mark.String].
 func ParseMark(comment string) (Mark, error) {
 	var m Mark
 	for field := range strings.SplitSeq(comment, "; ") {
@@ -63,6 +68,10 @@ func ParseMark(comment string) (Mark, error) {
 			m.Tail, _ = strconv.ParseInt(value, 10, 64)
 		case "incomplete":
 			m.Incomplete = true
+		case "idle-limit":
+			m.IdleLimit, _ = time.ParseDuration(value)
+		case "idle-left-out":
+			m.LeftOut, _ = time.ParseDuration(value)
 		}
 	}
 	if len(m.Source) != 64 {
@@ -71,8 +80,8 @@ func ParseMark(comment string) (Mark, error) {
 	return m, nil
 }
 
-// mark is what a video of the plan says of itself. A session's id is believed
-// only if it is one: a recording may claim anything.
+// mark returns the mark of a video of the plan. A session id is used only if it is
+// a UUID: a recording may contain anything.
 func (p *Plan) mark(opt Options, incomplete bool) Mark {
 	m := Mark{Session: opt.Session, Source: p.Source, Start: p.Started, Agent: opt.Agent, Incomplete: incomplete}
 	if m.Session == "" && uuid.Validate(p.Recording.Session) == nil {
@@ -88,6 +97,9 @@ func (m Mark) metadata(sealed bool) map[string]string {
 	title := m.Session
 	if title == "" {
 		title = "session recording"
+	}
+	if m.Incomplete { // players show the title
+		title += " (incomplete)"
 	}
 	tags := map[string]string{"title": title, "comment": m.String()}
 	if sealed {

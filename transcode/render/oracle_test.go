@@ -12,8 +12,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// state is what the renderer shows from a sync on: each fourth line's each
-// fourth pixel, its brightness as it is in the video.
+// state is what the renderer shows after a sync: the brightness of every fourth
+// pixel of every fourth line, as in the video.
 type state struct {
 	at  time.Duration
 	pix []byte
@@ -21,14 +21,14 @@ type state struct {
 
 const thinning = 4
 
-// states keeps every state of a display. It is a sink of the renderer, which
-// it has draw a thousand times a second.
+// states keeps every state of a display. It is a sink of the renderer, which draws
+// a thousand frames a second for it.
 type states struct{ all []state }
 
 func (s *states) Audio(guac.AudioChunk) error { return nil }
 
 func (s *states) Frame(f guac.Frame) error {
-	if len(f.Damage) == 0 { // a repetition
+	if len(f.Damage) == 0 { // a repeated frame
 		return nil
 	}
 	one := state{at: f.Time}
@@ -42,7 +42,7 @@ func (s *states) Frame(f guac.Frame) error {
 	return nil
 }
 
-// between are the states that are shown at any time from one to another.
+// between returns the states that are shown at any time within a range.
 func (s *states) between(from, to time.Duration) (some []state) {
 	for i, one := range s.all {
 		if one.at <= to && (i+1 == len(s.all) || s.all[i+1].at > from) {
@@ -52,7 +52,7 @@ func (s *states) between(from, to time.Duration) (some []state) {
 	return some
 }
 
-// likeness is the PSNR of a decoded frame and a state.
+// likeness returns the PSNR of a decoded frame and a state.
 func likeness(frame shown, width int, want state) float64 {
 	var sum float64
 	n := 0
@@ -66,9 +66,9 @@ func likeness(frame shown, width int, want state) float64 {
 	return 10 * math.Log10(255*255/max(sum/float64(n), 1e-9))
 }
 
-// TestRealRecordingsShowTheLastSync: at any time the MP4 of a real recording
-// shows what the display was at the last sync before it, or at one within a
-// slot of that time, and is like no other state of the display more than that.
+// TestRealRecordingsShowTheLastSync: at any time, the MP4 of a real recording shows
+// the display at the last sync before that time, or at one within a slot of it. No
+// other state of the display is more similar to the frame.
 func TestRealRecordingsShowTheLastSync(t *testing.T) {
 	names := []string{"tiny/v4", "tiny_main/v4", "resize/v3", "guacd_rec/v3", "multipart/v4"}
 	if testing.Short() {
@@ -96,15 +96,15 @@ func TestRealRecordingsShowTheLastSync(t *testing.T) {
 			for range 40 {
 				at := time.Duration(r.Int64N(int64(v.Duration)))
 				now, due := seen(frames, at), truth.between(at-slot, at+slot)
-				best, any := 0.0, 0.0
+				best, other := 0.0, 0.0
 				for _, s := range due {
 					best = max(best, likeness(now, v.Width, s))
 				}
 				for _, s := range truth.all {
-					any = max(any, likeness(now, v.Width, s))
+					other = max(other, likeness(now, v.Width, s))
 				}
-				if worst = min(worst, best); best < 30 || any > best+1 {
-					t.Errorf("at %s the video shows something else: %.1f dB alike, and another state %.1f dB", at, best, any)
+				if worst = min(worst, best); best < 30 || other > best+1 {
+					t.Errorf("at %s the video shows something else: %.1f dB alike, and another state %.1f dB", at, best, other)
 				}
 				if len(due) > 1 {
 					several++
@@ -115,7 +115,7 @@ func TestRealRecordingsShowTheLastSync(t *testing.T) {
 	}
 }
 
-// seen is the frame that is shown at a time.
+// seen returns the frame that is shown at a time.
 func seen(frames []shown, at time.Duration) (now shown) {
 	for _, f := range frames {
 		if f.at <= at {

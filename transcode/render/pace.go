@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// stint is the least work that is worth telling a pacer of.
+// stint is the shortest duration of work that is reported to a pacer.
 const stint = 20 * time.Millisecond
 
-// pacer measures work between rests. A nil one never rests.
+// pacer measures work between pauses. A nil pacer never pauses.
 type pacer struct {
 	ctx   context.Context //nolint:containedctx // of one step, which makes the pacer
 	pace  func(ctx context.Context, worked time.Duration) error
 	since time.Time
 }
 
-// newPacer is nil when there is nobody to tell.
+// newPacer returns nil if pace is nil.
 func newPacer(ctx context.Context, pace func(context.Context, time.Duration) error) *pacer {
 	if pace == nil {
 		return nil
@@ -23,7 +23,7 @@ func newPacer(ctx context.Context, pace func(context.Context, time.Duration) err
 	return &pacer{ctx: ctx, pace: pace, since: time.Now()}
 }
 
-// rest is called between pieces of work. Its errors are the context's.
+// rest must be called between pieces of work. Its errors are those of the context.
 func (p *pacer) rest() error {
 	if p == nil {
 		return nil

@@ -22,7 +22,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// program finds a player; PLAYERS_TESTS=all says that it must be there.
+// program returns the path of a player; PLAYERS_TESTS=all means that it must exist.
 func program(t *testing.T, names ...string) string {
 	t.Helper()
 	for _, name := range names {
@@ -37,8 +37,8 @@ func program(t *testing.T, names ...string) string {
 	return ""
 }
 
-// allPlayers tells whether other players than the browser are to be asked,
-// too, and all of them longer: make test-players.
+// allPlayers reports whether to test other players than the browser, and all of
+// them for longer: make test-players.
 func allPlayers() bool { return os.Getenv("PLAYERS_TESTS") == "all" }
 
 func needAllPlayers(t *testing.T) {
@@ -48,8 +48,8 @@ func needAllPlayers(t *testing.T) {
 	}
 }
 
-// film is a video with all kinds of pictures: keyframes, x264's, and runs of
-// ours between them, longer than a decoder keeps pictures; and an idle time.
+// film returns a video with all kinds of frames: keyframes, x264's frames, and runs
+// of ours between them, longer than a decoder keeps pictures; and an idle stretch.
 func film(t *testing.T) *Video {
 	t.Helper()
 	v, _ := made(t, parts(t, one(func(c *script) {
@@ -90,14 +90,14 @@ func bundled(t *testing.T, name string, audio bool) *Video {
 	return v
 }
 
-// still is a frame as ffmpeg decodes it when it decodes one after the other.
+// still is a frame as ffmpeg decodes it in sequential order.
 type still struct {
 	at   time.Duration
 	hash string // SHA-256 of the I420 picture
 	key  bool
 }
 
-// stills are all frames of a video.
+// stills returns all frames of a video.
 func stills(t *testing.T, v *Video) []still {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "json", v.Path).Output()
@@ -128,7 +128,7 @@ func stills(t *testing.T, v *Video) []still {
 	return all
 }
 
-// hashes are those of I420 pictures, one after the other.
+// hashes returns the hashes of consecutive I420 pictures.
 func hashes(pix []byte, v *Video) (all []string) {
 	for frame := range slices.Chunk(pix, v.Width*v.Height*3/2) {
 		sum := sha256.Sum256(frame)
@@ -137,9 +137,9 @@ func hashes(pix []byte, v *Video) (all []string) {
 	return all
 }
 
-// TestAnotherDecoderShowsTheSame has OpenH264, which shares nothing with
-// ffmpeg's decoder, decode our streams: whole, and from each keyframe on, as
-// players do after a jump. Both must show the same to the bit.
+// TestAnotherDecoderShowsTheSame decodes our streams with OpenH264, which shares no
+// code with ffmpeg's decoder. It decodes the whole stream, and from each keyframe
+// on, as players do after a jump. Both decoders must produce identical pictures.
 func TestAnotherDecoderShowsTheSame(t *testing.T) {
 	needAllPlayers(t)
 	gst := program(t, "gst-launch-1.0")
@@ -149,7 +149,7 @@ func TestAnotherDecoderShowsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const sps = "\x00\x00\x00\x01\x67" // stands before each keyframe
+		const sps = "\x00\x00\x00\x01\x67" // precedes each keyframe
 		pieces := strings.Split(string(stream), sps)[1:]
 		var keys []int
 		for i, s := range want {
@@ -189,14 +189,14 @@ func TestAnotherDecoderShowsTheSame(t *testing.T) {
 	}
 }
 
-// jump is a time to jump to, and the frame that must be seen there.
+// jump is a time to jump to, and the frame that must be shown there.
 type jump struct {
 	at   time.Duration
 	want still
 }
 
-// jumps go to and fro over a video: to the middle of the time for which a
-// frame is seen.
+// jumps returns jumps forwards and backwards in a video, to the middle of the time
+// for which a frame is shown.
 func jumps(all []still, n int) []jump {
 	var list []jump
 	for i := range n {
@@ -210,9 +210,9 @@ func jumps(all []still, n int) []jump {
 	return list
 }
 
-// TestMPVJumps: wherever mpv begins to play, it shows what a player shows that
-// began at the beginning. (Between two frames it shows the second.) It finds
-// the poster and the chapters, too.
+// TestMPVJumps: wherever mpv begins to play, it shows the same as when it plays
+// from the beginning. Between two frames it shows the second. It also finds the
+// poster and the chapters.
 func TestMPVJumps(t *testing.T) {
 	needAllPlayers(t)
 	mpv := program(t, "mpv")
@@ -322,8 +322,8 @@ func evaluate[T any](t *testing.T, page context.Context, call string) T {
 	return answer
 }
 
-// TestChromiumJumps: wherever a viewer jumps to in Chromium, the page shows
-// what it shows there when played from the beginning, to the bit.
+// TestChromiumJumps: wherever a viewer jumps to in Chromium, the page shows exactly
+// what it shows there when played from the beginning.
 func TestChromiumJumps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes long")
@@ -346,7 +346,7 @@ func TestChromiumJumps(t *testing.T) {
 	}
 }
 
-// TestChromiumHears: sound is where it belongs in a browser, too.
+// TestChromiumHears: sound is at the right time in a browser, too.
 func TestChromiumHears(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes long")

@@ -1,23 +1,22 @@
-// Package render turns one recording into one verified MP4. It joins the
-// packages that do the work and know nothing of each other: recording opens
-// the parts, guac draws them, video encodes and checks the pictures.
+// Package render converts one recording to one verified MP4. It connects packages
+// that are independent of each other: recording opens the parts, guac draws them,
+// video encodes and checks the pictures.
 //
 // # Steps
 //
-// [Scan] reads the recording once without drawing and answers a [Plan]: size,
-// duration, sound, and the hash that identifies its content. [Plan.Encode]
-// draws and encodes into a temporary file, decodes its pictures again and
-// compares them with what was drawn; [Video.Verify] tells whether they were
-// good, and shows that the file holds those very pictures. Nothing may leave
-// the work folder before Verify has answered nil.
+// [Scan] reads the recording once without drawing and returns a [Plan]: size,
+// duration, sound, and the hash that identifies its content. [Plan.Encode] draws
+// and encodes into a temporary file, decodes its pictures again and compares them
+// with the drawn ones. [Video.Verify] reports whether they were equal, and checks
+// that the file holds exactly these pictures. Nothing may leave the work folder
+// before Verify has returned nil.
 package render
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"image"
 	"io"
 	"io/fs"
 	"os"
@@ -25,41 +24,49 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/klauspost/readahead"
-
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 	"github.com/jumpserver-video/jumpserver-video/transcode/seal"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
-	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Options say how a recording becomes a video.
+// Options say how to convert a recording.
 type Options struct {
 	Tool    *video.Tool // the ffmpeg to use
-	FPS     int         // most frames a second
+	FPS     int         // maximum frame rate, per second
 	CRF     int         // encoder quality
 	Codec   string      // encoder name
 	Audio   bool        // keep the sound
+	MaxSize image.Point // maximum size of the video, either way round; larger screens are scaled down; 0,0 = [DefaultMaxSize]
 	Nice    int         // niceness of ffmpeg
 	Agent   string      // name and version for the MP4's metadata
-	Session string      // id for the MP4's metadata; "" = what the recording says, if that is an id
-	Seal    seal.Key    // seals the MP4; the zero Key seals nothing
-	Workers int         // image decoders at once; 0 = one per processor
+	Session string      // id for the MP4's metadata; "" = the recording's own, if that is a valid id
+	Seal    seal.Key    // seals the MP4; the zero Key does not seal
+	Workers int         // number of image decoders; 0 = one per processor
 
-	// Pace, when not nil, is told time and again how long was worked, and
-	// returns when work may go on.
+	// Clock adds subtitles that show the time of day. IdleLimit, if not 0, shortens
+	// stretches in which nothing changes to that many whole milliseconds. Agents
+	// use neither: their MP4s show the session as it was.
+	Clock     bool
+	IdleLimit time.Duration
+
+	// Pace, if not nil, is called repeatedly with the duration of work, and returns
+	// when work may continue.
 	Pace func(ctx context.Context, worked time.Duration) error
 }
 
-// Progress tells how far drawing has come. Work goes with bytes, not with
-// time: an idle hour is nothing, a busy minute is much.
+// DefaultMaxSize is the largest size that H.264 players support, also in hardware:
+// level 5.1.
+var DefaultMaxSize = image.Pt(4096, 2304)
+
+// Progress says how far drawing has come. The work depends on bytes, not on time:
+// an idle hour is almost no work, a busy minute is much.
 type Progress struct {
-	Done  time.Duration // on the recording's time axis
-	Bytes int64         // drawn, uncompressed
+	Done  time.Duration // position on the recording's time axis
+	Bytes int64         // uncompressed bytes that were drawn
 	Total int64         // bytes of the recording
 }
 
-// Fraction is the part of the work that is done, 0 to 1.
+// Fraction returns the fraction of the work that is done, 0 to 1.
 func (p Progress) Fraction() float64 {
 	if p.Total <= 0 {
 		return 0
@@ -67,158 +74,7 @@ func (p Progress) Fraction() float64 {
 	return min(float64(p.Bytes)/float64(p.Total), 1)
 }
 
-// Plan is a recording that has been read once and found convertible.
-type Plan struct {
-	Recording *recording.Recording
-	Parts     []guac.Summary
-	Timeline  guac.Timeline
-	Source    string // hex SHA-256 of the recording's uncompressed content
-	Started   time.Time
-	Warnings  []string
-	Missing   []string // those of Warnings that tell of what the video will not show
-}
-
-// ErrCut is returned by [Scan] in strict mode for a recording whose gzip
-// stream ends before its end: it is still being written, or was cut.
-var ErrCut = errors.New("the recording ends in the middle of its compressed data")
-
-// ScanOptions bound and direct [Scan].
-type ScanOptions struct {
-	// Strict makes a cut gzip stream an error ([ErrCut]) instead of a
-	// warning. An agent must not replace a recording that may still grow.
-	Strict bool
-	// Progress, when not nil, is told the bytes read so far and in all.
-	Progress func(done, total int64)
-	// Pace is as in [Options].
-	Pace func(ctx context.Context, worked time.Duration) error
-}
-
-// Scan reads all parts of rec once without drawing. It returns [ErrCut],
-// guac's errors for content that is no Guacamole dump, or I/O errors.
-func Scan(ctx context.Context, rec *recording.Recording, opt ScanOptions) (*Plan, error) {
-	plan := &Plan{Recording: rec, Started: rec.Started()}
-	hash := sha256.New()
-	var done int64
-	for _, part := range rec.Parts {
-		summary, cut, err := scanPart(ctx, part, newPacer(ctx, opt.Pace))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", part.Name, err)
-		}
-		if cut && opt.Strict {
-			return nil, fmt.Errorf("%s: %w", part.Name, ErrCut)
-		}
-		if cut {
-			plan.warn("%s: the compressed data is cut; converted what is there", part.Name)
-		} else if summary.Truncated {
-			plan.warn("%s: ends in the middle of an instruction; converted what is there", part.Name)
-		}
-		if summary.Syncs == 0 && summary.Draws > 0 {
-			plan.miss("%s: it has no time at all, so that nothing in it is shown", part.Name)
-		}
-		plan.Parts = append(plan.Parts, summary)
-		hash.Write(summary.SHA256[:])
-		done += part.Size
-		if opt.Progress != nil {
-			opt.Progress(done, rec.Size)
-		}
-	}
-	for _, name := range rec.Unlisted {
-		plan.miss("%s: a part that the index does not list is left out", name)
-	}
-	plan.Source = hex.EncodeToString(hash.Sum(nil))
-	plan.Timeline = guac.NewTimeline(plan.Parts)
-	return plan, nil
-}
-
-func scanPart(ctx context.Context, part recording.Part, pace *pacer) (_ guac.Summary, cut bool, err error) {
-	r, err := part.Open()
-	if err != nil {
-		return guac.Summary{}, false, err
-	}
-	defer r.Close()
-	unpacked, err := readahead.NewReaderSize(r, 4, 256<<10) // on another processor than parsing
-	if err != nil {
-		return guac.Summary{}, false, err
-	}
-	defer unpacked.Close()
-	watched := &cutReader{ctx: ctx, r: unpacked, pace: pace}
-	summary, err := guac.Scan(watched, guac.DefaultLimits)
-	return summary, watched.cut, err
-}
-
-// cutReader ends a cut gzip stream like a complete one and remembers it, and
-// stops when its context does.
-type cutReader struct {
-	ctx  context.Context
-	r    io.Reader
-	pace *pacer // may be nil
-	cut  bool
-}
-
-func (c *cutReader) Read(p []byte) (int, error) {
-	if err := context.Cause(c.ctx); err != nil {
-		return 0, err
-	}
-	if err := c.pace.rest(); err != nil {
-		return 0, err
-	}
-	n, err := c.r.Read(p)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		c.cut, err = true, io.EOF
-	}
-	return n, err
-}
-
-func (p *Plan) warn(format string, args ...any) {
-	p.Warnings = append(p.Warnings, fmt.Sprintf(format, args...))
-}
-
-// miss warns of something in the recording that the video will not show.
-func (p *Plan) miss(format string, args ...any) {
-	p.warn(format, args...)
-	p.Missing = append(p.Missing, p.Warnings[len(p.Warnings)-1])
-}
-
-// Duration is the length of the video to come.
-func (p *Plan) Duration() time.Duration { return p.Timeline.Duration() }
-
-// Size is the canvas: the largest display size of the session, rounded up to
-// even numbers of pixels.
-func (p *Plan) Size() (width, height int) {
-	for _, s := range p.Parts {
-		width, height = max(width, s.Width), max(height, s.Height)
-	}
-	return width + width&1, height + height&1
-}
-
-// plain is the recording's size uncompressed, in bytes.
-func (p *Plan) plain() (size int64) {
-	for _, part := range p.Parts {
-		size += part.Bytes
-	}
-	return size
-}
-
-// stored is what the recording takes of a disk. What a file claims that holds
-// less does not count.
-func (p *Plan) stored() int64 { return min(p.Recording.Size, p.plain()) }
-
-// audio is the format of the sound track, nil when there is no sound: the best
-// that the recording has, in stereo at most.
-func (p *Plan) audio() *video.AudioFormat {
-	var best *video.AudioFormat
-	for _, s := range p.Parts {
-		for _, track := range s.Audio {
-			if best == nil {
-				best = &video.AudioFormat{}
-			}
-			best.Rate, best.Channels = max(best.Rate, min(track.Rate, 48000)), max(best.Channels, min(track.Channels, 2))
-		}
-	}
-	return best
-}
-
-// Video is an encoded MP4 that has yet to be verified.
+// Video is an encoded MP4 that must still be verified.
 type Video struct {
 	Path          string
 	Width, Height int
@@ -226,26 +82,36 @@ type Video struct {
 	Duration      time.Duration
 	Bytes         int64
 	CPU           time.Duration // of ffmpeg
+	LeftOut       time.Duration // skipped idle time, see Options
 	Warnings      []string      // of the scan and of drawing
-	Missing       []string      // those for which the recording may hold more than the video shows
+	Missing       []string      // those because of which parts of the recording may be missing in the video
+	Cut           []string      // those about a recording that is truncated or damaged
 
 	tool   *video.Tool
 	report video.Report
 }
 
-// Encode draws the recording and encodes it to the file out, which must not
-// exist. On an error nothing is left there. Errors: guac.ErrNothingDrawn,
-// guac.ErrTooCostly, those of video, I/O errors.
+// Encode draws the recording and encodes it to the file out, which must not exist.
+// After an error, there is no such file. Errors: guac.ErrNothingDrawn,
+// guac.ErrTooCostly, a *guac.ScreenError if no screen can be drawn, those of video,
+// I/O errors.
 func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress func(Progress)) (*Video, error) {
 	if _, err := os.Lstat(out); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("render: %s is in the way", out)
+		return nil, fmt.Errorf("render: %s exists already", out)
 	}
 	width, height := p.Size()
 	if width == 0 || height == 0 {
-		return nil, guac.ErrNothingDrawn
+		return nil, p.nothing()
 	}
+	if guac.Large(width, height) {
+		if err := largeScreens.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer largeScreens.Release(1)
+	}
+	size := fit(image.Pt(width, height), opt.maxSize())
 	settings := video.Options{
-		Width: width, Height: height, FPS: opt.FPS, CRF: opt.CRF, Codec: opt.Codec, Nice: opt.Nice,
+		Width: size.X, Height: size.Y, FPS: opt.FPS, CRF: opt.CRF, Codec: opt.Codec, Nice: opt.Nice,
 		Output: out, Duration: p.Duration(), Started: p.Started,
 	}
 	if opt.Audio {
@@ -267,17 +133,42 @@ func (p *Plan) Encode(ctx context.Context, out string, opt Options, progress fun
 		settings.Codec = softwareCodec
 		made, err = p.encode(ctx, settings, opt, progress)
 	}
-	if err == nil && fallback != "" {
+	if errors.Is(err, guac.ErrNothingDrawn) {
+		return nil, p.nothing()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if fallback != "" {
 		made.Warnings = append(made.Warnings, fallback)
 	}
-	return made, err
+	if size != image.Pt(width, height) {
+		made.Warnings = append(made.Warnings, fmt.Sprintf("the screen of %d×%d pixels is shown in %d×%d: VIDEO_MAX_SIZE is %d×%d",
+			width, height, size.X, size.Y, opt.maxSize().X, opt.maxSize().Y))
+	}
+	return made, nil
 }
 
-// softwareCodec is what is encoded when nothing else works.
+// nothing returns the error that says why there is no picture.
+func (p *Plan) nothing() error {
+	if p.refused != nil {
+		return p.refused
+	}
+	return guac.ErrNothingDrawn
+}
+
+func (o Options) maxSize() image.Point {
+	if o.MaxSize == (image.Point{}) {
+		return DefaultMaxSize
+	}
+	return o.MaxSize
+}
+
+// softwareCodec is used if no other codec works.
 const softwareCodec = "h264"
 
-// choose tries another codec than the default by encoding some frames, and
-// falls back with a warning.
+// choose tests a codec other than the default by encoding some frames, and falls
+// back with a warning.
 func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Options) (warning string, err error) {
 	if settings.Codec == "" || settings.Codec == softwareCodec {
 		settings.Codec = softwareCodec
@@ -293,31 +184,42 @@ func (p *Plan) choose(ctx context.Context, tool *video.Tool, settings *video.Opt
 }
 
 func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, progress func(Progress)) (*Video, error) {
-	parts, play := p.guacParts(ctx), guac.Options{
-		FPS: opt.FPS, Width: settings.Width, Height: settings.Height, Workers: opt.Workers, Stored: p.stored(),
-	}
-	// What is drawn is counted, and with it what that takes to encode. The second
-	// line of defence is time of the processor, which the kernel counts for each
-	// ffmpeg, and guac for the thread that draws: other recordings that are in
-	// work, rests, and a busy host do not count.
+	parts, play := p.guacParts(ctx), p.playing(opt.FPS, image.Pt(settings.Width, settings.Height))
+	play.Workers = opt.Workers
+	// The work of drawing and encoding is counted. In addition, CPU time is
+	// limited, which the kernel measures for each ffmpeg, and guac for the thread
+	// that draws. Other recordings in progress, pauses, and a busy host do not
+	// count.
 	tool := opt.Tool.Paced(opt.Pace).Bounded(time.Minute + slowest*time.Duration(guac.Allowed(parts, play)))
 	encoder, err := tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
 	}
-	defer encoder.Abort() // no effect after Close
+	defer encoder.Abort() // has no effect after Close
 	total := p.plain()
-	stats, err := guac.Play(ctx, parts, play,
-		sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}, func(done time.Duration, bytes int64) {
-			if progress != nil {
-				progress(Progress{Done: done, Bytes: bytes, Total: total})
-			}
-		})
+	var to guac.Sink = sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}
+	short := &shortener{to: to, limit: opt.IdleLimit, skip: encoder.Skip, end: encoder.Lasts, total: p.Duration(), slot: time.Second / time.Duration(opt.FPS)}
+	if short.limit > 0 {
+		to = short
+	}
+	stats, err := guac.Play(ctx, parts, play, to, func(done time.Duration, bytes int64) {
+		if progress != nil {
+			progress(Progress{Done: done, Bytes: bytes, Total: total})
+		}
+	})
 	if err != nil {
 		return nil, tooCostly(err)
 	}
+	if short.limit > 0 {
+		short.finish()
+	}
+	if opt.Clock {
+		encoder.Subtitles(p.cues(p.Duration()-short.gone, short.spots))
+	}
 	missing := append(slices.Clone(p.Missing), stats.Missing...)
-	encoder.Describe(p.mark(opt, len(missing) > 0).metadata(opt.Seal.CanSeal()))
+	mark := p.mark(opt, len(missing) > 0)
+	mark.IdleLimit, mark.LeftOut = opt.IdleLimit, short.gone
+	encoder.Describe(mark.metadata(opt.Seal.CanSeal()))
 	report, err := encoder.Close()
 	if err != nil {
 		return nil, tooCostly(err)
@@ -330,16 +232,16 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	}
 	return &Video{
 		Path: settings.Output, Width: settings.Width, Height: settings.Height, Frames: report.Frames, Duration: report.Duration,
-		Bytes: report.Bytes, CPU: report.CPU, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...), Missing: missing,
+		Bytes: report.Bytes, CPU: report.CPU, LeftOut: short.gone, Warnings: append(slices.Clone(p.Warnings), stats.Warnings...), Missing: missing, Cut: p.Cut,
 		tool: tool, report: report,
 	}, nil
 }
 
-// slowest is how many nanoseconds a slow machine takes for what is one on an
-// ordinary one.
+// slowest is how many nanoseconds a slow machine takes for work that takes one on
+// an ordinary machine.
 const slowest = 4
 
-// tooCostly makes one kind of all errors about recordings that take too much.
+// tooCostly converts all errors about recordings that take too much to one kind.
 func tooCostly(err error) error {
 	if errors.Is(err, video.ErrTooLong) {
 		return fmt.Errorf("%w: %w", guac.ErrTooCostly, err)
@@ -347,15 +249,21 @@ func tooCostly(err error) error {
 	return err
 }
 
-// Play draws the recording for another sink than the encoder, frame by frame
-// as Encode does.
+// Play draws the recording for another sink than the encoder, with the same frames
+// as Encode.
 func (p *Plan) Play(ctx context.Context, fps int, to guac.Sink) error {
 	width, height := p.Size()
-	_, err := guac.Play(ctx, p.guacParts(ctx), guac.Options{FPS: fps, Width: width, Height: height, Stored: p.stored()}, to, nil)
+	_, err := guac.Play(ctx, p.guacParts(ctx), p.playing(fps, fit(image.Pt(width, height), DefaultMaxSize)), to, nil)
 	return err
 }
 
-// Verify tells whether the file is what was drawn: frame count, duration,
+// playing returns the options for drawing the recording.
+func (p *Plan) playing(fps int, size image.Point) guac.Options {
+	width, height := p.Size()
+	return guac.Options{FPS: fps, Width: width, Height: height, Scaled: size, Limits: p.limits, Stored: p.stored()}
+}
+
+// Verify returns nil if the file matches what was drawn: frame count, duration,
 // pictures. It returns video's errors.
 func (v *Video) Verify(ctx context.Context) error {
 	return v.tool.Verify(ctx, v.Path, v.report)
@@ -395,7 +303,7 @@ func (s sink) Frame(f guac.Frame) error {
 
 func (s sink) Audio(c guac.AudioChunk) error {
 	if s.audio == nil {
-		return nil // dropped by choice
+		return nil // not requested
 	}
-	return s.encoder.Audio(c.Time, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
+	return s.encoder.Audio(c.Time, c.Stream, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
 }

@@ -16,24 +16,23 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
-// An MP4 is sealed as a whole: the seal is that of the SHA-256 of all its
-// bytes, in which the seal itself reads as zeros. It stands at the end of the
-// comment, in the index of the MP4. So nothing of it can be changed without
-// breaking the seal: no picture, no time, no sound, and nothing that it says
-// of its origin.
+// An MP4 is sealed as a whole: the seal covers the SHA-256 of all its bytes, with
+// zeros in place of the seal itself. The seal is at the end of the comment, in the
+// index of the MP4. So nothing in the MP4 can be changed without breaking the seal:
+// no picture, no time, no sound, and nothing about its origin.
 const (
 	sealField   = "; seal="
 	sealDigits  = 2 * seal.Size
 	sealPurpose = "mark"
 )
 
-// unsealed is in place of a seal that is still to come.
+// unsealed is the placeholder for the seal.
 var unsealed = string(bytes.Repeat([]byte("0"), sealDigits))
 
-// ErrUnsealed is returned by [Sealed] for a video that this key has not sealed.
+// ErrUnsealed is returned by [Sealed] for a video without a valid seal of this key.
 var ErrUnsealed = errors.New("the video carries no seal of this agent")
 
-// putSeal seals the MP4 at path, which has room for it.
+// putSeal seals the MP4 at path, which has a placeholder for the seal.
 func putSeal(ctx context.Context, path string, key seal.Key) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -54,9 +53,9 @@ func putSeal(ctx context.Context, path string, key seal.Key) error {
 	return f.Sync()
 }
 
-// Sealed reports whether the MP4 at path was sealed with this key, and has not
-// been changed by a single byte since. It returns [ErrUnsealed] if not, and
-// what kept it from reading.
+// Sealed returns nil if the MP4 at path was sealed with this key and has not been
+// changed by a single byte since. Otherwise it returns [ErrUnsealed], or an error
+// of reading.
 func Sealed(ctx context.Context, path string, key seal.Key) error {
 	f, err := regular.Open(path)
 	if errors.Is(err, regular.ErrNotRegular) {
@@ -80,8 +79,8 @@ func Sealed(ctx context.Context, path string, key seal.Key) error {
 	return nil
 }
 
-// findSeal returns the seal of an MP4, and at which byte of it the digits
-// begin. There must be one place for it only.
+// findSeal returns the seal of an MP4, and the offset of its digits. The MP4 must
+// have exactly one place for a seal.
 func findSeal(f *os.File) (have []byte, at int64, err error) {
 	moov, start, err := video.Index(f)
 	var bad *video.VerifyError
@@ -103,8 +102,8 @@ func findSeal(f *os.File) (have []byte, at int64, err error) {
 	return have, start + int64(digits), nil
 }
 
-// sealedSum returns the SHA-256 of a file in which the seal at a place reads as
-// zeros.
+// sealedSum returns the SHA-256 of a file with zeros in place of the seal at an
+// offset.
 func sealedSum(ctx context.Context, f *os.File, at int64) ([]byte, error) {
 	h := sha256.New()
 	for _, part := range []io.Reader{

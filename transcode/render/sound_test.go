@@ -13,7 +13,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// tone writes sound between two times, in pieces that come as they are heard.
+// tone writes sound between two times, in pieces that arrive in real time.
 func (s *script) tone(stream, bits, rate, channels int, from, to int64) {
 	s.do("audio", stream, fmt.Sprintf("audio/L%d;rate=%d,channels=%d", bits, rate, channels))
 	const piece = 50 // ms
@@ -41,7 +41,7 @@ func (s *script) tone(stream, bits, rate, channels int, from, to int64) {
 	s.do("end", stream)
 }
 
-// loud lists the times, in ms, at which a video's sound begins and ends.
+// loud returns the times, in ms, at which a video's sound begins and ends.
 func loud(t *testing.T, v *Video) []int {
 	t.Helper()
 	pcm, err := exec.Command("ffmpeg", "-v", "error", "-i", v.Path, "-map", "0:a:0", "-f", "s16le", "-ac", "1", "-ar", "8000", "pipe:1").Output()
@@ -80,8 +80,8 @@ func near(got, want []int) bool {
 	return true
 }
 
-// TestSoundOfAllFormatsBecomesOneTrack: a tone in another format every two
-// seconds, each for a second.
+// TestSoundOfAllFormatsBecomesOneTrack: every two seconds, there is a tone of one
+// second in another format.
 func TestSoundOfAllFormatsBecomesOneTrack(t *testing.T) {
 	formats := []struct{ bits, rate, channels int }{{16, 44100, 2}, {8, 8000, 1}, {16, 22050, 1}, {16, 96000, 2}, {8, 11025, 2}, {16, 48000, 6}}
 	var s script
@@ -134,8 +134,8 @@ func silent(t *testing.T, v *Video) {
 	}
 }
 
-// TestSoundOfARealRecording: the desktop begins to play 9.46 s after the first
-// sync and goes on to the end.
+// TestSoundOfARealRecording: the desktop begins to play 9.46 s after the first sync
+// and continues until the end.
 func TestSoundOfARealRecording(t *testing.T) {
 	found, err := filepath.Glob("../../testdata/recordings/audio/v3/*/*.replay.gz")
 	if err != nil || len(found) != 1 {

@@ -84,7 +84,7 @@ func ffmpegTool(t *testing.T) *video.Tool {
 	return tool
 }
 
-// made converts and verifies.
+// made converts a recording and verifies the result.
 func made(t *testing.T, rec *recording.Recording, opt Options) (*Video, *Plan) {
 	t.Helper()
 	opt.Tool, opt.FPS, opt.CRF = ffmpegTool(t), 15, 29
@@ -108,7 +108,7 @@ type shown struct {
 	pix []byte // brightness
 }
 
-// decoded is what ffmpeg shows and when.
+// decoded returns ffmpeg's decoded frames with their times.
 func decoded(t *testing.T, v *Video) []shown {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0", v.Path).Output()
@@ -135,7 +135,7 @@ func decoded(t *testing.T, v *Video) []shown {
 	return frames
 }
 
-// grey is the brightness, 0 to 255, that the video shows at a time and place.
+// grey returns the brightness, 0 to 255, that the video shows at a time and place.
 func grey(frames []shown, width int, at time.Duration, x, y int) int {
 	var now shown
 	for _, f := range frames {
@@ -210,7 +210,7 @@ func TestTheVideoShowsTheDisplayAsOfTheLastSync(t *testing.T) {
 			c.sync(10_000)
 			c.grey(150, 0, 0, 64, 48)
 			c.sync(12_000)
-		}, func(c *script) { // begins a second before the other's end
+		}, func(c *script) { // begins a second before the end of the other
 			c.size(64, 48)
 			c.grey(30, 0, 0, 64, 48)
 			c.sync(11_000)
@@ -323,7 +323,7 @@ func several(writes ...func(*script)) func() []string {
 	}
 }
 
-// blinking is what the recording of small changes shows: each state of the box
+// blinking returns what the recording of small changes shows: each state of the box
 // lasts a tenth of a second.
 func blinking() []moment {
 	var want []moment
@@ -336,8 +336,8 @@ func blinking() []moment {
 	return want[:len(want)-2]
 }
 
-// TestADayOfIdling converts a session of 24 hours in which next to nothing
-// happens; how long that takes is for benchmarks.
+// TestADayOfIdling converts a session of 24 hours in which almost nothing happens.
+// Benchmarks measure how long that takes.
 func TestADayOfIdling(t *testing.T) {
 	v, _ := made(t, parts(t, one(func(c *script) {
 		c.size(1920, 1080)

@@ -1,10 +1,10 @@
-// Package seal authenticates what the agent reads back later: the marks in
-// MP4s, and the records of a queue that others can reach.
+// Package seal authenticates what the agent reads back later: the marks in MP4s,
+// and the records of a queue that others can write to.
 //
 // A [Key] is derived from VIDEO_WORKER_SECRET_KEY, which all agents of a fleet
-// have in common, or kept in the agent's own DATA_DIR. What was sealed with
-// another key counts as not sealed, never as an error: an agent whose key is
-// lost, or that never shared one, trusts less and works more.
+// share, or stored in the agent's own DATA_DIR. What was sealed with another key
+// counts as not sealed, never as an error. An agent that has lost its key, or never
+// shared one, trusts less and therefore works more.
 package seal
 
 import (
@@ -24,16 +24,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
-// Size is the length of a seal, in bytes.
+// Size is the length of a seal in bytes.
 const Size = sha256.Size
 
-// keySize is the length of a key that is kept in a file, in bytes.
+// keySize is the length of a key in a file, in bytes.
 const keySize = 32
 
-// Key seals. The zero Key seals nothing and believes nothing.
+// Key creates and verifies seals. The zero Key creates none and accepts none.
 type Key struct{ secret []byte }
 
-// FromSecret returns the key that a secret text stands for; the zero Key for "".
+// FromSecret returns the key derived from a secret text; the zero Key for "".
 func FromSecret(secret string) Key {
 	if secret == "" {
 		return Key{}
@@ -44,8 +44,8 @@ func FromSecret(secret string) Key {
 // CanSeal reports whether the key is not the zero Key.
 func (k Key) CanSeal() bool { return len(k.secret) > 0 }
 
-// Open returns the key kept in a file, and makes one where there is none. The
-// file holds 64 hexadecimal digits and is for its owner only.
+// Open returns the key in a file, and creates it if it does not exist. The file
+// holds 64 hexadecimal digits and only its owner can read it.
 func Open(file string) (Key, error) {
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +64,8 @@ func Open(file string) (Key, error) {
 	return Key{secret}, nil
 }
 
-// create makes a key file. One that another process makes meanwhile is left.
+// create creates a key file. If another process creates it meanwhile, that file
+// stays.
 func create(file string) error {
 	secret := make([]byte, keySize)
 	_, _ = rand.Read(secret) // never fails
@@ -79,14 +80,14 @@ func create(file string) error {
 	return nil
 }
 
-// Seal returns the seal of fields for a purpose: their HMAC-SHA256 with a key of
-// the purpose's own. The zero Key returns nil.
+// Seal returns the seal of fields for a purpose: their HMAC-SHA256 with a separate
+// key for each purpose. The zero Key returns nil.
 func (k Key) Seal(purpose string, fields ...[]byte) []byte {
 	if len(k.secret) == 0 {
 		return nil
 	}
 	key, err := hkdf.Key(sha256.New, k.secret, nil, "jumpserver-video "+purpose, sha256.Size)
-	if err != nil { // the length is right
+	if err != nil { // the length is valid
 		panic(err)
 	}
 	mac := hmac.New(sha256.New, key)
@@ -97,7 +98,7 @@ func (k Key) Seal(purpose string, fields ...[]byte) []byte {
 	return mac.Sum(nil)
 }
 
-// Holds reports whether seal is that of these fields for this purpose.
+// Holds reports whether seal is the valid seal of these fields for this purpose.
 func (k Key) Holds(seal []byte, purpose string, fields ...[]byte) bool {
 	want := k.Seal(purpose, fields...)
 	return want != nil && hmac.Equal(seal, want)

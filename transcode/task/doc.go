@@ -1,8 +1,7 @@
-// Package task is the vocabulary of conversions: where a recording lies
-// ([Source]), what was done about it so far ([Journal]), how it looks to
-// people and scripts ([View]), and why it could not be done ([Class], with
-// the [Reason] that explains it).
+// Package task has the types and texts that describe conversions: where a recording is
+// ([Source]), which steps are done ([Journal]), what people and scripts see of a task
+// ([View]), and the reasons of failures ([Class], [Reason]).
 //
-// Page, metrics, task API and command line read it, and it knows nothing of
-// how the work is done.
+// Status page, metrics, task API and command line use it. It does not depend on how the
+// work is done.
 package task

@@ -8,7 +8,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 )
 
-func TestJournalGoesOnOrBeginsAnew(t *testing.T) {
+func TestJournalContinuesOrBeginsAnew(t *testing.T) {
 	events := map[coreapi.Event]EventState{coreapi.ConvertStart: EventSent}
 	working := Journal{Fingerprint: "a", Events: events, Tries: 2}
 	for name, tc := range map[string]struct {
@@ -17,7 +17,7 @@ func TestJournalGoesOnOrBeginsAnew(t *testing.T) {
 		want    Journal
 	}{
 		"the same source":             {working, "a", working},
-		"changed while at work":       {working, "b", Journal{Fingerprint: "b", Events: events}},
+		"changed while in progress":   {working, "b", Journal{Fingerprint: "b", Events: events}},
 		"another one after the first": {Journal{Fingerprint: "a", Events: events, Reached: ReachedMarked}, "b", Journal{Fingerprint: "b"}},
 		"uploaded as it is, and found": {Journal{Fingerprint: "a", Reached: ReachedFailedAsIs, Events: map[coreapi.Event]EventState{
 			coreapi.ConvertStart: EventSent, coreapi.UploadStart: EventSent,
@@ -34,8 +34,8 @@ func TestJournalGoesOnOrBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestJournalsOfTheFirstAgentsAreRead: a queue outlives an upgrade, and what
-// was confirmed or told to core before it must not be done again.
+// TestJournalsOfTheFirstAgentsAreRead: after an upgrade, what was confirmed or sent to
+// core before must not be repeated.
 func TestJournalsOfTheFirstAgentsAreRead(t *testing.T) {
 	for flags, want := range map[string]Milestone{
 		``:                                 ReachedNothing,

@@ -2,22 +2,22 @@ package task
 
 import "fmt"
 
-// Milestone is how far a task has come for good: what stands behind it is not
-// done again after a crash. Milestones are ordered.
+// Milestone is the last step of a task that is permanently done: no step up to it is
+// repeated after a crash. Milestones are ordered.
 type Milestone int
 
 // Milestones, in their order.
 const (
-	ReachedNothing    Milestone = iota // all that was made can be made again
+	ReachedNothing    Milestone = iota // all steps can be repeated
 	ReachedAsIs                        // no MP4 can be made: core has the recording itself
-	ReachedConfirmed                   // the MP4 was read back from where it goes
-	ReachedRetiring                    // from here on the original may be gone
+	ReachedConfirmed                   // the MP4 was read back from its destination
+	ReachedRetiring                    // from here on the original may have been moved
 	ReachedMarked                      // core was told that the session has a replay
 	ReachedFailed                      // declared failed; a retry begins a new journal
-	ReachedFailedAsIs                  // likewise, and core has the recording itself
+	ReachedFailedAsIs                  // declared failed, and core has the recording itself
 )
 
-// milestones are their names in journals.
+// milestones are the names of milestones in journals.
 var milestones = [...]string{"", "as_is", "confirmed", "retiring", "marked", "failed", "failed_as_is"}
 
 // AsIs reports whether core has the recording itself in place of an MP4.

@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// TestWhatIsNoAgent: what else may listen on the port is told from an agent
-// that refuses a call.
+// TestWhatIsNoAgent: the client distinguishes another server on the port from an agent that
+// refuses a call.
 func TestWhatIsNoAgent(t *testing.T) {
 	for _, tc := range []struct {
 		body, want string
 		status     int
 		noAgent    bool
 	}{
-		{"It works!", "no agent answers at http://", http.StatusOK, true},
+		{"It works!", "no agent responds at http://", http.StatusOK, true},
 		{"<h1>Not Found</h1>", "404 Not Found", http.StatusNotFound, true},
 		{`{"error":"no such task"}`, "agent: no such task", http.StatusNotFound, false},
 	} {

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// indirect returns why a request was perhaps not sent by a process on this host
-// straight to the agent; "" when nothing speaks against it.
+// indirect returns why a request may not have been sent directly by a process on this
+// host; "" if nothing indicates that.
 //
-// What proxies add to a request has no common form: there are Via, Forwarded,
-// dozens of X-… headers, and each cloud has its own. So it is the other way
-// round: a header that no browser, curl, Prometheus or client of ours sends by
-// itself speaks against it. A proxy may also speak HTTP/1.0, as nginx did by
-// default until 2026, or pass on the name that it was asked for, which is also how
-// a web page would reach a server on loopback. That it ends each connection says
-// nothing: so does Python's urllib.
+// Proxies add headers to requests, but not the same ones: there are Via, Forwarded and
+// dozens of X-… headers, and each cloud has its own. So indirect has a list of the headers
+// that browsers, curl, Prometheus and the agent's own client send, and any other header
+// indicates a proxy. A proxy may also speak HTTP/1.0, as nginx did by default until 2026,
+// or forward the host name of the original request. A web page that reaches a server on
+// loopback sends such a host name, too. Closing each connection indicates nothing: Python's
+// urllib does so.
 //
-// A proxy that does nothing of the kind cannot be seen.
+// A proxy that does none of this is not recognized.
 func indirect(r *http.Request) string {
 	switch {
 	case !loopback(r.RemoteAddr):
@@ -38,8 +38,8 @@ func indirect(r *http.Request) string {
 	return ""
 }
 
-// clientHeaders are what browsers, curl, wget, Prometheus and clients like ours
-// send by themselves.
+// clientHeaders are the headers that browsers, curl, wget, Prometheus and programs in Go or
+// Python send without a proxy.
 var clientHeaders = map[string]bool{
 	"Accept": true, "Accept-Charset": true, "Accept-Encoding": true, "Accept-Language": true, "Authorization": true,
 	"Cache-Control": true, "Connection": true, "Content-Length": true, "Content-Type": true, "Cookie": true, "Dnt": true,
@@ -48,19 +48,19 @@ var clientHeaders = map[string]bool{
 	"X-Prometheus-Scrape-Timeout-Seconds": true,
 }
 
-// ofClients reports whether a header, in its canonical form, is none that tells
-// of a proxy.
+// ofClients reports whether clients send a header, given in its canonical form, without a
+// proxy.
 func ofClients(name string) bool {
 	return clientHeaders[name] || strings.HasPrefix(name, "Sec-") || strings.HasPrefix(name, "If-")
 }
 
-// fromBrowser reports whether a request was made by a page: every browser of
-// today says so with one of these.
+// fromBrowser reports whether a page in a browser has sent a request: all current browsers
+// send at least one of these headers.
 func fromBrowser(r *http.Request) bool {
 	return r.Header.Get("Sec-Fetch-Site") != "" || r.Header.Get("Origin") != ""
 }
 
-// loopback reports whether host, with or without port, is this machine's own.
+// loopback reports whether host, with or without port, is localhost or a loopback address.
 func loopback(host string) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h

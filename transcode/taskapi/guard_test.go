@@ -84,9 +84,8 @@ func (c guardCase) request() *http.Request {
 	return r
 }
 
-// TestWhatIsNotOfThisHost sends requests over loopback, byte for byte: what
-// proxies make of those of others is not taken for one of this host, and what
-// clients of this host send is.
+// TestWhatIsNotOfThisHost sends requests over loopback, byte for byte. Those that proxies
+// forward for other hosts are refused; those that clients of this host send are accepted.
 func TestWhatIsNotOfThisHost(t *testing.T) {
 	open := startGuarded(t, "")
 	closed := startGuarded(t, secret)
@@ -125,14 +124,14 @@ func TestWhatIsNotOfThisHost(t *testing.T) {
 		{"Forwarded in capitals", get("Host: 127.0.0.1:9000", "FORWARDED: for=127.0.0.1"), 401},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			if got := say(t, open, tc.request); got != tc.want {
+			if got := statusOf(t, open, tc.request); got != tc.want {
 				t.Errorf("status %d, want %d", got, tc.want)
 			}
-			if got := say(t, closed, tc.request); got != 401 {
+			if got := statusOf(t, closed, tc.request); got != 401 {
 				t.Errorf("without the token that is set: status %d", got)
 			}
 			with := strings.Replace(tc.request, "\r\n", "\r\nAuthorization: Bearer "+secret+"\r\n", 1)
-			if got := say(t, closed, with); got != 200 {
+			if got := statusOf(t, closed, with); got != 200 {
 				t.Errorf("with the token: status %d", got)
 			}
 		})
@@ -145,14 +144,14 @@ func TestWhatIsNotOfThisHost(t *testing.T) {
 		"Proxy-Authorization", "Max-Forwards", "Remote-User", "Ali-CDN-Real-IP", "Forwarded-For", "Front-End-Https", "Traceparent", "Upgrade", "X-Anything-Else",
 	} {
 		for _, value := range []string{"127.0.0.1", ""} {
-			if got := say(t, open, get("Host: 127.0.0.1:9000", header+": "+value)); got != 401 {
+			if got := statusOf(t, open, get("Host: 127.0.0.1:9000", header+": "+value)); got != 401 {
 				t.Errorf("%s: %q: status %d", header, value, got)
 			}
 		}
 	}
 }
 
-// startGuarded is a guarded server on loopback.
+// startGuarded starts a guarded server on loopback.
 func startGuarded(t *testing.T, token string) (address string) {
 	t.Helper()
 	s := httptest.NewServer(NewAccess(token, nil).Guard(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})))
@@ -160,8 +159,8 @@ func startGuarded(t *testing.T, token string) (address string) {
 	return s.Listener.Addr().String()
 }
 
-// say sends a request as it is and returns the answer's status.
-func say(t *testing.T, address, request string) int {
+// statusOf sends a request unchanged and returns the status of the response.
+func statusOf(t *testing.T, address, request string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
@@ -171,16 +170,16 @@ func say(t *testing.T, address, request string) int {
 	if _, err := io.WriteString(conn, request); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	return answer.StatusCode
+	defer resp.Body.Close()
+	return resp.StatusCode
 }
 
-// TestGuessingIsSlow: ten wrong tokens at once, and one every five seconds from
-// then on; whoever guesses elsewhere is not held up by it.
+// TestGuessingIsSlow: ten wrong tokens at once, and then one every five seconds. Guesses
+// from one address do not slow down other addresses.
 func TestGuessingIsSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		access := NewAccess(secret, nil)
@@ -218,7 +217,7 @@ func TestGuessingIsSlow(t *testing.T) {
 		}
 		want("the right token among guesses", ask(guesser, secret), 429)
 		if c := (guardCase{remote: guesser, header: map[string]string{"Authorization": "Bearer " + secret}}); access.Trusted(c.request()) {
-			t.Error("the health page tells what the rest does not")
+			t.Error("a sender with too many guesses is trusted")
 		}
 		want("no token", ask(guesser, ""), 401)
 		want("another address", ask("10.1.2.4:5000", secret), 200)
@@ -228,14 +227,14 @@ func TestGuessingIsSlow(t *testing.T) {
 		time.Sleep(maxGuesses * guessEvery)
 		want("the right token, later", ask(guesser, secret), 200)
 
-		// Who comes through a proxy on this host does not hold up this host.
+		// Guesses through a proxy on this host do not slow down this host.
 		for range maxGuesses + 1 {
 			ask("127.0.0.1:5000", "guess", "X-Forwarded-For", "10.1.2.3")
 		}
 		want("through the proxy", ask("127.0.0.1:5000", secret, "X-Forwarded-For", "10.9.9.9"), 429)
 		want("this host", ask("127.0.0.1:5000", secret), 200)
 
-		// All addresses of an IPv6 network are one's.
+		// All addresses of an IPv6 network are counted together.
 		for i := range maxGuesses + 1 {
 			ask(fmt.Sprintf("[2001:db8::%x]:5000", i), "guess")
 		}
@@ -244,33 +243,33 @@ func TestGuessingIsSlow(t *testing.T) {
 	})
 }
 
-// TestManyWhoGuessTakeNoMoreMemory: those that there is no room for share one
-// allowance, and are forgotten in time.
+// TestManyWhoGuessTakeNoMoreMemory: senders beyond the limit share one bucket, and are
+// removed in time.
 func TestManyWhoGuessTakeNoMoreMemory(t *testing.T) {
-	var b brake
+	var l limiter
 	now := time.Now()
 	from := func(i int) sender {
 		return sender{net: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}), 32)}
 	}
 	held := 0
 	for i := range 20 * maxSenders {
-		if _, wait := b.take(from(i), now); wait > 0 {
+		if _, wait := l.reserve(from(i), now); wait > 0 {
 			held++
 		}
 	}
-	if len(b.free) > maxSenders+1 {
-		t.Errorf("%d are kept in mind", len(b.free))
+	if len(l.full) > maxSenders+1 {
+		t.Errorf("%d senders are stored", len(l.full))
 	}
 	if want := 19*maxSenders - maxGuesses; held != want {
-		t.Errorf("%d guesses were held up, want %d", held, want)
+		t.Errorf("%d guesses had to wait, want %d", held, want)
 	}
-	if booked, wait := b.take(from(1<<20), now.Add(guessEvery+1)); wait > 0 || booked == (sender{}) || len(b.free) > 2 {
-		t.Errorf("later: %v, wait %s, %d kept in mind", booked, wait, len(b.free))
+	if counted, wait := l.reserve(from(1<<20), now.Add(guessEvery+1)); wait > 0 || counted == (sender{}) || len(l.full) > 2 {
+		t.Errorf("later: %v, wait %s, %d senders stored", counted, wait, len(l.full))
 	}
 }
 
-// TestAProxyIsToldOf: once in the log, and for the doctor; strangers from other
-// hosts are none.
+// TestAProxyIsToldOf: once in the log, and for the doctor. Requests from other hosts do not
+// indicate a proxy.
 func TestAProxyIsToldOf(t *testing.T) {
 	var log bytes.Buffer
 	access := NewAccess("", slog.New(slog.NewTextHandler(&log, nil)))
@@ -293,6 +292,6 @@ func TestAProxyIsToldOf(t *testing.T) {
 		t.Errorf("%d, %.20q, %v, %.20q", p.Requests, p.Host, p.Last, p.Why)
 	}
 	if n := strings.Count(log.String(), "STATUS_TOKEN"); n != 1 || !strings.Contains(log.String(), "video.example") {
-		t.Errorf("told %d times:\n%s", n, &log)
+		t.Errorf("logged %d times:\n%s", n, &log)
 	}
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// cgroupQuota is the least number of processors that the control groups of a
-// process, from its own up to the outermost that is visible, let it use;
-// infinite when none sets a limit. proc is its folder in /proc. Both versions
-// of control groups are understood. Go's own limit of threads follows the
-// same quota but is rounded up to whole processors, two at least.
+// cgroupQuota returns the minimum number of processors that the control groups of a
+// process allow, from its own group to the outermost visible one. It returns
+// infinity if there is no limit. proc is the process's folder in /proc. It supports
+// both versions of control groups. Go's own limit of threads follows the same
+// quota, but is rounded up to whole processors, at least two.
 func cgroupQuota(proc string) float64 {
 	quota := math.Inf(1)
 	groups, err := os.ReadFile(filepath.Join(proc, "cgroup"))
@@ -37,7 +37,7 @@ func cgroupQuota(proc string) float64 {
 		if point == "" {
 			continue
 		}
-		// Inside a container the mount may show a part of the tree only.
+		// Inside a container, the mount may show only a part of the tree.
 		below, err := filepath.Rel(root, part[2])
 		if err != nil || below == ".." || strings.HasPrefix(below, "../") {
 			below = "."
@@ -52,7 +52,7 @@ func cgroupQuota(proc string) float64 {
 	return quota
 }
 
-// cgroupMount finds where the hierarchy of the cpu controller is mounted, and
+// cgroupMount returns where the hierarchy of the cpu controller is mounted, and
 // which part of it.
 func cgroupMount(mountinfo string, v2 bool) (root, point string) {
 	for line := range strings.Lines(mountinfo) {
@@ -69,7 +69,7 @@ func cgroupMount(mountinfo string, v2 bool) (root, point string) {
 	return "", ""
 }
 
-// dirQuota is the quota that one group sets, in processors.
+// dirQuota returns the quota of one group, in processors.
 func dirQuota(dir string, v2 bool) float64 {
 	if v2 { // "max 100000" or "50000 100000"
 		f := strings.Fields(read(filepath.Join(dir, "cpu.max")))
@@ -81,7 +81,7 @@ func dirQuota(dir string, v2 bool) float64 {
 	return ratio(read(filepath.Join(dir, "cpu.cfs_quota_us")), read(filepath.Join(dir, "cpu.cfs_period_us")))
 }
 
-// ratio is quota/period; infinite when one is no positive number.
+// ratio returns quota/period; infinity if either is not a positive number.
 func ratio(quota, period string) float64 {
 	q, err1 := strconv.ParseFloat(strings.TrimSpace(quota), 64)
 	p, err2 := strconv.ParseFloat(strings.TrimSpace(period), 64)
@@ -99,7 +99,7 @@ func read(path string) string {
 	return string(data)
 }
 
-// has tells whether one of a list's comma-separated words is word.
+// has reports whether word is one of the comma-separated words of a list.
 func has(list, word string) bool {
 	for w := range strings.SplitSeq(list, ",") {
 		if w == word {

@@ -69,7 +69,7 @@ func TestCgroupQuota(t *testing.T) {
 	}
 }
 
-// TestARealGroupsQuota puts this process's view to the test on the kernel.
+// TestARealGroupsQuota reads this process's quota from the kernel.
 func TestARealGroupsQuota(t *testing.T) {
 	before := cgroupQuota("/proc/self")
 	mounts, err := os.ReadFile("/proc/self/mountinfo")

@@ -7,48 +7,49 @@ import (
 	"time"
 )
 
-// Config of a governor. Zero values stand for the defaults.
+// Config of a governor. Zero values mean the defaults.
 type Config struct {
-	Target    int           // percent of the host's processors that all may use together (80); 100 = whatever can be had
+	Target    int           // percent of the host's processors that all processes may use together (80); 100 = no limit
 	Hours     Hours         // when to work (always)
-	Otherwise Mode          // what is done outside of Hours (Trickle)
+	Otherwise Mode          // what to do outside of Hours (Trickle)
 	Exempt    time.Duration // recordings older than this ignore Hours (0 = none does)
 	Interval  time.Duration // between readings (500 ms)
 	Log       *slog.Logger
-	Now       func() time.Time // the clock; tests set it
+	Now       func() time.Time // nil = time.Now
 }
 
-// settleAfter is how long a task that was admitted is watched before the next
-// one may be.
+// settleAfter is how long a new task is observed before the next one may begin.
 const settleAfter = 3 * time.Second
 
-// outside is the speed of the one task that trickles outside of the hours.
+// outside is the speed of the single task that runs outside of the hours.
 const outside = 0.05
 
-// crowded is the load average, in processes per processor, above which no
-// second task is begun, however idle the processors look: others wait for
-// something else.
+// crowded is the load average per processor above which no second task is started,
+// however idle the processors seem: other processes are waiting for something else,
+// such as a disk.
 const crowded = 4
 
-// Governor holds the host at the target. It is safe for concurrent use.
+// Governor keeps the host at the target. It is safe for concurrent use.
 type Governor struct {
 	cfg    Config
 	reader Reader
 
 	mu      sync.Mutex
+	target  int           // percent, as in Config; guarded by mu
+	paused  bool          // an operator has paused all work; guarded by mu
 	law     law           // guarded by mu
 	last    Reading       // guarded by mu
-	known   bool          // last is a reading; guarded by mu
-	worked  time.Duration // told by pacers since the last reading; guarded by mu
-	resting int           // pacers at rest; guarded by mu
-	running int           // tasks as last told to Admit; guarded by mu
-	grown   time.Time     // when running last grew; guarded by mu
+	known   bool          // last is valid; guarded by mu
+	worked  time.Duration // work reported to pacers since the last reading; guarded by mu
+	resting int           // pacers that pause; guarded by mu
+	running int           // number of tasks in the last call of Admit; guarded by mu
+	grown   time.Time     // when running last increased; guarded by mu
 	tick    chan struct{} // closed and replaced with every reading; guarded by mu
-	turned  time.Time     // when Run last went round; guarded by mu
+	turned  time.Time     // when Run last made a round; guarded by mu
 	history history       // guarded by mu
 }
 
-// New makes a governor. Until its Run has read twice, it goes by caution.
+// New returns a governor. Until its Run has read twice, it is cautious.
 func New(cfg Config, reader Reader) *Governor {
 	if cfg.Target <= 0 || cfg.Target > 100 {
 		cfg.Target = 80
@@ -65,10 +66,36 @@ func New(cfg Config, reader Reader) *Governor {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Governor{cfg: cfg, reader: reader, law: law{target: float64(cfg.Target) / 100, speed: 0.1}, tick: make(chan struct{})}
+	g := &Governor{cfg: cfg, reader: reader, law: law{speed: 0.1}, tick: make(chan struct{})}
+	g.aim(cfg.Target)
+	return g
 }
 
-// Run reads and steers until ctx ends.
+// SetTarget changes the target while the governor runs, in percent of the host's
+// processors: 1 to 100, where 100 means no limit. 0 restores that of the
+// configuration.
+func (g *Governor) SetTarget(percent int) {
+	if percent <= 0 || percent > unhindered {
+		percent = g.cfg.Target
+	}
+	g.mu.Lock()
+	g.aim(percent)
+	g.mu.Unlock()
+	g.wake()
+}
+
+// aim sets the target. The caller must hold mu.
+func (g *Governor) aim(percent int) { g.target, g.law.target = percent, float64(percent)/100 }
+
+// Pause makes all tasks stop where they are and admits no more, or lets them go on.
+func (g *Governor) Pause(pause bool) {
+	g.mu.Lock()
+	g.paused = pause
+	g.mu.Unlock()
+	g.wake()
+}
+
+// Run reads and controls until ctx ends.
 func (g *Governor) Run(ctx context.Context) error {
 	ticker := time.NewTicker(g.cfg.Interval)
 	defer ticker.Stop()
@@ -79,7 +106,7 @@ func (g *Governor) Run(ctx context.Context) error {
 			return nil //nolint:nilerr // asked to stop
 		}
 		if err != nil && !failing {
-			g.cfg.Log.Warn("processor use cannot be read; work goes on at the present speed", "error", err)
+			g.cfg.Log.Warn("CPU use cannot be read; work continues at the present speed", "error", err)
 		}
 		if failing = err != nil; !failing {
 			g.take(r)
@@ -88,7 +115,7 @@ func (g *Governor) Run(ctx context.Context) error {
 			inside = now
 			g.cfg.Log.Info("working hours", "hours", g.cfg.Hours.String(), "inside", inside, "otherwise", g.cfg.Otherwise)
 		}
-		g.wake()
+		g.turn()
 		select {
 		case <-ctx.Done():
 			return nil
@@ -97,7 +124,7 @@ func (g *Governor) Run(ctx context.Context) error {
 	}
 }
 
-// take lets the law see what happened since the last reading.
+// take passes what happened since the last reading to the control law.
 func (g *Governor) take(r Reading) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -121,25 +148,32 @@ func (g *Governor) take(r Reading) {
 	g.history.add(r.At, s, g.law.budget, r.Cores)
 }
 
-// wake lets those who rest look at the speed again.
+// wake makes pausing tasks check the speed again.
 func (g *Governor) wake() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	close(g.tick)
 	g.tick = make(chan struct{})
+}
+
+// turn ends a round of Run.
+func (g *Governor) turn() {
+	g.wake()
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.turned = time.Now()
 }
 
-// Turned tells when Run last looked at the host, whether it could read it or
-// not; zero before the first time.
+// Turned returns when Run last tried to read the host's use, whether it succeeded
+// or not; zero before the first time.
 func (g *Governor) Turned() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.turned
 }
 
-// Admit tells whether a task may begin beside the running ones. recorded is
-// when its recording was last written.
+// Admit reports whether a task may begin in addition to the running ones. recorded
+// is when its recording was last written.
 func (g *Governor) Admit(running int, recorded time.Time) bool {
 	now := g.cfg.Now()
 	g.mu.Lock()
@@ -149,29 +183,31 @@ func (g *Governor) Admit(running int, recorded time.Time) bool {
 	}
 	g.running = running
 	switch {
+	case g.paused:
+		return false
 	case !g.open(now, recorded):
 		return running == 0 && g.cfg.Otherwise == Trickle
-	case running == 0 || g.cfg.Target >= unhindered:
+	case running == 0 || g.target >= unhindered:
 		return true
 	default:
 		return now.Sub(g.grown) >= settleAfter && g.law.room() && g.last.Load <= crowded*g.last.Cores
 	}
 }
 
-// unhindered is the target at which others' load is nobody's concern.
+// unhindered is the target at which the load of others is ignored.
 const unhindered = 100
 
-// open tells whether a recording may be worked on at full speed at a time.
+// open reports whether work on a recording may run at full speed at a time.
 func (g *Governor) open(now, recorded time.Time) bool {
 	return g.cfg.Hours.Contains(now) || g.cfg.Exempt > 0 && now.Sub(recorded) > g.cfg.Exempt
 }
 
-// A Pacer is told how long was worked, and returns after the rest that is
-// due. It returns early, with the cause, when ctx ends.
+// A Pacer is called with how long the caller has worked, and returns after the
+// resulting pause. It returns early, with the cause, when ctx ends.
 type Pacer = func(ctx context.Context, worked time.Duration) error
 
-// Pacer makes the pacer of one task. recorded is as in Admit. It may be
-// called by several goroutines.
+// Pacer returns the pacer of one task. recorded is as in Admit. Several goroutines
+// may call the pacer.
 func (g *Governor) Pacer(recorded time.Time) Pacer {
 	return func(ctx context.Context, worked time.Duration) error {
 		g.mu.Lock()
@@ -187,12 +223,12 @@ func (g *Governor) Pacer(recorded time.Time) Pacer {
 	}
 }
 
-// maxRest bounds a rest without a look at the speed.
+// maxRest limits how long a pause continues without checking the speed.
 const maxRest = time.Minute
 
-// rest lets worked/speed - worked pass, at the speed of each moment.
+// rest pauses for worked/speed - worked, at the speed of each moment.
 func (g *Governor) rest(ctx context.Context, recorded time.Time, worked time.Duration) error {
-	for owed := worked.Seconds(); ; {
+	for debt := worked.Seconds(); ; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -200,10 +236,10 @@ func (g *Governor) rest(ctx context.Context, recorded time.Time, worked time.Dur
 		if speed >= 1 {
 			return nil
 		}
-		rate := speed / (1 - speed) // of owed that a second of rest pays
+		rate := speed / (1 - speed) // seconds of debt that a second of pause pays
 		due := maxRest
 		if rate > 0 {
-			due = min(due, time.Duration(owed/rate*float64(time.Second)))
+			due = min(due, time.Duration(debt/rate*float64(time.Second)))
 		}
 		if due < time.Millisecond {
 			return nil
@@ -216,17 +252,20 @@ func (g *Governor) rest(ctx context.Context, recorded time.Time, worked time.Dur
 		case <-timer.C:
 		}
 		timer.Stop()
-		owed -= time.Since(began).Seconds() * rate
+		debt -= time.Since(began).Seconds() * rate
 	}
 }
 
-// speed is that of a task at this moment, and what tells that it may change.
+// speed returns the present speed of a task, and a channel that is closed when it
+// may have changed.
 func (g *Governor) speed(recorded time.Time) (float64, <-chan struct{}) {
 	now := g.cfg.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
-	case g.open(now, recorded) && g.cfg.Target >= unhindered:
+	case g.paused:
+		return 0, g.tick
+	case g.open(now, recorded) && g.target >= unhindered:
 		return 1, g.tick
 	case g.open(now, recorded):
 		return g.law.speed, g.tick

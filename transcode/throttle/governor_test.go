@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// fake answers readings that a test makes up.
+// fake returns readings that a test sets.
 type fake struct {
 	Reading
 	err error
@@ -15,19 +15,20 @@ type fake struct {
 
 func (f *fake) Read(context.Context) (Reading, error) { return f.Reading, f.err }
 
-// pass lets half a second pass in which all and we used so many processors.
+// pass lets half a second pass in which all processes, and the agent, used that
+// many processors.
 func (f *fake) pass(g *Governor, busy, ours float64) {
 	f.At = f.At.Add(500 * time.Millisecond)
 	f.Busy += seconds(busy / 2)
 	f.Ours += seconds(ours / 2)
 	g.mu.Lock()
-	g.worked++ // some task is at work
+	g.worked++ // some task is working
 	g.mu.Unlock()
 	g.take(f.Reading)
 	g.wake()
 }
 
-// rig is a governor of a fake host with two processors and a clock.
+// rig returns a governor of a fake host with two processors, and its clock.
 func rig(t *testing.T, cfg Config) (*Governor, *fake, *time.Time) {
 	t.Helper()
 	now := time.Date(2026, 11, 23, 23, 0, 0, 0, time.Local)
@@ -97,7 +98,7 @@ func TestQuietHours(t *testing.T) {
 		{mode: Trickle, admit: true, speed: outside},
 		{mode: Trickle, running: 1, admit: false, speed: outside},
 		{mode: Pause, admit: false, speed: 0},
-		{mode: Pause, age: 4 * 24 * time.Hour, admit: true, speed: 1}, // exempted
+		{mode: Pause, age: 4 * 24 * time.Hour, admit: true, speed: 1}, // exempt
 		{mode: Trickle, age: 4 * 24 * time.Hour, admit: true, speed: 1},
 	} {
 		g, f, now := rig(t, Config{Hours: hours, Otherwise: tc.mode, Exempt: 3 * 24 * time.Hour})
@@ -122,9 +123,9 @@ func TestQuietHours(t *testing.T) {
 	}
 }
 
-// TestATaskRestsInProportionAndWakesWhenItMayGoOn: a task that was paced to
-// near zero goes on at once when the host is idle again, and ends at once
-// when it is told to.
+// TestATaskRestsInProportionAndWakesWhenItMayGoOn: a task that was slowed down to
+// almost zero continues at once when the host is idle again, and ends at once when
+// its context ends.
 func TestATaskRestsInProportionAndWakesWhenItMayGoOn(t *testing.T) {
 	g, f, now := rig(t, Config{Target: 80})
 	set := func(speed float64) {
@@ -217,7 +218,7 @@ func TestStatusTellsOfAnHour(t *testing.T) {
 	}
 }
 
-// TestATargetOfAllIsUnhindered: others' load changes nothing.
+// TestATargetOfAllIsUnhindered: the load of others has no effect.
 func TestATargetOfAllIsUnhindered(t *testing.T) {
 	g := New(Config{Target: 100}, nil)
 	g.mu.Lock()
@@ -229,5 +230,55 @@ func TestATargetOfAllIsUnhindered(t *testing.T) {
 	start := time.Now()
 	if err := g.Pacer(time.Time{})(t.Context(), 10*time.Second); err != nil || time.Since(start) > time.Second {
 		t.Errorf("paced: %v, %s", err, time.Since(start))
+	}
+}
+
+// TestAnOperatorSteers: a pause stops what runs and admits nothing more, at any
+// target; a new target holds at once.
+func TestAnOperatorSteers(t *testing.T) {
+	for _, target := range []int{80, 100} {
+		g, f, now := rig(t, Config{Target: target})
+		f.pass(g, 0.1, 0.1)
+		g.Pause(true)
+		if g.Admit(0, *now) {
+			t.Errorf("target %d: a task was admitted during a pause", target)
+		}
+		if !g.Status().Paused {
+			t.Error("the status does not say so")
+		}
+		rested := make(chan error, 1)
+		go func() { rested <- g.Pacer(*now)(t.Context(), 10*time.Millisecond) }()
+		select {
+		case err := <-rested:
+			t.Errorf("target %d: a task goes on during a pause: %v", target, err)
+		case <-time.After(300 * time.Millisecond):
+		}
+		g.Pause(false)
+		g.SetTarget(100)
+		select {
+		case err := <-rested:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("target %d: a task does not go on after a pause", target)
+		}
+		if !g.Admit(0, *now) || g.Status().Paused {
+			t.Errorf("target %d: no task is admitted after a pause", target)
+		}
+		g.SetTarget(35)
+		if got := g.Status().Target; got != 35 {
+			t.Errorf("target %d", got)
+		}
+		for range 40 {
+			f.pass(g, 0.1, 0.1)
+		}
+		if got := g.Status().Budget; got > 35 {
+			t.Errorf("a budget of %v %% at a target of 35 %%", got)
+		}
+		g.SetTarget(0)
+		if got := g.Status().Target; got != target {
+			t.Errorf("the configured target is %d, not %d", got, target)
+		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestMain runs the test binary as a process that is busy for some seconds,
-// or sleeps when those are 0, if the environment says so.
+// TestMain runs the test binary as a process that is busy for some seconds, or
+// sleeps if these are 0, if the environment says so.
 func TestMain(m *testing.M) {
 	if v, ok := os.LookupEnv("TEST_BUSY_SECONDS"); ok {
 		s, _ := strconv.ParseFloat(v, 64)
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// spin uses processor time until so much has been used.
+// spin uses CPU time until d has been used.
 func spin(d time.Duration) {
 	for began := threadTime(); threadTime()-began < d; {
 		for range 1000 {
@@ -59,8 +59,8 @@ func busyChild(t *testing.T, seconds string) child {
 	return child{cmd}
 }
 
-// TestThisMachineIsReadRight: what children use is ours while they live and
-// after they have ended, once.
+// TestThisMachineIsReadRight: CPU time of children counts as ours while they run
+// and after they have ended, once.
 func TestThisMachineIsReadRight(t *testing.T) {
 	h := &Host{}
 	read := func() Reading {
@@ -97,7 +97,7 @@ func TestThisMachineIsReadRight(t *testing.T) {
 			if peak < 300*time.Millisecond {
 				t.Errorf("only %s were seen while the child lived", peak)
 			}
-			// The kernel counts the host's use by sampling it.
+			// The kernel measures the host's use by sampling.
 			if after.Busy-before.Busy < 300*time.Millisecond {
 				t.Errorf("the host was busy for %s only", after.Busy-before.Busy)
 			}
@@ -108,7 +108,7 @@ func TestThisMachineIsReadRight(t *testing.T) {
 	}
 }
 
-// TestChildrenYield looks at what the kernel says of a child.
+// TestChildrenYield checks the kernel's settings of a child.
 func TestChildrenYield(t *testing.T) {
 	c := busyChild(t, "0")
 	YieldChild(c.Process.Pid)
@@ -129,8 +129,8 @@ func TestChildrenYield(t *testing.T) {
 }
 
 // TestThisMachineIsHeldAtTheTarget paces real work on the real processors. The
-// machine may have other work: what is held is the sum, and what is used is
-// judged by the budget that the governor saw.
+// machine may have other work: the sum must stay at the target, and our use is
+// compared with the budget that the governor had.
 func TestThisMachineIsHeldAtTheTarget(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
@@ -162,7 +162,7 @@ func TestThisMachineIsHeldAtTheTarget(t *testing.T) {
 	own := &Host{} // one that the governor does not use
 	time.Sleep(5 * time.Second)
 	var ours, budget float64
-	for range 3 { // others may come or go in the middle of one
+	for range 3 { // the load of others may change during a measurement
 		if ours, budget = watch(t, g, own); ours <= budget+0.1 && ours >= 0.6*budget-0.04 {
 			return
 		}

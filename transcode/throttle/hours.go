@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Hours is a part of the day in local time. It may pass midnight. The zero
-// value is the whole day.
+// Hours is a part of the day in local time. It may include midnight. The zero value
+// is the whole day.
 type Hours struct {
 	from, to time.Duration // since midnight, to exclusive
 	set      bool
@@ -39,7 +39,7 @@ func clock(v string) (time.Duration, error) {
 	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, err
 }
 
-// Contains tells whether t, on its own location's clock, lies within.
+// Contains reports whether t, in its own location, is within the hours.
 func (h Hours) Contains(t time.Time) bool {
 	if !h.set {
 		return true
@@ -51,7 +51,7 @@ func (h Hours) Contains(t time.Time) bool {
 	return now >= h.from || now < h.to
 }
 
-// String is the form that Decode accepts.
+// String returns the form that Decode accepts.
 func (h Hours) String() string {
 	if !h.set {
 		return ""
@@ -60,7 +60,7 @@ func (h Hours) String() string {
 	return show(h.from) + "-" + show(h.to)
 }
 
-// Mode says what is done outside of the quiet hours.
+// Mode says what to do outside of the hours.
 type Mode string
 
 // Modes.

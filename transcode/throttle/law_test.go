@@ -7,16 +7,17 @@ import (
 	"pgregory.net/rapid"
 )
 
-// plant is a host with tasks of ours: how much processor they use at a speed.
+// plant is a simulated host with tasks of the agent: how many processors they use
+// at a speed.
 type plant struct {
 	cores   float64
 	tasks   int
-	each    float64 // processors that one uses at full speed
-	overlap float64 // speed from which on a task is as fast as at full speed: its parts work beside each other
-	idle    float64 // of our process without tasks
-	lag     float64 // part of the use that shows with the next reading
+	each    float64 // processors that one task uses at full speed
+	overlap float64 // speed above which a task is as fast as at full speed, because its parts run in parallel
+	idle    float64 // use of our process without tasks
+	lag     float64 // fraction of the use that appears in the next reading
 	noise   float64 // of readings, in processors
-	others  float64 // that others want
+	others  float64 // demand of other processes
 	pending float64
 	rand    *rand.Rand
 }
@@ -27,7 +28,7 @@ func (p *plant) run(speed float64) sample {
 	if p.tasks > 0 {
 		want += float64(p.tasks) * p.each * min(1, speed/p.overlap)
 	}
-	// Others go first: ours is niced.
+	// Others take precedence: our process is niced.
 	others := min(p.others, p.cores)
 	use := min(want, p.cores-others)
 	shown := use*(1-p.lag) + p.pending
@@ -37,11 +38,11 @@ func (p *plant) run(speed float64) sample {
 	return sample{busy: clamp(others+use+wobble(), 0, p.cores), ours: ours, active: p.tasks > 0}
 }
 
-// TestTheLawHoldsTheTarget draws hosts, targets, tasks and others' coming and
-// going, and wants of every phase: five seconds after others changed, the mean
-// use of all is not above the target, unless others alone or the trickle
-// exceed it; ten seconds after, at least 85 percent of what is left is used if
-// there is enough to do.
+// TestTheLawHoldsTheTarget generates hosts, targets, tasks and changing loads of
+// others. Five seconds after the others' load changed, the mean use of all must not
+// be above the target, unless others alone or the trickle exceed it. Ten seconds
+// after, at least 85 percent of the remainder must be used if there is enough to
+// do.
 func TestTheLawHoldsTheTarget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := &plant{
@@ -93,9 +94,9 @@ type mean struct{ sum, n float64 }
 func (m *mean) add(v float64)  { m.sum += v; m.n++ }
 func (m *mean) value() float64 { return m.sum / max(m.n, 1) }
 
-// TestOthersComingAndGoing pins the times that are promised: what is left to
-// us is reached within 5 s of a competitor's start, and 90 percent of what it
-// held within 10 s of its end.
+// TestOthersComingAndGoing checks the documented times. Within 5 s of the start of
+// another process, our use falls to what is left. Within 10 s of its end, we use 90
+// percent of what it used.
 func TestOthersComingAndGoing(t *testing.T) {
 	p := &plant{cores: 2, tasks: 2, each: 1.4, overlap: 0.5, rand: rand.New(rand.NewPCG(1, 1))}
 	l := law{target: 0.8, cores: 2, quota: 2, speed: 0.1}

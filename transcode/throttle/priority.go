@@ -11,19 +11,19 @@ import (
 // The kernel's numbers for I/O priorities (ioprio_set(2)).
 const (
 	ioWhoProcess = 1
-	ioBestEffort = 2 << 13 // plus 0, first, to 7, last
+	ioBestEffort = 2 << 13 // plus 0 (first) to 7 (last)
 	ioIdle       = 3 << 13
 )
 
-// Yield makes every thread of this process, and all that they start, give
-// way to others: niceness as given, and the last place for I/O short of the
-// idle class. That one, and the idle scheduling class, are for children only
-// ([YieldChild]): the queue's disk writes and the heartbeats to core are this
-// process's, and must get through on a host that others keep fully busy.
-// What the system refuses is left as it is.
+// Yield lowers the priority of every thread of this process, and of all that they
+// start: the given niceness, and the lowest I/O priority above the idle class. The
+// idle I/O class and the idle scheduling class are for children only
+// ([YieldChild]). This process writes the queue to disk and sends heartbeats to
+// core, which must work on a host that others keep fully busy. If the system
+// refuses a change, nothing happens.
 func Yield(nice int) {
-	// Threads that start meanwhile inherit from one that may not have been
-	// changed yet: a second look finds them.
+	// Threads that start meanwhile inherit from one that may not have been changed
+	// yet: a second pass finds them.
 	for range 2 {
 		for _, tid := range threads("self") {
 			_ = syscall.Setpriority(syscall.PRIO_PROCESS, tid, nice)
@@ -32,13 +32,14 @@ func Yield(nice int) {
 	}
 }
 
-// YieldChild makes a process that was started just now run only when nobody
-// else wants the processors or the disk. What the system refuses is left as
-// it is.
+// YieldChild makes a process that was just started run only when no other process
+// needs the processors or the disk. If the system refuses a change, nothing
+// happens.
 func YieldChild(pid int) {
 	for _, tid := range threads(strconv.Itoa(pid)) {
 		setIO(tid, ioIdle)
-		// Not SetPriority alone: the class sets how often it is let in, too.
+		// SetPriority alone is not enough: the class also decides how often the
+		// process runs.
 		_ = unix.SchedSetAttr(tid, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE, Nice: 19}, 0)
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, tid, 19)
 	}

@@ -15,17 +15,17 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 )
 
-// Reading is what has been used of the processors up to a moment.
+// Reading is the CPU use up to a moment.
 type Reading struct {
 	At    time.Time
-	Busy  time.Duration // processor time used by all since the host started
-	Ours  time.Duration // by this process and its children, ended ones included
+	Busy  time.Duration // CPU time of all processes since the host started
+	Ours  time.Duration // CPU time of this process and its children, including ended ones
 	Load  float64       // load average of the last minute
 	Cores float64       // processors of the host
-	Quota float64       // processors that we may use at most; Cores when nothing limits us
+	Quota float64       // maximum number of processors that we may use; Cores if there is no limit
 }
 
-// Reader reads. Implementations need not be safe for concurrent use.
+// Reader reads the CPU use. Implementations need not be safe for concurrent use.
 type Reader interface {
 	Read(ctx context.Context) (Reading, error)
 }
@@ -40,7 +40,7 @@ type Host struct {
 // quotaEvery is how often the quota is read: orchestrators change it in place.
 const quotaEvery = 30 * time.Second
 
-// Read answers the use up to now. Errors: what cannot be read from /proc.
+// Read returns the use up to now. It returns an error if /proc cannot be read.
 func (h *Host) Read(ctx context.Context) (Reading, error) {
 	if time.Since(h.look) > quotaEvery {
 		n, err := cpu.CountsWithContext(ctx, true)
@@ -55,7 +55,8 @@ func (h *Host) Read(ctx context.Context) (Reading, error) {
 		return Reading{}, fmt.Errorf("processor times: %w", err)
 	}
 	r := Reading{At: time.Now(), Cores: h.cores, Quota: h.quota}
-	// What a hypervisor takes away is others' use, too. Guests are in User.
+	// Time that a hypervisor takes away counts as use by others. Time of guests is
+	// included in User.
 	t := times[0]
 	r.Busy = seconds(t.User + t.Nice + t.System + t.Irq + t.Softirq + t.Steal)
 	if r.Ours, err = ours(ctx); err != nil {
@@ -67,14 +68,14 @@ func (h *Host) Read(ctx context.Context) (Reading, error) {
 	return r, nil
 }
 
-// ours is the processor time of this process and all its children.
+// ours returns the CPU time of this process and all its children.
 func ours(ctx context.Context) (time.Duration, error) {
 	self, err := usage(syscall.RUSAGE_SELF)
 	if err != nil {
 		return 0, err
 	}
-	// A child that is waited for meanwhile moves from one sum to the other:
-	// look again then.
+	// If a child is waited for meanwhile, its time moves from one sum to the other:
+	// then read again.
 	for range 3 {
 		ended, err := usage(syscall.RUSAGE_CHILDREN)
 		if err != nil {
@@ -103,8 +104,8 @@ func usage(who int) (time.Duration, error) {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
 }
 
-// children lists the processes that this one has started. (gopsutil's own
-// answer would start another one each time.)
+// children returns the processes that this one has started. gopsutil's own function
+// would start another process each time.
 func children(ctx context.Context) []int32 {
 	var pids []int32
 	files, _ := filepath.Glob("/proc/self/task/*/children")
@@ -122,7 +123,7 @@ func children(ctx context.Context) []int32 {
 	if len(files) > 0 {
 		return pids
 	}
-	// A kernel without that file.
+	// The kernel does not have that file.
 	all, err := process.PidsWithContext(ctx)
 	if err != nil {
 		return nil

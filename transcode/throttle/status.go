@@ -2,20 +2,21 @@ package throttle
 
 import "time"
 
-// Status is what the governor sees and does. Use is in percent of the host.
+// Status is what the governor measures and does. Use is in percent of the host.
 type Status struct {
-	Target  int     `json:"target"`  // CPU_TARGET
+	Target  int     `json:"target"`  // CPU_TARGET, or what an operator has set in its place
+	Paused  bool    `json:"paused"`  // an operator has paused all work
 	Cores   float64 `json:"cores"`   // processors of the host
-	Quota   float64 `json:"quota"`   // processors that a control group leaves us; Cores when none does
-	Budget  float64 `json:"budget"`  // what may be ours now
-	Ours    float64 `json:"ours"`    // what is
+	Quota   float64 `json:"quota"`   // processors that a control group allows us; Cores without a limit
+	Budget  float64 `json:"budget"`  // what we may use now
+	Ours    float64 `json:"ours"`    // what we use
 	Others  float64 `json:"others"`  // what others use
 	Load    float64 `json:"load"`    // load average of the last minute
-	Speed   float64 `json:"speed"`   // of tasks, 1 = unhindered
+	Speed   float64 `json:"speed"`   // of tasks, 1 = not slowed down
 	Hours   string  `json:"hours"`   // working hours; empty = always
-	Inside  bool    `json:"inside"`  // it is within them
-	Outside Mode    `json:"outside"` // what is done outside of them
-	History []Point `json:"history"` // of the last hour, the oldest first
+	Inside  bool    `json:"inside"`  // whether it is within them
+	Outside Mode    `json:"outside"` // what happens outside of them
+	History []Point `json:"history"` // of the last hour, oldest first
 }
 
 // Point is the mean over a time that ends at At, in percent of the host.
@@ -26,13 +27,13 @@ type Point struct {
 	Others float64   `json:"others"`
 }
 
-// Status tells how things stand.
+// Status returns the present status.
 func (g *Governor) Status() Status {
 	now := g.cfg.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s := Status{
-		Target: g.cfg.Target, Cores: g.last.Cores, Quota: g.last.Quota, Load: g.last.Load, Speed: g.law.speed,
+		Target: g.target, Paused: g.paused, Cores: g.last.Cores, Quota: g.last.Quota, Load: g.last.Load, Speed: g.law.speed,
 		Hours: g.cfg.Hours.String(), Inside: g.cfg.Hours.Contains(now), Outside: g.cfg.Otherwise,
 		History: g.history.points(),
 	}
@@ -57,7 +58,7 @@ type history struct {
 	since time.Time
 }
 
-// add takes a sample that ended at a time.
+// add adds a sample that ended at a time.
 func (h *history) add(at time.Time, s sample, budget, cores float64) {
 	if h.since.IsZero() {
 		h.since = at
@@ -80,7 +81,7 @@ func (h *history) add(at time.Time, s sample, budget, cores float64) {
 	h.next = (h.next + 1) % points
 }
 
-// points answers a copy, the oldest first.
+// points returns a copy, oldest first.
 func (h *history) points() []Point {
 	return append(append(make([]Point, 0, len(h.ring)), h.ring[h.next:]...), h.ring[:h.next]...)
 }

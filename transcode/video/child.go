@@ -14,6 +14,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/cleanup/bare"
+)
+
+// Step is what an ffmpeg is started for.
+type Step string
+
+// The steps.
+const (
+	StepEncode Step = "encode" // pictures
+	StepSound  Step = "sound"
+	StepJoin   Step = "join"   // pictures, sound and all else to one MP4
+	StepVerify Step = "verify" // decodes
 )
 
 // child is a running ffmpeg: in its own process group, niced, with a minimal
@@ -21,18 +34,22 @@ import (
 type child struct {
 	cmd   *exec.Cmd
 	words *tail
+	ended func(cpu time.Duration)
 	most  time.Duration // of the processor; 0 = any amount
 	stop  context.CancelCauseFunc
 	ctx   context.Context
 }
 
 // start runs ffmpeg with what it needs on every call; stdin and stdout may be nil.
-func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Writer, args ...string) (*child, error) {
+func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, stdout io.Writer, args ...string) (*child, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, t.Path, append([]string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "pipe,file",
 	}, args...)...)
-	c := &child{cmd: cmd, words: &tail{}, most: t.most, stop: stop, ctx: ctx}
+	c := &child{cmd: cmd, words: &tail{}, ended: func(time.Duration) {}, most: t.most, stop: stop, ctx: ctx}
+	if t.Ended != nil {
+		c.ended = func(cpu time.Duration) { t.Ended(step, cpu) }
+	}
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
@@ -44,7 +61,7 @@ func (t *Tool) start(ctx context.Context, nice int, stdin *os.File, stdout io.Wr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
-	if err := cmd.Start(); err != nil {
+	if err := bare.Start(cmd); err != nil {
 		cause := context.Cause(ctx)
 		if stop(nil); cause != nil {
 			return nil, cause
@@ -84,6 +101,7 @@ var errNotStarted = errors.New("ffmpeg could not be started")
 // own words; a full disk is syscall.ENOSPC.
 func (c *child) wait() error {
 	err := c.cmd.Wait()
+	c.ended(c.cpu())
 	defer c.stop(nil)
 	words := c.words.String()
 	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && words != "" {

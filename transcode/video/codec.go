@@ -43,17 +43,17 @@ func codecFor(opt Options) (codec, error) {
 	case "", "h264":
 		return codec{encode: x264Arguments(opt), stream: "h264"}, nil
 	case "hevc":
-		return codec{stream: "hevc", tag: "hvc1", encode: []string{"-c:v", "libx265", "-pix_fmt", "yuv420p", "-preset", "superfast",
+		return codec{stream: "hevc", tag: "hvc1", encode: []string{"-c:v", encoderOf(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "superfast",
 			"-crf", strconv.FormatFloat(opt.crf()+1, 'f', 1, 64), "-x265-params", "log-level=error:pools=1:frame-threads=1:bframes=0:keyint=600", "-threads", "1"}}, nil
 	case "av1":
-		return codec{stream: "av1", encode: []string{"-c:v", "libsvtav1", "-pix_fmt", "yuv420p", "-preset", "10",
+		return codec{stream: "av1", encode: []string{"-c:v", encoderOf(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "10",
 			"-crf", strconv.Itoa(min(int(opt.crf())+8, 63)), "-svtav1-params", "scm=1:lp=1:keyint=600"}}, nil
 	}
 	m := encoderName.FindStringSubmatch(opt.Codec)
 	if m == nil {
 		return codec{}, fmt.Errorf("codec %q: choose h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi", opt.Codec)
 	}
-	c := codec{stream: m[1], encode: []string{"-c:v", opt.Codec, "-g", "600", "-bf", "0"}}
+	c := codec{stream: m[1], encode: []string{"-c:v", encoderOf(opt.Codec), "-g", "600", "-bf", "0"}}
 	if m[1] == "hevc" {
 		c.tag = "hvc1"
 	}
@@ -75,6 +75,20 @@ func codecFor(opt Options) (codec, error) {
 		c.encode = append(c.encode, "-profile:v", "high")
 	}
 	return c, nil
+}
+
+// encoderOf names ffmpeg's encoder of a codec.
+func encoderOf(name string) string {
+	switch name {
+	case "", "h264":
+		return "libx264"
+	case "hevc":
+		return "libx265"
+	case "av1":
+		return "libsvtav1"
+	default:
+		return name
+	}
 }
 
 // TryCodec encodes and decodes a few frames of opt's size with opt's codec. An
@@ -118,20 +132,33 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 //     flat areas their due, and small dead zones keep faint detail.
 //   - The lookahead tells what will stay on the screen and deserves bits; a
 //     frame in it takes three times its pixels in bytes.
-//   - Without force-cfr x264 spends more on pictures that stay for long.
+//   - x264 spends more on pictures that stay for long: how long, [weights] says,
+//     and where they do not, force-cfr says that all stay alike.
+//   - Blocks of 8×8 coefficients take no fewer bytes. Without them x264 says that
+//     the stream is Main, and package h264 that it is High.
 //   - Keyframes come with large changes or every 600 frames.
-const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:8x8dct=1:" +
-	"mbtree=1:qcomp=0.6:aq-mode=2:aq-strength=1.25:" +
-	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600:force-cfr=1"
+const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
+	"mbtree=1:qcomp=0.5:aq-mode=2:aq-strength=1.25:ipratio=1.1:" +
+	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600"
 
-func x264Arguments(opt Options) []string {
+func x264Arguments(opt Options) []string { return x264At(opt, opt.crf(), ":8x8dct=1:force-cfr=1") }
+
+// x264Weighted is for pictures whose times are [weights]: one is coarser by as
+// much as those that stay gain by what is told of them.
+func x264Weighted(opt Options) []string { return x264At(opt, weightedCRF(opt), ":8x8dct=0") }
+
+func weightedCRF(opt Options) float64 { return min(opt.crf()+weightedMore, 51) }
+
+const weightedMore = 3.6
+
+func x264At(opt Options, crf float64, more string) []string {
 	pixels := opt.Width * opt.Height
 	references, lookahead := 3, min(max(lookaheadPixels/pixels, 5), 20)
 	if pixels > largePixels {
 		references, lookahead = 1, 0
 	}
-	return []string{"-c:v", "libx264", "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
-		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d", x264, references, lookahead), "-threads", "1"}
+	return []string{"-c:v", encoderOf("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
+		"-crf", strconv.FormatFloat(crf, 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d%s", x264, references, lookahead, more), "-threads", "1"}
 }
 
 // largePixels is the size of a picture, one of 4K, beyond which memory is spared
@@ -139,7 +166,7 @@ func x264Arguments(opt Options) []string {
 const largePixels = 4096 * 2304
 
 // lookaheadPixels bounds the frames in x264's lookahead all together.
-const lookaheadPixels = 12.5e6
+const lookaheadPixels = 15e6
 
 // crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
 // smaller screen is looked at enlarged, its faults, too. It is three and a half

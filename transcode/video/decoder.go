@@ -34,7 +34,7 @@ func (t *Tool) decoder(ctx context.Context, input string, stdin *os.File, sound 
 		d.compared <- found
 	}()
 	var err error
-	if d.child, err = t.start(ctx, 0, stdin, w, t.decodeArguments(input, sound, samples)...); err != nil {
+	if d.child, err = t.start(ctx, StepVerify, 0, stdin, w, t.decodeArguments(input, sound, samples)...); err != nil {
 		w.CloseWithError(err)
 		<-d.compared //nolint:errcheck // it has ended, too; why is known
 		return nil, err

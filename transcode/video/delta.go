@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,25 +18,23 @@ import (
 // Bounds of what is coded as a difference. They are where x264 becomes
 // cheaper, in bytes or in time; docs/PERFORMANCE.md has the measurements.
 const (
-	deltaBlocks = 100  // 16×16 pixels that differ from the frame before, at most
-	deltaBytes  = 3000 // of one difference
+	deltaBlocks = 200  // 16×16 pixels that differ from the frame before, at most
+	deltaBytes  = 4000 // of one difference
 	deltaRun    = 300  // differences in a row
 )
-
-// keyEvery is how much of the recording's time passes between keyframes at
-// least, when x264 is given frames at all.
-const keyEvery = 120 * time.Second
 
 // deltaTrack gives x264 the frames that differ much and writes those that
 // differ little itself; see package h264.
 type deltaTrack struct {
-	ffmpeg *frames
+	ffmpeg  *frames
+	weights weights
 
 	coder   *h264.Delta
 	base    *planes // the frame that x264 was given last, and differences since
 	started bool
-	touched []bool // macroblocks that may differ from base
-	changed []int  // those that do
+	touched []bool        // macroblocks that may differ from base
+	changed []h264.Change // those that do
+	ghosts  ghosts
 	rebuilt []bool // macroblocks of base that are as decoded, not as given
 	run     int    // differences since x264's last frame
 
@@ -65,8 +64,8 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 	}
 	r, w := io.Pipe()
 	args := append(append([]string{}, rawInput...), t.passthrough...)
-	args = append(args, x264Arguments(opt)...)
-	args = append(args, "-force_key_frames", fmt.Sprintf("expr:if(isnan(prev_forced_t),1,gte(t,prev_forced_t+%d))", int(keyEvery.Seconds())))
+	args = append(args, x264Weighted(opt)...)
+	args = append(args, "-force_key_frames", forceKeys)
 	args = append(args, bt709...)
 	info := pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
 	ffmpeg, err := t.frames(ctx, opt.Nice, info, w, append(args, "-f", "h264", "pipe:1")...)
@@ -75,8 +74,8 @@ func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack,
 		return nil, err
 	}
 	d := &deltaTrack{
-		ffmpeg: ffmpeg, base: newPlanes(opt.Width, opt.Height), info: info,
-		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(opt.crf())+deltaQP, 1), 51)),
+		ffmpeg: ffmpeg, base: newPlanes(opt.Width, opt.Height), info: info, weights: weights{least: opt.slot()},
+		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(weightedCRF(opt))+deltaQP, 1), 51)),
 		out:   file, stdout: w, done: make(chan error, 1),
 	}
 	columns, rows := d.coder.Macroblocks()
@@ -103,25 +102,27 @@ func (d *deltaTrack) touch(r image.Rectangle) {
 }
 
 func (d *deltaTrack) add(at time.Duration, frame *planes) error {
-	if diff := d.difference(frame); diff != nil {
-		for _, mb := range d.changed {
-			d.touched[mb], d.rebuilt[mb] = false, true
+	if diff := d.difference(at, frame); diff != nil {
+		for _, c := range d.changed {
+			d.touched[c.MB], d.rebuilt[c.MB] = false, true
+			d.ghosts.note(c, at, d.base.blockError(frame, c.MB))
 		}
 		d.run++
 		d.push(entry{at: at, delta: diff})
 		return nil
 	}
-	d.rebase(frame)
+	d.ghosts.clear()
+	changed := d.rebase(frame)
 	d.started, d.run = true, 0
 	d.push(entry{at: at})
-	if err := d.ffmpeg.add(at, frame.pix); err != nil {
+	if err := d.ffmpeg.add(d.weights.next(at, changed > len(d.touched)/2), frame.pix); err != nil {
 		return d.end(err)
 	}
 	return nil
 }
 
 // difference is frame's from the one before, or nil when that is too much.
-func (d *deltaTrack) difference(frame *planes) *h264.Difference {
+func (d *deltaTrack) difference(at time.Duration, frame *planes) *h264.Difference {
 	if !d.started || d.run >= deltaRun {
 		return nil
 	}
@@ -134,19 +135,35 @@ func (d *deltaTrack) difference(frame *planes) *h264.Difference {
 			d.touched[mb] = false
 			continue
 		}
-		if d.changed = append(d.changed, mb); len(d.changed) > deltaBlocks {
+		if d.changed = append(d.changed, h264.Change{MB: mb}); len(d.changed) > deltaBlocks {
 			return nil
 		}
 	}
+	d.ghosts.forget(d.changed)
+	n := len(d.changed)
+	if fine := d.ghosts.resting(at); len(fine) > 0 {
+		d.changed = append(d.changed, fine...)
+		slices.SortFunc(d.changed, func(a, b h264.Change) int { return a.MB - b.MB })
+	}
 	diff, ok := d.coder.Encode(frame.picture(), d.base.picture(), d.changed, deltaBytes)
+	if !ok && n < len(d.changed) { // it is not worth a picture of x264's
+		d.ghosts.clear()
+		d.changed = slices.DeleteFunc(d.changed, func(c h264.Change) bool { return c.Fine })
+		diff, ok = d.coder.Encode(frame.picture(), d.base.picture(), d.changed, deltaBytes)
+	}
 	if !ok {
 		return nil
 	}
 	return &diff
 }
 
-// rebase makes frame the one that differences are from.
-func (d *deltaTrack) rebase(frame *planes) {
+// due returns when a picture is wanted although nothing has changed, to remove what
+// changes have left; 0 = not at all.
+func (d *deltaTrack) due() time.Duration { return d.ghosts.due() }
+
+// rebase makes frame the one that differences are from, and returns how many
+// macroblocks may differ from the one before.
+func (d *deltaTrack) rebase(frame *planes) int {
 	n := 0
 	for mb := range d.touched {
 		d.touched[mb] = d.touched[mb] || d.rebuilt[mb]
@@ -158,7 +175,7 @@ func (d *deltaTrack) rebase(frame *planes) {
 	if n > len(d.touched)/4 { // faster than block by block
 		copy(d.base.pix, frame.pix)
 		clear(d.touched)
-		return
+		return n
 	}
 	for mb, touched := range d.touched {
 		if touched {
@@ -166,6 +183,7 @@ func (d *deltaTrack) rebase(frame *planes) {
 			d.touched[mb] = false
 		}
 	}
+	return n
 }
 
 func (d *deltaTrack) push(e entry) {

@@ -7,7 +7,8 @@
 // go as raw pictures with true millisecond timestamps, in Matroska, through a
 // pipe to an ffmpeg with x264. Those that differ little, two thirds of a
 // session, are written by package h264 as differences, which costs next to
-// nothing; both are joined to one stream in a file. Other codecs, and
+// nothing; both are joined to one stream in a file. Once a place rests, what such
+// differences have left there is removed, in a picture of its own if there is no other. Other codecs, and
 // [Options.Plain], encode every frame ([plainTrack]).
 //
 // Only the damaged parts of a frame are converted to YUV. Sound goes to an

@@ -26,6 +26,9 @@ type Options struct {
 	Plain bool
 }
 
+// length is how long the video is: its last frame lasts for a slot at least.
+func (o Options) length() time.Duration { return max(o.Duration, o.slot()) }
+
 func (o Options) slot() time.Duration { return time.Second / time.Duration(o.FPS) }
 
 // Report tells what was encoded; [Tool.Verify] holds the file against it.
@@ -53,8 +56,9 @@ type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
-	proves() bool  // there is a proof of the file once it is finished
-	proof() []byte // nil if there is none
+	due() time.Duration // when a picture is wanted although nothing has changed; 0 = not at all
+	proves() bool       // there is a proof of the file once it is finished
+	proof() []byte      // nil if there is none
 }
 
 // Encoder makes a video. Its methods are called from one goroutine.
@@ -69,6 +73,7 @@ type Encoder struct {
 	samples sampler
 	poster  poster
 	active  activity
+	cues    []Cue
 	frames  int
 	last    time.Duration
 	closed  bool
@@ -117,9 +122,10 @@ func (e *Encoder) picturesFile() string { return e.opt.Output + ".pictures" }
 func (e *Encoder) soundFile() string    { return e.opt.Output + ".sound" }
 func (e *Encoder) chaptersFile() string { return e.opt.Output + ".chapters" }
 func (e *Encoder) posterFile() string   { return e.opt.Output + ".poster" }
+func (e *Encoder) cuesFile() string     { return e.opt.Output + ".cues" }
 
 func (e *Encoder) clean() {
-	for _, path := range []string{e.picturesFile(), e.soundFile(), e.chaptersFile(), e.posterFile()} {
+	for _, path := range []string{e.picturesFile(), e.soundFile(), e.chaptersFile(), e.posterFile(), e.cuesFile()} {
 		os.Remove(path)
 	}
 }
@@ -137,6 +143,12 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	} else if at <= e.last {
 		return fmt.Errorf("video: frame at %s after one at %s", at, e.last)
 	}
+	// What was shown last, once more, while it is still in the planes.
+	if due := e.track.due().Truncate(time.Millisecond); e.frames > 0 && due > e.last && due+e.opt.slot() <= at {
+		if err := e.put(due); err != nil {
+			return err
+		}
+	}
 	for _, r := range damage {
 		e.planes.convert(img, r)
 		e.touch(r)
@@ -144,8 +156,13 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 	if len(damage) > 0 {
 		e.active.see(at)
 	}
-	e.samples.see(e.frames, at, e.planes)
 	e.poster.see(img, e.planes, damage)
+	return e.put(at)
+}
+
+// put encodes what is in the planes.
+func (e *Encoder) put(at time.Duration) error {
+	e.samples.see(e.frames, at, e.planes)
 	e.frames++
 	e.last = at
 	if err := e.track.add(at, e.planes); err != nil {
@@ -159,16 +176,30 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 // and so on. It is called before Close.
 func (e *Encoder) Describe(metadata map[string]string) { e.opt.Metadata = metadata }
 
-// Audio adds sound that begins at a time, in whatever format; what is between
-// it and the sound before becomes silence, what overlaps is dropped.
-func (e *Encoder) Audio(at time.Duration, format AudioFormat, pcm []byte) error {
+// Skip notes that idle time of the recording is left out of the video at this
+// point: names of chapters tell of it. It is called between frames.
+func (e *Encoder) Skip(by time.Duration) { e.active.skip(by) }
+
+// Lasts sets how long the video is, if that was not known at the start. It is
+// called before Close.
+func (e *Encoder) Lasts(d time.Duration) { e.opt.Duration = d }
+
+// Subtitles adds a track of subtitles, which players show on request only. It is
+// called before Close.
+func (e *Encoder) Subtitles(cues []Cue) { e.cues = cues }
+
+// Audio adds a piece of sound that begins at a time, in whatever format. The
+// pieces of a stream come in their order. Where none is heard there is silence;
+// several at once are mixed.
+func (e *Encoder) Audio(at time.Duration, stream int, format AudioFormat, pcm []byte) error {
 	if e.sound == nil {
 		return errNoSound
 	}
 	if e.closed {
 		return errEnded
 	}
-	if err := e.sound.add(at, converted(pcm, format, e.sound.format)); err != nil {
+	e.sound.heard = e.sound.heard || len(pcm) > 0
+	if err := e.sound.add(at, stream, format, pcm); err != nil {
 		e.Abort()
 		return err
 	}

@@ -34,7 +34,7 @@ type feed struct {
 }
 
 // feed starts ffmpeg with a pipe as its standard input.
-func (t *Tool) feed(ctx context.Context, nice int, stdout io.Writer, args ...string) (*feed, error) {
+func (t *Tool) feed(ctx context.Context, step Step, nice int, stdout io.Writer, args ...string) (*feed, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("video: %w", err)
@@ -44,7 +44,7 @@ func (t *Tool) feed(ctx context.Context, nice int, stdout io.Writer, args ...str
 	if raw, err := w.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
 	}
-	c, err := t.start(ctx, nice, r, stdout, args...)
+	c, err := t.start(ctx, step, nice, r, stdout, args...)
 	if err != nil {
 		w.Close()
 		return nil, err
@@ -117,30 +117,93 @@ func (c *child) finish(alive *pulse, patience time.Duration) error {
 	return err
 }
 
-// pulse tells whether a process uses the processor or would if it were let.
-// One that others starve may use too little of it to be counted for long, all
-// the more in the idle scheduling class; one that hangs waits for something
-// else.
+// pulse tells whether a process makes use of the processor as far as it is let.
+// One that others starve gets little of it for long, all the more in the idle
+// scheduling class: what counts is whether it waited for its turn. One that hangs
+// waits for something else.
 type pulse struct {
-	pid  int
-	last float64 // seconds of processor time
+	pid     int
+	last    turns
+	blocked int // calls in a row that found it waiting for a disk
 }
 
-// beats tells whether time was used since the last call, or is asked for.
+// maxBlocked is how many times in a row a process may be found waiting for a disk
+// and nothing else: two minutes with the usual patience. A busy disk lets a writer
+// wait for longer than any other thing does.
+const maxBlocked = 24
+
+// turns is how long the threads of a process have run and have waited for a
+// processor, all together.
+type turns struct{ ran, waited time.Duration }
+
+// least is the use of the processor, or the wait for it, that counts: a process
+// that hangs may still wake up now and then.
+const least = time.Millisecond
+
+// beats tells whether the process has run or waited for a processor since the last
+// call, or does so now.
 func (p *pulse) beats() bool {
+	now, known := turnsOf(p.pid)
+	if !known {
+		return p.uses()
+	}
+	before := p.last
+	p.last = now
+	// Threads that have ended take their times with them.
+	moved := now.ran-before.ran >= least || now.waited-before.waited >= least || now.ran < before.ran || now.waited < before.waited
+	return p.judge(moved)
+}
+
+// judge returns what beats does: a process that has moved, or wants to, is alive.
+// One that waits for a disk is, for some time.
+func (p *pulse) judge(moved bool) bool {
+	states := statesOf(p.pid)
+	switch {
+	case moved, strings.ContainsAny(states, "RT"): // running or waiting for a processor; stopped by a signal
+		p.blocked = 0
+		return true
+	case strings.Contains(states, "D"): // uninterruptible sleep: a disk
+		p.blocked++
+		return p.blocked <= maxBlocked
+	}
+	return false
+}
+
+// turnsOf reads the times of a process from /proc/PID/task/*/schedstat, whose
+// figures are nanoseconds. It is not known where the kernel does not keep them.
+func turnsOf(pid int) (t turns, known bool) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			continue // the thread has ended
+		}
+		var ran, waited time.Duration
+		if n, _ := fmt.Sscan(string(data), &ran, &waited); n == 2 {
+			t.ran, t.waited, known = t.ran+ran, t.waited+waited, true
+		}
+	}
+	return t, known
+}
+
+// uses is beats by the processor time that every system keeps, in hundredths of a
+// second.
+func (p *pulse) uses() bool {
 	proc := process.Process{Pid: int32(p.pid)}
 	t, err := proc.Times()
 	if err != nil {
 		return false
 	}
-	used := t.User + t.System
-	defer func() { p.last = used }()
-	return used > p.last || wantsTime(p.pid)
+	used := time.Duration((t.User + t.System) * float64(time.Second))
+	before := p.last.ran
+	p.last.ran = used
+	return p.judge(used > before)
 }
 
-// wantsTime tells whether a thread of the process runs, waits for a processor,
-// or was stopped by a signal.
-func wantsTime(pid int) bool {
+// statesOf returns the state of each thread of a process, one letter each, as ps(1)
+// explains them.
+func statesOf(pid int) string {
+	var states strings.Builder
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, file := range files {
 		data, err := os.ReadFile(file)
@@ -149,9 +212,8 @@ func wantsTime(pid int) bool {
 		}
 		// 4711 (name, which may hold anything) R ...
 		_, rest, _ := strings.Cut(string(data[bytes.LastIndexByte(data, ')')+1:]), " ")
-		if state, _, _ := strings.Cut(rest, " "); state == "R" || state == "T" {
-			return true
-		}
+		state, _, _ := strings.Cut(rest, " ")
+		states.WriteString(state)
 	}
-	return false
+	return states.String()
 }

@@ -20,8 +20,8 @@ func (e *Encoder) finish() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	heard := e.sound != nil && e.sound.heard > 0
-	duration := max(e.opt.Duration, e.opt.slot())
+	heard := e.sound != nil && e.sound.heard
+	duration := e.opt.length()
 	chapters := e.active.chapters(duration)
 	report := Report{
 		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
@@ -44,12 +44,15 @@ func (e *Encoder) finish() (Report, error) {
 		return Report{}, err
 	}
 	if e.sound != nil {
-		if err := e.sound.ffmpeg.close(); err != nil {
+		if err := e.sound.close(); err != nil {
 			return Report{}, err
 		}
 		cpu += e.sound.ffmpeg.child.cpu()
 	}
 	if err := os.WriteFile(e.chaptersFile(), ffmetadata(chapters, e.opt.Started), 0o600); err != nil {
+		return Report{}, fmt.Errorf("video: %w", err)
+	}
+	if err := e.writeCues(); err != nil {
 		return Report{}, fmt.Errorf("video: %w", err)
 	}
 	if err := e.poster.write(e.posterFile()); err != nil {
@@ -81,27 +84,37 @@ func (e *Encoder) finish() (Report, error) {
 
 // join makes the MP4 and answers the processor time that took.
 func (e *Encoder) join(codec codec, heard bool) (time.Duration, error) {
-	join, err := e.tool.feed(e.ctx, e.opt.Nice, nil, e.joinArguments(codec, heard)...)
+	join, err := e.tool.feed(e.ctx, StepJoin, e.opt.Nice, nil, e.joinArguments(codec, heard)...)
 	if err != nil {
 		return 0, err
 	}
 	if err := join.close(); err != nil {
 		return 0, err
 	}
+	if len(e.cues) > 0 {
+		if err := disableSubtitles(e.opt.Output); err != nil {
+			return 0, fmt.Errorf("video: %w", err)
+		}
+	}
 	return join.child.cpu(), nil
 }
 
 func (e *Encoder) joinArguments(codec codec, heard bool) []string {
 	args := []string{"-f", "matroska", "-i", "file:" + e.picturesFile(), "-f", "ffmetadata", "-i", "file:" + e.chaptersFile(),
-		"-f", "image2", "-c:v", "mjpeg", "-i", e.posterFile()}
+		"-f", "jpeg_pipe", "-i", "file:" + e.posterFile()}
+	take := []string{"-map", "0:v:0"}
+	inputs := 3
 	if heard {
 		args = append(args, "-f", "mp4", "-i", "file:"+e.soundFile())
+		take = append(take, "-map", fmt.Sprintf("%d:a:0", inputs))
+		inputs++
 	}
-	args = append(args, "-map", "0:v:0")
-	if heard {
-		args = append(args, "-map", "3:a:0")
+	if len(e.cues) > 0 {
+		args = append(args, "-f", "srt", "-i", "file:"+e.cuesFile())
+		take = append(take, "-map", fmt.Sprintf("%d:s:0", inputs))
 	}
-	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "1", "-c", "copy",
+	args = append(args, take...)
+	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "1", "-c", "copy", "-c:s", "mov_text",
 		"-bsf:v:0", "setts=pts=PTS:dts=PTS") // there are no B frames, but ffmpeg would guess
 	if codec.tag != "" {
 		args = append(args, "-tag:v:0", codec.tag)
@@ -130,26 +143,38 @@ func plainText(text string) string {
 // idle is how long nothing changes between two periods of activity.
 const idle = time.Minute
 
-// chapter is a period of activity and what follows up to the next.
+// chapter is a period of activity and what follows up to the next, at times of
+// the video. Of what was recorded, a video may leave out idle times.
 type chapter struct {
-	from, active, to time.Duration // active is when the last change was
+	from, to     time.Duration
+	began, ended time.Duration // the first and the last change, at times of the recording
+	leftOut      time.Duration // of idle times within, and of that which follows
 }
 
 // activity collects when something changed.
 type activity struct {
 	periods []chapter
+	leftOut time.Duration // so far
 }
 
 // maxChapters bounds the table of contents; more is no help to anybody.
 const maxChapters = 1000
 
 func (a *activity) see(at time.Duration) {
-	n := len(a.periods)
-	if n == 0 || at-a.periods[n-1].active > idle && n < maxChapters {
-		a.periods = append(a.periods, chapter{from: at, active: at})
+	n, recorded := len(a.periods), at+a.leftOut
+	if n == 0 || recorded-a.periods[n-1].ended > idle && n < maxChapters {
+		a.periods = append(a.periods, chapter{from: at, began: recorded, ended: recorded})
 		return
 	}
-	a.periods[n-1].active = at
+	a.periods[n-1].ended = recorded
+}
+
+// skip notes that idle time of the recording is left out of the video.
+func (a *activity) skip(by time.Duration) {
+	a.leftOut += by
+	if n := len(a.periods); n > 0 {
+		a.periods[n-1].leftOut += by
+	}
 }
 
 // chapters are the periods, each lasting until the next.
@@ -164,12 +189,11 @@ func (a *activity) chapters(duration time.Duration) []chapter {
 }
 
 // ffmetadata is the chapters as ffmpeg reads them. Their names say when there
-// was activity: the time of day where it is known, else the time in the video.
+// was activity: the time of day where it is known, else the time in the recording.
 func ffmetadata(chapters []chapter, started time.Time) []byte {
 	name := func(d time.Duration) string {
 		if started.IsZero() {
-			d = d.Truncate(time.Second)
-			return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
+			return clockTime(d)
 		}
 		return started.Add(d).UTC().Format("15:04:05")
 	}
@@ -179,8 +203,18 @@ func ffmetadata(chapters []chapter, started time.Time) []byte {
 	}
 	b := []byte(";FFMETADATA1\n")
 	for _, c := range chapters {
-		b = fmt.Appendf(b, "[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\ntitle=Active %s – %s%s\n",
-			c.from.Milliseconds(), max(c.to, c.from+time.Millisecond).Milliseconds(), name(c.from), name(c.active), zone)
+		b = fmt.Appendf(b, "[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\ntitle=Active %s – %s%s",
+			c.from.Milliseconds(), max(c.to, c.from+time.Millisecond).Milliseconds(), name(c.began), name(c.ended), zone)
+		if c.leftOut > 0 {
+			b = fmt.Appendf(b, " (%s of idling left out)", clockTime(c.leftOut))
+		}
+		b = append(b, '\n')
 	}
 	return b
+}
+
+// clockTime is a length as hours, minutes and seconds.
+func clockTime(d time.Duration) string {
+	d = d.Truncate(time.Second)
+	return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
 }

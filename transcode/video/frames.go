@@ -24,7 +24,7 @@ type frames struct {
 
 // frames starts ffmpeg, which reads the stream from its standard input.
 func (t *Tool) frames(ctx context.Context, nice int, info pictures, stdout io.Writer, args ...string) (*frames, error) {
-	ffmpeg, err := t.feed(ctx, nice, stdout, args...)
+	ffmpeg, err := t.feed(ctx, StepEncode, nice, stdout, args...)
 	if err != nil {
 		return nil, err
 	}

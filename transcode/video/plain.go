@@ -37,8 +37,9 @@ func (p *plainTrack) close() (time.Duration, error) {
 }
 
 // There is no proof: ffmpeg wrote the pictures.
-func (p *plainTrack) proves() bool  { return false }
-func (p *plainTrack) proof() []byte { return nil }
+func (p *plainTrack) due() time.Duration { return 0 }
+func (p *plainTrack) proves() bool       { return false }
+func (p *plainTrack) proof() []byte      { return nil }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 

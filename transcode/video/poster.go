@@ -58,7 +58,7 @@ func (p *poster) write(path string) error {
 	if err != nil {
 		return err
 	}
-	if err := jpeg.Encode(f, p.best, &jpeg.Options{Quality: 75}); err != nil {
+	if err := jpeg.Encode(f, p.best, &jpeg.Options{Quality: 40}); err != nil {
 		f.Close()
 		return err
 	}

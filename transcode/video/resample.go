@@ -2,38 +2,73 @@ package video
 
 import "encoding/binary"
 
-// converted is sound in another format: channels are averaged or repeated,
-// samples interpolated between neighbours.
-func converted(pcm []byte, from, to AudioFormat) []byte {
-	if from == to {
-		return pcm
+// resampler turns the pieces of a sound into another format, as if they were
+// one: channels are averaged or repeated, samples interpolated between
+// neighbours.
+type resampler struct {
+	from, to AudioFormat
+	origin   int64    // frame of the track at which the sound began that goes on without a gap
+	read     int64    // frames of it that were read
+	written  int64    // frames of the track that were made of them
+	last     [2]int32 // the last frame read, in the track's channels
+}
+
+// place says at which frame of the track the next piece begins. Where that is
+// where the last one ended, the sound goes on.
+func (r *resampler) place(frame int64) {
+	if d := frame - r.end(); r.read == 0 || d < -1 || d > 1 {
+		r.origin, r.read, r.written = frame, 0, 0
 	}
-	n := len(pcm) / 2 / from.Channels
+}
+
+// end is the frame at which the sound so far ends.
+func (r *resampler) end() int64 { return r.origin + r.read*int64(r.to.Rate)/int64(r.from.Rate) }
+
+// convert appends the samples of a piece to out. They begin at a frame of the
+// track. What lies between the last sample and the one that would follow it
+// comes with the next piece.
+func (r *resampler) convert(pcm []byte, out []int32) (first int64, samples []int32) {
+	n := int64(len(pcm) / 2 / r.from.Channels)
+	first = r.origin + r.written
 	if n == 0 {
-		return nil
+		return first, out
 	}
-	value := func(sample, channel int) int {
-		at := func(c int) int {
-			return int(int16(binary.LittleEndian.Uint16(pcm[2*(min(sample, n-1)*from.Channels+c):])))
+	from, to := int64(r.from.Rate), int64(r.to.Rate)
+	at := r.read // of the frame b
+	a, b := r.last, r.frame(pcm)
+	for ; ; r.written++ {
+		place := r.written * from
+		for place > at*to && at-r.read+1 < n {
+			a, at = b, at+1
+			b = r.frame(pcm[2*r.from.Channels*int(at-r.read):])
 		}
-		if from.Channels == to.Channels {
-			return at(channel)
+		if place > at*to {
+			break
 		}
-		sum := 0
-		for c := range from.Channels {
-			sum += at(c)
-		}
-		return sum / from.Channels
-	}
-	count := int(int64(n) * int64(to.Rate) / int64(from.Rate))
-	out := make([]byte, 0, 2*count*to.Channels)
-	for i := range count {
-		place := int64(i) * int64(from.Rate)
-		sample, rest := int(place/int64(to.Rate)), int(place%int64(to.Rate))
-		for c := range to.Channels {
-			a, b := value(sample, c), value(sample+1, c)
-			out = binary.LittleEndian.AppendUint16(out, uint16(int16(a+int(int64(b-a)*int64(rest)/int64(to.Rate)))))
+		// b lies ahead, and a is the one before it.
+		ahead := at*to - place
+		for c := range r.to.Channels {
+			out = append(out, b[c]+int32(int64(a[c]-b[c])*ahead/to))
 		}
 	}
-	return out
+	r.last = r.frame(pcm[2*r.from.Channels*int(n-1):])
+	r.read += n
+	return first, out
+}
+
+// frame is the first frame of pcm, in the track's channels.
+func (r *resampler) frame(pcm []byte) (f [2]int32) {
+	sample := func(c int) int32 { return int32(int16(binary.LittleEndian.Uint16(pcm[2*c:]))) }
+	if r.from.Channels == r.to.Channels {
+		for c := range r.to.Channels {
+			f[c] = sample(c)
+		}
+		return f
+	}
+	for c := range r.from.Channels {
+		f[0] += sample(c)
+	}
+	f[0] /= int32(r.from.Channels)
+	f[1] = f[0]
+	return f
 }

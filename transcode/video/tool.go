@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -20,9 +21,13 @@ type Tool struct {
 
 	// Started, when not nil, is told of every process that is started.
 	Started func(pid int)
+	// Ended, when not nil, is told of every process that has ended: what it was
+	// for, and the processor time that it took.
+	Ended func(step Step, cpu time.Duration)
 
 	pace        Pace          // nil = unhindered
 	most        time.Duration // of the processor, for each process; 0 = any amount
+	encodes     bool          // the codec that it was looked for
 	passthrough []string      // how this version is told to keep timestamps
 	patience    time.Duration // instead of the constant; for tests
 }
@@ -32,15 +37,102 @@ var ErrNoFFmpeg = errors.New("ffmpeg is missing or cannot be used")
 
 var versionLine = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
-// Find looks for ffmpeg at path, or in PATH when path is empty, and checks
-// that it runs and has the encoders that are needed. Errors are [ErrNoFFmpeg].
-func Find(ctx context.Context, path string) (*Tool, error) {
-	if path == "" {
-		path = "ffmpeg"
+// bundled is the ffmpeg that packages bring; see packaging/ffmpeg.
+const bundled = "/usr/lib/jumpserver-video/ffmpeg"
+
+// candidates lists the paths at which ffmpeg is looked for, the best first: the one
+// that came with this program, wherever both were unpacked, and the system's.
+func candidates() []string {
+	program, err := os.Executable()
+	if err != nil {
+		return []string{bundled, "ffmpeg"}
 	}
+	return beside(program)
+}
+
+// beside lists them for the program at a path, which may be a link to it.
+func beside(program string) []string {
+	if real, err := filepath.EvalSymlinks(program); err == nil {
+		program = real
+	}
+	dir := filepath.Dir(program)
+	return []string{filepath.Join(dir, "../lib/jumpserver-video/ffmpeg"), filepath.Join(dir, "ffmpeg"), bundled, "ffmpeg"}
+}
+
+// Locate returns the path of the ffmpeg that [Find] looks at first, and does not
+// run it. Errors are [ErrNoFFmpeg].
+func Locate(path string) (string, error) {
+	look := []string{path}
+	if path == "" {
+		look = candidates()
+	}
+	for _, p := range look {
+		if found, err := exec.LookPath(p); err == nil {
+			return found, nil
+		}
+	}
+	return "", noFFmpeg(look[len(look)-1])
+}
+
+func noFFmpeg(path string) error {
+	if strings.ContainsRune(path, filepath.Separator) {
+		return fmt.Errorf("%w: %s is not there, or is no program", ErrNoFFmpeg, path)
+	}
+	return fmt.Errorf("%w: %s is not in PATH", ErrNoFFmpeg, path)
+}
+
+// Find returns the ffmpeg at path; when path is empty, the one that came with
+// this program, or else the one in PATH. It checks that it runs and has the
+// encoders that are needed. Errors are [ErrNoFFmpeg].
+func Find(ctx context.Context, path string) (*Tool, error) { return FindFor(ctx, path, "") }
+
+// FindFor does what [Find] does for a codec (see [CheckCodec]). When the ffmpeg
+// that came with this program cannot encode it and the one in PATH can, it
+// returns the latter. When neither can, it returns the first, because such
+// recordings are encoded as H.264.
+func FindFor(ctx context.Context, path, codec string) (*Tool, error) {
+	if path != "" {
+		return find(ctx, path, codec)
+	}
+	return among(ctx, candidates(), codec)
+}
+
+// among returns the first ffmpeg of those at paths that encodes a codec, or else
+// the first that can be used.
+func among(ctx context.Context, paths []string, codec string) (*Tool, error) {
+	var usable *Tool
+	var problems []error
+	for _, p := range paths {
+		found, err := exec.LookPath(p)
+		if err != nil {
+			continue
+		}
+		t, err := find(ctx, found, codec)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, err
+		case err != nil:
+			problems = append(problems, err)
+		case t.encodes:
+			return t, nil
+		case usable == nil:
+			usable = t
+		}
+	}
+	switch {
+	case usable != nil:
+		return usable, nil
+	case len(problems) > 0:
+		return nil, errors.Join(problems...)
+	}
+	return nil, noFFmpeg("ffmpeg")
+}
+
+// find examines the ffmpeg at path.
+func find(ctx context.Context, path, codec string) (*Tool, error) {
 	found, err := exec.LookPath(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s is not in PATH; install it: apt-get install ffmpeg, or dnf install ffmpeg", ErrNoFFmpeg, path)
+		return nil, noFFmpeg(path)
 	}
 	var banner bytes.Buffer // one call tells both, and a call costs as much as many frames
 	cmd := exec.CommandContext(ctx, found, "-encoders")
@@ -54,12 +146,13 @@ func Find(ctx context.Context, path string) (*Tool, error) {
 		}
 		return nil, fmt.Errorf("%w: %s does not answer as ffmpeg does", ErrNoFFmpeg, found)
 	}
-	t := &Tool{Path: found, Version: string(m[1]), passthrough: []string{"-fps_mode", "passthrough"}}
+	has := func(encoder string) bool { return bytes.Contains(encoders, []byte(" "+encoder+" ")) }
+	t := &Tool{Path: found, Version: string(m[1]), encodes: has(encoderOf(codec)), passthrough: []string{"-fps_mode", "passthrough"}}
 	if major, minor, ok := t.number(); ok && (major < 5 || major == 5 && minor < 1) {
 		t.passthrough = []string{"-vsync", "passthrough"}
 	}
 	for _, need := range []string{"libx264", "aac"} {
-		if !bytes.Contains(encoders, []byte(" "+need+" ")) {
+		if !has(need) {
 			return nil, fmt.Errorf("%w: %s was built without %s; install the distribution's full ffmpeg", ErrNoFFmpeg, found, need)
 		}
 	}

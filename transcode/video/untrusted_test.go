@@ -313,7 +313,7 @@ func TestOnlyAMissingProgramIsNoFFmpeg(t *testing.T) {
 		"a NUL":                {fit, "title=\x00", false},
 		"200 kB":               {fit, strings.Repeat("x", 200_000), false},
 	} {
-		c, err := (&Tool{Path: tc.path}).start(t.Context(), 0, nil, io.Discard, tc.argument)
+		c, err := (&Tool{Path: tc.path}).start(t.Context(), StepEncode, 0, nil, io.Discard, tc.argument)
 		if err == nil {
 			_ = c.wait()
 			t.Errorf("%s: it started", name)
@@ -351,7 +351,7 @@ func TestAnFFmpegThatTakesTooMuchOfTheProcessorIsEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	busy := (&Tool{Path: path, Version: "7.1"}).Bounded(time.Second)
-	c, err := busy.start(t.Context(), 0, nil, io.Discard)
+	c, err := busy.start(t.Context(), StepEncode, 0, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

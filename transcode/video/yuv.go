@@ -62,6 +62,19 @@ func (p *planes) copyBlock(other *planes, mb int) {
 	})
 }
 
+// blockError returns by how much a macroblock differs at most, of 255.
+func (p *planes) blockError(other *planes, mb int) int {
+	most := 0
+	p.eachRow(mb, func(at, n int) bool {
+		a, b := p.pix[at:at+n], other.pix[at:at+n]
+		for i := range a {
+			most = max(most, int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+		}
+		return true
+	})
+	return most
+}
+
 func (p *planes) luma() []byte { return p.pix[:p.width*p.height] }
 
 // BT.709 with limited range, in 16 fractional bits.

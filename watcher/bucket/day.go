@@ -10,22 +10,22 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Session is what a bucket holds of one session.
+// Session is what a bucket holds for one session.
 type Session struct {
 	Date, ID string
 	Original *storage.Object  // D/S.replay.gz
 	Index    *storage.Object  // D/S/S.replay.json
 	Parts    []storage.Object // D/S/S.N.part.gz, in the order of keys
 	Video    *storage.Object  // D/S.replay.mp4
-	Others   []storage.Object // further ones: terminal recordings, parts that are videos …
+	Others   []storage.Object // other objects: terminal recordings, parts that are videos …
 }
 
-// Entry is the object that stands for the recording: the index, or the
-// original where there is none. It is nil when there is no recording, or only
-// a part of one so far.
+// Entry returns the object that identifies the recording: the index, or the
+// original if there is no index. It is nil if there is no recording, or only some
+// of its parts so far.
 func (s *Session) Entry() *storage.Object {
 	switch {
-	case s.Original != nil: // what core serves first
+	case s.Original != nil: // core prefers it
 		return s.Original
 	case s.Index != nil && len(s.Parts) > 0:
 		return s.Index
@@ -34,7 +34,7 @@ func (s *Session) Entry() *storage.Object {
 	}
 }
 
-// Objects are those of the recording.
+// Objects returns the objects of the recording.
 func (s *Session) Objects() []storage.Object {
 	entry := s.Entry()
 	switch entry {
@@ -47,7 +47,7 @@ func (s *Session) Objects() []storage.Object {
 	}
 }
 
-// add sorts an object in; false when it is of another session.
+// add adds an object; it returns false if the object belongs to another session.
 func (s *Session) add(name recording.Name, o storage.Object) bool {
 	if s.ID == "" {
 		s.Date, s.ID = name.Date, name.Session
@@ -70,12 +70,12 @@ func (s *Session) add(name recording.Name, o storage.Object) bool {
 	return true
 }
 
-// centuries begins the names of all days that matter: nothing else in a bucket
-// that is shared with others is listed.
+// centuries is the prefix of all days: in a bucket that is shared with others,
+// nothing else is listed.
 const centuries = "20"
 
-// Days lists the days that a bucket has folders of, the newest first. Before
-// each further page next may wait.
+// Days lists the days that a bucket has folders of, newest first. Before each page
+// but the first it calls next, which may wait.
 func Days(ctx context.Context, s storage.Storage, next func() error) ([]string, error) {
 	var days []string
 	for q := (storage.Query{Prefix: centuries, Folders: true}); ; {
@@ -101,11 +101,11 @@ func Days(ctx context.Context, s storage.Storage, next func() error) ([]string, 
 	return days, nil
 }
 
-// Day visits what a bucket holds of a day, session by session, a page of keys
-// at a time: the names of a session stand together in the order of keys.
-// After is where an earlier visit stopped, or "". Each visit is told where a
-// later one would have to begin to see the sessions that follow. Before each
-// further page next may wait. Errors of both end it.
+// Day visits what a bucket holds for a day, session by session, and lists one page
+// of keys at a time. In the order of keys, those of a session follow one another.
+// after is where an earlier visit stopped, or "". visit gets the position from
+// which a later call would continue with the next sessions. Before each page but
+// the first, Day calls next, which may wait. An error of either ends it.
 func Day(ctx context.Context, s storage.Storage, day, after string, visit func(s *Session, after string) error, next func() error) error {
 	current := &Session{}
 	for {

@@ -12,13 +12,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Fetch downloads a recording below dir under the names of its keys, which
-// come from [recording.ParseName] and stay inside, and returns the path for
-// [recording.Open]. Keep is what must stay free on the disk, in bytes: when
-// the recording leaves less, nothing is downloaded and the error is ENOSPC.
-// What an earlier attempt has downloaded and has not changed is kept.
+// Fetch downloads a recording to dir, under the names of its keys, and returns the
+// path for [recording.Open]. The names come from [recording.ParseName], so that
+// they cannot lead out of dir. keep is how many bytes must remain free on the disk:
+// if the recording would leave less, Fetch downloads nothing and returns ENOSPC.
+// Files that an earlier attempt has downloaded are kept if the objects have not
+// changed.
 //
-// An index that lists a part which is not in the bucket is a
+// If an index lists a part that is not in the bucket, it returns a
 // *recording.MissingPartError.
 func Fetch(ctx context.Context, c Candidate, dir string, keep int64) (string, error) {
 	entry := local(dir, c.Key)
@@ -51,7 +52,7 @@ func Fetch(ctx context.Context, c Candidate, dir string, keep int64) (string, er
 	return entry, nil
 }
 
-// fetch downloads an object, unless the file has its size and time.
+// fetch downloads an object, unless the file has its size and time already.
 func fetch(ctx context.Context, s storage.Storage, o storage.Object, to string, keep int64) error {
 	if st, err := os.Stat(to); err == nil && st.Size() == o.Size && st.ModTime().Equal(o.ModTime) {
 		return nil

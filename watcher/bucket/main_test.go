@@ -14,7 +14,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreTopFunction("net/http.(*persistConn).writeLoop"), goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"))
 }
 
-// allDenied refuses everything, as S3 does.
+// allDenied refuses every request, as S3 does.
 func allDenied(*http.Request) storagetest.Fault {
 	return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
 }

@@ -9,22 +9,22 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
-// position is how far a sweep has come. It is kept in a file.
+// position is how far a sweep has come. It is stored in a file.
 type position struct {
-	Place string    `json:"place"` // the bucket that it is of
+	Place string    `json:"place"` // the bucket
 	Began time.Time `json:"began"`
-	Day   string    `json:"day,omitempty"`   // in work; newer ones are done
-	After string    `json:"after,omitempty"` // place within the day
+	Day   string    `json:"day,omitempty"`   // in progress; newer days are done
+	After string    `json:"after,omitempty"` // position within the day
 	Ended time.Time `json:"ended,omitzero"`  // of the last full sweep
-	// Cost of the sweep in work, or of the last one.
+	// Cost of the sweep in progress, or of the last one.
 	Cost storage.Usage `json:"cost,omitzero"`
 }
 
-// sweeping tells whether a sweep was interrupted.
+// sweeping reports whether a sweep was interrupted.
 func (p position) sweeping() bool { return p.Day != "" }
 
-// load reads the position; one that cannot be read, or is of another bucket,
-// only costs a sweep.
+// load reads the position. If it cannot be read, or is of another bucket, the cost
+// is one more sweep.
 func load(file, place string) position {
 	var p position
 	b, err := os.ReadFile(file)
@@ -34,7 +34,7 @@ func load(file, place string) position {
 	return p
 }
 
-// save writes the position in one step.
+// save writes the position atomically.
 func (p position) save(file string) error {
 	if file == "" {
 		return nil

@@ -9,9 +9,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Survey looks at every day of a bucket from since on ("" = all), the newest
-// first, and changes nothing. It goes by names: the content of objects is not
-// read, because that costs. Missing parts are therefore not found out.
+// Survey visits every day of a bucket from since on ("" = all), newest first, and
+// changes nothing. It looks only at names, because reading objects costs money. It
+// therefore does not find missing parts.
 func Survey(ctx context.Context, s storage.Storage, since string, settle time.Duration, visit func(watcher.Day) error) error {
 	days, err := Days(ctx, s, ctx.Err)
 	if err != nil {
@@ -36,7 +36,7 @@ func Survey(ctx context.Context, s storage.Storage, since string, settle time.Du
 	return nil
 }
 
-// survey sorts in what there is of one session.
+// survey classifies what there is of one session.
 func survey(d *watcher.Day, s *Session, settle time.Duration) {
 	objects := s.Objects()
 	var size int64
@@ -47,20 +47,23 @@ func survey(d *watcher.Day, s *Session, settle time.Duration) {
 			newest = o.ModTime
 		}
 	}
+	add := func(at string, size int64, as watcher.As, reason string) {
+		d.Add(watcher.File{Path: at, Bytes: size, As: as, Reason: reason})
+	}
 	age := time.Since(newest)
 	switch {
 	case len(objects) > 0 && age >= 0 && age < settle:
-		d.TooNew.Add(size)
+		add(s.Entry().Key, size, watcher.AsTooNew, "")
 	case len(objects) > 0 && s.Entry().Size == 0:
-		d.Because(&d.Broken, size, "empty")
+		add(s.Entry().Key, size, watcher.AsBroken, "empty")
 	case len(objects) > 0:
-		d.Convertible.Add(size)
+		add(s.Entry().Key, size, watcher.AsConvertible, "")
 	case s.Video != nil:
-		d.Done.Add(s.Video.Size)
+		add(s.Video.Key, s.Video.Size, watcher.AsDone, "")
 	case s.Index != nil && len(s.Others) == 0:
-		d.Because(&d.Broken, s.Index.Size, "missing part")
+		add(s.Index.Key, s.Index.Size, watcher.AsBroken, "missing part")
 	}
 	for _, o := range s.Others {
-		d.Because(&d.Foreign, o.Size, recording.ParseName(o.Key).Class.String())
+		add(o.Key, o.Size, watcher.AsForeign, recording.ParseName(o.Key).Class.String())
 	}
 }

@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -27,9 +28,15 @@ func TestSurvey(t *testing.T) {
 	} {
 		put(t, s, key, text)
 	}
+	var files []watcher.File
 	survey := func(settle time.Duration) (got []watcher.Day) {
 		t.Helper()
-		if err := Survey(t.Context(), s, "2024-01-01", settle, func(d watcher.Day) error { got = append(got, d); return nil }); err != nil {
+		if err := Survey(t.Context(), s, "2024-01-01", settle, func(d watcher.Day) error {
+			files = append(files, d.Files...)
+			d.Files = nil
+			got = append(got, d)
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		return got
@@ -42,6 +49,14 @@ func TestSurvey(t *testing.T) {
 	}
 	if d := cmp.Diff(want, survey(0)); d != "" {
 		t.Error(d)
+	}
+	for _, f := range []watcher.File{
+		{Path: day + "/" + id(1) + ".replay.gz", Bytes: 9, As: watcher.AsConvertible}, {Path: day + "/" + id(2) + ".replay.mp4", Bytes: 4, As: watcher.AsDone},
+		{Path: day + "/" + id(4) + ".replay.gz", As: watcher.AsBroken, Reason: "empty"}, {Path: day + "/notes.txt", Bytes: 3, As: watcher.AsForeign, Reason: "foreign"},
+	} {
+		if !slices.Contains(files, f) {
+			t.Errorf("%+v is not among %+v", f, files)
+		}
 	}
 	if got := survey(time.Hour); got[0].TooNew.Recordings != 3 || got[0].Convertible.Recordings != 0 || got[1].TooNew.Recordings != 1 {
 		t.Errorf("%+v", got)

@@ -9,8 +9,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
-// sweep looks at all days, from where the last one was interrupted. The
-// recent days are looked at in between.
+// sweep lists all days, from where the last sweep was interrupted. In between it
+// polls the recent days.
 func (w *Watcher) sweep(ctx context.Context) error {
 	if !w.at.sweeping() {
 		w.at.Began, w.at.Cost = w.Now(), storage.Usage{}
@@ -44,7 +44,7 @@ func (w *Watcher) sweep(ctx context.Context) error {
 		if w.Now().Sub(polled) >= w.Interval {
 			used := w.Storage.Usage()
 			err := w.poll(ctx)
-			began = began.Add(w.Storage.Usage().Sub(used)) // not of the sweep
+			began = began.Add(w.Storage.Usage().Sub(used)) // not part of the sweep's cost
 			if err != nil {
 				return err
 			}
@@ -63,16 +63,16 @@ func (w *Watcher) sweep(ctx context.Context) error {
 	count()
 	cost := w.at.Cost
 	w.at = position{Place: w.at.Place, Began: w.at.Began, Ended: w.Now(), Cost: cost}
-	w.keep() // before it is told: whoever hears of it may start the next agent
+	w.keep() // before the status shows the sweep: a test that sees it may start the next agent
 	w.mu.Lock()
 	w.status.LastSweep, w.status.Sweeping, w.status.SweepCost = w.at.Ended, "", cost
 	w.mu.Unlock()
-	w.Log.Info("looked at all days in the storage", "days", len(days), "requests", cost.Requests, "received_bytes", cost.Received,
+	w.Log.Info("listed all days in the storage", "days", len(days), "requests", cost.Requests, "received_bytes", cost.Received,
 		"took", w.at.Ended.Sub(w.at.Began).Round(time.Second))
 	return nil
 }
 
-// remember keeps the place of the sweep.
+// remember stores the position of the sweep in memory.
 func (w *Watcher) remember(day, after string) {
 	if w.at.Day == day && w.at.After == after {
 		return
@@ -84,14 +84,14 @@ func (w *Watcher) remember(day, after string) {
 	w.status.Sweeping = day
 }
 
-// keep writes the place of the sweep, and what it has cost, to the file.
+// keep writes the position of the sweep, and its cost, to the file.
 func (w *Watcher) keep() {
 	if err := w.at.save(w.State); err != nil {
-		w.Log.Warn("the place of the sweep could not be kept; a restart begins anew", "error", err)
+		w.Log.Warn("the position of the sweep could not be saved; a restart begins a new sweep", "error", err)
 	}
 }
 
-// forget drops what is known of days that are gone.
+// forget drops the state of days that no longer exist.
 func (w *Watcher) forget(days []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

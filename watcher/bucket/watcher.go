@@ -18,36 +18,35 @@ import (
 type Candidate struct {
 	Storage storage.Storage
 	Session string // id
-	Date    string // of the key, YYYY-MM-DD
+	Date    string // from the key, YYYY-MM-DD
 	// Key is D/S.replay.gz, or D/S/S.replay.json for a recording in parts.
 	Key     string
-	Objects []storage.Object // Key's first
+	Objects []storage.Object // that of Key is first
 	Size    int64            // bytes, all objects together
 	ModTime time.Time        // the newest of all objects
-	// HasVideo: D/S.replay.mp4 is there. Core serves an original in its place
-	// all the same.
+	// HasVideo means that D/S.replay.mp4 exists. If there is an original, core
+	// serves that instead.
 	HasVideo bool
 }
 
 // Watcher watches one bucket. Its fields are set before Run.
 type Watcher struct {
-	// Storage is the watcher's own connection: what is asked of it counts as
-	// the cost of watching.
+	// Storage is the watcher's own connection: its usage is the cost of watching.
 	Storage     storage.Storage
 	Interval    time.Duration // between listings of the recent days (10 min)
-	Settle      time.Duration // how long a recording must rest (60 s)
-	Sweep       time.Duration // between looks at all days (24 h)
+	Settle      time.Duration // how long a recording must be unchanged (60 s)
+	Sweep       time.Duration // between sweeps of all days (24 h)
 	RecentDays  int           // listed at every interval, today included (2)
-	KeepDays    int           // older days are core's to delete and not looked at; 0 = all are
-	MaxRequests int           // listings an hour (600)
-	State       string        // file that keeps the place of a sweep; "" = none
-	// Found is offered each recording that has settled. It may be offered the
-	// same one again, and must then answer as before. An error means that the
-	// recording was not taken: it is offered again later, from memory. After
+	KeepDays    int           // core deletes older days, and they are not listed; 0 = all are listed
+	MaxRequests int           // listings per hour (600)
+	State       string        // file that stores the position of a sweep; "" = none
+	// Found gets each recording that has settled. It may get the same one again,
+	// and must then return the same as before. An error means that the recording
+	// was not accepted: it is offered again later, without another listing. After
 	// [watcher.ErrBusy] nothing more is offered, and a sweep waits where it is.
 	Found func(context.Context, Candidate) error
 	Log   *slog.Logger
-	Now   func() time.Time // nil = the clock
+	Now   func() time.Time // nil = time.Now
 
 	mu      sync.Mutex // guards what follows
 	taken   map[string]map[string]string
@@ -58,7 +57,7 @@ type Watcher struct {
 	lastList time.Time
 }
 
-// waiting is a candidate that is offered again.
+// waiting is a candidate that will be offered again.
 type waiting struct {
 	candidate Candidate
 	state     string
@@ -66,17 +65,17 @@ type waiting struct {
 	tries     int
 }
 
-// Status tells how the watcher stands.
+// Status is the state of the watcher.
 type Status struct {
 	Place     string
-	Available bool      // the last listing went well
-	Reason    string    // why not
+	Available bool      // the last listing succeeded
+	Reason    string    // why it failed
 	LastPoll  time.Time // of the recent days
-	LastSweep time.Time // the last one that was completed
-	Sweeping  string    // the day that a sweep has come to; "" = none runs
-	Waiting   int       // recordings that are offered again
-	// SweepCost is what the last full sweep asked of the storage, however
-	// often it was interrupted; Cost is all since the start.
+	LastSweep time.Time // the last completed one
+	Sweeping  string    // the day that a sweep has reached; "" = no sweep is running
+	Waiting   int       // recordings that will be offered again
+	// SweepCost is the usage of the last complete sweep, however often it was
+	// interrupted; Cost is the usage since the start.
 	SweepCost, Cost storage.Usage
 }
 
@@ -129,7 +128,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		if failures++; err == nil {
 			failures = 0
 		}
-		if failures > 0 { // what an administrator must mend is not asked for often
+		if failures > 0 { // an error that an administrator must fix is not retried often
 			wait = min(wait<<min(failures-1, 6), max(wait, time.Hour))
 		}
 		if !w.sleep(ctx, wait) {
@@ -149,7 +148,7 @@ func (w *Watcher) sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// round lists the recent days, and goes on with a sweep that is due.
+// round lists the recent days, and continues a sweep that is due.
 func (w *Watcher) round(ctx context.Context) error {
 	if err := w.poll(ctx); err != nil {
 		return err
@@ -160,7 +159,7 @@ func (w *Watcher) round(ctx context.Context) error {
 	return w.sweep(ctx)
 }
 
-// poll offers what is new and what was not taken before.
+// poll offers what is new and what was not accepted before.
 func (w *Watcher) poll(ctx context.Context) error {
 	if err := w.recent(ctx); err != nil {
 		return err
@@ -168,7 +167,7 @@ func (w *Watcher) poll(ctx context.Context) error {
 	return w.offerAgain(ctx)
 }
 
-// recent lists the days in which something may have come since.
+// recent lists the days in which something may have been added since.
 func (w *Watcher) recent(ctx context.Context) error {
 	for i := range w.RecentDays {
 		day := w.Now().UTC().AddDate(0, 0, -i).Format(time.DateOnly)
@@ -182,7 +181,7 @@ func (w *Watcher) recent(ctx context.Context) error {
 	return nil
 }
 
-// pace waits until another listing keeps within MaxRequests an hour.
+// pace waits until another listing stays within MaxRequests per hour.
 func (w *Watcher) pace(ctx context.Context) error {
 	wait := time.Hour/time.Duration(w.MaxRequests) - time.Since(w.lastList)
 	if wait > 0 && !w.lastList.IsZero() && !w.sleep(ctx, wait) {
@@ -192,8 +191,8 @@ func (w *Watcher) pace(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// day lists a day and offers what it finds. It tells reached where it could
-// be gone on with.
+// day lists a day and offers what it finds. It calls reached with the positions
+// from which the listing could be continued.
 func (w *Watcher) day(ctx context.Context, day, after string, reached func(after string)) error {
 	if err := w.pace(ctx); err != nil {
 		return err
@@ -214,7 +213,7 @@ func (w *Watcher) day(ctx context.Context, day, after string, reached func(after
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.taken[day] = there
-		maps.DeleteFunc(w.waiting, func(key string, x *waiting) bool { // removed by somebody
+		maps.DeleteFunc(w.waiting, func(key string, x *waiting) bool { // the objects were deleted
 			_, ok := there[key]
 			return x.candidate.Date == day && !ok
 		})
@@ -222,7 +221,7 @@ func (w *Watcher) day(ctx context.Context, day, after string, reached func(after
 	return err
 }
 
-// found offers a recording, unless it was taken before as it is now.
+// found offers a recording, unless the same version was accepted before.
 func (w *Watcher) found(ctx context.Context, s *Session, there map[string]string) error {
 	c := Candidate{Storage: w.Storage, Session: s.ID, Date: s.Date, Key: s.Entry().Key, Objects: s.Objects(), HasVideo: s.Video != nil}
 	state := ""
@@ -242,9 +241,9 @@ func (w *Watcher) found(ctx context.Context, s *Session, there map[string]string
 		there[c.Key] = state
 		return nil
 	case age >= 0 && age < w.Settle:
-		return nil // the next poll
+		return nil // until the next poll
 	case x != nil && x.state == state:
-		return nil // offerAgain
+		return nil // offerAgain does it
 	}
 	err := w.offer(ctx, &waiting{candidate: c, state: state})
 	if err == nil {
@@ -256,7 +255,7 @@ func (w *Watcher) found(ctx context.Context, s *Session, there map[string]string
 	return ctx.Err()
 }
 
-// offer offers a recording, and keeps it for later when it was not taken.
+// offer offers a recording, and stores it for later if it was not accepted.
 func (w *Watcher) offer(ctx context.Context, x *waiting) error {
 	err := w.Found(ctx, x.candidate)
 	w.mu.Lock()
@@ -267,17 +266,17 @@ func (w *Watcher) offer(ctx context.Context, x *waiting) error {
 		if day := w.taken[x.candidate.Date]; day != nil {
 			day[x.candidate.Key] = x.state
 		}
-	case errors.Is(err, watcher.ErrBusy): // the listing finds it again
+	case errors.Is(err, watcher.ErrBusy): // the next listing finds it again
 	default:
 		x.due = w.Now().Add(min(w.Interval<<min(x.tries, 6), max(w.Interval, 6*time.Hour)))
 		x.tries++
 		w.waiting[x.candidate.Key] = x
-		w.Log.Debug("a recording was not taken; it is offered again", "key", x.candidate.Key, "error", err, "tries", x.tries)
+		w.Log.Debug("a recording was not accepted; retrying", "key", x.candidate.Key, "error", err, "tries", x.tries)
 	}
 	return err
 }
 
-// offerAgain offers what was not taken, without asking the storage.
+// offerAgain offers what was not accepted, without requests to the storage.
 func (w *Watcher) offerAgain(ctx context.Context) error {
 	w.mu.Lock()
 	var due []*waiting
@@ -296,7 +295,7 @@ func (w *Watcher) offerAgain(ctx context.Context) error {
 	return nil
 }
 
-// available notes whether the storage answers, and says so when it changes.
+// available records whether the storage responds, and logs changes.
 func (w *Watcher) available(err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -312,13 +311,13 @@ func (w *Watcher) available(err error) {
 	}
 	switch {
 	case err != nil && (was || reason == ""):
-		w.Log.Warn("the replay storage cannot be listed; trying again", "reason", kind, "error", err)
+		w.Log.Warn("the replay storage cannot be listed; retrying", "reason", kind, "error", err)
 	case err == nil && !was:
 		w.Log.Info("watching the replay storage")
 	}
 }
 
-// Status tells how the watcher stands.
+// Status returns the state of the watcher.
 func (w *Watcher) Status() Status {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -40,7 +40,7 @@ func start(t *testing.T) storage.Storage {
 	return connect(t, server, server.URL)
 }
 
-// id makes the id of session n.
+// id returns the id of session n.
 func id(n int) string { return fmt.Sprintf("0b9d5f1e-6c1a-4f0e-8f3a-%012d", n) }
 
 func ago(days int) string { return time.Now().UTC().AddDate(0, 0, -days).Format(time.DateOnly) }
@@ -52,7 +52,7 @@ func put(t *testing.T, s storage.Storage, key, text string) {
 	}
 }
 
-// running is a watcher at work in a test.
+// running is a watcher that runs in a test.
 type running struct {
 	*watchertest.Offers[Candidate]
 	w *Watcher
@@ -74,7 +74,7 @@ func (r *running) swept() {
 	r.Until("a sweep", func() bool { return !r.w.Status().LastSweep.IsZero() })
 }
 
-// polls waits until the recent days have been listed so many more times.
+// polls waits until the recent days have been listed n more times.
 func (r *running) polls(n int) {
 	for range n {
 		last := r.w.Status().LastPoll
@@ -157,7 +157,7 @@ func TestRefusedRecordingsAreKeptInMemory(t *testing.T) {
 	}
 }
 
-// When no more can be taken, the sweep stands still, and goes on later.
+// While no more recordings are accepted, the sweep stops; it continues later.
 func TestABusyPoolStopsTheSweep(t *testing.T) {
 	s := start(t)
 	for i := range 5 {
@@ -175,7 +175,7 @@ func TestABusyPoolStopsTheSweep(t *testing.T) {
 	}
 }
 
-// Nothing is listed more often or more widely than needed.
+// TestCost: nothing is listed more often than necessary.
 func TestCost(t *testing.T) {
 	server := storagetest.S3(t)
 	front := storagetest.NewFront(t, server.URL)
@@ -186,7 +186,7 @@ func TestCost(t *testing.T) {
 	s := connect(t, server, front.URL)
 	r := watch(t, s, func(r *running) { r.w.Interval, r.w.KeepDays = time.Hour, 20 })
 	r.swept()
-	// Two recent days, the folders, and 21 days.
+	// One request for the folders and one for each of 21 days.
 	if got := r.w.Status().SweepCost; got.Requests != 22 || got.Sent != 0 || got.Received == 0 {
 		t.Errorf("%+v", got)
 	}
@@ -209,7 +209,7 @@ func TestRequestsAreSpreadOut(t *testing.T) {
 		put(t, s, ago(day)+"/"+id(day)+".replay.gz", "x")
 	}
 	used := s.Usage()
-	r := watch(t, s, func(r *running) { r.w.MaxRequests = 36_000 }) // ten a second
+	r := watch(t, s, func(r *running) { r.w.MaxRequests = 36_000 }) // ten per second
 	time.Sleep(1500 * time.Millisecond)
 	if n := s.Usage().Sub(used).Requests; n < 5 || n > 17 {
 		t.Errorf("%d requests in 1.5 s", n)
@@ -217,8 +217,7 @@ func TestRequestsAreSpreadOut(t *testing.T) {
 	r.Stop()
 }
 
-// A sweep that is interrupted goes on where it was, also within a day of
-// several pages.
+// An interrupted sweep continues where it was, also within a day of several pages.
 func TestASweepIsResumed(t *testing.T) {
 	server := storagetest.S3(t)
 	direct := connect(t, server, server.URL)
@@ -268,7 +267,7 @@ func TestASweepIsResumed(t *testing.T) {
 			t.Errorf("listed again: %s", r)
 		}
 	}
-	// What it has cost is told as if it had not been interrupted.
+	// The cost is the same as without the interruption.
 	swept := 0
 	for _, r := range front.Requests() {
 		if !strings.Contains(r, ago(0)) && !strings.Contains(r, ago(1)) {
@@ -278,7 +277,7 @@ func TestASweepIsResumed(t *testing.T) {
 	if got := second.w.Status().SweepCost.Requests; int(got) != swept || got < 6 {
 		t.Errorf("told %d of %d requests", got, swept)
 	}
-	// A third one finds that nothing is due.
+	// A third watcher finds that no sweep is due.
 	third := watch(t, connect(t, server, front.URL), func(r *running) { r.w.State = state })
 	third.polls(3)
 	if got := third.Names(); len(got) != 0 {
@@ -295,7 +294,7 @@ func TestAStorageThatIsAway(t *testing.T) {
 	put(t, connect(t, server, server.URL), ago(0)+"/"+id(1)+".replay.gz", "x")
 	front.Spoil(allDenied)
 	r := watch(t, connect(t, server, front.URL))
-	r.Until("the reason", func() bool { return strings.Contains(r.w.Status().Reason, "permit") })
+	r.Until("the reason", func() bool { return strings.Contains(r.w.Status().Reason, "does not allow") })
 	time.Sleep(time.Second) // the pauses grow: 0.1, 0.2, 0.4 …
 	if n := len(front.Requests()); n > 6 {
 		t.Errorf("%d requests", n)

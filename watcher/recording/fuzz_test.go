@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// FuzzIndex reads bytes as a .replay.json: what is taken names parts of the
-// folder only, and no session but by a UUID.
+// FuzzIndex parses bytes as a .replay.json. An accepted index names only parts of
+// the folder, and its session is a UUID.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"id":"` + sid + `","type":"guacamole","date_start":"2024-04-23 17:15:07 +0000","files":[{"name":"` + partZero + `"}]}`))
 	f.Add([]byte(`{"id":"` + strings.ToUpper(sid) + `","files":[{"name":"` + sid + `.10.part.gz"},{"name":"` + sid + `.2.part.gz"}]}`))
@@ -42,8 +42,8 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
-// FuzzTar reads bytes as the .tar of JumpServer's download. No part reaches out
-// of the file, and none is larger than it.
+// FuzzTar reads bytes as the .tar of JumpServer's download. No part reaches beyond
+// the file, and none is larger than it.
 func FuzzTar(f *testing.F) {
 	add := func(headers ...tar.Header) {
 		var b bytes.Buffer
@@ -84,7 +84,7 @@ func FuzzTar(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			if _, err := io.CopyN(io.Discard, in, 1<<20); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			if _, err := io.CopyN(io.Discard, in, 1<<20); err != nil && !errors.Is(err, io.EOF) && !Damaged(err) {
 				t.Errorf("part %q: %v", p.Name, err)
 			}
 			in.Close()
@@ -95,8 +95,8 @@ func FuzzTar(f *testing.F) {
 	})
 }
 
-// FuzzNames reads text as a name below the replay folder. What has a class is
-// where that class lies, and names one session by a UUID.
+// FuzzNames parses text as a name below the replay folder. A name with a class is
+// in the place of that class, and its session is a UUID.
 func FuzzNames(f *testing.F) {
 	for _, name := range []string{
 		day + "/" + sid + ".replay.gz", day + "/" + sid + "/" + sid + ".12.part.gz", day + "/" + sid + "/" + sid + ".replay.json", day + "/" + sid,

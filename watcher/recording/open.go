@@ -18,63 +18,96 @@ import (
 // Recording is everything recorded for one session, opened for reading.
 type Recording struct {
 	Path    string    // as given to Open
-	Session string    // id; "" for a loose file that does not say
+	Session string    // id; "" for a loose file without one
 	Date    string    // the folder's date; "" for a loose file
 	Index   *Index    // of a recording in parts, else nil
+	About   About     // of the session, from the recording
 	Parts   []Part    // in the order of time
 	Size    int64     // bytes on disk, all files together
 	ModTime time.Time // the newest of all files
 
-	// Files are the base names of all files that were read, the index among
-	// them, for a recording in parts. Unlisted are those of parts that lie
-	// beside them, which the index does not list: they were not read.
+	// Gaps says what is known to be missing from the recording, or was ignored:
+	// each error names it.
+	Gaps []error
+	// Notes says what else is worth knowing about where the recording was found.
+	Notes []string
+
+	// Files are all files of a recording in parts that were read, including the
+	// index. They are relative to its folder, with slashes. Unlisted are the base
+	// names of parts in the folder that the index does not list: they were not
+	// read.
 	Files, Unlisted []string
 }
 
-// Started is when the session began, zero when the recording does not say.
-func (r *Recording) Started() time.Time {
-	if r.Index == nil {
-		return time.Time{}
-	}
-	return r.Index.Start
+// Started returns when the session began, zero if unknown.
+func (r *Recording) Started() time.Time { return r.About.Start }
+
+// Open opens the recording at path: a .replay.gz, a .guac or bare dump, a folder
+// with a .replay.json and its parts, that .replay.json, or the .tar of JumpServer's
+// download. It reads only the beginning of each part. If there are several parts,
+// those that are not a dump are ignored and listed in Gaps.
+//
+// Errors: *KindError for content that is not a Guacamole dump, *IndexError,
+// *MissingPartError, *NoIndexError, and those of the file system. A symbolic link, a
+// FIFO or the like instead of a file is [regular.ErrNotRegular].
+func Open(path string) (*Recording, error) {
+	return opener{stat: os.Lstat, file: regular.Open}.open(path)
 }
 
-// Open opens the recording at path: a .replay.gz, a .guac or bare dump, a
-// folder with a .replay.json and its parts, that .replay.json, or the .tar of
-// JumpServer's download. It looks at the beginning of each part only.
-//
-// Errors: *KindError for content that is no Guacamole dump, *IndexError,
-// *MissingPartError, those of the file system, and [regular.ErrNotRegular] for a
-// symbolic link, a FIFO or the like in the place of a file.
-func Open(path string) (*Recording, error) { return open(path, os.Lstat, regular.Open) }
+// OpenIncomplete is [Open] for a recording that the caller wants even if it is
+// incomplete: missing parts, and a missing index, are listed in Gaps.
+func OpenIncomplete(path string) (*Recording, error) {
+	return opener{stat: os.Lstat, file: regular.Open, noIndex: true, fewParts: true}.open(path)
+}
 
-// OpenNamed is [Open] for a path that a person has given: where it is a symbolic
-// link, the recording is what it leads to. Its name counts for the session.
-func OpenNamed(path string) (*Recording, error) { return open(path, os.Stat, regular.Follow) }
+// OpenNamed is [Open] for a path that a person has given. A symbolic link is
+// followed, but the name of the link identifies the session. The content decides
+// whether a file is a .tar, which may be compressed. Folders of Lion's own are
+// opened, too; a missing index is listed in Gaps.
+func OpenNamed(path string) (*Recording, error) {
+	return opener{stat: os.Stat, file: regular.Follow, noIndex: true, named: true}.open(path)
+}
 
-// opener opens a regular file.
-type opener func(path string) (*os.File, error)
+// opener opens recordings.
+type opener struct {
+	stat     func(path string) (fs.FileInfo, error)
+	file     func(path string) (*os.File, error) // opens a regular file
+	noIndex  bool                                // accepts parts without an index
+	fewParts bool                                // accepts missing parts that the index lists
+	named    bool                                // a person has given the path
+}
 
-func open(path string, stat func(string) (os.FileInfo, error), file opener) (*Recording, error) {
-	st, err := stat(path)
+func (o opener) open(path string) (*Recording, error) {
+	st, err := o.stat(path)
+	index := strings.HasSuffix(path, ".replay.json")
+	if errors.Is(err, fs.ErrNotExist) && index {
+		return o.withoutIndex(path, err)
+	}
 	if err != nil {
 		return nil, err
 	}
 	var r *Recording
 	switch {
 	case st.IsDir():
-		r, err = openFolder(path, file)
-	case strings.HasSuffix(path, ".replay.json"):
-		r, err = openIndex(path, file)
-	case strings.HasSuffix(path, ".tar"):
-		r, err = openTar(path, file)
+		r, err = o.folder(path)
+	case index:
+		r, err = o.index(path)
+	case strings.HasSuffix(path, ".tar"), o.named && o.isTar(path):
+		r, err = o.tar(path)
 	default:
 		r = &Recording{}
-		err = r.addFile(path, file)
+		if err = r.addFile(path, o.file); err == nil && o.named {
+			r.About = o.beside(path)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	return r.complete(path)
+}
+
+// complete sets the fields that depend on the path, and checks the parts.
+func (r *Recording) complete(path string) (*Recording, error) {
 	r.Path = path
 	if r.Session == "" {
 		r.Session = SessionOf(path)
@@ -83,59 +116,75 @@ func open(path string, stat func(string) (os.FileInfo, error), file opener) (*Re
 	return r, r.check()
 }
 
-// check makes sure that every part is a Guacamole dump; empty parts beside
-// others hold nothing and are left out.
+// check checks that every part is a Guacamole dump. If there are others, a part
+// that is not is ignored.
 func (r *Recording) check() error {
 	var kept []Part
+	var first error // of the first part that is not a dump
 	for _, p := range r.Parts {
-		kind, err := p.Kind()
+		kind, head, err := p.look()
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}
-		if kind == KindEmpty && len(r.Parts) > 1 {
+		if kind == KindGuacamole {
+			kept = append(kept, p)
 			continue
 		}
-		if kind != KindGuacamole {
-			return &KindError{Path: p.Name, Kind: kind}
+		wrong := &KindError{Path: p.Name, Kind: kind, Looks: looksLike(head)}
+		if len(r.Files) == 0 && len(r.Parts) == 1 {
+			wrong.Path = r.Path
 		}
-		kept = append(kept, p)
+		if first == nil || kind != KindEmpty { // an empty part says nothing about the others
+			first = wrong
+		}
+		if len(head) == 0 && p.Size > 0 && kind == KindUnknown { // not even the header of the compressed data is complete
+			r.Gaps = append(r.Gaps, fmt.Errorf("%s: %w", p.Name, ErrCut))
+			continue
+		}
+		r.Gaps = append(r.Gaps, wrong)
 	}
 	if len(kept) == 0 {
-		return &KindError{Path: r.Path, Kind: KindEmpty}
+		if first == nil {
+			first = &KindError{Path: r.Path, Kind: KindEmpty}
+		}
+		return first
 	}
 	r.Parts = kept
 	return nil
 }
 
-// openFolder opens the folder of a recording in parts. A folder without an
-// index is opened by the parts in it: their recorder may have crashed.
-func openFolder(dir string, file opener) (*Recording, error) {
+// folder opens the folder of a recording in parts.
+func (o opener) folder(dir string) (*Recording, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var indexes, parts []string
+	var indexes []string
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), ".replay.json") {
 			indexes = append(indexes, e.Name())
-		} else if p := parsePart(e.Name()); p != nil && p.Class == ClassPart {
-			parts = append(parts, e.Name())
 		}
 	}
 	switch {
 	case len(indexes) == 1:
-		return openIndex(filepath.Join(dir, indexes[0]), file)
+		return o.index(filepath.Join(dir, indexes[0]))
 	case len(indexes) > 1:
 		return nil, fmt.Errorf("%s holds %d recordings (%s); name one of them", dir, len(indexes), strings.Join(indexes, ", "))
-	case len(parts) == 0:
-		return nil, &KindError{Path: dir, Kind: KindUnknown}
 	}
-	r := &Recording{Files: parts}
-	return r, r.addParts(dir, parts)
+	sessions, err := Sessions(dir)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(sessions) == 0:
+		return nil, &KindError{Path: dir, Kind: KindUnknown}
+	case len(sessions) > 1:
+		return nil, fmt.Errorf("%s holds parts of %d recordings (%s)", dir, len(sessions), strings.Join(sessions, ", "))
+	}
+	return o.pieces(dir, sessions[0])
 }
 
-func openIndex(path string, file opener) (*Recording, error) {
-	f, err := file(path)
+func (o opener) index(path string) (*Recording, error) {
+	f, err := o.file(path)
 	if err != nil {
 		return nil, err
 	}
@@ -149,17 +198,34 @@ func openIndex(path string, file opener) (*Recording, error) {
 		return nil, err
 	}
 	r := &Recording{
-		Session: index.Session, Index: index, Size: st.Size(), ModTime: st.ModTime(),
-		Files: append([]string{filepath.Base(path)}, index.Files...),
+		Session: index.Session, Index: index, About: index.About, Size: st.Size(), ModTime: st.ModTime(),
+		Files: []string{filepath.Base(path)},
 	}
 	if r.Unlisted, err = unlisted(path, index); err != nil {
 		return nil, err
 	}
-	return r, r.addParts(filepath.Dir(path), index.Files)
+	names := slices.Clone(index.Files)
+	slices.SortFunc(names, byNumber)
+	for _, name := range names {
+		err := r.addPart(filepath.Dir(path), name)
+		if missing := (*MissingPartError)(nil); errors.As(err, &missing) {
+			if missing.Index = path; o.fewParts {
+				r.Gaps = append(r.Gaps, err)
+				continue
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Parts) == 0 {
+		return nil, &MissingPartError{Index: path, Part: names[0]}
+	}
+	return r, nil
 }
 
-// unlisted returns the parts of the session that lie beside an index which
-// does not list them.
+// unlisted returns the parts of the session in the folder of an index that does not
+// list them.
 func unlisted(path string, index *Index) (names []string, err error) {
 	entries, err := os.ReadDir(filepath.Dir(path))
 	if err != nil {
@@ -175,40 +241,36 @@ func unlisted(path string, index *Index) (names []string, err error) {
 	return names, nil
 }
 
-// indexError keeps errors of the file system as they are.
+// indexError returns an *IndexError; errors of the file system are returned
+// unchanged.
 func indexError(path string, err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return err
 	}
-	return &IndexError{Index: filepath.Base(path), Err: err}
+	return &IndexError{Index: path, Err: err}
 }
 
-// addParts adds the named files of dir in the order of their numbers.
-func (r *Recording) addParts(dir string, names []string) error {
-	names = slices.Clone(names)
-	slices.SortFunc(names, byNumber)
-	for _, name := range names {
-		path := filepath.Join(dir, name)
-		st, err := os.Lstat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return &MissingPartError{Index: filepath.Base(dir), Part: name}
-		}
-		if err != nil {
-			return err
-		}
-		if !st.Mode().IsRegular() {
-			return &KindError{Path: path, Kind: KindUnknown}
-		}
-		if err := r.addFile(path, regular.Open); err != nil {
-			return err
-		}
+// addPart adds a file of a recording in parts: rel is relative to dir. If it does
+// not exist, addPart returns a *MissingPartError without the index.
+func (r *Recording) addPart(dir, rel string) error {
+	path := filepath.Join(dir, filepath.FromSlash(rel))
+	st, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &MissingPartError{Part: rel}
 	}
-	return nil
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return &KindError{Path: path, Kind: KindUnknown}
+	}
+	r.Files = append(r.Files, rel)
+	return r.addFile(path, regular.Open)
 }
 
-// addFile adds a file as it is found.
-func (r *Recording) addFile(path string, file opener) error {
+// addFile adds a file with its size and time.
+func (r *Recording) addFile(path string, file func(string) (*os.File, error)) error {
 	f, err := file(path)
 	if err != nil {
 		return err
@@ -233,15 +295,35 @@ func (r *Recording) add(p Part) {
 	}
 }
 
+// beside reads the session's JSON in the folder of its recording, as in core's
+// download.
+func (o opener) beside(path string) About {
+	session := SessionOf(path)
+	if session == "" {
+		return About{}
+	}
+	return o.about(filepath.Join(filepath.Dir(path), session+".json"))
+}
+
+// about reads a session's JSON; it ignores errors.
+func (o opener) about(path string) About {
+	f, err := o.file(path)
+	if err != nil {
+		return About{}
+	}
+	defer f.Close()
+	return readAbout(f)
+}
+
 var anyUUID = regexp.MustCompile(uuidPattern)
 
-// SessionOf returns the session id in the last element of a path; "" if there is
+// SessionOf returns the session id in the last element of a path; "" if it has
 // none.
 func SessionOf(path string) string {
 	return anyUUID.FindString(strings.ToLower(filepath.Base(path)))
 }
 
-// dateOf finds the date folder in a path.
+// dateOf returns the date folder in a path.
 func dateOf(path string) string {
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		base := filepath.Base(dir)

@@ -17,7 +17,7 @@ import (
 const partZero = sid + ".0.part.gz"
 
 // TestWhatStandsInThePlaceOfAFileIsRefused: a link, a FIFO, a folder or a device
-// where a recording, its index or a part should be is an error at once.
+// instead of a recording, its index or a part is an error, without blocking.
 func TestWhatStandsInThePlaceOfAFileIsRefused(t *testing.T) {
 	elsewhere := filepath.Join(t.TempDir(), "elsewhere.gz")
 	write(t, elsewhere, gz(dump))
@@ -28,10 +28,10 @@ func TestWhatStandsInThePlaceOfAFileIsRefused(t *testing.T) {
 		"a socket": func(path string) error { return syscall.Mknod(path, syscall.S_IFSOCK|0o600, 0) },
 		"a device": func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o600, 1<<8|5) },
 	}
-	for what, make := range instead {
+	for what, create := range instead {
 		for _, name := range []string{sid + ".replay.gz", sid + ".guac", sid + ".tar", sid + ".replay.json", partZero} {
 			dir := t.TempDir()
-			if err := make(filepath.Join(dir, name)); errors.Is(err, syscall.EPERM) {
+			if err := create(filepath.Join(dir, name)); errors.Is(err, syscall.EPERM) {
 				t.Skip(err)
 			} else if err != nil {
 				t.Fatal(err)
@@ -54,8 +54,8 @@ func TestWhatStandsInThePlaceOfAFileIsRefused(t *testing.T) {
 	}
 }
 
-// TestAFileThatIsReplacedBeforeItIsReadIsRefused: it is looked at when it is
-// opened, not before.
+// TestAFileThatIsReplacedBeforeItIsReadIsRefused: the check is made when the file
+// is opened, not before.
 func TestAFileThatIsReplacedBeforeItIsReadIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), sid+".replay.gz")
 	write(t, path, gz(dump))
@@ -71,8 +71,8 @@ func TestAFileThatIsReplacedBeforeItIsReadIsRefused(t *testing.T) {
 	}
 }
 
-// TestLinksThatAPersonNamesAreFollowed, also to folders and tars; the link's
-// name counts.
+// TestLinksThatAPersonNamesAreFollowed, also to folders and tars; the link's name
+// identifies the session.
 func TestLinksThatAPersonNamesAreFollowed(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "data.gz"), gz(dump))
@@ -90,7 +90,7 @@ func TestLinksThatAPersonNamesAreFollowed(t *testing.T) {
 		if err := os.Symlink(to, path); err != nil {
 			t.Fatal(err)
 		}
-		if link == sid+".replay.json" { // the parts lie beside the link
+		if link == sid+".replay.json" { // the parts are beside the link
 			write(t, filepath.Join(dir, partZero), gz(dump))
 		}
 		r, err := OpenNamed(path)
@@ -106,8 +106,8 @@ func TestLinksThatAPersonNamesAreFollowed(t *testing.T) {
 	}
 }
 
-// TestAnIndexNamesItsSessionByAUUIDOnly: any other text would become part of the
-// MP4, and an argument of ffmpeg's.
+// TestAnIndexNamesItsSessionByAUUIDOnly: any other text would be written into the
+// MP4, and become an argument of ffmpeg.
 func TestAnIndexNamesItsSessionByAUUIDOnly(t *testing.T) {
 	for id, want := range map[string]string{
 		sid:                         sid,
@@ -125,7 +125,7 @@ func TestAnIndexNamesItsSessionByAUUIDOnly(t *testing.T) {
 		if err != nil || index.Session != want {
 			t.Errorf("%.60s: %v, %v", id, index, err)
 		}
-		// The folder's name tells what the index does not.
+		// The folder's name has what the index lacks.
 		dir := filepath.Join(t.TempDir(), sid)
 		write(t, filepath.Join(dir, sid+".replay.json"), []byte(`{"id":"`+id+`","files":[{"name":"`+partZero+`"}]}`))
 		write(t, filepath.Join(dir, partZero), gz(dump))
@@ -135,8 +135,8 @@ func TestAnIndexNamesItsSessionByAUUIDOnly(t *testing.T) {
 	}
 }
 
-// TestATarClaimsNoMoreThanItHolds: the size of a recording is what decides how
-// much work it may cost.
+// TestATarClaimsNoMoreThanItHolds: the size of a recording limits how much work it
+// may cause.
 func TestATarClaimsNoMoreThanItHolds(t *testing.T) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
@@ -148,7 +148,7 @@ func TestATarClaimsNoMoreThanItHolds(t *testing.T) {
 	write(t, path, b.Bytes())
 	r, err := Open(path)
 	if err != nil {
-		return // there is nothing to measure
+		return // there is no size to check
 	}
 	if r.Size > int64(b.Len()) {
 		t.Errorf("%d bytes of %d", r.Size, b.Len())

@@ -7,28 +7,29 @@ import (
 	"time"
 )
 
-// Admit asks core whether recordings of a session are taken. Its errors wrap
-// [ErrNoSession] or [ErrNoPicture]; any other means that core cannot be asked.
+// Admit asks core whether recordings of a session are accepted. Its errors wrap
+// [ErrNoSession] or [ErrNoPicture]; any other error means that core could not be
+// asked.
 type Admit func(ctx context.Context, session string) error
 
 // Errors of an [Admit].
 var (
-	ErrNoSession = errors.New("core does not know the session: who recorded it keeps the recording")
+	ErrNoSession = errors.New("core does not know the session: the component keeps its recording")
 	ErrNoPicture = errors.New("recordings of this session are not graphical")
 )
 
-// admitWait is what core has to answer about a session: together with checkWait
-// and announceWait less than the 30 seconds that the newest Lion gives us.
+// admitWait limits a question to core about a session. Together with checkWait and
+// announceWait it is less than the 30 seconds that the newest Lion waits.
 const admitWait = 8 * time.Second
 
-// admit lets an upload begin. What is refused here its client keeps and stores
-// by itself: every release takes any status from 400 on for that.
+// admit decides whether an upload may begin. If it is refused, the client keeps the
+// recording and stores it itself: all releases do that for any status from 400 on.
 //
-// A session that core does not know could end in the spool's trash only, and
-// one that goes on is taken: Lion uploads before it says that the session is
-// over. Whether the caller is the component that recorded the session is not
-// asked: core knows a component by a name that administrators may change, and
-// Lion has another one whenever it had to register again.
+// If core does not know a session, its upload could only end in the spool's trash.
+// A session that has not ended is accepted: Lion uploads before it reports the end.
+// Whether the caller is the component that recorded the session is not checked.
+// Core knows a component by a name that administrators may change, and Lion gets
+// another one whenever it has to register again.
 func (s *Server) admit(ctx context.Context, session string) error {
 	if s.Admit == nil {
 		return nil
@@ -44,5 +45,5 @@ func (s *Server) admit(ctx context.Context, session string) error {
 	case errors.Is(err, ErrNoPicture):
 		return refuse(http.StatusForbidden, "%w", err)
 	}
-	return refuse(http.StatusServiceUnavailable, "whether the session is one of core's: %w", err)
+	return refuse(http.StatusServiceUnavailable, "ask core about the session: %w", err)
 }

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestWhatAnUploadIsRefusedFor: the answer of core about the session decides
-// before anything is taken, in both forms of a task. Every client takes each of
-// these statuses for "store it yourself".
+// TestWhatAnUploadIsRefusedFor: core's response about the session decides before
+// anything is accepted, in both forms of a task. Every client reacts to each of
+// these statuses by storing the recording itself.
 func TestWhatAnUploadIsRefusedFor(t *testing.T) {
 	names, parts := lexicographic(1)
 	for _, c := range []struct {
@@ -24,9 +24,9 @@ func TestWhatAnUploadIsRefusedFor(t *testing.T) {
 		{context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {
 		w := newWorker(t)
-		var asked []string
+		var sessions []string
 		w.api.Admit = func(_ context.Context, id string) error {
-			asked = append(asked, id)
+			sessions = append(sessions, id)
 			return c.err
 		}
 		if status, answer := w.announce(t, "lion", names, parts); status != c.want {
@@ -35,8 +35,8 @@ func TestWhatAnUploadIsRefusedFor(t *testing.T) {
 		if status, answer := w.form(t, [2]string{"file", string(dump(300))}); status != c.want {
 			t.Errorf("form, %v: %d %v", c.err, status, answer)
 		}
-		if len(asked) != 2 || asked[0] != session {
-			t.Errorf("%v: asked about %v", c.err, asked)
+		if len(sessions) != 2 || sessions[0] != session {
+			t.Errorf("%v: asked about %v", c.err, sessions)
 		}
 		if c.want != http.StatusOK {
 			w.empty(t)
@@ -44,8 +44,8 @@ func TestWhatAnUploadIsRefusedFor(t *testing.T) {
 	}
 }
 
-// TestAStrangerLearnsNothingOfSessions: who is not let in does not make the
-// agent ask core about a session.
+// TestAStrangerLearnsNothingOfSessions: for a caller without access, the agent does
+// not ask core about a session.
 func TestAStrangerLearnsNothingOfSessions(t *testing.T) {
 	w := newWorker(t)
 	w.api.Admit = func(context.Context, string) error {

@@ -12,16 +12,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Bounds of announcements: one costs some ten megabytes while it is read.
+// Limits of announcements: parsing one takes about ten megabytes.
 const (
-	maxMeta       = 2 << 20 // bytes; ten thousand parts, as the newest Lion describes them, just fit
+	maxMeta       = 2 << 20 // bytes; enough for ten thousand parts as the newest Lion describes them
 	maxFiles      = 10_000
-	maxAnnouncing = 4                // read at once
-	announceWait  = 5 * time.Second  // for one of these places
-	announceRead  = 30 * time.Second // for the bytes: Lion gives the whole request no more
+	maxAnnouncing = 4                // parsed at the same time
+	announceWait  = 5 * time.Second  // wait for one of these slots
+	announceRead  = 30 * time.Second // for the body: Lion waits no longer for the whole request
 )
 
-// announced begins a v4 task: the parts follow.
+// announced begins a v4 task: its parts follow.
 func (s *Server) announced(r *http.Request, rc *http.ResponseController, session, caller string) (Task, error) {
 	if r.ContentLength > maxMeta {
 		return Task{}, errMeta
@@ -50,7 +50,7 @@ func (s *Server) announced(r *http.Request, rc *http.ResponseController, session
 
 var errMeta = refuse(http.StatusRequestEntityTooLarge, "a task of more than %d bytes", maxMeta)
 
-// parseAnnouncement reads the task of a session in the words of each SDK.
+// parseAnnouncement parses the task of a session in the form of each SDK.
 func parseAnnouncement(body []byte, session string) (Task, error) {
 	var in struct {
 		Meta json.RawMessage `json:"meta"`
@@ -64,7 +64,7 @@ func parseAnnouncement(body []byte, session string) (Task, error) {
 		} `json:"files"`
 	}
 	if err := json.Unmarshal(body, &in); err != nil {
-		return Task{}, refuse(http.StatusBadRequest, "the task is no JSON: %w", err)
+		return Task{}, refuse(http.StatusBadRequest, "the task is not JSON: %w", err)
 	}
 	if err := json.Unmarshal(in.Meta, &meta); err != nil {
 		return Task{}, refuse(http.StatusBadRequest, "the task's meta: %w", err)
@@ -78,12 +78,12 @@ func parseAnnouncement(body []byte, session string) (Task, error) {
 	t := Task{Session: session, Component: "lion", Index: in.Meta, Files: make([]File, 0, len(meta.Files))}
 	seen := map[string]bool{}
 	for _, f := range meta.Files {
-		// The name is only compared: what it must be is known.
+		// The name is only compared: there is only one valid form.
 		if n := recording.ParseName("2000-01-01/" + session + "/" + f.Name); n.Class != recording.ClassPart || n.Session != session || seen[f.Name] {
-			return Task{}, refuse(http.StatusBadRequest, "%.100q is no name of a part of this session", f.Name)
+			return Task{}, refuse(http.StatusBadRequest, "%.100q is not the name of a part of this session", f.Name)
 		}
 		seen[f.Name] = true
-		length, _ := f.Size.Int64() // what is no number is not told
+		length, _ := f.Size.Int64() // a value that is not a number is unknown
 		t.Files = append(t.Files, File{Name: f.Name, Checksum: strings.ToLower(f.Checksum), Length: length})
 	}
 	return t, nil

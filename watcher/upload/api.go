@@ -16,40 +16,41 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// Server answers Video-Worker's API.
+// Server implements Video-Worker's API.
 type Server struct {
 	Spool *Spool
 	Auth  *Auth
 	Log   *slog.Logger
-	// Accepted is told of each upload that is complete and durable.
+	// Accepted is called for each upload that is complete and durable.
 	Accepted func(Task)
-	// Ready, when not nil, says why nothing can be taken now.
+	// Ready, if not nil, returns why no uploads can be accepted now.
 	Ready func() error
-	// Admit, when not nil, is asked before an upload begins.
+	// Admit, if not nil, is called before an upload begins.
 	Admit Admit
-	// Silence is how long a client may send nothing in the middle of an upload;
-	// 0 = 2 minutes. An upload that goes on may take as long as it likes.
+	// Silence is how long a client may send nothing in the middle of an upload; 0 =
+	// 2 minutes. An upload that makes progress may take any time.
 	Silence time.Duration
-	// Unread is how long the body of a request may stay unread; 0 = 10 s.
-	// Those that are let in have longer as soon as somebody reads.
+	// Unread is how long the body of a request may stay unread; 0 = 10 s. After
+	// authentication the limit no longer applies while a handler reads.
 	Unread time.Duration
 
 	admitting  inquiries[struct{}]
 	announcing slots
-	// announceWait is how long an announcement waits for its place; 0 = 5 seconds.
+	// announceWait is how long an announcement waits for a slot; 0 = 5 seconds.
 	announceWait time.Duration
 }
 
-// Bounds of requests.
+// Limits of requests.
 const (
 	maxFields = 100 // of a form
 	silence   = 2 * time.Minute
 	unread    = 10 * time.Second
-	// tryAgain is when a client that met too many others may come back.
+	// tryAgain is the Retry-After for clients that were refused because of too many
+	// others.
 	tryAgain = 10 * time.Second
 )
 
-// refusal is an error with the status that it is answered with.
+// refusal is an error with the status of its response.
 type refusal struct {
 	status int
 	err    error
@@ -62,19 +63,19 @@ func refuse(status int, format string, args ...any) error {
 	return &refusal{status, fmt.Errorf(format, args...)}
 }
 
-// answer writes JSON; every client wants that content type.
+// answer writes a JSON response; every client requires that content type.
 func answer(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// fail answers an error so that every client takes it for one.
+// fail responds with an error that every client recognizes.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusInternalServerError
 	var refused *refusal
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded): // nothing came for long
+	case errors.Is(err, os.ErrDeadlineExceeded): // the client sent nothing for too long
 		status = http.StatusRequestTimeout
 	case errors.As(err, &refused):
 		status = refused.status
@@ -86,6 +87,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusConflict
 	case errors.Is(err, ErrChecksum), errors.Is(err, ErrLength):
 		status = http.StatusUnprocessableEntity
+	case errors.Is(err, ErrEmpty):
+		status = http.StatusUnsupportedMediaType
 	case errors.Is(err, ErrFull):
 		status = http.StatusInsufficientStorage
 	case errors.Is(err, ErrMany):
@@ -95,21 +98,29 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.Is(err, errCrowded) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(tryAgain.Seconds())))
 	}
-	// What is left of the body is not read: the connection ends.
+	// The rest of the body is not read, so the connection must be closed.
 	w.Header().Set("Connection", "close")
-	answerError(w, status, err)
+	answerError(w, r, status, err)
 }
 
-// answerError says what went wrong in the words of each era.
-func answerError(w http.ResponseWriter, status int, err error) {
+// answerError writes the error in the form of each era. For a form it is plain
+// text: Lion prints that to its log, but of a JSON response only the status.
+func answerError(w http.ResponseWriter, r *http.Request, status int, err error) {
+	if isForm(r) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.WriteHeader(status)
+		fmt.Fprintln(w, strings.ReplaceAll(err.Error(), "\n", "; ")) //nolint:gosec // plain text, and no browser guesses another type
+		return
+	}
 	answer(w, status, map[string]any{"ok": false, "error": err.Error(), "error_message": err.Error()})
 }
 
-// task takes a v3 recording or a v4 announcement.
+// task handles a v3 recording or a v4 announcement.
 func (s *Server) task(w http.ResponseWriter, r *http.Request) {
 	t, err := s.begin(r, http.NewResponseController(w))
 	if err != nil {
-		s.fail(w, r, err)
+		s.refused(w, r, err)
 		return
 	}
 	s.Log.Info("upload", "task", t.ID, "session", t.Session, "component", t.Component, "account", t.Caller, "files", len(t.Files))
@@ -123,12 +134,12 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 	}
 	if s.Ready != nil {
 		if err := s.Ready(); err != nil {
-			return Task{}, refuse(http.StatusServiceUnavailable, "not ready: %w", err)
+			return Task{}, refuse(http.StatusServiceUnavailable, "%w: %w", errNotReady, err)
 		}
 	}
 	session := r.PathValue("session")
 	if !validID(session) {
-		return Task{}, refuse(http.StatusBadRequest, "%.100q is no session id", session)
+		return Task{}, refuse(http.StatusBadRequest, "%.100q is not a session id", session)
 	}
 	if err := s.admit(r.Context(), session); err != nil {
 		return Task{}, err
@@ -137,16 +148,21 @@ func (s *Server) begin(r *http.Request, rc *http.ResponseController) (Task, erro
 		return Task{}, err
 	}
 	r.Body = &patient{r.Body, rc, cmp.Or(s.Silence, silence)}
-	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+	if isForm(r) {
 		return s.form(r, session, caller)
 	}
 	return s.announced(r, rc, session, caller)
 }
 
-// part takes a file of a v4 task.
+// isForm reports whether a request has a multipart form, as requests with files do.
+func isForm(r *http.Request) bool {
+	return strings.HasPrefix(strings.ToLower(r.Header.Get("Content-Type")), "multipart/")
+}
+
+// part handles a file of a v4 task.
 func (s *Server) part(w http.ResponseWriter, r *http.Request) {
 	if err := s.storePart(r, http.NewResponseController(w)); err != nil {
-		s.fail(w, r, err)
+		s.refused(w, r, err)
 		return
 	}
 	answer(w, http.StatusOK, map[string]any{"ok": true})
@@ -159,7 +175,7 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 	}
 	index, err := strconv.Atoi(r.PathValue("index"))
 	if err != nil {
-		return refuse(http.StatusBadRequest, "%q is no index", r.PathValue("index"))
+		return refuse(http.StatusBadRequest, "%q is not an index", r.PathValue("index"))
 	}
 	t, err := s.Spool.head(r.PathValue("task"))
 	if err != nil {
@@ -186,7 +202,7 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 		if part.FormName() != "file" {
 			continue
 		}
-		file, err := s.Spool.Store(r.Context(), t.ID, index, form.file(part), known)
+		file, err := s.Spool.Store(r.Context(), t.ID, index, form.file(part), knownPart)
 		if err != nil {
 			if !errors.Is(err, ErrBusy) && !errors.Is(err, ErrNoTask) {
 				s.drop(t) // after any failure the client stores the whole recording elsewhere
@@ -194,14 +210,14 @@ func (s *Server) storePart(r *http.Request, rc *http.ResponseController) error {
 			return err
 		}
 		if err := file.short(); err != nil {
-			s.Log.Warn("a part is what was announced, but not as long: was the client's disk full?", "task", t.ID, "session", t.Session, "error", err)
+			s.Log.Warn("a part has the announced checksum but another length; the client's disk may have been full", "task", t.ID, "session", t.Session, "error", err)
 		}
 		return s.commit(t)
 	}
 	return refuse(http.StatusBadRequest, "the form has more than %d fields", maxFields)
 }
 
-// commit completes an upload if all of it is there.
+// commit completes an upload if it has all files.
 func (s *Server) commit(t Task) error {
 	t, completed, err := s.Spool.Commit(t.ID)
 	if err != nil {
@@ -216,12 +232,13 @@ func (s *Server) commit(t Task) error {
 }
 
 func (s *Server) accepted(t Task) {
+	s.Spool.count(Accepted, "")
 	if s.Accepted != nil {
 		s.Accepted(t)
 	}
 }
 
-// drop forgets an upload that has been refused, unless it is complete.
+// drop deletes a refused upload, unless it is complete.
 func (s *Server) drop(t Task) {
 	if t.ID == "" {
 		return
@@ -231,7 +248,8 @@ func (s *Server) drop(t Task) {
 	}
 }
 
-// patient lets a body take as long as it needs, as long as it goes on.
+// patient extends the read deadline on every read: a slow upload may continue, a
+// stalled one times out.
 type patient struct {
 	io.ReadCloser
 	rc      *http.ResponseController
@@ -243,7 +261,7 @@ func (p *patient) Read(b []byte) (int, error) {
 	return p.ReadCloser.Read(b)
 }
 
-// validID tells whether a text is a UUID as core writes them.
+// validID reports whether a text is a UUID as core writes them.
 func validID(id string) bool {
 	return recording.ParseName("2000-01-01/"+id+".replay.gz").Session == id && id != ""
 }

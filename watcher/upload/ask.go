@@ -7,24 +7,25 @@ import (
 	"time"
 )
 
-// maxQuestions is how many questions of one kind core is asked at once. Core
-// answers in tens of milliseconds; when it does not, more at once do not help it.
+// maxQuestions is how many requests of one kind are sent to core at the same time.
+// Core responds in tens of milliseconds; if it does not, more requests would not
+// help.
 const maxQuestions = 8
 
-// errCrowded means that too many others are being served: the client may try
-// again in a moment, and has a fallback.
-var errCrowded = errors.New("too many others are being served now")
+// errCrowded means that too many other requests are being handled. The client may
+// retry soon, and has a fallback.
+var errCrowded = errors.New("too many other requests are in progress")
 
-// slots lets a few in at a time. The zero value is ready to use.
+// slots limits concurrency. The zero value is ready to use.
 type slots struct {
 	once sync.Once
 	c    chan struct{}
 }
 
-// take waits for one of so many slots; give returns it. Its error is the
-// context's.
-func (s *slots) take(ctx context.Context, most int) error {
-	s.once.Do(func() { s.c = make(chan struct{}, most) })
+// take waits until fewer than limit slots are in use and takes one; give returns
+// it. Its error is that of the context.
+func (s *slots) take(ctx context.Context, limit int) error {
+	s.once.Do(func() { s.c = make(chan struct{}, limit) })
 	select {
 	case s.c <- struct{}{}:
 		return nil
@@ -40,9 +41,9 @@ func (s *slots) take(ctx context.Context, most int) error {
 
 func (s *slots) give() { <-s.c }
 
-// inquiries are questions to core: the same one is asked once for all who wait
-// for its answer, a few are asked at a time, and none for clients that have
-// left. The zero value is ready to use.
+// inquiries are requests to core. Callers with the same question share one request,
+// the number of concurrent requests is limited, and a request ends when its clients
+// have disconnected. The zero value is ready to use.
 type inquiries[A any] struct {
 	slots slots
 
@@ -51,54 +52,54 @@ type inquiries[A any] struct {
 }
 
 type inquiry[A any] struct {
-	waiting int // how many want the answer; guarded by inquiries.mu
+	waiting int // callers that wait for the answer; guarded by inquiries.mu
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when answer and err are there
+	done    chan struct{} // closed when answer and err are set
 	answer  A
 	err     error
 }
 
-// ask returns the answer of put. key says which question it is; wait is how
-// long all of it may take. An error of its own is errCrowded or the context's.
+// ask returns the result of put. key identifies the question; wait limits the total
+// time. Its own errors are errCrowded and that of the context.
 func (q *inquiries[A]) ask(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) (A, error) {
-	asked := q.join(ctx, key, wait, put)
+	pending := q.join(ctx, key, wait, put)
 	select {
-	case <-asked.done:
-		return asked.answer, asked.err
+	case <-pending.done:
+		return pending.answer, pending.err
 	case <-ctx.Done():
-		q.leave(key, asked)
+		q.leave(key, pending)
 		var none A
 		return none, context.Cause(ctx)
 	}
 }
 
-// join waits along with those who have asked already, or begins to ask.
+// join joins the callers that wait for the same question, or begins a request.
 func (q *inquiries[A]) join(ctx context.Context, key string, wait time.Duration, put func(context.Context) (A, error)) *inquiry[A] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if asked := q.open[key]; asked != nil {
-		asked.waiting++
-		return asked
+	if pending := q.open[key]; pending != nil {
+		pending.waiting++
+		return pending
 	}
-	// Not the first client's context: the others want the answer, too.
+	// Do not use the first client's context: the others also need the answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wait)
-	asked := &inquiry[A]{waiting: 1, cancel: cancel, done: make(chan struct{})}
+	pending := &inquiry[A]{waiting: 1, cancel: cancel, done: make(chan struct{})}
 	if q.open == nil {
 		q.open = map[string]*inquiry[A]{}
 	}
-	q.open[key] = asked
+	q.open[key] = pending
 	go func() {
 		defer cancel()
-		asked.answer, asked.err = q.put(ctx, put)
+		pending.answer, pending.err = q.put(ctx, put)
 		q.mu.Lock()
-		q.forget(key, asked)
+		q.forget(key, pending)
 		q.mu.Unlock()
-		close(asked.done)
+		close(pending.done)
 	}()
-	return asked
+	return pending
 }
 
-// put asks when there is a slot.
+// put calls put when there is a slot.
 func (q *inquiries[A]) put(ctx context.Context, put func(context.Context) (A, error)) (A, error) {
 	if err := q.slots.take(ctx, maxQuestions); err != nil {
 		var none A
@@ -108,19 +109,19 @@ func (q *inquiries[A]) put(ctx context.Context, put func(context.Context) (A, er
 	return put(ctx)
 }
 
-// leave ends a question that nobody waits for any more.
-func (q *inquiries[A]) leave(key string, asked *inquiry[A]) {
+// leave ends a request that no caller waits for any more.
+func (q *inquiries[A]) leave(key string, pending *inquiry[A]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if asked.waiting--; asked.waiting == 0 {
-		asked.cancel()
-		q.forget(key, asked) // who comes now asks anew
+	if pending.waiting--; pending.waiting == 0 {
+		pending.cancel()
+		q.forget(key, pending) // a later caller begins a new request
 	}
 }
 
-// forget takes a question off the open ones. The caller holds mu.
-func (q *inquiries[A]) forget(key string, asked *inquiry[A]) {
-	if q.open[key] == asked {
+// forget removes a question from the open ones. The caller must hold mu.
+func (q *inquiries[A]) forget(key string, pending *inquiry[A]) {
+	if q.open[key] == pending {
 		delete(q.open, key)
 	}
 }

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// TestQuestionsToCoreAreFew: whatever number of clients want to know, so many
-// questions are under way at once, and the others wait.
+// TestQuestionsToCoreAreFew: whatever the number of clients, only a limited number
+// of requests run at once, and the others wait.
 func TestQuestionsToCoreAreFew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q inquiries[string]
-		var atOnce, most, asked atomic.Int32
+		var atOnce, peak, calls atomic.Int32
 		put := func(context.Context) (string, error) {
-			asked.Add(1)
+			calls.Add(1)
 			n := atOnce.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			for m := peak.Load(); n > m && !peak.CompareAndSwap(m, n); m = peak.Load() {
 			}
 			time.Sleep(time.Second)
 			atOnce.Add(-1)
@@ -33,21 +33,21 @@ func TestQuestionsToCoreAreFew(t *testing.T) {
 					t.Error(answer, err)
 				}
 			})
-			all.Go(func() { // the same question: asked once
+			all.Go(func() { // the same question: one request
 				if answer, err := q.ask(t.Context(), fmt.Sprint(i), time.Minute, put); answer != "yes" || err != nil {
 					t.Error(answer, err)
 				}
 			})
 		}
 		all.Wait()
-		if most.Load() != maxQuestions || asked.Load() != 20*maxQuestions || len(q.open) != 0 {
-			t.Errorf("%d at once, %d in all, %d left open", most.Load(), asked.Load(), len(q.open))
+		if peak.Load() != maxQuestions || calls.Load() != 20*maxQuestions || len(q.open) != 0 {
+			t.Errorf("%d at once, %d in all, %d left open", peak.Load(), calls.Load(), len(q.open))
 		}
 	})
 }
 
-// TestAClientThatHasLeftIsNotAskedFor: neither does a question wait for its turn
-// on behalf of nobody, nor does one that is under way go on.
+// TestAClientThatHasLeftIsNotAskedFor: without a client, a question neither waits
+// for a slot nor continues.
 func TestAClientThatHasLeftIsNotAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q inquiries[string]
@@ -85,7 +85,8 @@ func TestAClientThatHasLeftIsNotAskedFor(t *testing.T) {
 	})
 }
 
-// TestWhoWaitsOnGetsTheAnswer though the one who asked first has left.
+// TestWhoWaitsOnGetsTheAnswer: although the first client has disconnected, the
+// others get the answer.
 func TestWhoWaitsOnGetsTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q inquiries[string]
@@ -112,7 +113,8 @@ func TestWhoWaitsOnGetsTheAnswer(t *testing.T) {
 	})
 }
 
-// TestNoPlaceForAQuestionIsSaidInTime.
+// TestNoPlaceForAQuestionIsSaidInTime: a caller that gets no slot is refused in
+// time.
 func TestNoPlaceForAQuestionIsSaidInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var q inquiries[string]

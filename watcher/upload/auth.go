@@ -12,35 +12,36 @@ import (
 	"time"
 )
 
-// Account is whom core takes a caller for.
+// Account is core's account of a caller.
 type Account struct {
 	ID      string
-	Service bool // a component, no person
+	Service bool // a component, not a person
 	Valid   bool
 }
 
 // Errors of a Check.
 var (
 	ErrSignature = errors.New("core does not accept the signature")
-	ErrNoCore    = errors.New("core cannot be asked")
+	ErrNoCore    = errors.New("core is unreachable")
 )
 
-// Check asks core whose signature of GET /api/v1/users/profile/ the headers
-// are. Its errors wrap [ErrSignature] or [ErrNoCore].
+// Check asks core which account signed a GET /api/v1/users/profile/ with these
+// headers. Its errors wrap [ErrSignature] or [ErrNoCore].
 type Check func(ctx context.Context, authorization, date, org string) (Account, error)
 
-// Auth finds out who calls: by a signature that core can check, which clients
-// from v3.10.8 on send with every request, or by the cookie of a login with one.
+// Auth authenticates callers: by a signature that core can check, which clients
+// from v3.10.8 on send with every request, or by the cookie of a login with such a
+// signature.
 type Auth struct {
-	// MaxSkew is how far the Date of a signed request may be off the clock here;
-	// 0 = it is not compared.
+	// MaxSkew is how far the Date of a signed request may differ from our clock; 0
+	// = it is not compared.
 	MaxSkew time.Duration
 
 	check Check
 	seal  cipher.AEAD
 	now   func() time.Time
-	life  time.Duration // of cookies
-	wait  time.Duration // for core's answer
+	life  time.Duration // lifetime of cookies
+	wait  time.Duration // for core's response
 
 	asking inquiries[Account]
 
@@ -48,7 +49,8 @@ type Auth struct {
 	known map[[32]byte]entry // by [credential.hash]; guarded by mu
 }
 
-// credential is what a component has signed, as core needs it to check it.
+// credential is what a component has signed, in the form that core needs to check
+// it.
 type credential struct {
 	Authorization string `json:"s"`
 	Date          string `json:"d"`
@@ -59,33 +61,33 @@ func (c credential) hash() [32]byte {
 	return sha256.Sum256([]byte(c.Authorization + "\x00" + c.Date + "\x00" + c.Org))
 }
 
-// entry is an account that core has vouched for.
+// entry is an account that core has confirmed.
 type entry struct {
 	account string
-	vouched time.Time // when
-	again   time.Time // when core is asked next
+	vouched time.Time // when core confirmed it
+	again   time.Time // when to ask core next
 }
 
 const (
 	cookieName = "jms_video_session"
-	// cookieLife bounds a login; see [Server.events] for how clients get a new
-	// cookie in time.
+	// cookieLife is the lifetime of a login; see [Server.events] for how clients
+	// get a new cookie in time.
 	cookieLife = 2 * time.Hour
-	// knownLife is how long a positive answer of core's holds, for signatures
-	// and for the logins behind cookies: an account that is revoked goes on
-	// uploading no longer. Negative answers are not kept.
+	// knownLife is how long core's confirmation is valid, for signatures and for
+	// the logins behind cookies, so that a revoked account can soon no longer
+	// upload. Refusals are not cached.
 	knownLife = time.Minute
-	// graceLife is how long it holds while core cannot be asked: long enough for
-	// a restart of core, and no way for an account that is revoked to stay.
+	// graceLife is how long it is valid while core is unreachable: long enough for
+	// a restart of core, but too short to be useful for a revoked account.
 	graceLife = 3 * time.Minute
 	maxKnown  = 1000
-	// checkWait is what core has for its answer: the newest Lion gives us 30 s
-	// for this question and the one about the session.
+	// checkWait limits the request to core: the newest Lion waits 30 s for this
+	// request and the one about the session.
 	checkWait = 10 * time.Second
 )
 
-// NewAuth seals cookies with a secret that all workers behind one address
-// share; an empty one makes cookies that this process alone accepts.
+// NewAuth returns an Auth that seals cookies with a secret, which all workers
+// behind one address share. If it is empty, only this process accepts its cookies.
 func NewAuth(check Check, secret string) (*Auth, error) {
 	key := sha256.Sum256([]byte("jumpserver-video login cookies\x00" + secret))
 	if secret == "" {
@@ -104,9 +106,9 @@ func NewAuth(check Check, secret string) (*Auth, error) {
 	return &Auth{check: check, seal: seal, now: time.Now, life: cookieLife, wait: checkWait, known: map[[32]byte]entry{}}, nil
 }
 
-// Caller is the id of the component that sends a request. Its errors carry the
-// status to answer: 401, 403, or 503 when core cannot be asked, so that the
-// client falls back.
+// Caller returns the id of the component that sent a request. Its errors contain
+// the status of the response: 401, 403, or 503 if core is unreachable, so that the
+// client uses its fallback.
 func (a *Auth) Caller(r *http.Request) (string, error) {
 	if c, err := r.Cookie(cookieName); err == nil {
 		if login, ok := a.open(c.Value); ok {
@@ -117,7 +119,7 @@ func (a *Auth) Caller(r *http.Request) (string, error) {
 	return account, err
 }
 
-// signed is the account whose signature a request has.
+// signed returns the account that signed a request.
 func (a *Auth) signed(r *http.Request) (account string, c credential, err error) {
 	c = credential{r.Header.Get("Authorization"), r.Header.Get("Date"), r.Header.Get("X-JMS-ORG")}
 	if c.Authorization == "" || c.Date == "" {
@@ -130,8 +132,8 @@ func (a *Auth) signed(r *http.Request) (account string, c credential, err error)
 	return account, c, err
 }
 
-// account is whose credential it is. Clients sign by the second, and a login
-// lasts for hours: core is asked once a minute.
+// account returns the account of a credential. Clients sign every second, and a
+// login lasts for hours, but core is asked only once a minute.
 func (a *Auth) account(ctx context.Context, c credential) (string, error) {
 	hash := c.hash()
 	a.mu.Lock()
@@ -151,23 +153,24 @@ func (a *Auth) account(ctx context.Context, c credential) (string, error) {
 	case err != nil && a.postpone(hash, now):
 		return e.account, nil
 	case err != nil:
-		return "", refuse(http.StatusServiceUnavailable, "whose signature it is: %w", err)
+		return "", refuse(http.StatusServiceUnavailable, "check the signature with core: %w", err)
 	case !account.Valid:
 		a.forget(hash)
 		return "", refuse(http.StatusForbidden, "the account is disabled or has expired")
 	case !account.Service:
 		a.forget(hash)
-		return "", refuse(http.StatusForbidden, "recordings are taken from JumpServer's components only")
+		return "", refuse(http.StatusForbidden, "recordings are accepted only from JumpServer's components")
 	}
 	a.remember(hash, entry{account.ID, now, now.Add(knownLife)})
 	return account.ID, nil
 }
 
-// holds reports whether core's word is young enough to do without a new one.
+// holds reports whether core's confirmation is recent enough to be used without a
+// new one.
 func (e entry) holds(now time.Time) bool { return now.Before(e.vouched.Add(graceLife)) }
 
-// postpone makes do for a while without a new word of core's, if the last one
-// still holds.
+// postpone delays the next question to core, if its last confirmation is still
+// valid. It reports whether it is.
 func (a *Auth) postpone(hash [32]byte, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// announcement is the task of a recording in so many parts, as the newest Lion
+// announcement is the task of a recording with that many parts, as the newest Lion
 // writes it.
 func announcement(t *testing.T, parts int) []byte {
 	t.Helper()
@@ -39,8 +39,7 @@ func announcement(t *testing.T, parts int) []byte {
 
 const taskPath = "/api/v2/replay/sessions/" + session + "/task/"
 
-// TestTenThousandPartsAreTaken, as the newest Lion describes them, and no more
-// than that.
+// TestTenThousandPartsAreTaken, as the newest Lion describes them, but not more.
 func TestTenThousandPartsAreTaken(t *testing.T) {
 	w := newWorker(t)
 	body := announcement(t, maxFiles)
@@ -72,8 +71,8 @@ func TestTenThousandPartsAreTaken(t *testing.T) {
 	}
 }
 
-// refusal sends what may be refused before it has been read: the status, or 0
-// when the connection ends while the client still sends.
+// refusal sends a request that may be refused before it has been read. It returns
+// the status, or 0 if the connection ends while the client still sends.
 func (w *worker) refusal(t *testing.T, path, contentType string, body io.Reader) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+path, body)
@@ -91,7 +90,7 @@ func (w *worker) refusal(t *testing.T, path, contentType string, body io.Reader)
 	return resp.StatusCode
 }
 
-// endless is a byte for ever.
+// endless repeats a byte forever.
 type endless byte
 
 func (e endless) Read(p []byte) (int, error) {
@@ -101,8 +100,8 @@ func (e endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestAnnouncementsAreReadAFewAtATime: the others wait for a little, and are
-// told to come again; who has left gives way.
+// TestAnnouncementsAreReadAFewAtATime: the others wait briefly, and are then told
+// to retry; a client that disconnects frees its slot.
 func TestAnnouncementsAreReadAFewAtATime(t *testing.T) {
 	w := newWorker(t)
 	w.api.announceWait = 50 * time.Millisecond
@@ -152,12 +151,12 @@ func peak(t *testing.T) (stop func() int64) {
 		return int64(m.HeapAlloc)
 	}
 	runtime.GC()
-	before, most := heap(), int64(0)
+	before, highest := heap(), int64(0)
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			most = max(most, heap())
+			highest = max(highest, heap())
 			select {
 			case <-over:
 				return
@@ -168,12 +167,12 @@ func peak(t *testing.T) (stop func() int64) {
 	return func() int64 {
 		close(over)
 		<-done
-		return most - before
+		return highest - before
 	}
 }
 
-// TestManyLargeAnnouncementsTakeLittleMemory: sixty of 15 MB at once, which took
-// 3.9 GB, and sixty of the largest that are taken.
+// TestManyLargeAnnouncementsTakeLittleMemory: sixty of 15 MB at once, which once
+// took 3.9 GB, and sixty of the largest that are accepted.
 func TestManyLargeAnnouncementsTakeLittleMemory(t *testing.T) {
 	w := newWorker(t)
 	largest := announcement(t, maxFiles)
@@ -218,8 +217,8 @@ func TestManyLargeAnnouncementsTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// TestPartsOfALongListTakeLittleMemory: a request does not hold the list while
-// its part is on the way.
+// TestPartsOfALongListTakeLittleMemory: a request does not keep the list in memory
+// while its part is transferred.
 func TestPartsOfALongListTakeLittleMemory(t *testing.T) {
 	w := newWorker(t)
 	_, answer := w.send(t, http.MethodPost, taskPath, "application/json", "lion", bytes.NewReader(announcement(t, maxFiles)))
@@ -261,7 +260,7 @@ func TestPartsOfALongListTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// writings counts the files that are on their way into the spool.
+// writings counts the files that are being written to the spool.
 func (w *worker) writings() int {
 	found, _ := filepath.Glob(filepath.Join(w.api.Spool.Dir, "*", ".writing-*"))
 	return len(found)

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// streamed is a request whose body is what send writes; send is told when the
-// request is over.
+// streamed sends a request whose body send writes; over is closed when the request
+// has ended.
 func (w *worker) streamed(t *testing.T, path string, send func(form *multipart.Writer, over <-chan struct{}) error) (*http.Response, error) {
 	t.Helper()
 	reader, writer := io.Pipe()
@@ -43,7 +43,7 @@ func (w *worker) streamed(t *testing.T, path string, send func(form *multipart.W
 	return client.Do(r)
 }
 
-// TestACutConnectionLeavesNothing: the client goes away in the middle, and will
+// TestACutConnectionLeavesNothing: the client disconnects in the middle, and will
 // store the whole recording elsewhere.
 func TestACutConnectionLeavesNothing(t *testing.T) {
 	w := newWorker(t)
@@ -85,13 +85,13 @@ func TestACutConnectionLeavesNothing(t *testing.T) {
 	}
 }
 
-// writing tells whether a file is on its way into the spool.
+// writing reports whether a file is being written to the spool.
 func (w *worker) writing() bool {
 	found, err := filepath.Glob(filepath.Join(w.api.Spool.Dir, "*", ".writing-*"))
 	return err == nil && len(found) > 0
 }
 
-// TestASlowUploadIsNotCut, and one that stands still is.
+// TestASlowUploadIsNotCut, but a stalled one is.
 func TestASlowUploadIsNotCut(t *testing.T) {
 	w := newWorker(t)
 	w.api.Silence = time.Second
@@ -102,7 +102,7 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 			f, err := form.CreateFormFile("file", names[0])
 			step := len(data)/12 + 1
 			for at := 0; err == nil && at < len(data); at += step {
-				time.Sleep(100 * time.Millisecond) // more than the allowed silence in all
+				time.Sleep(100 * time.Millisecond) // longer than the allowed silence in total
 				if stands && at > len(data)/2 {
 					<-over
 				}
@@ -126,8 +126,8 @@ func TestASlowUploadIsNotCut(t *testing.T) {
 	}
 }
 
-// TestABodyThatNobodyReadsHoldsNoConnection: who is not let in, or asks for
-// what is not there, cannot keep a connection by announcing a body.
+// TestABodyThatNobodyReadsHoldsNoConnection: a client without access, or with a
+// wrong path, cannot keep a connection open by announcing a body.
 func TestABodyThatNobodyReadsHoldsNoConnection(t *testing.T) {
 	w := newWorker(t)
 	w.api.Unread = 100 * time.Millisecond

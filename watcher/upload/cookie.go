@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// ticket is what a cookie says: what its client has signed to log in, so that
-// core can be asked again whether that is still good. Only agents can read it.
+// ticket is the content of a cookie: what its client has signed to log in, so that
+// core can be asked again whether that is still valid. Only agents can decrypt it.
 type ticket struct {
 	credential
 	Until time.Time `json:"u"`
 }
 
-// issue makes the cookie of a login.
+// issue returns the cookie of a login.
 func (a *Auth) issue(c credential) (string, error) {
 	plain, err := json.Marshal(ticket{c, a.now().Add(a.life)})
 	if err != nil {
@@ -27,7 +27,7 @@ func (a *Auth) issue(c credential) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(a.seal.Seal(nonce, nonce, plain, nil)), nil
 }
 
-// open reads a cookie; ok is false for one that is none of ours, or has ended.
+// open decrypts a cookie; ok is false if the cookie is not ours or has expired.
 func (a *Auth) open(cookie string) (t ticket, ok bool) {
 	sealed, err := base64.RawURLEncoding.DecodeString(cookie)
 	if err != nil || len(sealed) < a.seal.NonceSize() {

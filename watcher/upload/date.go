@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// Offsets from UTC that clocks on Earth show.
+// The range of offsets from UTC in use.
 const (
 	westmost = -12 * time.Hour
 	eastmost = 14 * time.Hour
 )
 
-// signedAt is when a request was signed, by its client's clock. Components
-// write their zone's abbreviation, such as CST, which may be that of several
-// zones: then it is some moment between first and last.
+// signedAt is when a request was signed, on its client's clock. Components send the
+// abbreviation of their zone, such as CST, which may stand for several zones: the
+// time is then between first and last.
 type signedAt struct{ first, last time.Time }
 
 // dateForms are the forms of a Date without its zone, which is the last word.
@@ -25,8 +25,8 @@ var dateForms = []string{
 	"2 Jan 2006 15:04:05",
 }
 
-// parseDate reads a Date header in each form that HTTP has, also with other
-// zones than GMT.
+// parseDate parses a Date header in each form of HTTP, also with zones other than
+// GMT.
 func parseDate(date string) (signedAt, error) {
 	if t, err := time.Parse(time.ANSIC, date); err == nil {
 		return signedAt{t, t}, nil
@@ -36,7 +36,7 @@ func parseDate(date string) (signedAt, error) {
 	}
 	end := strings.LastIndexByte(date, ' ')
 	if end < 0 {
-		return signedAt{}, errors.New("it is no date")
+		return signedAt{}, errors.New("it is not a date")
 	}
 	for _, form := range dateForms {
 		local, err := time.Parse(form, strings.TrimSpace(date[:end]))
@@ -44,10 +44,10 @@ func parseDate(date string) (signedAt, error) {
 			return inZone(local, date[end+1:])
 		}
 	}
-	return signedAt{}, errors.New("it is no date")
+	return signedAt{}, errors.New("it is not a date")
 }
 
-// inZone puts the time that a clock in a zone shows into UTC.
+// inZone converts a local time in a zone to UTC.
 func inZone(local time.Time, zone string) (signedAt, error) {
 	switch zone {
 	case "GMT", "UTC", "UT", "Z":
@@ -66,7 +66,7 @@ func inZone(local time.Time, zone string) (signedAt, error) {
 	return signedAt{local.Add(-eastmost), local.Add(-westmost)}, nil
 }
 
-// skew is the least by which the client's clock is off ours.
+// skew returns the minimum difference between the client's clock and ours.
 func (s signedAt) skew(now time.Time) time.Duration {
 	switch {
 	case now.Before(s.first):
@@ -77,9 +77,9 @@ func (s signedAt) skew(now time.Time) time.Duration {
 	return 0
 }
 
-// fresh refuses a request that was signed long ago, or will be: core never
-// compares the Date with its clock, so that a signature that somebody has seen
-// would open the API for as long as its key lives.
+// fresh refuses a request whose Date is too far in the past or future. Core never
+// compares the Date with its clock, so without this check, a signature that someone
+// has intercepted would give access for as long as its key is valid.
 func (a *Auth) fresh(date string) error {
 	if a.MaxSkew <= 0 {
 		return nil
@@ -87,11 +87,11 @@ func (a *Auth) fresh(date string) error {
 	now := a.now().UTC()
 	at, err := parseDate(date)
 	if err != nil {
-		return refuse(http.StatusUnauthorized, "the request's Date %.100q cannot be read: %w", date, err)
+		return refuse(http.StatusUnauthorized, "the request's Date %.100q cannot be parsed: %w", date, err)
 	}
 	if at.skew(now) > a.MaxSkew {
 		return refuse(http.StatusUnauthorized,
-			"the request was signed at %.100q by its clock, and it is %q by the clock here: more than %v apart (UPLOAD_MAX_SKEW); set the wrong one of the two",
+			"the request was signed at %.100q on the client's clock, but the clock of this host says %q: they differ by more than %v (UPLOAD_MAX_SKEW); correct the wrong clock",
 			date, now.Format(http.TimeFormat), a.MaxSkew)
 	}
 	return nil

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// TestDatesOfAllClients: each form of HTTP's, with the zones that Go, Python and
+// TestDatesOfAllClients: each form of HTTP, with the zones that Go, Python and
 // others write; an abbreviation may stand for several zones.
 func TestDatesOfAllClients(t *testing.T) {
 	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
@@ -44,8 +44,8 @@ func TestDatesOfAllClients(t *testing.T) {
 	}
 }
 
-// TestAnOldSignatureOpensNothing: one that was sniffed is of no use after a
-// while; core is not even asked, and the client is told both clocks.
+// TestAnOldSignatureOpensNothing: a signature that was intercepted is soon invalid.
+// Core is not even asked, and the response names both clocks.
 func TestAnOldSignatureOpensNothing(t *testing.T) {
 	off := func(by time.Duration) string { return time.Now().UTC().Add(by).Format(http.TimeFormat) }
 	for date, want := range map[string]int{
@@ -72,7 +72,7 @@ func TestAnOldSignatureOpensNothing(t *testing.T) {
 		if resp.StatusCode != want {
 			t.Errorf("%q: %s %s", date, resp.Status, &body)
 		}
-		if want == 401 && w.asked > 0 {
+		if want == 401 && w.checks > 0 {
 			t.Errorf("%q: core was asked", date)
 		}
 		if clock := time.Now().UTC().Format("Mon, 02 Jan 2006 15"); want == 401 && strings.Contains(date, "20") &&

@@ -14,9 +14,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// TestFaultsOfTheDisk: whatever fails, and at whichever call of all that an
-// upload makes, the client is told no, or what it was told yes about is there.
-// A quota that is used up is a full disk.
+// TestFaultsOfTheDisk: any call to the file system fails during an upload. The
+// upload is then refused, or it was accepted and is complete. An exhausted quota is
+// treated as a full disk.
 func TestFaultsOfTheDisk(t *testing.T) {
 	w, disk, _ := newFaultyWorker(t)
 	flat, inParts := w.uploads(t)
@@ -53,7 +53,7 @@ func TestFaultsOfTheDisk(t *testing.T) {
 	}
 }
 
-// TestFoldersThatCannotBeSyncedAreNoFault: some file systems have no such thing.
+// TestFoldersThatCannotBeSyncedAreNoFault: some file systems cannot sync folders.
 func TestFoldersThatCannotBeSyncedAreNoFault(t *testing.T) {
 	w, disk, _ := newFaultyWorker(t)
 	flat, inParts := w.uploads(t)
@@ -70,8 +70,8 @@ func TestFoldersThatCannotBeSyncedAreNoFault(t *testing.T) {
 	}
 }
 
-// newFaultyWorker has its spool on a disk that can be told to fail; below is
-// what is really there.
+// newFaultyWorker has its spool on a disk that a test can make fail; below is the
+// real folder under it.
 func newFaultyWorker(t *testing.T) (w *worker, disk *volumetest.Volume, below string) {
 	t.Helper()
 	below = t.TempDir()
@@ -89,7 +89,8 @@ func newFaultyWorker(t *testing.T) (w *worker, disk *volumetest.Volume, below st
 	return w, disk, below
 }
 
-// uploads are as of Lion v3 and v4; they answer the last status.
+// uploads returns functions that upload like Lion v3 and v4 and return the last
+// status.
 func (w *worker) uploads(t *testing.T) (flat, inParts func() int) {
 	names, parts := lexicographic(2)
 	flat = func() int {
@@ -107,8 +108,9 @@ func (w *worker) uploads(t *testing.T) (flat, inParts func() int) {
 	return flat, inParts
 }
 
-// TestKilledAtEveryCallOfAnUpload: what an agent finds that was killed at any of
-// the calls is whole, or is dropped; and whole it is if the client was told so.
+// TestKilledAtEveryCallOfAnUpload: the agent is killed at any of the calls. The
+// next agent finds a complete upload, or deletes it; if the client had a successful
+// response, the upload is complete.
 func TestKilledAtEveryCallOfAnUpload(t *testing.T) {
 	w, disk, below := newFaultyWorker(t)
 	flat, inParts := w.uploads(t)
@@ -128,7 +130,7 @@ func TestKilledAtEveryCallOfAnUpload(t *testing.T) {
 				case <-time.After(time.Millisecond):
 				}
 			}
-			after := &Spool{Dir: t.TempDir()} // as the killed one left it
+			after := &Spool{Dir: t.TempDir()} // as after the kill
 			if err := os.CopyFS(after.Dir, os.DirFS(below)); err != nil {
 				t.Fatal(err)
 			}
@@ -179,7 +181,7 @@ func (s *Spool) intact(t *testing.T, what string, all []Waiting) {
 	}
 }
 
-// emptied takes all uploads out of the spool.
+// emptied removes all uploads from the spool.
 func (w *worker) emptied(t *testing.T) {
 	t.Helper()
 	all, err := w.api.Spool.Complete()
@@ -194,8 +196,8 @@ func (w *worker) emptied(t *testing.T) {
 	}
 }
 
-// whole checks what is complete in the spool, which must be something if it was
-// accepted, and empties the spool.
+// whole checks the complete uploads in the spool, of which there must be one if it
+// was accepted, and empties the spool.
 func (w *worker) whole(t *testing.T, what string, accepted bool) {
 	t.Helper()
 	all, err := w.api.Spool.Complete()

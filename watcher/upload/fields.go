@@ -8,12 +8,12 @@ import (
 	"net/http"
 )
 
-// Bounds of what a form holds beside its file, in bytes.
+// Limits of a form, excluding its file, in bytes.
 const (
 	maxField = 64 << 10 // of a field's text
-	// maxBetween is what may come until the next part begins: its head, and what
-	// nobody has read of the part before. The library itself would take 10 MB of
-	// head a part into memory.
+	// maxBetween limits what precedes the next part: its header, and the unread
+	// rest of the previous part. The library itself would read 10 MB of header per
+	// part into memory.
 	maxBetween = 128 << 10
 )
 
@@ -23,7 +23,8 @@ type formReader struct {
 	body *allowance
 }
 
-// newForm reads the form in a request's body. Its errors carry a status.
+// newForm returns a reader of the form in a request's body. Its errors contain a
+// status.
 func newForm(r *http.Request) (*formReader, error) {
 	f := &formReader{body: &allowance{ReadCloser: r.Body}}
 	r.Body = f.body
@@ -35,19 +36,20 @@ func newForm(r *http.Request) (*formReader, error) {
 	return f, nil
 }
 
-// next is the next part; [io.EOF] after the last.
+// next returns the next part; [io.EOF] after the last.
 func (f *formReader) next() (*multipart.Part, error) {
 	f.body.left = maxBetween
 	return f.form.NextPart()
 }
 
-// file lets a part be as long as it likes: whoever reads it looks at the room.
+// file removes the limit for a part that is a file: its reader checks the free
+// space.
 func (f *formReader) file(part *multipart.Part) io.Reader {
 	f.body.left = math.MaxInt64
 	return part
 }
 
-// text is the text of a field.
+// text returns the text of a field.
 func (f *formReader) text(part *multipart.Part) (string, error) {
 	f.body.left = maxBetween
 	value, err := io.ReadAll(io.LimitReader(part, maxField+1))
@@ -57,9 +59,9 @@ func (f *formReader) text(part *multipart.Part) (string, error) {
 	return string(value), err
 }
 
-var errField = errors.New("a field or its head is too long")
+var errField = errors.New("a field or its header is too long")
 
-// allowance is a body of which only so much may be read on.
+// allowance is a body of which only a limited number of bytes may be read.
 type allowance struct {
 	io.ReadCloser
 	left int64 // bytes

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestWhatIsBesideTheFileOfAFormIsBounded: heads of parts and fields, before and
+// TestWhatIsBesideTheFileOfAFormIsBounded: headers of parts and fields, before and
 // after the file.
 func TestWhatIsBesideTheFileOfAFormIsBounded(t *testing.T) {
 	names, parts := lexicographic(1)
@@ -23,7 +23,7 @@ func TestWhatIsBesideTheFileOfAFormIsBounded(t *testing.T) {
 			task := w.task(t, names, parts)
 			kind := "multipart/form-data; boundary=b"
 			if what == "a long way to begin" && order == "behind" {
-				continue // that is more of the file
+				continue // that would be more of the file
 			}
 			if status := w.refusal(t, taskPath, kind, strings.NewReader(form)); status != http.StatusBadRequest && status != 0 {
 				t.Errorf("%s %s: %d", what, order, status)

@@ -11,8 +11,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// form takes a v3 task: the recording is in the request. It is accepted when
-// the form has ended, and not before.
+// form handles a v3 task: the recording is in the request. It is accepted only when
+// the whole form was received.
 func (s *Server) form(r *http.Request, session, caller string) (t Task, err error) {
 	form, err := newForm(r)
 	if err != nil {
@@ -56,8 +56,8 @@ func (s *Server) form(r *http.Request, session, caller string) (t Task, err erro
 	return t, refuse(http.StatusBadRequest, "the form has more than %d fields", maxFields)
 }
 
-// recording stores the file of a form. The task that it answers has an id as
-// soon as there is something to drop.
+// recording stores the file of a form. The returned task has an id as soon as there
+// is something to delete.
 func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, error) {
 	in := bufio.NewReaderSize(part, 64<<10)
 	head, err := in.Peek(2)
@@ -77,7 +77,21 @@ func (s *Server) recording(ctx context.Context, t Task, part io.Reader) (Task, e
 	return created, err
 }
 
-// known refuses what is no Guacamole dump, and says what it looks like.
+// errEmptyPart says that a part is empty. Lion lists an empty part if guacd hangs
+// when the part begins; the other parts are valid.
+var errEmptyPart = errors.New("it is empty")
+
+// knownPart is known for a part of a recording, which may be empty.
+func knownPart(name string, r io.Reader) error {
+	err := known(name, r)
+	var refused *refusal
+	if errors.As(err, &refused) && errors.Is(refused.err, errEmptyPart) {
+		return errEmptyPart
+	}
+	return err
+}
+
+// known refuses content that is not a Guacamole dump, and says what it looks like.
 func known(name string, r io.Reader) error {
 	kind, head, err := recording.Look(r)
 	switch {
@@ -85,6 +99,8 @@ func known(name string, r io.Reader) error {
 		return refuse(http.StatusUnsupportedMediaType, "%s cannot be read as a recording: %w", name, err)
 	case kind == recording.KindGuacamole:
 		return nil
+	case kind == recording.KindEmpty:
+		return refuse(http.StatusUnsupportedMediaType, "%s: %w", name, errEmptyPart)
 	case kind == recording.KindUnknown:
 		return refuse(http.StatusUnsupportedMediaType,
 			"content of unknown kind cannot be converted (it looks like %s and begins with %q); if it comes from Razor, its own storage keeps it",

@@ -15,9 +15,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// FuzzAnnouncement: whatever a component announces is refused with a status
-// that is the client's fault, or names parts of its session only, each once,
-// and with an index that says the same to whoever reads it later.
+// FuzzAnnouncement: an announcement is refused with a 4xx status, or it names only
+// parts of its session, each once, and its index can be parsed later with the same
+// meaning.
 func FuzzAnnouncement(f *testing.F) {
 	part := `{"name":"` + session + `.0.part.gz","start":912345678,"end":914999000,"duration":2653322,"size":314572911,"checksum":"` + sum([]byte("x")) + `"}`
 	for _, seed := range []string{
@@ -51,7 +51,7 @@ func FuzzAnnouncement(f *testing.F) {
 		}
 		index, err := recording.ParseIndex(bytes.NewReader(task.Index))
 		if err != nil {
-			return // such a recording is left as it is
+			return // such a recording is not converted
 		}
 		if index.Session != "" && index.Session != session || len(index.Files) != len(task.Files) {
 			t.Fatalf("%+v of %+v", index, task)
@@ -64,8 +64,8 @@ func FuzzAnnouncement(f *testing.F) {
 	})
 }
 
-// FuzzUploadedIndex: an index of any bytes beside a part of its session leads
-// to that part alone, and never out of its folder.
+// FuzzUploadedIndex: an index with any content, beside a part of its session, leads
+// only to that part, and never out of its folder.
 func FuzzUploadedIndex(f *testing.F) {
 	for _, seed := range []string{
 		`{"id":"` + session + `","type":"guacamole","date_start":"2025-11-20 17:15:07 +0000","files":[{"name":"` + session + `.0.part.gz"}]}`,
@@ -95,8 +95,8 @@ func FuzzUploadedIndex(f *testing.F) {
 	})
 }
 
-// FuzzForm: whatever a component sends as a form is refused and leaves nothing
-// behind, or is one recording of its session that is complete and durable.
+// FuzzForm: a form is refused and leaves nothing behind, or it is one recording of
+// its session that is complete and durable.
 func FuzzForm(f *testing.F) {
 	file := "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\nContent-Type: application/octet-stream\r\n\r\n4.size,1.0,2.64,2.48;4.sync,1.1;\r\n"
 	field := func(name, value string) string {
@@ -148,7 +148,7 @@ func FuzzForm(f *testing.F) {
 	})
 }
 
-// FuzzDate: any text is a date or none, and a date that is taken is a moment.
+// FuzzDate: any text is a valid or an invalid date, and a valid date is a moment.
 func FuzzDate(f *testing.F) {
 	for _, seed := range []string{"Sat, 28 Nov 2026 12:00:00 GMT", "Sat, 28 Nov 2026 20:00:00 CST", "Sat, 28 Nov 2026 09:00:00 -03", "Sat Nov 28 12:00:00 2026",
 		"2026-11-28T20:00:00+08:00", "Saturday, 28-Nov-26 12:00:00 GMT", "x", ""} {

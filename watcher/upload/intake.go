@@ -18,39 +18,39 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// IntakeOptions are what an [Intake] works with.
+// IntakeOptions configure an [Intake].
 type IntakeOptions struct {
 	Spool *Spool
-	// Present is told which recordings lie complete in the spool, all of them,
-	// by their paths relative to the spool's folder.
+	// Present is called with the paths of all complete recordings in the spool,
+	// relative to the spool's folder.
 	Present func(paths []string)
-	// Hand takes a recording that lies complete in the spool. It is handed the
-	// same one again for as long as the upload is there, and must then return
-	// as before. An error means that it was not taken: [watcher.ErrInWork] when
-	// another recording of the session comes first.
+	// Hand is called with each complete recording in the spool. It is called again
+	// as long as the upload exists, and must then return the same as before. An
+	// error means that the recording was not accepted. It is [watcher.ErrInWork] if
+	// another recording of the session takes precedence.
 	Hand func(ctx context.Context, session, path string) error
 
-	Interval time.Duration // between two looks for uploads that are complete; 0 = 5 s
-	Expire   time.Duration // between two looks for old uploads; 0 = 1 h
+	Interval time.Duration // between two searches for complete uploads; 0 = 5 s
+	Expire   time.Duration // between two searches for old uploads; 0 = 1 h
 	Patience time.Duration // how long Room waits for the spool's disk; 0 = 5 s
 	Log      *slog.Logger
 }
 
-// Intake hands over what is complete in a spool, also what was when the agent
-// stopped, and drops what is old. Its methods may be called from many
-// goroutines.
+// Intake passes on the complete uploads of a spool, including those from before a
+// restart, and deletes old ones. Its methods may be called from many goroutines.
 type Intake struct {
 	opt     IntakeOptions
 	wake    chan struct{}
-	started time.Time // what this agent began before is unfinished
+	started time.Time // uploads that this agent began before are unfinished
 
-	mu    sync.Mutex
-	asked *question // nil = none is open; guarded by mu
+	mu      sync.Mutex
+	current *question // nil = no look is in progress; guarded by mu
 }
 
-// NewIntake returns the intake of a spool. A spool of this agent alone is made
-// and tidied at once, and an error says why it cannot be. One that several
-// agents use may be on a network: Run does it, as soon as it can be done.
+// NewIntake returns the intake of a spool. If this agent alone uses the spool,
+// NewIntake creates its folder and cleans it up, and returns an error if it cannot.
+// A spool of several agents may be on a network: Run then does the same as soon as
+// possible.
 func NewIntake(opt IntakeOptions) (*Intake, error) {
 	opt.Interval = cmp.Or(opt.Interval, 5*time.Second)
 	opt.Expire = cmp.Or(opt.Expire, time.Hour)
@@ -62,9 +62,9 @@ func NewIntake(opt IntakeOptions) (*Intake, error) {
 	return i, i.tidy()
 }
 
-// AgentID returns the name of the agent whose data folder that is, and makes
-// one up the first time. Data folders are locked: no two agents have one name
-// at a time.
+// AgentID returns the name of the agent with that data folder. The first time, it
+// generates one. Data folders are locked, so that no two running agents have the
+// same name.
 func AgentID(dataDir string) (string, error) {
 	file := filepath.Join(dataDir, "agent-id")
 	if data, err := os.ReadFile(file); err == nil && uuid.Validate(strings.TrimSpace(string(data))) == nil {
@@ -77,31 +77,32 @@ func AgentID(dataDir string) (string, error) {
 	return id, nil
 }
 
-// Accepted makes Run look at once. It has the signature of [Server]'s Accepted.
+// Accepted makes Run look for complete uploads at once. It has the signature of
+// [Server]'s Accepted.
 func (i *Intake) Accepted(Task) {
 	select {
 	case i.wake <- struct{}{}:
-	default: // it is going to look anyway
+	default: // Run is about to look anyway
 	}
 }
 
-// question is one look at the spool's disk, whose answer is for all who ask
-// meanwhile.
+// question is one look at the spool's disk, whose result is shared by all callers
+// that wait for it.
 type question struct {
 	since time.Time
-	done  chan struct{} // closed when err is the answer
+	done  chan struct{} // closed when err is set
 	err   error
 }
 
-// Room returns an error when the spool has no room for uploads: [ErrFull], or
-// that its disk does not answer. The spool may be on a network file system
-// that hangs: nobody waits for longer than Patience after the first has asked.
+// Room returns an error if the spool has no room for uploads: [ErrFull], or that
+// its disk does not respond. The spool may be on a network file system that hangs,
+// so that callers wait at most Patience from the first call on.
 func (i *Intake) Room() error {
 	i.mu.Lock()
-	q := i.asked
+	q := i.current
 	if q == nil {
 		q = &question{since: time.Now(), done: make(chan struct{})}
-		i.asked = q
+		i.current = q
 		go i.look(q)
 	}
 	i.mu.Unlock()
@@ -111,21 +112,21 @@ func (i *Intake) Room() error {
 	case <-q.done:
 		return q.err
 	case <-timer.C:
-		return fmt.Errorf("the spool of uploads does not answer: %s", i.opt.Spool.Dir)
+		return fmt.Errorf("the upload spool does not respond: %s", i.opt.Spool.Dir)
 	}
 }
 
-// look answers a question, however long that takes.
+// look finds the answer to a question. It may take long.
 func (i *Intake) look(q *question) {
 	q.err = i.opt.Spool.Room(0)
 	i.mu.Lock()
-	i.asked = nil
+	i.current = nil
 	i.mu.Unlock()
 	close(q.done)
 }
 
-// tidy makes the spool's folder, and drops from it what this agent had begun
-// before it started.
+// tidy creates the spool's folder, and deletes unfinished uploads that this agent
+// began before it started.
 func (i *Intake) tidy() error {
 	if err := os.MkdirAll(i.opt.Spool.Dir, 0o700); err != nil {
 		return fmt.Errorf("spool of uploads: %w", err)
@@ -133,12 +134,12 @@ func (i *Intake) tidy() error {
 	if n, err := i.opt.Spool.Recover(i.started); err != nil {
 		i.opt.Log.Error("cannot clean up the upload spool", "error", err)
 	} else if n > 0 {
-		i.opt.Log.Info("dropped uploads that broke off when the agent stopped", "count", n)
+		i.opt.Log.Info("deleted uploads that were interrupted when the agent stopped", "count", n)
 	}
 	return nil
 }
 
-// Run hands over what is complete until ctx ends, and then returns nil.
+// Run passes on complete uploads until ctx ends, and then returns nil.
 func (i *Intake) Run(ctx context.Context) error {
 	if i.opt.Spool.Agent != "" && !i.tidyShared(ctx) {
 		return nil
@@ -159,15 +160,15 @@ func (i *Intake) Run(ctx context.Context) error {
 	}
 }
 
-// tidyShared tidies a spool that may be on a network, as soon as it is there.
-// It reports whether it has, and not only ctx has ended.
+// tidyShared cleans up a spool that may be on a network, as soon as it is
+// available. It returns false if ctx ended first.
 func (i *Intake) tidyShared(ctx context.Context) bool {
 	for {
 		err := i.tidy()
 		if err == nil {
 			return true
 		}
-		i.opt.Log.Error("SPOOL_DIR cannot be used; uploads are refused until it can", "error", err)
+		i.opt.Log.Error("SPOOL_DIR cannot be used; uploads are refused until it works", "error", err)
 		select {
 		case <-ctx.Done():
 			return false
@@ -176,12 +177,12 @@ func (i *Intake) tidyShared(ctx context.Context) bool {
 	}
 }
 
-// handOver hands over all that is complete.
+// handOver passes on all complete uploads.
 func (i *Intake) handOver(ctx context.Context) {
 	spool, log := i.opt.Spool, i.opt.Log
 	tasks, err := spool.Complete()
 	if err != nil {
-		log.Error("the spool of uploads cannot be read", "error", err)
+		log.Error("the upload spool cannot be read", "error", err)
 	} else {
 		paths := make([]string, len(tasks))
 		for n, t := range tasks {
@@ -200,10 +201,10 @@ func (i *Intake) handOver(ctx context.Context) {
 	}
 }
 
-// expire drops what is old.
+// expire deletes old uploads.
 func (i *Intake) expire(now time.Time) {
 	if n, err := i.opt.Spool.Expire(now); err != nil {
-		i.opt.Log.Warn("old uploads could not be dropped", "error", err)
+		i.opt.Log.Warn("old uploads could not be deleted", "error", err)
 	} else if n > 0 {
 		i.opt.Log.Info("dropped old uploads", "count", n)
 	}

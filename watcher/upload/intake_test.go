@@ -19,7 +19,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// pool notes what an intake hands over.
+// pool records what an intake passes on.
 type pool struct {
 	mu      sync.Mutex
 	present [][]string     // guarded by mu
@@ -43,7 +43,7 @@ func (p *pool) Hand(_ context.Context, session, path string) error {
 	return p.refuse
 }
 
-// times is how often an upload was handed over.
+// times returns how often an upload was passed on.
 func (p *pool) times(t Task) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -56,7 +56,7 @@ func (p *pool) answer(err error) {
 	p.refuse = err
 }
 
-// last is what the pool was last told to be in the spool; nil before.
+// last returns the last list of recordings in the spool; nil if there was none.
 func (p *pool) last() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,7 +66,7 @@ func (p *pool) last() []string {
 	return p.present[len(p.present)-1]
 }
 
-// newIntake makes one that hands over to p.
+// newIntake returns an intake that passes uploads on to p.
 func newIntake(t *testing.T, s *Spool, p *pool, change ...func(*IntakeOptions)) *Intake {
 	t.Helper()
 	opt := IntakeOptions{Spool: s, Present: p.Present, Hand: p.Hand, Log: slog.New(slog.DiscardHandler)}
@@ -80,7 +80,7 @@ func newIntake(t *testing.T, s *Spool, p *pool, change ...func(*IntakeOptions)) 
 	return i
 }
 
-// runs lets an intake run for the rest of the test.
+// runs runs an intake until the end of the test.
 func runs(t *testing.T, i *Intake) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())
@@ -97,7 +97,7 @@ func runs(t *testing.T, i *Intake) {
 func often(o *IntakeOptions)  { o.Interval = 20 * time.Millisecond }
 func seldom(o *IntakeOptions) { o.Interval = time.Hour }
 
-// finished is an upload that is complete.
+// finished is a complete upload.
 func finished(t *testing.T, s *Spool) Task {
 	t.Helper()
 	task := begun(t, s, 1)
@@ -124,8 +124,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// TestWhatIsCompleteIsHandedOver, and nothing else, for as long as it is in the
-// spool and whatever the pool says.
+// TestWhatIsCompleteIsHandedOver, and nothing else, as long as it is in the spool,
+// whatever the pool returns.
 func TestWhatIsCompleteIsHandedOver(t *testing.T) {
 	s := &Spool{Dir: t.TempDir(), Keep: time.Hour}
 	p := &pool{}
@@ -143,7 +143,7 @@ func TestWhatIsCompleteIsHandedOver(t *testing.T) {
 	if p.times(half) > 0 {
 		t.Error("an upload that is not complete was handed over")
 	}
-	if err := s.Release(whole.ID, NeedNothing); err != nil {
+	if err := s.Release(whole.ID, NeedNothing, Published); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the pool is told that it is gone", func() bool { return len(p.last()) == 0 })
@@ -161,7 +161,7 @@ func TestAnUploadThatIsAcceptedIsHandedOverAtOnce(t *testing.T) {
 	eventually(t, "handed over", func() bool { return p.times(task) == 1 })
 }
 
-// TestAnIntakeDropsWhatIsOld when it begins, and again after a while.
+// TestAnIntakeDropsWhatIsOld when it starts, and again after a while.
 func TestAnIntakeDropsWhatIsOld(t *testing.T) {
 	s := &Spool{Dir: t.TempDir(), Keep: time.Hour}
 	i := newIntake(t, s, &pool{}, often, func(o *IntakeOptions) { o.Expire = 30 * time.Millisecond })
@@ -182,8 +182,9 @@ func TestAnIntakeDropsWhatIsOld(t *testing.T) {
 	}
 }
 
-// TestAnIntakeTidiesUp what its agent had begun before it started: at once in a
-// spool of its own, and in one of several agents as soon as that is there.
+// TestAnIntakeTidiesUp: an agent deletes what it began before it started. It does
+// so at once in a spool of its own, and in a shared spool as soon as that is
+// available.
 func TestAnIntakeTidiesUp(t *testing.T) {
 	for name, agent := range map[string]string{"its own": "", "shared": "a"} {
 		t.Run(name, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestAnIntakeTidiesUp(t *testing.T) {
 			}
 			broken, whole := begun(t, s, 2), finished(t, s)
 			away := s.Dir + "-away"
-			if agent != "" { // the network file system is not mounted, and a file is in its place
+			if agent != "" { // the network file system is not mounted, and there is a file instead
 				if err := errors.Join(os.Rename(s.Dir, away), os.WriteFile(s.Dir, nil, 0o600)); err != nil {
 					t.Fatal(err)
 				}
@@ -202,7 +203,7 @@ func TestAnIntakeTidiesUp(t *testing.T) {
 			if agent != "" {
 				runs(t, i)
 				time.Sleep(50 * time.Millisecond) // some looks
-				// In one step: the intake may look at any moment.
+				// Atomically: the intake may look at any moment.
 				if err := unix.Renameat2(unix.AT_FDCWD, away, unix.AT_FDCWD, s.Dir, unix.RENAME_EXCHANGE); err != nil {
 					t.Fatal(err)
 				}
@@ -215,7 +216,7 @@ func TestAnIntakeTidiesUp(t *testing.T) {
 	}
 }
 
-// TestASpoolThatCannotBeMadeIsAnErrorAtOnce when it is on this host.
+// TestASpoolThatCannotBeMadeIsAnErrorAtOnce if it is on this host.
 func TestASpoolThatCannotBeMadeIsAnErrorAtOnce(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "spool")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -228,11 +229,11 @@ func TestASpoolThatCannotBeMadeIsAnErrorAtOnce(t *testing.T) {
 	}
 }
 
-// TestRoomIsToldInTime: to whoever asks, also when the spool's disk hangs or is
-// full; and those who ask while it is known to hang do not wait again.
+// TestRoomIsToldInTime, also if the spool's disk hangs or is full. Callers that ask
+// while it is known to hang do not wait again.
 func TestRoomIsToldInTime(t *testing.T) {
 	w, disk, _ := newFaultyWorker(t)
-	s := &Spool{Dir: filepath.Join(w.api.Spool.Dir, "spool")} // below the mount, so that asking for it hangs
+	s := &Spool{Dir: filepath.Join(w.api.Spool.Dir, "spool")} // below the mount, so that access hangs
 	const patience = 300 * time.Millisecond
 	i := newIntake(t, s, &pool{}, func(o *IntakeOptions) { o.Patience = patience })
 	if err := i.Room(); err != nil {
@@ -245,7 +246,7 @@ func TestRoomIsToldInTime(t *testing.T) {
 	for n := range 3 {
 		began := time.Now()
 		err := i.Room()
-		if err == nil || !strings.Contains(err.Error(), "does not answer") {
+		if err == nil || !strings.Contains(err.Error(), "does not respond") {
 			t.Errorf("while it hangs: %v", err)
 		}
 		if took := time.Since(began); n == 0 && took < patience || n > 0 && took > patience {
@@ -261,13 +262,13 @@ func TestRoomIsToldInTime(t *testing.T) {
 	}
 }
 
-// TestReleasedUploadsAreKeptOrGo, as the spool is told; and may be released
-// twice.
+// TestReleasedUploadsAreKeptOrGo, depending on the spool's settings; Release may be
+// called twice.
 func TestReleasedUploadsAreKeptOrGo(t *testing.T) {
 	for _, tc := range []struct {
 		drop  bool
 		need  Need
-		place string // below the spool; "" = nowhere
+		place string // relative to the spool; "" = nowhere
 	}{
 		{false, NeedUnknown, "done"}, {false, NeedNothing, "done"}, {false, NeedContent, "kept"},
 		{true, NeedUnknown, "done"}, {true, NeedNothing, ""}, {true, NeedContent, "kept"},
@@ -275,7 +276,7 @@ func TestReleasedUploadsAreKeptOrGo(t *testing.T) {
 		s := &Spool{Dir: t.TempDir(), Keep: time.Hour, DropStored: tc.drop}
 		task := finished(t, s)
 		for range 2 {
-			if err := s.Release(task.ID, tc.need); err != nil {
+			if err := s.Release(task.ID, tc.need, Published); err != nil {
 				t.Errorf("%+v: %v", tc, err)
 			}
 		}
@@ -293,8 +294,8 @@ func TestReleasedUploadsAreKeptOrGo(t *testing.T) {
 	}
 }
 
-// TestAnAgentHasOneName for as long as it has its data folder, also when what
-// is written there cannot be read.
+// TestAnAgentHasOneName as long as it has its data folder, also if the stored name
+// cannot be read.
 func TestAnAgentHasOneName(t *testing.T) {
 	dir := t.TempDir()
 	name := func() string {

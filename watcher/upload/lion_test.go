@@ -16,6 +16,57 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
+// TestAnEmptyPartAmongOthersIsTaken: Lion lists an empty part if guacd hangs when
+// the part begins. It is stored like the others, for users who play the recording
+// itself.
+func TestAnEmptyPartAmongOthersIsTaken(t *testing.T) {
+	var hollow bytes.Buffer
+	if err := gzip.NewWriter(&hollow).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, empty := range map[string][]byte{"compressed": hollow.Bytes(), "not even that": {}} {
+		for at := range 3 {
+			w := newWorker(t)
+			names, parts := lexicographic(3)
+			parts[names[at]] = empty
+			task := w.task(t, names, parts)
+			for i, name := range names {
+				if status, answer := w.part(t, "lion", task, i, name, parts[name]); status != http.StatusOK {
+					t.Fatal(name, at, i, status, answer)
+				}
+			}
+			if len(w.accepted) != 1 {
+				t.Fatalf("accepted: %+v", w.accepted)
+			}
+			rec, err := recording.Open(filepath.Join(w.api.Spool.Dir, w.api.Spool.Path(w.accepted[0])))
+			if err != nil || len(rec.Parts) != 2 || len(rec.Index.Files) != 3 {
+				t.Errorf("%s %d: %+v, %v", name, at, rec, err)
+			}
+			if data, err := os.ReadFile(filepath.Join(w.api.Spool.Dir, task, names[at])); err != nil || !bytes.Equal(data, empty) {
+				t.Errorf("%q, %v", data, err)
+			}
+		}
+		for n := range 3 { // all are empty: the last is refused
+			w := newWorker(t)
+			names, parts := lexicographic(n + 1)
+			for _, name := range names {
+				parts[name] = empty
+			}
+			task := w.task(t, names, parts)
+			for i, name := range names {
+				want := http.StatusOK
+				if i == n {
+					want = http.StatusUnsupportedMediaType
+				}
+				if status, answer := w.part(t, "lion", task, i, name, parts[name]); status != want || want != http.StatusOK && !strings.Contains(fmt.Sprint(answer["error"]), "parts of the recording are empty") {
+					t.Error(name, n, i, status, answer)
+				}
+			}
+			w.empty(t)
+		}
+	}
+}
+
 func TestLion4UploadsPartByPart(t *testing.T) {
 	w := newWorker(t)
 	names, parts := lexicographic(12)
@@ -45,7 +96,7 @@ func TestLion4UploadsPartByPart(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
-	// The last answer was lost: the client asks again, and nothing changes.
+	// The last response was lost: the client retries, and nothing changes.
 	last := len(names) - 1
 	if status, answer := w.part(t, "lion", task, last, names[last], parts[names[last]]); status != http.StatusOK || answer["ok"] != true {
 		t.Error(status, answer)
@@ -56,8 +107,8 @@ func TestLion4UploadsPartByPart(t *testing.T) {
 	if left, err := w.api.Spool.Complete(); err != nil || len(left) != 1 {
 		t.Error(left, err)
 	}
-	if w.asked != 1 {
-		t.Errorf("core was asked %d times", w.asked)
+	if w.checks != 1 {
+		t.Errorf("core was asked %d times", w.checks)
 	}
 }
 
@@ -76,9 +127,9 @@ func TestPartsInAnyOrderAndTwice(t *testing.T) {
 	}
 }
 
-// TestLion3SendsTheRecordingInAForm: fields in any order, compressed or raw,
-// whatever the fields say of it: the content counts. The answer's fields have
-// the types that the client decodes.
+// TestLion3SendsTheRecordingInAForm: fields in any order, compressed or raw. The
+// content decides, whatever the fields say. The fields of the response have the
+// types that the client decodes.
 func TestLion3SendsTheRecordingInAForm(t *testing.T) {
 	raw := "4.size,1.0,2.64,2.48;4.sync,1.1;"
 	for _, fields := range [][][2]string{
@@ -109,7 +160,7 @@ func TestLion3SendsTheRecordingInAForm(t *testing.T) {
 	}
 }
 
-// TestAFormIsTakenWhenItHasEnded: what comes after the file can still refuse it.
+// TestAFormIsTakenWhenItHasEnded: what follows the file can still cause a refusal.
 func TestAFormIsTakenWhenItHasEnded(t *testing.T) {
 	other := strings.Replace(session, "5", "6", 1)
 	many := [][2]string{{"file", string(dump(300))}}
@@ -130,8 +181,8 @@ func TestAFormIsTakenWhenItHasEnded(t *testing.T) {
 	}
 }
 
-// TestTasksInTheWordsOfEachSDK: Go's field names or others, dates in either
-// spelling, more fields than are known.
+// TestTasksInTheWordsOfEachSDK: Go's field names or others, dates in either form,
+// more fields than are known.
 func TestTasksInTheWordsOfEachSDK(t *testing.T) {
 	part := fmt.Sprintf(`{"name":"%s.0.part.gz","start":912345678,"end":914999000,"duration":2653322,"size":314572911,"checksum":"%s"}`,
 		session, strings.ToUpper(sum(dump(50))))
@@ -152,8 +203,8 @@ func TestTasksInTheWordsOfEachSDK(t *testing.T) {
 	}
 }
 
-// TestSizesAreCompared: the size that is announced is that of the uncompressed
-// part. Without a checksum it decides; with one that agrees it does not.
+// TestSizesAreCompared: the announced size is that of the uncompressed part. It
+// decides if there is no checksum; a matching checksum takes precedence.
 func TestSizesAreCompared(t *testing.T) {
 	data := dump(50)
 	z, err := gzip.NewReader(bytes.NewReader(data))
@@ -173,7 +224,7 @@ func TestSizesAreCompared(t *testing.T) {
 		{fmt.Sprint(len(plain)), "", http.StatusOK},
 		{fmt.Sprint(len(plain)), sum(data), http.StatusOK},
 		{fmt.Sprint(len(data)), "", http.StatusOK}, // as sent
-		{"0", "", http.StatusOK},                   // not told
+		{"0", "", http.StatusOK},                   // unknown
 		{`"` + fmt.Sprint(len(plain)) + `"`, "", http.StatusOK},
 		{fmt.Sprint(len(plain) + 1), "", http.StatusUnprocessableEntity},
 		{fmt.Sprint(len(plain) + 1), sum(data), http.StatusOK},
@@ -190,7 +241,7 @@ func TestSizesAreCompared(t *testing.T) {
 		}
 		if c.want != http.StatusOK {
 			w.empty(t)
-		} else if c.size == fmt.Sprint(len(plain)+1) != strings.Contains(log.String(), "not as long") {
+		} else if c.size == fmt.Sprint(len(plain)+1) != strings.Contains(log.String(), "another length") {
 			t.Errorf("%+v: %s", c, log.String())
 		}
 	}

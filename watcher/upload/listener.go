@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Bounds of connections. An idle one costs 20 kB, one in mid-header up to
-// MaxHeaderBytes more. A busy Lion has as many as sessions end in one moment.
+// Limits of connections. An idle connection takes 20 kB, one that is sending a
+// header up to MaxHeaderBytes more. A busy Lion has one for each session that ends
+// at the same moment.
 const (
 	maxConns   = 1000
-	maxPerHost = 500 // no host can take what all others need
-	// maxLocal are kept for this host beyond the rest: its health check and its
-	// administrator get through whatever others do.
+	maxPerHost = 500 // one host cannot take what all others need
+	// maxLocal are reserved for this host, so that its health check and its
+	// administrator can always connect.
 	maxLocal = 50
-	// warnEvery is the time between two words about connections that were closed.
+	// warnEvery is the minimum time between two warnings about closed connections.
 	warnEvery = time.Minute
 )
 
-// LimitListener closes connections beyond a number, in all and from one
-// address, as soon as they come: their clients know at once that they are not
-// served, and have a fallback.
+// LimitListener closes connections beyond a limit, in total and per address, as
+// soon as they are accepted. Their clients notice at once, and use their fallback.
 func LimitListener(l net.Listener, log *slog.Logger) net.Listener {
 	return &limitListener{Listener: l, log: log, open: map[netip.Addr]int{}}
 }
@@ -37,7 +37,7 @@ type limitListener struct {
 	open map[netip.Addr]int // the same, by address; guarded by mu
 }
 
-// Accept waits for the next connection that is within the bounds.
+// Accept waits for the next connection within the limits.
 func (l *limitListener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
@@ -59,11 +59,11 @@ func (l *limitListener) Accept() (net.Conn, error) {
 func (l *limitListener) enter(host netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	most := maxConns
+	limit := maxConns
 	if host.IsLoopback() {
-		most += maxLocal
+		limit += maxLocal
 	}
-	if l.all >= most || l.open[host] >= maxPerHost {
+	if l.all >= limit || l.open[host] >= maxPerHost {
 		return false
 	}
 	l.all++
@@ -80,8 +80,8 @@ func (l *limitListener) leave(host netip.Addr) {
 	}
 }
 
-// hostOf is where a connection comes from. Of IPv6 a host has a whole /64; all
-// that is no address of a host counts as one.
+// hostOf returns where a connection comes from. With IPv6, a host has a whole /64;
+// all addresses that do not belong to a host count as one.
 func hostOf(conn net.Conn) netip.Addr {
 	from, err := netip.ParseAddrPort(conn.RemoteAddr().String())
 	if err != nil {
@@ -96,7 +96,7 @@ func hostOf(conn net.Conn) netip.Addr {
 	return host
 }
 
-// limitedConn gives its place back when it is closed.
+// limitedConn releases its slot when it is closed.
 type limitedConn struct {
 	net.Conn
 	leave func()

@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// offered is a listener whose connections come from wherever a test likes.
+// offered is a listener whose connections come from any address that a test
+// chooses.
 type offered struct{ conns chan net.Conn }
 
 func (o *offered) Accept() (net.Conn, error) {
@@ -42,8 +43,8 @@ type site struct {
 	served chan net.Conn
 }
 
-// come is a client that connects: what it and the server see, or nil for the
-// latter when the connection is closed at once.
+// come connects a client. It returns the client's and the server's side, the latter
+// nil if the connection is closed at once.
 func (s *site) come(host string, port int) (client, server net.Conn) {
 	s.t.Helper()
 	client, offer := net.Pipe()
@@ -90,7 +91,8 @@ func newSite(t *testing.T) (*site, *bytes.Buffer) {
 	return s, &log
 }
 
-// TestOneHostCannotTakeAllConnections, nor many hosts those of this one.
+// TestOneHostCannotTakeAllConnections, and many hosts cannot take those of this
+// one.
 func TestOneHostCannotTakeAllConnections(t *testing.T) {
 	s, log := newSite(t)
 	var last net.Conn
@@ -115,11 +117,11 @@ func TestOneHostCannotTakeAllConnections(t *testing.T) {
 	if _, server := s.come("127.0.0.1", 1); server == nil {
 		t.Error("the health check of this host does not get through")
 	}
-	// One that ends gives its place to another, and only once.
+	// A connection that ends frees one slot, and only once.
 	if err := errors.Join(last.Close(), last.Close()); err != nil {
 		t.Error(err)
 	}
-	fill("192.0.2.3", 0) // the place is this host's own
+	fill("192.0.2.3", 0) // the slot is reserved for this host
 	fill("127.0.0.1", maxLocal)
 	if !strings.Contains(log.String(), "too many connections") || strings.Count(log.String(), "\n") != 1 {
 		t.Errorf("the log: %s", log)
@@ -148,7 +150,7 @@ func TestAPlaceIsGivenBack(t *testing.T) {
 	}
 }
 
-// TestWhatIsServedThroughTheLimit is what is served without it.
+// TestWhatIsServedThroughTheLimit is the same as without it.
 func TestWhatIsServedThroughTheLimit(t *testing.T) {
 	w := newWorker(t)
 	plain, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")

@@ -13,13 +13,13 @@ import (
 // lockFile is in the folder of each upload.
 const lockFile = ".lock"
 
-// lock keeps other requests and other agents from changing an upload until
-// unlock. [ErrNoTask] when there is none of that id.
+// lock keeps other requests and other agents from changing an upload until unlock.
+// It returns [ErrNoTask] if there is no upload with that id.
 func (s *Spool) lock(id string) (unlock func(), err error) {
 	if !isID(id) {
 		return nil, ErrNoTask
 	}
-	// A file: locks on folders are not to be had through NFS.
+	// It locks a file, because folders cannot be locked through NFS.
 	f, err := os.OpenFile(filepath.Join(s.folder(id), lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNoTask

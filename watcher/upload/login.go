@@ -12,10 +12,11 @@ import (
 
 const (
 	eventsProto = "JMS-Video-Worker"
-	pinged      = 3 * time.Minute // clients ping every 30 seconds
+	pinged      = 3 * time.Minute // clients send pings every 30 seconds
 )
 
-// login is that of v3 clients: the request is signed for this very path.
+// login handles the login of v3 clients: the request is signed for this path
+// itself.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	account, signed, err := s.Auth.signed(r)
 	if err != nil {
@@ -34,9 +35,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, map[string]any{"id": account, "is_service_account": true, "is_valid": true})
 }
 
-// events keeps a v3 client's channel open; nothing is ever said on it. Clients
-// log in again only when their channel has ended, so it ends while the cookie
-// is good: one that lasted would leave them with a cookie that has expired.
+// events keeps a v3 client's channel open without sending anything. Clients log in
+// again only when their channel has ended, so it ends while the cookie is still
+// valid. Otherwise they would continue with an expired cookie.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if _, err := s.Auth.Caller(r); err != nil {
 		s.fail(w, r, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/coder/websocket"
 )
 
-// login is that of a v3 client.
+// login logs in like a v3 client.
 func (w *worker) login(t *testing.T) (*http.Client, *http.Cookie) {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
@@ -49,8 +49,8 @@ func (w *worker) channel(t *testing.T, client *http.Client) *websocket.Conn {
 	return conn
 }
 
-// TestV3LoginHoldsForLaterRequests: a cookie, a channel with its subprotocol,
-// and a task that is signed for another path.
+// TestV3LoginHoldsForLaterRequests: a cookie, a channel with its subprotocol, and a
+// task that is signed for another path.
 func TestV3LoginHoldsForLaterRequests(t *testing.T) {
 	w := newWorker(t)
 	client, _ := w.login(t)
@@ -63,7 +63,7 @@ func TestV3LoginHoldsForLaterRequests(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	kind, b := encoded([][2]string{{"file", "4.size,1.0,2.64,2.48;4.sync,1.1;"}}, session) // a raw dump of the oldest
+	kind, b := encoded([][2]string{{"file", "4.size,1.0,2.64,2.48;4.sync,1.1;"}}, session) // a raw dump of the oldest version
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/api/v2/replay/sessions/"+session+"/task/", b)
 	if err != nil {
 		t.Fatal(err)
@@ -108,8 +108,8 @@ func TestCookiesOfOtherWorkersWithTheSameSecret(t *testing.T) {
 	}
 }
 
-// TestTheChannelEndsBeforeItsCookie: a client logs in again when its channel
-// has ended, and must not be left with a cookie that has expired.
+// TestTheChannelEndsBeforeItsCookie: a client logs in again when its channel has
+// ended, and must not continue with an expired cookie.
 func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
 	w := newWorker(t)
 	w.api.Auth.life = 2 * time.Second
@@ -136,8 +136,8 @@ func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
 	}
 }
 
-// TestCoreIsAskedOnceForManyAtOnce: fifty sessions that close together are no
-// storm of questions, which core would answer with 429 from some number on.
+// TestCoreIsAskedOnceForManyAtOnce: fifty sessions that end together must not cause
+// many requests, which core would refuse with 429.
 func TestCoreIsAskedOnceForManyAtOnce(t *testing.T) {
 	w := newWorker(t)
 	check := w.api.Auth.check
@@ -151,16 +151,16 @@ func TestCoreIsAskedOnceForManyAtOnce(t *testing.T) {
 		all.Go(func() { w.announce(t, "lion", names, parts) })
 	}
 	all.Wait()
-	if w.asked > 5 { // one; more only if this machine stands still in between
-		t.Errorf("core was asked %d times", w.asked)
+	if w.checks > 5 { // one; more only if this machine stalls in between
+		t.Errorf("core was asked %d times", w.checks)
 	}
 	if status, _ := w.announce(t, "nobody", names, parts); status != http.StatusUnauthorized {
 		t.Error(status)
 	}
 }
 
-// TestARevokedLoginEndsWithinAMinute, though its cookie would last for hours;
-// and core is asked no more than once a minute for it.
+// TestARevokedLoginEndsWithinAMinute, although its cookie would be valid for hours.
+// Core is asked at most once a minute about it.
 func TestARevokedLoginEndsWithinAMinute(t *testing.T) {
 	for what, answer := range map[string]struct {
 		account Account
@@ -181,8 +181,8 @@ func TestARevokedLoginEndsWithinAMinute(t *testing.T) {
 			}
 			clock = clock.Add(5 * time.Second)
 		}
-		if w.asked != 1 {
-			t.Errorf("%s: core was asked %d times in a minute", what, w.asked)
+		if w.checks != 1 {
+			t.Errorf("%s: core was asked %d times in a minute", what, w.checks)
 		}
 		good := w.api.Auth.check
 		w.api.Auth.check = func(context.Context, string, string, string) (Account, error) { return answer.account, answer.err }
@@ -192,7 +192,7 @@ func TestARevokedLoginEndsWithinAMinute(t *testing.T) {
 				t.Errorf("%s: %d after a minute", what, status)
 			}
 		}
-		// Nor does it come back when core is away.
+		// It also does not become valid again while core is unreachable.
 		w.api.Auth.check = func(context.Context, string, string, string) (Account, error) { return Account{}, ErrNoCore }
 		if status := w.upload(t, client); status != http.StatusServiceUnavailable {
 			t.Errorf("%s: %d while core is away", what, status)
@@ -204,15 +204,15 @@ func TestARevokedLoginEndsWithinAMinute(t *testing.T) {
 	}
 }
 
-// TestWhatCoreSaidHoldsForAWhileWithoutIt: three minutes, and not one more.
+// TestWhatCoreSaidHoldsForAWhileWithoutIt: three minutes, and not longer.
 func TestWhatCoreSaidHoldsForAWhileWithoutIt(t *testing.T) {
 	w := newWorker(t)
 	clock := time.Now()
 	w.api.Auth.now = func() time.Time { return clock }
 	client, _ := w.login(t)
-	asked := 0
+	checks := 0
 	w.api.Auth.check = func(context.Context, string, string, string) (Account, error) {
-		asked++
+		checks++
 		return Account{}, ErrNoCore
 	}
 	for range 17 { // 170 s
@@ -221,8 +221,8 @@ func TestWhatCoreSaidHoldsForAWhileWithoutIt(t *testing.T) {
 			t.Fatal(status, clock)
 		}
 	}
-	if asked != 2 {
-		t.Errorf("core was asked %d times in three minutes", asked)
+	if checks != 2 {
+		t.Errorf("core was asked %d times in three minutes", checks)
 	}
 	clock = clock.Add(11 * time.Second)
 	if status := w.upload(t, client); status != http.StatusServiceUnavailable {

@@ -138,7 +138,7 @@ func TestRefusals(t *testing.T) {
 	})
 }
 
-// TestWhatIsNoGuacamoleDumpIsRefusedByName, whoever sends it.
+// TestWhatIsNoGuacamoleDumpIsRefusedByName, whichever client sends it.
 func TestWhatIsNoGuacamoleDumpIsRefusedByName(t *testing.T) {
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -165,7 +165,7 @@ func TestWhatIsNoGuacamoleDumpIsRefusedByName(t *testing.T) {
 	}
 }
 
-// TestTheContentDecidesAndNotTheType that a client says it has.
+// TestTheContentDecidesAndNotTheType that a client sends.
 func TestTheContentDecidesAndNotTheType(t *testing.T) {
 	name := session + ".0.part.gz"
 	for _, kind := range []string{"guacamole", "razor", "rdp", ""} {
@@ -184,8 +184,8 @@ func TestTheContentDecidesAndNotTheType(t *testing.T) {
 	}
 }
 
-// TestCoreThatIsSlowIsNotWaitedForLong: Lion's own patience is 30 seconds, and
-// it has a fallback.
+// TestCoreThatIsSlowIsNotWaitedForLong: Lion itself waits 30 seconds, and has a
+// fallback.
 func TestCoreThatIsSlowIsNotWaitedForLong(t *testing.T) {
 	w := newWorker(t)
 	w.api.Auth.wait = 20 * time.Millisecond

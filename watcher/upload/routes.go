@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Register adds the API to a mux; see the package comment. Each address is
-// good with and without a slash at its end.
+// Register adds the API to a mux; see the package comment. Each path is valid with
+// and without a trailing slash.
 func (s *Server) Register(mux *http.ServeMux) {
 	for route, handle := range map[string]http.HandlerFunc{
 		"GET /api/v1/users/profile":                               s.login,
@@ -24,18 +24,17 @@ func (s *Server) Register(mux *http.ServeMux) {
 	}
 }
 
-// Handler answers the API alone.
+// Handler returns a handler for only the API.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	s.Register(mux)
 	return s.Routes(mux)
 }
 
-// Routes serves a mux in the way that clients of Video-Worker need. Doubled
-// slashes, as from an address that ends with one, lead where they are meant to
-// and not to a redirect, after which a client may send nothing. What the mux
-// does not know is answered in JSON. A body that nobody wants does not hold its
-// connection.
+// Routes wraps a mux as clients of Video-Worker need it. Double slashes, as from an
+// address that ends with one, are merged without a redirect, after which a client
+// may send nothing. Paths that the mux does not know get a JSON response. A body
+// that no handler reads does not keep its connection.
 func (s *Server) Routes(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
@@ -47,17 +46,17 @@ func (s *Server) Routes(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		said := &head{header: http.Header{}} // 404, or 405 with what is allowed
+		said := &head{header: http.Header{}} // 404, or 405 with the allowed methods
 		handler.ServeHTTP(said, r)
 		if allowed := said.header.Get("Allow"); allowed != "" {
 			w.Header().Set("Allow", allowed)
 		}
 		w.Header().Set("Connection", "close")
-		answerError(w, said.status, fmt.Errorf("%s %s: %s", r.Method, r.URL.Path, strings.ToLower(http.StatusText(said.status))))
+		answerError(w, r, said.status, fmt.Errorf("%s %s: %s", r.Method, r.URL.Path, strings.ToLower(http.StatusText(said.status))))
 	})
 }
 
-// head is the beginning of an answer whose body nobody wants.
+// head stores the header of a response and discards the body.
 type head struct {
 	header http.Header
 	status int
@@ -67,7 +66,7 @@ func (h *head) Header() http.Header         { return h.header }
 func (h *head) WriteHeader(status int)      { h.status = status }
 func (h *head) Write(b []byte) (int, error) { return len(b), nil }
 
-// cleaned is a request whose path needs no redirect.
+// cleaned returns a request whose path needs no redirect.
 func cleaned(r *http.Request) *http.Request {
 	escaped := r.URL.EscapedPath()
 	clean := path.Clean(cmp.Or(escaped, "/"))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestNothingIsRedirectedAndEverythingIsJSON: clients decode every answer, and
+// TestNothingIsRedirectedAndEverythingIsJSON: clients decode every response, and
 // after a redirect they would send nothing.
 func TestNothingIsRedirectedAndEverythingIsJSON(t *testing.T) {
 	w := newWorker(t)
@@ -38,7 +38,7 @@ func TestNothingIsRedirectedAndEverythingIsJSON(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotAllowedSaysWhatIs, as HTTP wants it.
+// TestWhatIsNotAllowedSaysWhatIs, as HTTP requires.
 func TestWhatIsNotAllowedSaysWhatIs(t *testing.T) {
 	w := newWorker(t)
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, w.URL+"/api/v2/replay/sessions/"+session+"/task/", nil)

@@ -15,14 +15,14 @@ import (
 
 func anything(string, io.Reader) error { return nil }
 
-// shared are the spools of two agents in one folder.
+// shared returns the spools of two agents in one folder.
 func shared(t *testing.T) (a, b *Spool) {
 	t.Helper()
 	dir := t.TempDir()
 	return &Spool{Dir: dir, Agent: "a", Keep: time.Hour}, &Spool{Dir: dir, Agent: "b", Keep: time.Hour}
 }
 
-// begun is an upload of so many parts that a has begun.
+// begun is an upload with that many parts that a has begun.
 func begun(t *testing.T, a *Spool, parts int) Task {
 	t.Helper()
 	files := make([]File, parts)
@@ -36,13 +36,13 @@ func begun(t *testing.T, a *Spool, parts int) Task {
 	return task
 }
 
-// TestAnAgentThatStartsLeavesTheUploadsOfOthers, complete or not, and drops its
-// own that nobody will go on with.
+// TestAnAgentThatStartsLeavesTheUploadsOfOthers, complete or not, and deletes its
+// own unfinished ones, which no client continues.
 func TestAnAgentThatStartsLeavesTheUploadsOfOthers(t *testing.T) {
 	a, b := shared(t)
 	theirs, complete := begun(t, a, 2), begun(t, a, 1)
 	ours := begun(t, b, 2)
-	unknown := filepath.Join(a.Dir, "7f3a1c3e-5a0e-4b6f-9a5e-0d2f6f6f0001") // its agent is about to write what it is
+	unknown := filepath.Join(a.Dir, "7f3a1c3e-5a0e-4b6f-9a5e-0d2f6f6f0001") // its agent has not written task.json yet
 	if err := os.Mkdir(unknown, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -81,8 +81,8 @@ func TestAnAgentThatStartsLeavesTheUploadsOfOthers(t *testing.T) {
 	}
 }
 
-// TestAgentsTakePartsOfOneUpload at the same moment, as a balancer sends them:
-// each is noted, and one request is told that it was the last.
+// TestAgentsTakePartsOfOneUpload at the same moment, as behind a load balancer:
+// each part is recorded, and exactly one request completes the upload.
 func TestAgentsTakePartsOfOneUpload(t *testing.T) {
 	a, b := shared(t)
 	const parts = 40
@@ -118,7 +118,7 @@ func TestAgentsTakePartsOfOneUpload(t *testing.T) {
 }
 
 // TestWhatAnotherAgentHasFinishedIsNotCounted among an account's unfinished
-// uploads, nor what it has dropped.
+// uploads, nor what it has deleted.
 func TestWhatAnotherAgentHasFinishedIsNotCounted(t *testing.T) {
 	a, b := shared(t)
 	a.MaxOpen = 2
@@ -139,7 +139,8 @@ func TestWhatAnotherAgentHasFinishedIsNotCounted(t *testing.T) {
 	begun(t, a, 1)
 }
 
-// TestAnUploadThatIsCompletedMeanwhileIsNotDropped: its client was told so.
+// TestAnUploadThatIsCompletedMeanwhileIsNotDropped: its client had a successful
+// response.
 func TestAnUploadThatIsCompletedMeanwhileIsNotDropped(t *testing.T) {
 	a, b := shared(t)
 	task := begun(t, a, 1)
@@ -152,7 +153,7 @@ func TestAnUploadThatIsCompletedMeanwhileIsNotDropped(t *testing.T) {
 	}
 	dropped := make(chan error)
 	go func() {
-		_, err := a.Recover(time.Now()) // a has just been started anew
+		_, err := a.Recover(time.Now()) // a was just restarted
 		dropped <- err
 	}()
 	select {

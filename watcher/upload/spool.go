@@ -20,36 +20,38 @@ import (
 // File is one file of an upload.
 type File struct {
 	Name     string `json:"name"`
-	Checksum string `json:"checksum,omitempty"` // SHA-256 of the bytes as sent, hex; empty = not told
-	Length   int64  `json:"length,omitempty"`   // bytes uncompressed, as announced; 0 = not told
-	Size     int64  `json:"size,omitempty"`     // bytes as stored; 0 = not there yet
-	Unpacked uint32 `json:"unpacked,omitempty"` // bytes uncompressed, modulo 2³², as gzip's trailer says
+	Checksum string `json:"checksum,omitempty"` // SHA-256 of the bytes as sent, hex; empty = unknown
+	Length   int64  `json:"length,omitempty"`   // bytes uncompressed, as announced; 0 = unknown
+	Size     int64  `json:"size,omitempty"`     // bytes as stored; 0 = not stored yet, unless Empty
+	Empty    bool   `json:"empty,omitempty"`    // it is stored, and it is empty
+	Unpacked uint32 `json:"unpacked,omitempty"` // bytes uncompressed, modulo 2³², from gzip's trailer
 }
 
-// short is an error when a stored file is not as long as was announced.
-// Clients announce what it is uncompressed; the size as sent will do, too.
+// short returns an error if a stored file does not have the announced length.
+// Clients announce the uncompressed length; the size as sent is also accepted.
 func (f File) short() error {
 	if f.Length <= 0 || uint32(f.Length) == f.Unpacked || f.Length == f.Size { //nolint:gosec // modulo 2³², as gzip has it
 		return nil
 	}
-	return fmt.Errorf("%w: %d bytes were announced, and %d as sent, %d uncompressed, have come", ErrLength, f.Length, f.Size, f.Unpacked)
+	return fmt.Errorf("%w: %d bytes were announced, but %d were received, which are %d uncompressed", ErrLength, f.Length, f.Size, f.Unpacked)
 }
 
 // Task is an upload.
 type Task struct {
 	ID        string    `json:"id"`
 	Session   string    `json:"session"`
-	Component string    `json:"component"` // lion, razor; as the client says
-	Caller    string    `json:"caller"`    // the account's id at core
+	Component string    `json:"component"` // lion, razor; as the client sends it
+	Caller    string    `json:"caller"`    // the account's id in core
 	Created   time.Time `json:"created"`
 	Files     []File    `json:"files"` // in the order of the client's list
-	// InParts says that there is an index.
+	// InParts means that there is an index.
 	InParts bool `json:"in_parts,omitempty"`
 	// Index is the .replay.json of a recording in parts, for [Spool.Create], which
-	// gives it a file of its own. In task.json agents of earlier releases left it.
+	// stores it in a file of its own. Agents of earlier releases stored it in
+	// task.json.
 	Index    []byte `json:"index,omitempty"`
 	Complete bool   `json:"complete"`
-	Agent    string `json:"agent,omitempty"` // who began it, in a folder of several
+	Agent    string `json:"agent,omitempty"` // the agent that began it, in a spool of several
 }
 
 // Errors of the spool.
@@ -57,24 +59,29 @@ var (
 	ErrNoTask   = errors.New("no such upload")
 	ErrFull     = errors.New("not enough room for uploads")
 	ErrBusy     = errors.New("this file is being uploaded by another request")
-	ErrChecksum = errors.New("the checksum does not agree")
-	ErrLength   = errors.New("the size does not agree")
-	ErrMany     = errors.New("too many uploads of this account are not finished")
+	ErrChecksum = errors.New("the checksum does not match")
+	ErrLength   = errors.New("the size does not match")
+	ErrEmpty    = errors.New("all parts of the recording are empty")
+	ErrMany     = errors.New("this account has too many unfinished uploads")
 )
 
-// Spool keeps uploads in a folder, and those that are done with in a folder
-// "done" below it. It may be used by many goroutines, and the folder by several
-// agents, also on a network: each change of an upload is made under a lock on
-// a file in its folder.
+// Spool stores uploads in a folder, and finished ones in a folder "done" below it.
+// Many goroutines may use it, and several agents may use the folder, also on a
+// network. Each change of an upload is made under a lock on a file in its folder.
 type Spool struct {
 	Dir     string
-	Agent   string        // names this agent for good, when others may use the folder; "" = nobody else does
+	Agent   string        // permanent name of this agent if others may use the folder; "" = no other agent does
 	Reserve int64         // bytes that stay free on the disk
-	Keep    time.Duration // of uploads that are not completed
-	KeepOld time.Duration // of those that have done their duty; negative = for good
+	Keep    time.Duration // how long incomplete uploads are kept
+	KeepOld time.Duration // how long finished uploads are kept; negative = forever
 	MaxOpen int           // unfinished uploads of one account; 0 = 1000
-	// DropStored: uploads that have become a replay in the storage go at once.
+	// DropStored deletes uploads at once when they have become a replay in the
+	// storage.
 	DropStored bool
+	// Count, if not nil, is called for each upload that was accepted or refused,
+	// and for what became of it later. The reason is one of [Reasons], that of a
+	// task, or "".
+	Count func(result Result, reason string)
 
 	mu   sync.Mutex
 	busy map[string]bool   // task/index being written; guarded by mu
@@ -82,13 +89,13 @@ type Spool struct {
 
 	reading   sync.Mutex // held while a record is read for a request
 	last      Task       // the record that was read last; guarded by reading
-	lastStamp stamp      // of its file; guarded by reading
+	lastStamp stamp      // of the record's file; guarded by reading
 
 	knowing sync.Mutex
-	seen    map[string]summary // what is known of uploads, by id; guarded by knowing
+	seen    map[string]summary // cached state of uploads, by id; guarded by knowing
 }
 
-// Create makes a durable folder for an upload.
+// Create creates a durable folder for an upload.
 func (s *Spool) Create(t Task) (Task, error) {
 	if err := s.Room(0); err != nil {
 		return Task{}, err
@@ -115,16 +122,16 @@ func (s *Spool) Create(t Task) (Task, error) {
 
 func (s *Spool) folder(id string) string { return filepath.Join(s.Dir, id) }
 
-// head is Get without the list of files, which may be long: requests keep it
-// for as long as they last.
+// head is Get without the list of files, which may be long: requests keep the
+// result in memory until they end.
 func (s *Spool) head(id string) (Task, error) {
 	t, _, err := s.entry(id, 0)
 	return t, err
 }
 
-// entry is head, and the file at an index of the list; the zero File when there
-// is none. Requests read one after the other, and a record that is the last one
-// still is not read again.
+// entry is head, with the file at an index of the list; the zero File for another
+// index. Requests read one after the other, and the last record is not read again if
+// it has not changed.
 func (s *Spool) entry(id string, index int) (t Task, file File, err error) {
 	if !isID(id) {
 		return Task{}, File{}, ErrNoTask
@@ -150,7 +157,7 @@ func (s *Spool) entry(id string, index int) (t Task, file File, err error) {
 	return t, file, nil
 }
 
-// Get reads a task. [ErrNoTask] when there is none of that id.
+// Get reads a task. It returns [ErrNoTask] if no task has that id.
 func (s *Spool) Get(id string) (Task, error) {
 	if !isID(id) {
 		return Task{}, ErrNoTask
@@ -158,7 +165,7 @@ func (s *Spool) Get(id string) (Task, error) {
 	return read(s.folder(id))
 }
 
-// isID tells whether a word may be an upload's id: no others become paths.
+// isID reports whether a word can be an upload's id: others never become paths.
 func isID(id string) bool {
 	return uuid.Validate(id) == nil && strings.ToLower(id) == id && len(id) == 36
 }
@@ -181,7 +188,7 @@ func read(folder string) (Task, error) {
 
 const (
 	taskFile    = "task.json"
-	indexFile   = "index.json" // what will be the .replay.json
+	indexFile   = "index.json" // will become the .replay.json
 	indexSuffix = ".replay.json"
 )
 
@@ -194,8 +201,8 @@ func (s *Spool) write(t Task) error {
 	return spoolError(durable.WriteFile(filepath.Join(s.folder(t.ID), taskFile), data, 0o600))
 }
 
-// Commit completes an upload if all its files are there, durably. It answers
-// whether it was this call that did.
+// Commit completes an upload if all its files are stored durably. completed reports
+// whether this call did it. It returns [ErrEmpty] if all files are empty.
 func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -207,10 +214,16 @@ func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 	if t, err = s.Get(id); err != nil || t.Complete {
 		return t, false, err
 	}
+	empty := 0
 	for _, f := range t.Files {
-		if f.Size == 0 {
+		if f.Empty {
+			empty++
+		} else if f.Size == 0 {
 			return t, false, nil
 		}
+	}
+	if empty == len(t.Files) {
+		return t, false, ErrEmpty
 	}
 	if t.inParts() {
 		if err := s.nameIndex(t); err != nil {
@@ -225,7 +238,7 @@ func (s *Spool) Commit(id string) (t Task, completed bool, err error) {
 	return t, true, nil
 }
 
-// Path is where the recording of a complete task lies, relative to Dir: a
+// Path returns the path of a complete task's recording, relative to Dir: a
 // .replay.gz, another single dump, or the .replay.json of a recording in parts.
 func (s *Spool) Path(t Task) string {
 	name := t.Files[0].Name
@@ -238,7 +251,7 @@ func (s *Spool) Path(t Task) string {
 // inParts reports whether the recording is in parts, with an index.
 func (t Task) inParts() bool { return t.InParts || len(t.Index) > 0 }
 
-// nameIndex gives the index the name that makes the files a recording.
+// nameIndex renames the index so that the files become a recording.
 func (s *Spool) nameIndex(t Task) error {
 	name := filepath.Join(s.folder(t.ID), t.Session+indexSuffix)
 	if len(t.Index) > 0 { // begun by an agent of an earlier release
@@ -246,7 +259,7 @@ func (s *Spool) nameIndex(t Task) error {
 	}
 	err := os.Rename(filepath.Join(s.folder(t.ID), indexFile), name)
 	if _, there := os.Lstat(name); errors.Is(err, fs.ErrNotExist) && there == nil {
-		err = nil // an attempt before this one broke off after it
+		err = nil // an earlier attempt was interrupted after it
 	}
 	if err == nil {
 		err = durable.SyncDir(s.folder(t.ID))
@@ -254,8 +267,8 @@ func (s *Spool) nameIndex(t Task) error {
 	return spoolError(err)
 }
 
-// Drop removes an upload, unless it is complete: then its client may have been
-// told so.
+// Drop deletes an upload, unless it is complete: its client may then have had a
+// successful response.
 func (s *Spool) Drop(id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -275,7 +288,8 @@ func (s *Spool) Drop(id string) error {
 	return spoolError(os.RemoveAll(s.folder(id)))
 }
 
-// spoolError says where an error comes from, and that it is [ErrFull] if so.
+// spoolError adds where an error comes from, and wraps [ErrFull] if the disk is
+// full.
 func spoolError(err error) error {
 	switch {
 	case err == nil, errors.Is(err, ErrFull):

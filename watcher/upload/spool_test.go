@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestAFullDiskRefuses: the disk ends in the middle of a file.
+// TestAFullDiskRefuses: the disk becomes full in the middle of a file.
 func TestAFullDiskRefuses(t *testing.T) {
 	w := newWorker(t)
 	small := t.TempDir()
@@ -27,7 +27,7 @@ func TestAFullDiskRefuses(t *testing.T) {
 	w.api.Spool.Dir = small
 	name := session + ".0.part.gz"
 	r := rand.New(rand.NewPCG(1, 1))
-	large := make([]byte, 400<<10) // not much more than the disk: the server reads the rest to answer
+	large := make([]byte, 400<<10) // not much more than the disk: the server reads the rest before it responds
 	for i := range large {
 		large[i] = byte(r.Uint32())
 	}
@@ -43,7 +43,7 @@ func TestAFullDiskRefuses(t *testing.T) {
 	}
 }
 
-// TestAQuotaThatIsUsedUpRefuses as a full disk does.
+// TestAQuotaThatIsUsedUpRefuses like a full disk.
 func TestAQuotaThatIsUsedUpRefuses(t *testing.T) {
 	for _, errno := range []error{unix.EDQUOT, unix.ENOSPC} {
 		w := &roomWriter{s: &Spool{Dir: t.TempDir()}, w: failing{&os.PathError{Op: "write", Path: "x", Err: errno}}}
@@ -61,8 +61,8 @@ type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// TestAbandonedUploadsExpire, and neither one that goes on, however long ago it
-// was begun, nor one that is complete.
+// TestAbandonedUploadsExpire. Uploads that make progress, however long ago they
+// began, and complete ones do not.
 func TestAbandonedUploadsExpire(t *testing.T) {
 	w := newWorker(t)
 	names, parts := lexicographic(2)
@@ -97,7 +97,7 @@ func TestAbandonedUploadsExpire(t *testing.T) {
 	w.left(t, []string{complete})
 }
 
-// left fails unless exactly these uploads are in the spool.
+// left fails the test unless exactly these uploads are in the spool.
 func (w *worker) left(t *testing.T, want []string) {
 	t.Helper()
 	entries, err := os.ReadDir(w.api.Spool.Dir)
@@ -114,7 +114,7 @@ func (w *worker) left(t *testing.T, want []string) {
 	}
 }
 
-// TestWhatIsDoneWithStaysForAWhile: like an original that was replaced.
+// TestWhatIsDoneWithStaysForAWhile, like an original that was replaced.
 func TestWhatIsDoneWithStaysForAWhile(t *testing.T) {
 	w := newWorker(t)
 	spool := w.api.Spool
@@ -168,7 +168,7 @@ func TestWhatIsDoneWithGoesAsOriginalsGo(t *testing.T) {
 	}
 }
 
-// TestWhatBrokeOffIsDroppedAtTheNextStart, and what is complete is not.
+// TestWhatBrokeOffIsDroppedAtTheNextStart, and complete uploads are not.
 func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	w := newWorker(t)
 	spool := w.api.Spool
@@ -176,7 +176,7 @@ func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	complete, half, judged := w.task(t, names[:1], parts), w.task(t, names, parts), w.task(t, names[:1], parts)
 	w.part(t, "lion", complete, 0, names[0], parts[names[0]])
 	w.part(t, "lion", half, 0, names[0], parts[names[0]])
-	// All bytes are there, and the agent died before it could say so.
+	// All bytes are stored, and the agent died before it could record that.
 	if _, err := spool.Store(t.Context(), judged, 0, bytes.NewReader(parts[names[0]]), known); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(spool.Dir, session), 0o700); err != nil { // before its task.json
 		t.Fatal(err)
 	}
-	// One that cannot be judged stays, is told of, and holds nothing else up.
+	// One that cannot be read stays, is reported, and does not block the others.
 	unclear := filepath.Join(spool.Dir, "0"+session[1:])
 	if err := errors.Join(os.Mkdir(unclear, 0o700), os.WriteFile(filepath.Join(unclear, taskFile), []byte("{"), 0o600)); err != nil {
 		t.Fatal(err)
@@ -208,8 +208,8 @@ func TestWhatBrokeOffIsDroppedAtTheNextStart(t *testing.T) {
 	w.left(t, []string{complete})
 }
 
-// TestNothingTakesItsNameBeforeItWasJudged: a crash in between leaves nothing
-// that looks like a recording, and a refusal nothing at all.
+// TestNothingTakesItsNameBeforeItWasJudged: a crash before the check leaves nothing
+// that looks like a recording, and a refusal leaves nothing.
 func TestNothingTakesItsNameBeforeItWasJudged(t *testing.T) {
 	w := newWorker(t)
 	spool := w.api.Spool
@@ -242,7 +242,7 @@ func TestNothingTakesItsNameBeforeItWasJudged(t *testing.T) {
 	}
 }
 
-// TestTwoRequestsForOnePart: the second is told so, and the first goes on.
+// TestTwoRequestsForOnePart: the second is refused, and the first continues.
 func TestTwoRequestsForOnePart(t *testing.T) {
 	w := newWorker(t)
 	names, parts := lexicographic(1)

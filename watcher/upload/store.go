@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,13 +17,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/ctxio"
 )
 
-// Store takes the bytes of the file at an index of the task's list, durably,
-// after check has looked at them. The same file again replaces the one before
-// as long as the task is not complete; afterwards it is only compared. A
-// checksum that was announced decides; without one the size does.
+// Store stores the bytes of the file at an index of the task's list durably.
+// Before, check inspects the content; if it returns errEmptyPart, the file is
+// stored as empty. The same file again replaces the earlier one until the task is
+// complete; afterwards it is only compared. If a checksum was announced, it
+// decides; otherwise the size does.
 //
-// Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrLength], [ErrFull], and
-// those of r, of check and of the disk; none leaves anything behind.
+// Errors: [ErrNoTask], [ErrBusy], [ErrChecksum], [ErrLength], [ErrFull], and those
+// of r, of check and of the disk; after any of them, nothing is left behind.
 func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, check func(name string, r io.Reader) error) (File, error) {
 	t, announced, err := s.entry(id, index)
 	if err != nil {
@@ -45,19 +47,20 @@ func (s *Spool) Store(ctx context.Context, id string, index int, r io.Reader, ch
 	if err != nil {
 		return File{}, err
 	}
-	if t.Complete { // the answer was lost, and the client asks again
+	if t.Complete { // the response was lost, and the client retries
 		return file, nil
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return File{}, spoolError(err)
 	}
-	if err := check(file.Name, f); err != nil {
+	err = check(file.Name, f)
+	if file.Empty = errors.Is(err, errEmptyPart); err != nil && !file.Empty {
 		return File{}, err
 	}
 	return s.stored(f, id, index, file)
 }
 
-// copy writes a file and compares it with what was announced.
+// copy writes a file and compares it with the announcement.
 func (s *Spool) copy(to *durable.File, from io.Reader, file File) (File, error) {
 	hash := sha256.New()
 	var err error
@@ -67,17 +70,15 @@ func (s *Spool) copy(to *durable.File, from io.Reader, file File) (File, error) 
 	announced := file.Checksum
 	file.Checksum, file.Unpacked = hex.EncodeToString(hash.Sum(nil)), unpacked(to, file.Size)
 	switch {
-	case file.Size == 0:
-		return file, fmt.Errorf("%w: no bytes", ErrChecksum)
 	case announced == "":
 		return file, file.short()
 	case !strings.EqualFold(announced, file.Checksum):
-		return file, fmt.Errorf("%w: %.100s was announced and %s has come", ErrChecksum, announced, file.Checksum)
+		return file, fmt.Errorf("%w: %.100s was announced, but %s was received", ErrChecksum, announced, file.Checksum)
 	}
 	return file, nil
 }
 
-// unpacked is what the end of a gzip file says of its length uncompressed.
+// unpacked returns the uncompressed length from the end of a gzip file.
 func unpacked(f io.ReaderAt, size int64) uint32 {
 	var last [4]byte
 	if _, err := f.ReadAt(last[:], size-int64(len(last))); err != nil {
@@ -86,8 +87,8 @@ func unpacked(f io.ReaderAt, size int64) uint32 {
 	return binary.LittleEndian.Uint32(last[:])
 }
 
-// stored puts a file in its place and notes it. The upload may have become
-// complete meanwhile, by another request or agent: then it is left as it is.
+// stored renames a file to its final name and records it. If another request or
+// agent has completed the upload meanwhile, nothing changes.
 func (s *Spool) stored(f *durable.File, id string, index int, file File) (File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +111,7 @@ func (s *Spool) stored(f *durable.File, id string, index int, file File) (File, 
 	return file, s.write(t)
 }
 
-// claim keeps two requests from writing one file.
+// claim keeps two requests from writing the same file.
 func (s *Spool) claim(id string, index int) (release func(), err error) {
 	key := fmt.Sprint(id, "/", index)
 	s.mu.Lock()
@@ -129,8 +130,8 @@ func (s *Spool) claim(id string, index int) (release func(), err error) {
 	}, nil
 }
 
-// Room answers [ErrFull] when less than the reserve would be left after so
-// many bytes more; a negative number of them is not known.
+// Room returns [ErrFull] if less than the reserve would be left after that many
+// more bytes; a negative number means unknown.
 func (s *Spool) Room(bytes int64) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(s.Dir, &st); err != nil {
@@ -142,14 +143,14 @@ func (s *Spool) Room(bytes int64) error {
 	return nil
 }
 
-// roomWriter looks at the free space now and then.
+// roomWriter checks the free space from time to time.
 type roomWriter struct {
 	s    *Spool
 	w    io.Writer
-	left int64 // bytes until the next look
+	left int64 // bytes until the next check
 }
 
-const lookEvery = 4 << 20 // times all uploads at once, far less than the reserve
+const lookEvery = 4 << 20 // even for all uploads at once, this is far less than the reserve
 
 func (r *roomWriter) Write(p []byte) (int, error) {
 	if r.left -= int64(len(p)); r.left < 0 {

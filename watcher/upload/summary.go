@@ -12,23 +12,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// Waiting is an upload that is complete and waits to be done with.
+// Waiting is a complete upload that has not been finished yet.
 type Waiting struct {
 	ID      string // of the upload
 	Session string // id
 	Path    string // of the recording, relative to the spool's folder; see [Spool.Path]
 }
 
-// summary is what is remembered of an upload: its record is read again only
-// when that is another file.
+// summary is the cached state of an upload: its record is read again only if its
+// file was replaced.
 type summary struct {
 	stamp
 	Waiting
 	complete bool
 }
 
-// stamp tells one state of a record from the next. Records are only replaced as
-// a whole, never written to.
+// stamp identifies a version of a record. Records are only replaced as a whole,
+// never written to.
 type stamp struct {
 	inode       uint64
 	size, mtime int64
@@ -42,8 +42,8 @@ func stampOf(info fs.FileInfo) stamp {
 	return st
 }
 
-// Complete lists the uploads that are complete and wait to be done with. It
-// looks at each upload, and reads what has changed since the last time.
+// Complete lists the complete uploads that have not been finished yet. It checks
+// each upload, and reads those that have changed since the last call.
 func (s *Spool) Complete() ([]Waiting, error) {
 	entries, err := os.ReadDir(s.Dir)
 	if err != nil {
@@ -67,8 +67,8 @@ func (s *Spool) Complete() ([]Waiting, error) {
 	return all, nil
 }
 
-// summary is what is known of an upload. [ErrNoTask] when there is no such, or
-// no record of it.
+// summary returns the cached state of an upload. It returns [ErrNoTask] if the
+// upload or its record does not exist.
 func (s *Spool) summary(id string) (summary, error) {
 	info, err := os.Lstat(filepath.Join(s.folder(id), taskFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +85,7 @@ func (s *Spool) summary(id string) (summary, error) {
 	}
 	t, err := read(s.folder(id))
 	if err != nil {
-		return summary{}, err // not remembered: it may pass
+		return summary{}, err // not cached: the error may be temporary
 	}
 	known = summary{stamp: stampOf(info), Waiting: Waiting{ID: id, Session: t.Session}}
 	if known.complete = t.Complete && len(t.Files) > 0; known.complete {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestWaitingUploadsAreNotReadAgain every few seconds: a record is read when it
-// is another file than before.
+// TestWaitingUploadsAreNotReadAgain every few seconds: a record is read only if its
+// file was replaced.
 func TestWaitingUploadsAreNotReadAgain(t *testing.T) {
 	w := newWorker(t)
 	spool := w.api.Spool
@@ -27,7 +27,7 @@ func TestWaitingUploadsAreNotReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The same file with other bytes, which nobody writes: who reads it, fails.
+	// The same file with other bytes, which does not happen: reading it fails.
 	f, err := os.OpenFile(record, os.O_WRONLY, 0)
 	if err == nil {
 		_, err = f.Write(bytes.Repeat([]byte("x"), int(was.Size())))
@@ -56,8 +56,8 @@ func TestWaitingUploadsAreNotReadAgain(t *testing.T) {
 	}
 }
 
-// TestTheIndexHasAFileOfItsOwn, which is that of the client to the byte, and
-// uploads whose record holds it, as before, are completed all the same.
+// TestTheIndexHasAFileOfItsOwn, which is byte for byte that of the client. Uploads
+// whose record contains it, as in earlier releases, can still be completed.
 func TestTheIndexHasAFileOfItsOwn(t *testing.T) {
 	w := newWorker(t)
 	spool := w.api.Spool

@@ -6,22 +6,22 @@ import (
 	"fmt"
 )
 
-// Bounds of unfinished uploads, for one account and for all.
+// Limits of unfinished uploads, for one account and for all.
 const (
 	maxOpen    = 1000     // uploads of one account
-	maxRecords = 16 << 20 // bytes that describe them; those of a thousand usual uploads are 2 MB
+	maxRecords = 16 << 20 // bytes of their records; those of a thousand usual uploads are 2 MB
 	maxAll     = 64 << 20 // the same, of all accounts
-	// perUpload and perFile are what is written down beside the index.
+	// perUpload and perFile are the bytes of a record in addition to the index.
 	perUpload, perFile = 512, 256
 )
 
-// opened is an upload that is not finished.
+// opened is an unfinished upload.
 type opened struct {
 	caller string
-	bytes  int64 // that describe it
+	bytes  int64 // of its record
 }
 
-// begin counts an upload among the unfinished ones.
+// begin counts an upload as unfinished.
 func (s *Spool) begin(t Task) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,8 @@ func (s *Spool) begin(t Task) error {
 	return nil
 }
 
-// fits returns [ErrMany] when there is no room for one more. The caller holds mu.
+// fits returns [ErrMany] if there is no room for another upload. The caller must
+// hold mu.
 func (s *Spool) fits(one opened) error {
 	n, bytes, all := 1, one.bytes, one.bytes
 	for _, o := range s.open {
@@ -61,7 +62,7 @@ func (s *Spool) fits(one opened) error {
 	return nil
 }
 
-// ended takes an upload off that count.
+// ended no longer counts an upload as unfinished.
 func (s *Spool) ended(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestWhatDescribesUploadsIsBounded, for an account and for all of them.
+// TestWhatDescribesUploadsIsBounded, per account and in total.
 func TestWhatDescribesUploadsIsBounded(t *testing.T) {
 	w := newWorker(t)
 	body := announcement(t, maxFiles)

@@ -13,18 +13,62 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
-// done is where an upload goes that has done its duty.
+// done returns the folder of a finished upload.
 func (s *Spool) done(id string) string { return filepath.Join(s.Dir, "done", id) }
 
-// Finish notes that an upload has done its duty: it goes after KeepOld.
-// [ErrNoTask] when there is none of that id, or when it was finished before.
+// Finish moves an upload that is no longer needed to the folder "done"; it is
+// deleted after KeepOld. It returns [ErrNoTask] if no upload has that id, or
+// if it was finished before.
 func (s *Spool) Finish(id string) error { return s.move(id, s.done(id)) }
 
-// KeepForGood is [Spool.Finish], and the upload never goes by itself: it is in
-// the folder "kept" until an operator removes it.
-func (s *Spool) KeepForGood(id string) error { return s.move(id, filepath.Join(s.Dir, "kept", id)) }
+// KeepForGood is like [Spool.Finish], but the upload never expires: it is in the
+// folder "kept" until an operator deletes it.
+func (s *Spool) KeepForGood(id string) error { return s.move(id, s.kept(id)) }
 
-// move takes an upload out of work.
+// kept returns the folder of an upload that never expires.
+func (s *Spool) kept(id string) string { return filepath.Join(s.Dir, "kept", id) }
+
+// InTrash reports whether a finished upload still exists. It returns false for a
+// text that is not an id.
+func (s *Spool) InTrash(id string) (bool, error) {
+	if !isID(id) {
+		return false, nil
+	}
+	for _, folder := range []string{s.done(id), s.kept(id)} {
+		if _, err := read(folder); err == nil {
+			return true, nil
+		} else if !errors.Is(err, ErrNoTask) {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// Restore moves a finished upload back. If it is back already, nothing changes; if
+// it no longer exists, Restore returns [ErrNoTask].
+func (s *Spool) Restore(id string) error {
+	if !isID(id) {
+		return ErrNoTask
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.Get(id); !errors.Is(err, ErrNoTask) {
+		return err
+	}
+	for _, folder := range []string{s.done(id), s.kept(id)} {
+		err := os.Rename(folder, s.folder(id))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = durable.SyncDir(s.Dir)
+		}
+		return spoolError(err)
+	}
+	return ErrNoTask
+}
+
+// move moves an upload to another folder.
 func (s *Spool) move(id, to string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,19 +91,20 @@ func (s *Spool) move(id, to string) error {
 	return nil
 }
 
-// Need is what an upload that is released is still good for.
+// Need says what a released upload may still be needed for.
 type Need int
 
 // Needs of uploads.
 const (
-	NeedNothing Need = iota // its session has a replay in the storage
+	NeedNothing Need = iota // nothing: its session has a replay in the storage
 	NeedUnknown             // core does not know the session
-	NeedContent             // its session has a replay, which may not show all of it
+	NeedContent             // its session has a replay, which may be incomplete
+	NeedAgain               // its session has a replay, according to core
 )
 
-// Release ends an upload that the agent needs no more. One that has been released
-// before is none.
-func (s *Spool) Release(id string, need Need) error {
+// Release ends an upload that the agent no longer needs, and counts its result. If
+// it has been released before, Release does nothing.
+func (s *Spool) Release(id string, need Need, result Result) error {
 	end := s.Finish
 	switch {
 	case need == NeedContent:
@@ -67,13 +112,17 @@ func (s *Spool) Release(id string, need Need) error {
 	case need == NeedNothing && s.DropStored:
 		end = s.Remove
 	}
-	if err := end(id); err != nil && !errors.Is(err, ErrNoTask) {
-		return err
+	err := end(id)
+	if errors.Is(err, ErrNoTask) {
+		return nil
 	}
-	return nil
+	if err == nil {
+		s.count(result, "")
+	}
+	return err
 }
 
-// Remove is [Spool.Finish], and the upload goes at once.
+// Remove is like [Spool.Finish], but deletes the upload at once.
 func (s *Spool) Remove(id string) error {
 	if err := s.Finish(id); err != nil {
 		return err
@@ -81,7 +130,7 @@ func (s *Spool) Remove(id string) error {
 	return spoolError(os.RemoveAll(s.done(id)))
 }
 
-// uploads visits the folders of uploads below dir.
+// uploads visits the folders of uploads in dir.
 func uploads(dir string, visit func(folder string, info fs.FileInfo) error) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -93,7 +142,7 @@ func uploads(dir string, visit func(folder string, info fs.FileInfo) error) erro
 		}
 		info, err := e.Info()
 		if err != nil {
-			continue // it has just gone
+			continue // it was just removed
 		}
 		if err := visit(filepath.Join(dir, e.Name()), info); err != nil {
 			return err
@@ -102,26 +151,27 @@ func uploads(dir string, visit func(folder string, info fs.FileInfo) error) erro
 	return nil
 }
 
-// Recover drops what this agent, which has started at that time, left
-// unfinished when it died, and answers how many uploads that were: their clients
-// have met a broken connection and gone elsewhere with the recording. What
-// others are about is theirs.
+// Recover deletes the uploads that this agent, which started at that time, left
+// unfinished when it died. It returns how many there were. The connections of their
+// clients were cut, and the clients have used their fallback. Uploads of other
+// agents stay.
 func (s *Spool) Recover(started time.Time) (int, error) {
 	n := 0
-	var unclear error // folders that stay, because they cannot be judged or tidied
+	var unclear error // errors of folders that stay, because they cannot be read or cleaned up
 	err := uploads(s.Dir, func(folder string, info fs.FileInfo) error {
 		t, err := read(folder)
 		switch {
 		case err != nil && !errors.Is(err, ErrNoTask):
 			unclear = errors.Join(unclear, err)
 		case err == nil && t.Created.After(started) || err != nil && info.ModTime().After(started): // just begun
-		case t.Agent != s.Agent: // another's, or nobody knows whose: it expires
+		case t.Agent != s.Agent: // another agent's, or an unknown one's: it expires
 		case t.Complete:
 			unclear = errors.Join(unclear, sweep(folder))
 		default:
 			dropped, err := s.drop(folder)
 			if dropped {
 				n++
+				s.count(Abandoned, reasonRestart)
 			}
 			unclear = errors.Join(unclear, err)
 		}
@@ -130,7 +180,7 @@ func (s *Spool) Recover(started time.Time) (int, error) {
 	return n, errors.Join(err, unclear)
 }
 
-// drop removes an upload, unless it is complete by now.
+// drop deletes an upload, unless it is complete by now.
 func (s *Spool) drop(folder string) (bool, error) {
 	unlock, err := s.lock(filepath.Base(folder))
 	if errors.Is(err, ErrNoTask) {
@@ -146,7 +196,7 @@ func (s *Spool) drop(folder string) (bool, error) {
 	return true, spoolError(os.RemoveAll(folder))
 }
 
-// sweep removes files that were being written.
+// sweep deletes files that were being written.
 func sweep(folder string) error {
 	left, err := filepath.Glob(filepath.Join(folder, durable.TempPattern))
 	for _, path := range left {
@@ -155,8 +205,8 @@ func sweep(folder string) error {
 	return err
 }
 
-// touched is when something in a folder was last written: an upload that goes
-// on has not been abandoned, however long it takes.
+// touched returns when something in a folder was last written: an upload that makes
+// progress is not abandoned, however long it takes.
 func touched(folder string, last time.Time) time.Time {
 	entries, _ := os.ReadDir(folder)
 	for _, e := range entries {
@@ -167,8 +217,8 @@ func touched(folder string, last time.Time) time.Time {
 	return last
 }
 
-// Expire drops uploads that were not completed and to which nothing has come
-// for long, and those that are done with, and answers how many.
+// Expire deletes incomplete uploads that have received nothing for a long time, and
+// finished ones whose time is over. It returns how many.
 func (s *Spool) Expire(now time.Time) (int, error) {
 	n := 0
 	err := uploads(s.Dir, func(folder string, info fs.FileInfo) error {
@@ -176,8 +226,8 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		switch {
 		case err == nil && known.complete:
 			return nil
-		case err != nil && !errors.Is(err, ErrNoTask): // died before task.json was there
-			return nil // what cannot be judged stays
+		case err != nil && !errors.Is(err, ErrNoTask): // the agent died before it wrote task.json
+			return nil // it cannot be read, and stays
 		}
 		if now.Sub(touched(folder, info.ModTime())) <= s.Keep {
 			return nil
@@ -186,6 +236,7 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		dropped, err := s.drop(folder)
 		if dropped {
 			n++
+			s.count(Abandoned, reasonExpired)
 		}
 		return err
 	})
@@ -202,7 +253,7 @@ func (s *Spool) Expire(now time.Time) (int, error) {
 		n++
 		return spoolError(os.RemoveAll(folder))
 	})
-	if errors.Is(err, fs.ErrNotExist) { // none ever was
+	if errors.Is(err, fs.ErrNotExist) { // the folder never existed
 		err = nil
 	}
 	return n, err

@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ type worker struct {
 	api      *Server
 	mu       sync.Mutex
 	accepted []Task
-	asked    int
+	checks   int
 	date     string // of the signatures of this test's clients
 }
 
@@ -46,7 +47,7 @@ func newWorker(t *testing.T) *worker {
 	}
 	auth, err := NewAuth(func(_ context.Context, authorization, date, _ string) (Account, error) {
 		w.mu.Lock()
-		w.asked++
+		w.checks++
 		w.mu.Unlock()
 		if authorization == "Signature down" {
 			return Account{}, ErrNoCore
@@ -74,8 +75,8 @@ func newWorker(t *testing.T) *worker {
 	return w
 }
 
-// client follows no redirects: some that JumpServer's components use would send
-// a POST on as a GET.
+// client follows no redirects: some clients that JumpServer's components use would
+// turn a POST into a GET.
 var client = &http.Client{Transport: http.DefaultTransport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
 // send sends a request as a client of JumpServer does.
@@ -98,8 +99,19 @@ func (w *worker) send(t *testing.T, method, path, contentType, key string, body 
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+	want := "application/json"
+	if resp.StatusCode >= http.StatusBadRequest && strings.HasPrefix(contentType, "multipart/") {
+		want = "text/plain; charset=utf-8" // Lion's log would not show JSON
+	}
+	if got := resp.Header.Get("Content-Type"); got != want {
 		t.Errorf("%s: content type %q", path, got)
+	}
+	if want != "application/json" {
+		text, err := io.ReadAll(resp.Body)
+		if line := strings.TrimSuffix(string(text), "\n"); err != nil || line == "" || strings.ContainsAny(line, "\n{") {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+		return resp.StatusCode, map[string]any{"ok": false, "error": string(text), "error_message": string(text)}
 	}
 	var answer map[string]any
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
@@ -108,7 +120,7 @@ func (w *worker) send(t *testing.T, method, path, contentType, key string, body 
 	return resp.StatusCode, answer
 }
 
-// now is a Date that a client may sign at this moment.
+// now returns a Date that a client may sign now.
 func now() string { return time.Now().UTC().Format(http.TimeFormat) }
 
 func dump(n int) []byte {
@@ -151,14 +163,14 @@ func (w *worker) part(t *testing.T, key, task string, index int, name string, da
 	return w.send(t, http.MethodPost, fmt.Sprintf("/api/v2/replay/sessions/%s/task/upload/%d", task, index), kind, key, body)
 }
 
-// form sends v3's fields in their order.
+// form sends v3's fields in the given order.
 func (w *worker) form(t *testing.T, fields ...[2]string) (int, map[string]any) {
 	t.Helper()
 	kind, body := encoded(fields, session+".replay.gz")
 	return w.send(t, http.MethodPost, "/api/v2/replay/sessions/"+session+"/task/", kind, "lion", body)
 }
 
-// encoded is a form of fields; "file" is a file of a name.
+// encoded returns a form of fields; "file" is a file with a name.
 func encoded(fields [][2]string, file string) (contentType string, body *bytes.Buffer) {
 	body = new(bytes.Buffer)
 	form := multipart.NewWriter(body)
@@ -173,7 +185,7 @@ func encoded(fields [][2]string, file string) (contentType string, body *bytes.B
 	return form.FormDataContentType(), body
 }
 
-// task announces parts, and answers the task's id.
+// task announces parts, and returns the task's id.
 func (w *worker) task(t *testing.T, names []string, parts map[string][]byte) string {
 	t.Helper()
 	status, answer := w.announce(t, "lion", names, parts)
@@ -184,7 +196,7 @@ func (w *worker) task(t *testing.T, names []string, parts map[string][]byte) str
 	return id
 }
 
-// empty fails when something is left in the spool, or was accepted.
+// empty fails the test if something is left in the spool, or was accepted.
 func (w *worker) empty(t *testing.T) {
 	t.Helper()
 	w.mu.Lock()
@@ -195,7 +207,7 @@ func (w *worker) empty(t *testing.T) {
 	}
 }
 
-// lexicographic names of n parts, as Lion lists them.
+// lexicographic returns names of n parts, as Lion lists them.
 func lexicographic(n int) (names []string, parts map[string][]byte) {
 	parts = map[string][]byte{}
 	for i := range n {

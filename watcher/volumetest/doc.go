@@ -1,5 +1,5 @@
-// Package volumetest shows a folder through FUSE as a volume that can be told
-// to fail: with any error, for any operation, in the middle of the work, by
-// hanging, or by vanishing. Like NFS it caches nothing and tells nobody of
-// changes underneath. It is for tests and for the soak.
+// Package volumetest shows a folder through FUSE as a volume that a test can make
+// fail: with any error, for any operation, in the middle of an operation, by
+// hanging, or by disappearing. Like NFS it caches nothing and does not report
+// changes that are made below. It is for tests and for the soak.
 package volumetest

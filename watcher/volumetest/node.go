@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// node is a file or folder of it.
+// node is a file or folder of the volume.
 type node struct {
 	fs.LoopbackNode
 	volume *Volume
@@ -24,7 +24,7 @@ func (n *node) path(name string) string { return path.Join(n.Path(nil), name) }
 
 func (n *node) Open(ctx context.Context, flags uint32) (h fs.FileHandle, out uint32, errno syscall.Errno) {
 	on := n.path("")
-	errno = n.volume.suffer("open", on, func() (errno syscall.Errno) {
+	errno = n.volume.inject("open", on, func() (errno syscall.Errno) {
 		h, out, errno = n.LoopbackNode.Open(ctx, flags)
 		return errno
 	})
@@ -36,7 +36,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (h fs.FileHandle, out uin
 
 func (n *node) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (inode *fs.Inode, h fs.FileHandle, f uint32, errno syscall.Errno) {
 	on := n.path(name)
-	errno = n.volume.suffer("create", on, func() (errno syscall.Errno) {
+	errno = n.volume.inject("create", on, func() (errno syscall.Errno) {
 		inode, h, f, errno = n.LoopbackNode.Create(ctx, name, flags, mode, out)
 		return errno
 	})
@@ -51,11 +51,11 @@ func (n *node) Rename(ctx context.Context, name string, to fs.InodeEmbedder, new
 	if flags&unix.RENAME_NOREPLACE != 0 {
 		op = "renamenew"
 	}
-	return n.volume.suffer(op, n.path(name), func() syscall.Errno { return n.LoopbackNode.Rename(ctx, name, to, newName, flags) })
+	return n.volume.inject(op, n.path(name), func() syscall.Errno { return n.LoopbackNode.Rename(ctx, name, to, newName, flags) })
 }
 
 func (n *node) Link(ctx context.Context, target fs.InodeEmbedder, name string, out *fuse.EntryOut) (inode *fs.Inode, errno syscall.Errno) {
-	errno = n.volume.suffer("link", n.path(name), func() (errno syscall.Errno) {
+	errno = n.volume.inject("link", n.path(name), func() (errno syscall.Errno) {
 		inode, errno = n.LoopbackNode.Link(ctx, target, name, out)
 		return errno
 	})
@@ -63,11 +63,11 @@ func (n *node) Link(ctx context.Context, target fs.InodeEmbedder, name string, o
 }
 
 func (n *node) Unlink(ctx context.Context, name string) syscall.Errno {
-	return n.volume.suffer("remove", n.path(name), func() syscall.Errno { return n.LoopbackNode.Unlink(ctx, name) })
+	return n.volume.inject("remove", n.path(name), func() syscall.Errno { return n.LoopbackNode.Unlink(ctx, name) })
 }
 
 func (n *node) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (inode *fs.Inode, errno syscall.Errno) {
-	errno = n.volume.suffer("mkdir", n.path(name), func() (errno syscall.Errno) {
+	errno = n.volume.inject("mkdir", n.path(name), func() (errno syscall.Errno) {
 		inode, errno = n.LoopbackNode.Mkdir(ctx, name, mode, out)
 		return errno
 	})
@@ -75,7 +75,7 @@ func (n *node) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.En
 }
 
 func (n *node) OpendirHandle(ctx context.Context, flags uint32) (h fs.FileHandle, out uint32, errno syscall.Errno) {
-	errno = n.volume.suffer("list", n.path(""), func() (errno syscall.Errno) {
+	errno = n.volume.inject("list", n.path(""), func() (errno syscall.Errno) {
 		h, out, errno = n.LoopbackNode.OpendirHandle(ctx, flags)
 		return errno
 	})
@@ -85,7 +85,7 @@ func (n *node) OpendirHandle(ctx context.Context, flags uint32) (h fs.FileHandle
 	return h, out, errno
 }
 
-// folderHandle is an open folder below.
+// folderHandle is an open folder of the real file system.
 type folderHandle interface {
 	fs.FileReaddirenter
 	fs.FileSeekdirer
@@ -101,11 +101,11 @@ type folder struct {
 }
 
 func (f *folder) Fsyncdir(ctx context.Context, flags uint32) syscall.Errno {
-	return f.volume.suffer("syncdir", f.on, func() syscall.Errno { return f.folderHandle.Fsyncdir(ctx, flags) })
+	return f.volume.inject("syncdir", f.on, func() syscall.Errno { return f.folderHandle.Fsyncdir(ctx, flags) })
 }
 
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (inode *fs.Inode, errno syscall.Errno) {
-	errno = n.volume.suffer("stat", n.path(name), func() (errno syscall.Errno) {
+	errno = n.volume.inject("stat", n.path(name), func() (errno syscall.Errno) {
 		inode, errno = n.LoopbackNode.Lookup(ctx, name, out)
 		return errno
 	})
@@ -116,7 +116,7 @@ func (n *node) Setattr(ctx context.Context, h fs.FileHandle, in *fuse.SetAttrIn,
 	if f, ok := h.(*file); ok {
 		h = f.FileHandle
 	}
-	return n.volume.suffer("change", n.path(""), func() syscall.Errno { return n.LoopbackNode.Setattr(ctx, h, in, out) })
+	return n.volume.inject("change", n.path(""), func() syscall.Errno { return n.LoopbackNode.Setattr(ctx, h, in, out) })
 }
 
 func (n *node) Getattr(ctx context.Context, h fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
@@ -134,7 +134,7 @@ type file struct {
 }
 
 func (f *file) Read(ctx context.Context, dest []byte, off int64) (res fuse.ReadResult, errno syscall.Errno) {
-	errno = f.volume.suffer("read", f.on, func() (errno syscall.Errno) {
+	errno = f.volume.inject("read", f.on, func() (errno syscall.Errno) {
 		res, errno = f.FileHandle.(fs.FileReader).Read(ctx, dest, off)
 		return errno
 	})
@@ -142,7 +142,7 @@ func (f *file) Read(ctx context.Context, dest []byte, off int64) (res fuse.ReadR
 }
 
 func (f *file) Write(ctx context.Context, data []byte, off int64) (n uint32, errno syscall.Errno) {
-	errno = f.volume.suffer("write", f.on, func() (errno syscall.Errno) {
+	errno = f.volume.inject("write", f.on, func() (errno syscall.Errno) {
 		n, errno = f.FileHandle.(fs.FileWriter).Write(ctx, data, off)
 		return errno
 	})
@@ -150,7 +150,7 @@ func (f *file) Write(ctx context.Context, data []byte, off int64) (n uint32, err
 }
 
 func (f *file) Fsync(ctx context.Context, flags uint32) syscall.Errno {
-	return f.volume.suffer("sync", f.on, func() syscall.Errno { return f.FileHandle.(fs.FileFsyncer).Fsync(ctx, flags) })
+	return f.volume.inject("sync", f.on, func() syscall.Errno { return f.FileHandle.(fs.FileFsyncer).Fsync(ctx, flags) })
 }
 
 func (f *file) Release(ctx context.Context) syscall.Errno {

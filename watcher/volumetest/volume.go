@@ -11,13 +11,13 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// Fault is one kind of trouble with a volume.
+// Fault is one kind of failure of a volume.
 type Fault struct {
 	Op    string          // open, read, create, write, sync, syncdir, rename, renamenew (without replacing), link, remove, mkdir, list, stat or change; "" = any
 	On    string          // part of the path, below the mount
-	Errno syscall.Errno   // what the caller is told
-	Skip  int             // so many calls pass first
-	After bool            // it is done all the same
+	Errno syscall.Errno   // error for the caller
+	Skip  int             // number of calls that succeed first
+	After bool            // the operation is executed, and then fails
 	Hang  <-chan struct{} // the call waits until this is closed, and then succeeds unless Errno is set
 }
 
@@ -30,19 +30,19 @@ type Volume struct {
 	mu     sync.Mutex
 	watch  func(op, on string) // guarded by mu
 	faults []Fault             // guarded by mu
-	seen   []int               // how often each was met; guarded by mu
+	seen   []int               // how often each has occurred; guarded by mu
 	calls  map[call]int        // guarded by mu
 }
 
-// Mount shows the folder below at the folder point. It fails where FUSE
-// mounts are not permitted.
+// Mount mounts the folder below at the folder point. It fails where FUSE mounts are
+// not permitted.
 func Mount(below, point string) (*Volume, error) {
 	v := &Volume{below: below, point: point}
 	return v, v.Mount()
 }
 
-// MountCounted is Mount of a volume that knows what was asked of it: the
-// system does not read ahead what nobody wants to know.
+// MountCounted is Mount of a volume that counts calls; the kernel does not read
+// ahead.
 func MountCounted(below, point string) (*Volume, error) {
 	v := &Volume{below: below, point: point, counted: true}
 	return v, v.Mount()
@@ -51,8 +51,8 @@ func MountCounted(below, point string) (*Volume, error) {
 // call is an operation somewhere below an element of the root.
 type call struct{ op, top string }
 
-// Counts are the calls since the last Counts, by the first element of their
-// path, which is "" for the root, and by operation.
+// Counts returns the number of calls since the last Counts, by the first element of
+// their path, which is "" for the root, and by operation.
 func (v *Volume) Counts() map[string]map[string]int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -67,7 +67,7 @@ func (v *Volume) Counts() map[string]map[string]int {
 	return counts
 }
 
-// Mount brings a volume that has vanished back.
+// Mount mounts a volume again that has vanished.
 func (v *Volume) Mount() error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(v.below, &st); err != nil {
@@ -85,14 +85,13 @@ func (v *Volume) Mount() error {
 	return nil
 }
 
-// Point is where the volume is mounted.
+// Point returns where the volume is mounted.
 func (v *Volume) Point() string { return v.point }
 
-// Vanish takes the mount away, whoever uses it: what is under the mount point
-// shows, which is nothing.
+// Vanish unmounts the volume, even if it is in use: the empty mount point remains.
 func (v *Volume) Vanish() {
 	v.Set()
-	_ = syscall.Unmount(v.point, syscall.MNT_DETACH) // nothing to do when it has vanished before
+	_ = syscall.Unmount(v.point, syscall.MNT_DETACH) // no effect if it has vanished before
 }
 
 // Set replaces all faults.
@@ -102,15 +101,15 @@ func (v *Volume) Set(faults ...Fault) {
 	v.faults, v.seen = faults, make([]int, len(faults))
 }
 
-// Watch has f called with everything that is about to be done, and to what.
-// What a fault prevents is not done.
+// Watch makes the volume call f before each operation. It does not call f for
+// operations that a fault prevents.
 func (v *Volume) Watch(f func(op, on string)) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.watch = f
 }
 
-// Met counts the calls that have suffered since the last Set.
+// Met returns how many calls have failed since the last Set.
 func (v *Volume) Met() (n int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -120,8 +119,8 @@ func (v *Volume) Met() (n int) {
 	return n
 }
 
-// suffer does an operation with whatever fault there is for it.
-func (v *Volume) suffer(op, on string, do func() syscall.Errno) syscall.Errno {
+// inject executes an operation with the first matching fault.
+func (v *Volume) inject(op, on string, do func() syscall.Errno) syscall.Errno {
 	hit, watch := v.hit(op, on)
 	if act := do; watch != nil {
 		do = func() syscall.Errno { watch(op, on); return act() }

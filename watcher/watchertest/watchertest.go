@@ -1,5 +1,5 @@
 // Package watchertest runs a watcher in a test, of the volume or of a bucket, and
-// keeps what it offers.
+// records what it offers.
 package watchertest
 
 import (
@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// patience bounds the wait for something that is bound to happen.
+// patience limits a wait for an expected event.
 const patience = 2 * time.Minute
 
-// Offers are what a watcher has offered; C is its kind of candidate.
+// Offers are what a watcher has offered; C is its type of candidate.
 type Offers[C any] struct {
 	t      testing.TB
 	name   func(C) string
@@ -24,14 +24,15 @@ type Offers[C any] struct {
 	err error // what Found returns; guarded by mu
 }
 
-// New is for a watcher whose candidates have a name each, and whose status shows
-// when a wait fails. The watcher has Found as its own, and begins with Run.
+// New returns Offers for a watcher. name returns the name of a candidate, and
+// status is printed if a wait fails. The watcher's Found must be that of the
+// Offers; it starts with Run.
 func New[C any](t testing.TB, name func(C) string, status func() any) *Offers[C] {
 	return &Offers[C]{t: t, name: name, status: status, stop: func() {}}
 }
 
-// Run runs a watcher until Stop or the end of the test, which fails if the
-// watcher does.
+// Run runs a watcher until Stop or the end of the test, which fails if the watcher
+// returns an error.
 func (o *Offers[C]) Run(run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(o.t.Context())
 	done := make(chan error, 1)
@@ -48,7 +49,7 @@ func (o *Offers[C]) Run(run func(context.Context) error) {
 // Stop ends the watcher and waits until it has ended.
 func (o *Offers[C]) Stop() { o.stop() }
 
-// Found takes an offer, unless it is to be refused.
+// Found accepts an offer, unless Refuse was called.
 func (o *Offers[C]) Found(_ context.Context, c C) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,21 +60,21 @@ func (o *Offers[C]) Found(_ context.Context, c C) error {
 	return nil
 }
 
-// Refuse has Found return an error from now on; nil = it takes what is offered.
+// Refuse makes Found return an error from now on; nil = it accepts offers.
 func (o *Offers[C]) Refuse(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.err = err
 }
 
-// All are the offers that were taken, the first one first.
+// All returns the offers that were accepted, the first one first.
 func (o *Offers[C]) All() []C {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return append([]C(nil), o.all...)
 }
 
-// Names are the names of All; never nil.
+// Names returns the names of All; never nil.
 func (o *Offers[C]) Names() []string {
 	names := []string{}
 	for _, c := range o.All() {

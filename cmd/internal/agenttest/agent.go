@@ -18,53 +18,53 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// Options say which agent to run. Binary is required.
+// Options configure an agent. Binary is required.
 type Options struct {
 	// Binary is the agent's program, as [exec.Command] takes it.
 	Binary string
-	// Name is what messages call the agent; "" = "the agent".
+	// Name is what messages call the agent; "" means "the agent".
 	Name string
-	// Dir is the agent's folder, which stays when it is closed: data (DATA_DIR),
-	// tmp (TMPDIR) and agent.log are in it, and core's media folder unless Core
-	// names another. "" = a temporary folder, which Close removes.
+	// Dir is the agent's folder. It contains data (DATA_DIR), tmp (TMPDIR) and
+	// agent.log, and core's media folder unless Core names another. Close keeps
+	// it. "" means a temporary folder, which Close removes.
 	Dir string
-	// Core is the development core to start. Its MediaDir is media in Dir and its
-	// BootstrapToken "agenttest" unless set. nil = the caller has a core, and
-	// names it in Env.
+	// Core is the development core to start. Unless set, its MediaDir is media in
+	// Dir, and its BootstrapToken is "agenttest". nil means that the caller has a
+	// core, and names it in Env.
 	Core *devcore.Options
-	// Flags are further arguments of `agent`.
+	// Flags are additional arguments of `agent`.
 	Flags []string
-	// Env are settings, and other variables of the agent's environment. They win
-	// over those made here.
+	// Env are settings, and other variables of the agent's environment. They
+	// override those that New sets.
 	Env map[string]string
 }
 
-// Agent is an agent and what it works with. The methods of [Process] start and
-// end it.
+// Agent is an agent, with what it needs to run. The methods of [Process] start and
+// stop it.
 type Agent struct {
 	Process
 	// Core is the development core; nil if the caller has one.
 	Core *devcore.Server
-	// Env is the environment of the next start and of commands. The caller may
-	// change it while neither is being made.
+	// Env is the environment of the next start and of commands. The caller must
+	// not change it while Start or Command runs.
 	Env map[string]string
 	// API is the agent's task API.
 	API *taskapi.Client
-	// Dir is the agent's folder, see Options.
+	// Dir is the agent's folder: see [Options].
 	Dir string
 
 	binary  string
 	media   string // core's; "" without one
 	address *loopback.Address
-	http    *http.Client // each request on a connection of its own, as agents come and go
-	remove  bool         // Dir was made here
+	http    *http.Client // without keep-alive, because agents are restarted
+	remove  bool         // New has created Dir
 }
 
-// passed are the variables of the caller's environment that the agent gets:
-// where programs are, what time it is, and how Go watches it.
+// passed are the variables of the caller's environment that the agent gets: the
+// paths of programs, the time zone, and settings of Go's runtime.
 var passed = []string{"PATH", "TZ", "GODEBUG", "GORACE", "GOCOVERDIR"}
 
-// New prepares an agent that does not run yet. The caller closes it.
+// New prepares an agent without starting it. The caller must close it.
 func New(opt Options) (_ *Agent, err error) {
 	a := &Agent{
 		Dir: opt.Dir, binary: opt.Binary, Env: map[string]string{},
@@ -81,7 +81,7 @@ func New(opt Options) (_ *Agent, err error) {
 		}
 		a.remove = true
 	}
-	if a.Dir, err = filepath.Abs(a.Dir); err != nil { // as the agent wants it
+	if a.Dir, err = filepath.Abs(a.Dir); err != nil { // the agent requires absolute paths
 		return nil, err
 	}
 	for _, dir := range []string{a.Data(), a.Temp()} {
@@ -130,8 +130,8 @@ func (a *Agent) startCore(opt devcore.Options) (err error) {
 	return nil
 }
 
-// Command is a command line of the agent's program in the agent's environment, not
-// yet started. It is killed if the caller dies.
+// Command returns a command line of the agent's program in the agent's environment,
+// not started yet. It is killed if the caller dies.
 func (a *Agent) Command(args ...string) *exec.Cmd {
 	cmd := exec.Command(a.binary, args...) //nolint:noctx // ended by the process or waited for by the caller
 	cmd.Env = a.Environ()
@@ -139,7 +139,7 @@ func (a *Agent) Command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Environ is Env in the form NAME=value, sorted.
+// Environ returns Env in the form NAME=value, sorted.
 func (a *Agent) Environ() []string {
 	var env []string
 	for _, name := range slices.Sorted(maps.Keys(a.Env)) {
@@ -148,13 +148,13 @@ func (a *Agent) Environ() []string {
 	return env
 }
 
-// URL is the agent's address, such as http://127.0.83.201:10000, without TLS.
+// URL returns the agent's address, such as http://127.0.83.201:10000, without TLS.
 func (a *Agent) URL() string { return a.API.Base }
 
-// Addr is the agent's host and port.
+// Addr returns the agent's host and port.
 func (a *Agent) Addr() string { return a.address.HostPort(0) }
 
-// Replay is the replay folder as the development core has it; "" without one.
+// Replay returns the replay folder of the development core; "" without a core.
 func (a *Agent) Replay() string {
 	if a.media == "" {
 		return ""
@@ -162,16 +162,16 @@ func (a *Agent) Replay() string {
 	return filepath.Join(a.media, "replay")
 }
 
-// Data is the agent's data folder, or something in it.
+// Data returns the path of the agent's data folder, or of something in it.
 func (a *Agent) Data(sub ...string) string {
 	return filepath.Join(append([]string{a.Dir, "data"}, sub...)...)
 }
 
-// Temp is the folder of the agent's temporary files.
+// Temp returns the folder of the agent's temporary files.
 func (a *Agent) Temp() string { return filepath.Join(a.Dir, "tmp") }
 
-// Close stops the agent and core, and removes a temporary folder. It does not
-// fail because of the exit code that the agent ends with.
+// Close stops the agent and core, and removes a temporary folder. The agent's exit
+// code is ignored.
 func (a *Agent) Close() error {
 	errs := []error{a.end(syscall.SIGTERM)}
 	if a.Core != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// TestARealAgent is started, asked, killed, started again on the same address,
-// and stopped; the caller's settings are none of its own.
+// TestARealAgent starts an agent, sends requests to it, kills it, starts it again
+// on the same address, and stops it. The agent must not get the caller's settings.
 func TestARealAgent(t *testing.T) {
 	binary, remove, err := Build()
 	if err != nil {
@@ -29,7 +29,7 @@ func TestARealAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if status, took := a.Health(t.Context()); status != 0 {
-		t.Errorf("a killed agent has answered %d within %s", status, took)
+		t.Errorf("a killed agent responded with %d within %s", status, took)
 	}
 	a.Check(t, a.Start())
 	a.Check(t, a.WaitHealthy(t.Context()))

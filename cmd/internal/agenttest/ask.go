@@ -14,11 +14,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// answerWithin bounds a request to the agent: one that takes longer is not
-// answered.
+// answerWithin is the timeout of a request to the agent.
 const answerWithin = 20 * time.Second
 
-// Get asks the agent for a page, with more headers if there are any.
+// Get requests a page of the agent, with additional headers if there are any.
 func (a *Agent) Get(ctx context.Context, path string, header http.Header) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, a.URL()+path, http.NoBody)
 	if err != nil {
@@ -36,8 +35,8 @@ func (a *Agent) Get(ctx context.Context, path string, header http.Header) (statu
 	return resp.StatusCode, string(text), err
 }
 
-// Health asks the agent whether it can work, on a new connection, and measures
-// how long the answer takes. The status is 0 if there is none within 20 seconds.
+// Health requests the agent's health on a new connection, and measures how long the
+// response takes. The status is 0 if there is no response within 20 seconds.
 func (a *Agent) Health(ctx context.Context) (status int, took time.Duration) {
 	began := time.Now()
 	status, _, err := a.Get(ctx, "/video-worker/health/", nil)
@@ -47,9 +46,9 @@ func (a *Agent) Health(ctx context.Context) (status int, took time.Duration) {
 	return status, time.Since(began)
 }
 
-// Metric is the value of a metric, or the sum of those of its series that have
-// all the labels, each written as in `state="done"`. It fails if the agent does
-// not answer or has no metric of that name.
+// Metric returns the value of a metric, or the sum of its series that have all the
+// labels, each written as in `state="done"`. It fails if the agent does not respond
+// or has no metric of that name.
 func (a *Agent) Metric(ctx context.Context, name string, labels ...string) (float64, error) {
 	status, text, err := a.Get(ctx, metrics.Path, nil)
 	if err != nil {
@@ -85,7 +84,7 @@ func metric(text, name string, labels []string) (sum float64, err error) {
 }
 
 // hasAll reports whether the labels of a series, separated by commas, contain
-// all that are wanted.
+// all the wanted ones.
 func hasAll(series string, wanted []string) bool {
 	for _, label := range wanted {
 		if !strings.Contains(","+series+",", ","+label+",") {
@@ -95,7 +94,7 @@ func hasAll(series string, wanted []string) bool {
 	return true
 }
 
-// Tasks are all tasks that the agent knows, by session.
+// Tasks returns all tasks that the agent knows, by session.
 func (a *Agent) Tasks(ctx context.Context) (map[string]task.View, error) {
 	list, err := a.API.Tasks(ctx)
 	if err != nil {
@@ -108,9 +107,8 @@ func (a *Agent) Tasks(ctx context.Context) (map[string]task.View, error) {
 	return views, nil
 }
 
-// Log is what the agent has written to its log, through all starts. It is empty
-// before the first one.
+// Log returns the agent's log of all starts. It is empty before the first start.
 func (a *Agent) Log() string {
-	text, _ := os.ReadFile(a.Output) // there is none yet
+	text, _ := os.ReadFile(a.Output) // before the first start there is no file
 	return string(text)
 }

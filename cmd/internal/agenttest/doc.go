@@ -1,10 +1,10 @@
 // Package agenttest runs a real agent as a service manager would, for tests and
-// benchmarks, and looks at it from outside.
+// benchmarks, and inspects it from outside.
 //
-// [New] prepares an [Agent]: a folder, an address that nobody else uses, and a
-// development core with its replay volume unless the caller has one. Nothing of
-// the caller's own settings reaches the agent. It is then started, stopped,
-// killed and started again as often as wanted:
+// [New] prepares an [Agent]: a folder, a reserved address, and a development core
+// with its replay volume unless the caller has one. None of the caller's own
+// settings reach the agent. It can then be started, stopped and killed any number
+// of times:
 //
 //	a, err := agenttest.New(agenttest.Options{Binary: "bin/jumpserver-video", Core: &devcore.Options{Version: "4.10.13"}})
 //	if err != nil {
@@ -17,9 +17,9 @@
 //	}
 //	return a.WaitHealthy(ctx)
 //
-// Everything returns errors, as benchmarks need it. Tests use [InTest] and
-// [Agent.Check], which end the test and show the agent's log.
+// All methods return errors, because benchmarks need them. Tests use [InTest] and
+// [Agent.Check], which end the test and print the agent's log.
 //
-// [Process] is the part that knows nothing of agents: a program that is ended and
+// [Process] does not depend on agents: it is a program that is stopped and
 // started again.
 package agenttest

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// InTest is New for a test, whose end closes the agent. The test fails if the
-// agent then turns out to have had a data race.
+// InTest is [New] for a test, and closes the agent when the test ends. The test
+// fails if the agent's log then reports a data race.
 func InTest(t testing.TB, opt Options) *Agent {
 	t.Helper()
 	if opt.Dir == "" {
@@ -31,7 +31,7 @@ func InTest(t testing.TB, opt Options) *Agent {
 	return a
 }
 
-// Check ends the test if err is not nil, and shows the agent's log.
+// Check ends the test if err is not nil, and prints the agent's log.
 func (a *Agent) Check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -39,7 +39,7 @@ func (a *Agent) Check(t testing.TB, err error) {
 	}
 }
 
-// Build builds the agent's program. The caller calls remove in the end.
+// Build builds the agent's program. The caller must call remove at the end.
 func Build() (binary string, remove func(), err error) {
 	dir, err := os.MkdirTemp("", "agenttest-binary-")
 	if err != nil {

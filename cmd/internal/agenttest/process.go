@@ -11,25 +11,25 @@ import (
 	"time"
 )
 
-// Process is a program that is started, ended and started again. Its methods
+// Process is a program that is started, stopped and started again. Its methods
 // may be called from several goroutines.
 type Process struct {
-	// Name is what messages call it.
+	// Name is what messages call the program.
 	Name string
-	// Prepare makes the command of the next start.
+	// Prepare returns the command of the next start.
 	Prepare func() *exec.Cmd
-	// Output is the file that the output of all starts is appended to.
+	// Output is the file to which the output of all starts is appended.
 	Output string
 
 	mu     sync.Mutex
-	cmd    *exec.Cmd     // the last one started; guarded by mu
+	cmd    *exec.Cmd     // of the last start; guarded by mu
 	ended  chan struct{} // closed when cmd has ended; guarded by mu
-	wanted bool          // somebody asked for its end; guarded by mu
-	strays []string      // ends that nobody asked for; guarded by mu
+	wanted bool          // the caller has stopped or killed it; guarded by mu
+	strays []string      // unexpected exits; guarded by mu
 }
 
-// Start starts the program as a service manager does: in a session of its own.
-// It is killed if the caller dies. It fails if the program still runs.
+// Start starts the program in its own session, as a service manager does. It is
+// killed if the caller dies. Start fails if the program is still running.
 func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,14 +54,14 @@ func (p *Process) Start() error {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if !p.wanted {
-			p.strays = append(p.strays, fmt.Sprintf("%s ended by itself: %v", p.Name, err))
+			p.strays = append(p.strays, fmt.Sprintf("%s ended unexpectedly: %v", p.Name, err))
 		}
 		close(ended)
 	}()
 	return nil
 }
 
-// running reports whether the program runs; the caller holds mu.
+// running reports whether the program is running. The caller must hold mu.
 func (p *Process) running() bool {
 	if p.cmd == nil {
 		return false
@@ -74,7 +74,7 @@ func (p *Process) running() bool {
 	}
 }
 
-// Signal sends the running program a signal whose effect is not waited for.
+// Signal sends a signal to the running program and does not wait for its effect.
 func (p *Process) Signal(sig syscall.Signal) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,10 +84,10 @@ func (p *Process) Signal(sig syscall.Signal) error {
 	return p.cmd.Process.Signal(sig)
 }
 
-// Stop asks the program to end, as a service manager does, and waits until it
-// has ended. It fails if that takes longer than [Patience], after which the
-// program is killed, and if the exit code is not 0. A program that has ended
-// before is judged by its exit code; one that was never started has stopped.
+// Stop asks the program to end, as a service manager does, and waits until it has
+// ended. It fails if the exit code is not 0. It also fails if the program does not
+// end within [Patience], and then kills it. If the program has already ended, its
+// exit code decides; if it was never started, Stop succeeds.
 func (p *Process) Stop() error {
 	if err := p.end(syscall.SIGTERM); err != nil {
 		return err
@@ -115,9 +115,9 @@ func (p *Process) end(sig syscall.Signal) error {
 	return p.await(cmd, ended, "after "+sig.String())
 }
 
-// WaitEnd waits until the program has ended by itself, which it may have done
-// already. That counts as no stray end. It fails, and kills the program, after
-// [Patience].
+// WaitEnd waits until the program ends, or returns at once if it has already ended.
+// The exit is then not an unexpected one. After [Patience] it fails and kills the
+// program.
 func (p *Process) WaitEnd() error {
 	p.mu.Lock()
 	if p.cmd != nil && !p.running() && !p.wanted {
@@ -129,7 +129,7 @@ func (p *Process) WaitEnd() error {
 	if cmd == nil {
 		return nil
 	}
-	return p.await(cmd, ended, "by itself")
+	return p.await(cmd, ended, "on its own")
 }
 
 func (p *Process) await(cmd *exec.Cmd, ended <-chan struct{}, how string) error {
@@ -143,8 +143,8 @@ func (p *Process) await(cmd *exec.Cmd, ended <-chan struct{}, how string) error 
 	return fmt.Errorf("%s has not ended within %s %s, and was killed", p.Name, Patience(), how)
 }
 
-// ExitCode is that of the last end; -1 while the program runs, and if a signal
-// ended it or it was never started.
+// ExitCode returns the exit code of the last start. It is -1 while the program is
+// running, if a signal ended it, and if it was never started.
 func (p *Process) ExitCode() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -154,7 +154,7 @@ func (p *Process) ExitCode() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// PID is the process id of the last start; 0 if there was none.
+// PID returns the process id of the last start; 0 if there was none.
 func (p *Process) PID() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -164,7 +164,7 @@ func (p *Process) PID() int {
 	return p.cmd.Process.Pid
 }
 
-// Strays describes the ends that nobody asked for.
+// Strays describes unexpected exits.
 func (p *Process) Strays() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

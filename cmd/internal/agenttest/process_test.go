@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// shell is a process that runs a script.
+// shell returns a process that runs a script.
 func shell(t *testing.T, script string) *Process {
 	t.Helper()
 	p := &Process{
@@ -25,7 +25,7 @@ func shell(t *testing.T, script string) *Process {
 	return p
 }
 
-// says waits until the process has written a text so many times.
+// says waits until the process has written a text the given number of times.
 func says(t *testing.T, p *Process, text string, times int) {
 	t.Helper()
 	for end := time.Now().Add(Patience()); ; time.Sleep(5 * time.Millisecond) {
@@ -76,7 +76,7 @@ func TestAProcessIsEndedAndStartedAgain(t *testing.T) {
 		t.Errorf("killed: %v, %d", err, p.ExitCode())
 	}
 	if strays := p.Strays(); len(strays) > 0 {
-		t.Errorf("stray ends: %v", strays)
+		t.Errorf("unexpected exits: %v", strays)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestAnEndThatNobodyAskedForIsToldOf(t *testing.T) {
 		t.Errorf("%v", strays)
 	}
 	if err := p.WaitEnd(); err != nil || p.ExitCode() != 5 || len(p.Strays()) != 0 {
-		t.Errorf("an end that was waited for: %v, %d, %v", err, p.ExitCode(), p.Strays())
+		t.Errorf("an exit that WaitEnd waited for: %v, %d, %v", err, p.ExitCode(), p.Strays())
 	}
 	started(t, p)
 	if err := p.WaitEnd(); err != nil || p.ExitCode() != 5 || len(p.Strays()) != 0 {
@@ -108,7 +108,7 @@ func TestAProcessThatDoesNotStopIsKilled(t *testing.T) {
 		t.Error(err)
 	}
 	if err := syscall.Kill(p.PID(), 0); err == nil {
-		t.Error("it is still there")
+		t.Error("it is still running")
 	}
 }
 

@@ -14,13 +14,12 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// patience is how long a healthy agent on a busy machine may take for one
-// step that is waited for.
+// patience is how long a step may take in a healthy agent on a busy machine.
 const patience = time.Minute
 
-// Patience is how long something that is bound to happen is waited for. The
-// number in TEST_PATIENCE stretches it for slower machines; it panics if that is
-// no positive number.
+// Patience returns how long to wait for something that is expected to happen.
+// TEST_PATIENCE multiplies it for slower machines; Patience panics if that is not a
+// positive number.
 func Patience() time.Duration {
 	text := os.Getenv("TEST_PATIENCE")
 	if text == "" {
@@ -33,7 +32,7 @@ func Patience() time.Duration {
 	return time.Duration(factor * float64(patience))
 }
 
-// Pause waits for a time, or until ctx ends, whose cause it then returns.
+// Pause waits for a duration, or until ctx ends, and then returns the cause.
 func Pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
@@ -43,9 +42,8 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Until waits until ok returns true: until the deadline of ctx, or for
-// [Patience] if it has none. Its error says what was waited for, and how the
-// agent's log ends.
+// Until waits until ok returns true: until the deadline of ctx, or for [Patience] if
+// it has none. The error contains what, and the end of the agent's log.
 func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
 	began := time.Now()
 	if _, bounded := ctx.Deadline(); !bounded {
@@ -54,7 +52,7 @@ func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
 		defer cancel()
 	}
 	for !ok() {
-		// A tenth of what has passed: short waits end at once, long ones cost little.
+		// A tenth of the time so far: short waits end quickly, and long ones need few polls.
 		pause := min(max(time.Since(began)/10, 20*time.Millisecond), 500*time.Millisecond)
 		if err := Pause(ctx, pause); err != nil {
 			return fmt.Errorf("%s: not within %s: %w; the agent's log ends with:\n%s", what, time.Since(began).Round(time.Second), err, tail(a.Log(), 20))
@@ -63,13 +61,13 @@ func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
 	return nil
 }
 
-// tail is the last lines of a text.
+// tail returns the last lines of a text.
 func tail(text string, lines int) string {
 	all := slices.Collect(strings.Lines(text))
 	return strings.Join(all[max(0, len(all)-lines):], "")
 }
 
-// WaitHealthy waits, as Until does, until the agent says that it can work.
+// WaitHealthy waits, as [Agent.Until] does, until the agent's health is good.
 func (a *Agent) WaitHealthy(ctx context.Context) error {
 	return a.Until(ctx, "healthy", func() bool {
 		status, _ := a.Health(ctx)
@@ -77,7 +75,7 @@ func (a *Agent) WaitHealthy(ctx context.Context) error {
 	})
 }
 
-// WaitTask waits, as Until does, until a session's task is in one of the
+// WaitTask waits, as [Agent.Until] does, until a session's task is in one of the
 // states, and returns it.
 func (a *Agent) WaitTask(ctx context.Context, id string, states ...queue.State) (task.View, error) {
 	var last task.View

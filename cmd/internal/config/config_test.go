@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// clean removes our variables from the environment for one test.
+// clean unsets our variables for one test.
 func clean(t *testing.T) {
 	t.Helper()
 	for _, name := range Names() {
@@ -47,6 +47,63 @@ func TestDefaultsAreVideoWorkers(t *testing.T) {
 	}
 	if time.Duration(c.SettleTime) != time.Minute || c.Originals != "trash" || c.OriginalsKeep.Duration() != 7*24*time.Hour {
 		t.Errorf("defaults: %+v", c)
+	}
+}
+
+// TestVideoWorkersParameters: Video-Worker's settings have the same defaults here, so that
+// users who replace the image in a compose file change nothing else. Only NAME differs:
+// Video-Worker uses the host's name, and the agent adds a random suffix, so that two
+// agents can be distinguished.
+func TestVideoWorkersParameters(t *testing.T) {
+	ours := defaults()
+	for name, want := range map[string]string{
+		"NAME": "", "CORE_HOST": "http://127.0.0.1:8080", "BOOTSTRAP_TOKEN": "", "BIND_HOST": "0.0.0.0", "HTTPD_PORT": "9000", "LOG_LEVEL": "INFO",
+		"VIDEO_WORKER_COUNT": "0", "VIDEO_WORKER_SECRET_KEY": "", "VIDEO_WORKER_CLEAN_PERIOD": "7", "IGNORE_VERIFY_CERTS": "false",
+	} {
+		if got, ok := ours[name]; !ok || got != want {
+			t.Errorf("%s: %q, %v, want %q", name, got, ok, want)
+		}
+	}
+	for name, value := range map[string]string{ // as users write them
+		"NAME": "video01", "CORE_HOST": "https://jumpserver.example.com/", "BIND_HOST": "0.0.0.0", "HTTPD_PORT": "9000", "LOG_LEVEL": "WARNING",
+		"VIDEO_WORKER_COUNT": "4", "VIDEO_WORKER_SECRET_KEY": strings.Repeat("k", 32), "VIDEO_WORKER_CLEAN_PERIOD": "0", "IGNORE_VERIFY_CERTS": "True",
+	} {
+		clean(t)
+		t.Setenv(name, value)
+		if c, err := Load(""); err != nil || name == "VIDEO_WORKER_CLEAN_PERIOD" && c.CleanPeriod.Duration() != 0 {
+			t.Errorf("%s=%s: %v", name, value, err)
+		}
+	}
+}
+
+// TestTheEnvironmentIsReadAsTheFileIs: old releases of docker-compose pass on everything
+// after the = of a line.
+func TestTheEnvironmentIsReadAsTheFileIs(t *testing.T) {
+	for _, line := range []string{
+		"HTTPD_PORT=9100   # the port", "HTTPD_PORT=9100\t# the port", `CORE_HOST="http://core:8080"`, "LOG_LEVEL=ERROR # as core's", "BOOTSTRAP_TOKEN='a b #c' # quoted",
+		"STATUS_TOKEN=pa#ssword-$word-1234", "NAME= # none", "REPLAY_DIR= # none", "REPLAY_DIR=", "VIDEO_WORKER_SECRET_KEY=0123456789abcdef0123456789abcdef # 32",
+		"IGNORE_VERIFY_CERTS=True  # lab", `NAME="open`, "WORK_HOURS=22:00-06:00 # at night", "QUEUE_URL=nats://a:4222,nats://b:4222 # two",
+	} {
+		clean(t)
+		want, err := Load(write(t, line+"\n"))
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		name, value, _ := strings.Cut(line, "=")
+		t.Setenv(name, value)
+		for range 2 { // the second time, the values must be the same
+			if got, err := Load(""); err != nil || got != want {
+				t.Errorf("%s: %v\n%+v\n%+v", line, err, got, want)
+			}
+		}
+		if os.Getenv(name) != value {
+			t.Errorf("%s: the environment is %q", line, os.Getenv(name))
+		}
+	}
+	clean(t)
+	t.Setenv("HTTPD_PORT", " # set below")
+	if c, err := Load(write(t, "HTTPD_PORT=9200\nBOOTSTRAP_TOKEN='a #b'\n")); err != nil || c.Port != 9200 || c.BootstrapToken != "a #b" {
+		t.Errorf("%v %+v", err, c)
 	}
 }
 
@@ -88,7 +145,7 @@ func TestMissingFileIsAnError(t *testing.T) {
 	}
 }
 
-// TestEmptyValuesAreNone: compose files and config.txt are full of them.
+// TestEmptyValuesAreNone: compose files and config.txt contain many empty values.
 func TestEmptyValuesAreNone(t *testing.T) {
 	clean(t)
 	want, err := Load("")

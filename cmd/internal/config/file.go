@@ -9,32 +9,31 @@ import (
 	"strings"
 )
 
-// maxFile bounds a config.txt, in bytes: it is a page of text.
+// maxFile limits the size of a config.txt, in bytes.
 const maxFile = 1 << 20
 
 var keyPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// ParseFile reads a config.txt in JumpServer's format: KEY=VALUE lines,
-// comments after `#` at the start of a line or after white space, optional
-// single or double quotes, an optional `export `, CRLF or LF.
+// ParseFile reads a config.txt in JumpServer's format: lines KEY=VALUE, comments after
+// `#` at the start of a line or after white space, optional single or double quotes,
+// an optional `export `, and CRLF or LF.
 //
-// The readers of dotenv files that exist either expand `$` inside values or
-// end a value at any `#`; both would silently change a password that core,
-// which reads the same file, takes as it stands. A line that is not an
-// assignment is skipped: the file belongs to JumpServer and the agent is not
-// the one to refuse it.
+// Existing parsers of dotenv files either expand `$` in values, or end a value at any
+// `#`. Both would silently change a password. Core reads the same file, and uses the
+// password unchanged. A line that is not an assignment is skipped: the file belongs to
+// JumpServer, and may contain other lines.
 func ParseFile(path string) (map[string]string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("config file: %w", err)
 	}
 	if len(data) > maxFile {
-		return nil, fmt.Errorf("config file %s: larger than %d bytes: not a config.txt", path, maxFile)
+		return nil, fmt.Errorf("config file %s: larger than %d bytes, so it is not a config.txt; name the right file with --config", path, maxFile)
 	}
 	return parse(data)
 }
 
-// parse is ParseFile for what is in the file.
+// parse is [ParseFile] for the content of a file.
 func parse(data []byte) (map[string]string, error) {
 	values := map[string]string{}
 	lines := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff"))))
@@ -62,7 +61,8 @@ func parseLine(line string) (key, value string, ok bool) {
 	return key, cutComment(value), true
 }
 
-// cutComment ends an unquoted value at a `#` that starts it or follows white space.
+// cutComment removes a comment from an unquoted value: a `#` at the start or after white
+// space, and everything after it.
 func cutComment(v string) string {
 	for i := range len(v) {
 		if v[i] == '#' && (i == 0 || v[i-1] == ' ' || v[i-1] == '\t') {

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// FuzzConfigFile: a file of any bytes gives names and values that are in it, on
-// lines of their own; and each value is a setting's or breaks a rule that the
-// message tells, without telling a secret.
+// FuzzConfigFile: names and values are parts of the file, on lines of their own. Each
+// value is valid for a setting, or breaks a rule; the message contains the rule, and no
+// secret.
 func FuzzConfigFile(f *testing.F) {
 	for _, seed := range []string{
 		"CORE_HOST=http://192.168.1.10:8080\nBOOTSTRAP_TOKEN='a#b' # comment\r\nexport NAME=\"x y\"\n# X=1\n",
@@ -34,7 +34,7 @@ func FuzzConfigFile(f *testing.F) {
 	})
 }
 
-// decodes has each kind of setting judge a value.
+// decodes decodes a value as each kind of setting.
 func decodes(t *testing.T, value string) {
 	t.Helper()
 	var c Config
@@ -50,11 +50,11 @@ func decodes(t *testing.T, value string) {
 			continue
 		}
 		if err.Error() == "" {
-			t.Fatalf("%s: %q breaks no rule that is told", name, value)
+			t.Fatalf("%s: %q is refused without a rule", name, value)
 		}
 		if name == "SecretKey" || name == "QueueURL" {
 			if _, secret := err.(secretRuleError); !secret { //nolint:errorlint // it is never wrapped
-				t.Fatalf("%s: the message of %q would have the value: %v", name, value, err)
+				t.Fatalf("%s: the message for %q would contain the value: %v", name, value, err)
 			}
 		}
 	}

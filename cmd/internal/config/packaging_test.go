@@ -2,6 +2,9 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,13 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 )
 
-// compose has the keys of compose's schema that the file may use, of their
-// types: a misspelt or mistyped one is an error.
+// compose has the keys of compose's schema that the file may use, with their types. A
+// key with another name or type is an error.
 type compose struct {
 	Services map[string]service
 	Networks map[string]struct {
@@ -33,7 +37,6 @@ type service struct {
 	StopGrace     time.Duration `yaml:"stop_grace_period"`
 	EnvFile       []string      `yaml:"env_file"`
 	Environment   map[string]string
-	User          string
 	CapDrop       []string `yaml:"cap_drop"`
 	CapAdd        []string `yaml:"cap_add"`
 	SecurityOpt   []string `yaml:"security_opt"`
@@ -107,7 +110,7 @@ func TestComposeIsADropInForVideoWorkers(t *testing.T) {
 			t.Errorf("network %s is not defined", n)
 		}
 	}
-	// $${…} is left to the container's shell.
+	// $${…} is for the container's shell.
 	text := strings.ReplaceAll(read(t, "docker-compose-video.yml"), "$$", "")
 	for _, v := range regexp.MustCompile(`\$\{[^}]*\}?`).FindAllString(text, -1) {
 		if !regexp.MustCompile(`^\$\{[A-Z_]+:-[^{}]+\}$`).MatchString(v) {
@@ -116,48 +119,61 @@ func TestComposeIsADropInForVideoWorkers(t *testing.T) {
 	}
 }
 
-// instructions are a Dockerfile's, with continued lines joined.
-func instructions(t *testing.T) []string {
+// instructions returns those of a Dockerfile's last stage, with continued lines joined.
+func instructions(t *testing.T) map[string]string {
 	t.Helper()
-	var out []string
+	last := map[string]string{}
 	text := strings.ReplaceAll(read(t, "Dockerfile"), "\\\n", " ")
 	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			out = append(out, strings.Join(strings.Fields(line), " "))
+		name, rest, _ := strings.Cut(strings.Join(strings.Fields(line), " "), " ")
+		switch {
+		case name == "" || strings.HasPrefix(name, "#"):
+		case name == "FROM":
+			last = map[string]string{name: rest}
+		default:
+			last[name] = rest
 		}
 	}
-	return out
+	return last
 }
 
-func TestTheImageRunsAsAUserOfItsOwn(t *testing.T) {
-	known := strings.Fields("FROM RUN WORKDIR COPY ARG USER EXPOSE HEALTHCHECK STOPSIGNAL ENTRYPOINT CMD")
-	stages, user, health := 0, "", ""
-	for _, line := range instructions(t) {
-		name, rest, _ := strings.Cut(line, " ")
-		switch {
-		case !slices.Contains(known, name):
-			t.Errorf("not an instruction: %s", line)
-		case name == "FROM":
-			stages++
-			user, health = "", ""
-			if image, _, _ := strings.Cut(rest, " "); !regexp.MustCompile(`:[0-9a-z.-]+$`).MatchString(image) || strings.HasSuffix(image, ":latest") {
-				t.Errorf("%s: no version", line)
-			}
-		case name == "USER":
-			user = rest
-		case name == "HEALTHCHECK":
-			health = rest
-		case name == "RUN" && strings.Contains(line, "apt-get install") && !strings.Contains(line, "rm -rf /var/lib/apt/lists"):
-			t.Errorf("leaves package lists: %s", line)
+// TestBothImagesAreRunAlike: the image of the Dockerfile and that of releases.
+func TestBothImagesAreRunAlike(t *testing.T) {
+	var image struct {
+		Env, Entrypoint, Cmd []string
+		WorkingDir           string
+		StopSignal           string
+		ExposedPorts         map[string]struct{}
+		Healthcheck          struct {
+			Test                           []string
+			Interval, Timeout, StartPeriod time.Duration
+			Retries                        int
 		}
 	}
-	if stages != 2 || user != "jumpserver-video" || !strings.Contains(health, "/video-worker/health/") {
-		t.Errorf("stages %d, user %q, health %q", stages, user, health)
+	d := json.NewDecoder(strings.NewReader(read(t, "image/config.json")))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&image); err != nil {
+		t.Fatal(err)
 	}
-	for _, want := range []string{`ENTRYPOINT ["/usr/bin/jumpserver-video"]`, `CMD ["agent"]`} {
-		if !slices.Contains(instructions(t), want) {
-			t.Errorf("no %s", want)
+	list := func(words []string) string {
+		text, err := json.Marshal(words)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return strings.ReplaceAll(string(text), `","`, `", "`)
+	}
+	h := image.Healthcheck
+	want := map[string]string{
+		"FROM": "scratch", "COPY": "--from=build /rootfs /",
+		"ENV": strings.Join(image.Env, " "), "WORKDIR": image.WorkingDir, "STOPSIGNAL": image.StopSignal,
+		"EXPOSE": strings.TrimSuffix(slices.Collect(maps.Keys(image.ExposedPorts))[0], "/tcp"), "ENTRYPOINT": list(image.Entrypoint), "CMD": list(image.Cmd),
+		"HEALTHCHECK": fmt.Sprintf("--interval=%s --timeout=%s --retries=%d --start-period=%s CMD %s", h.Interval, h.Timeout, h.Retries, h.StartPeriod, list(h.Test[1:])),
+	}
+	if diff := cmp.Diff(want, instructions(t)); diff != "" {
+		t.Errorf("config.json (-) and Dockerfile (+) differ:\n%s", diff)
+	}
+	if image.Entrypoint[0] != "/usr/bin/jumpserver-video" || !slices.Equal(image.Cmd, []string{"agent"}) || h.Test[0] != "CMD" {
+		t.Errorf("%+v", image)
 	}
 }
 
@@ -170,13 +186,13 @@ func TestTheUnitAllowsWhatPrioritiesNeed(t *testing.T) {
 	}
 	for _, no := range []string{"~@resources", "ProcSubset=pid", "PrivateNetwork=yes"} {
 		if strings.Contains(unit, no) {
-			t.Errorf("%s: the governor or the encoder cannot work so", no)
+			t.Errorf("%s: the governor or the encoder cannot work with this", no)
 		}
 	}
 }
 
-// TestUserAndFoldersAreOneStory has the unit, sysusers, tmpfiles and the
-// scripts name the same user and folder.
+// TestUserAndFoldersAreOneStory: the unit, sysusers, tmpfiles and the scripts have the
+// same user and folder.
 func TestUserAndFoldersAreOneStory(t *testing.T) {
 	for name, want := range map[string][]string{
 		"../jumpserver-video.service": {"User=jumpserver-video\n", "Group=jumpserver-video\n", "/etc/jumpserver-video/config.txt"},

@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestReferenceIsInStep: every setting is in the commented reference with its
-// default, and nothing else is.
+// TestReferenceIsInStep: the commented reference contains each setting with its default,
+// and no other setting.
 func TestReferenceIsInStep(t *testing.T) {
 	documented := map[string]string{}
 	for _, m := range regexp.MustCompile(`(?m)^# ([A-Z_]+)=(.*)$`).FindAllStringSubmatch(text(t, "packaging/config.txt"), -1) {
@@ -22,8 +22,8 @@ func TestReferenceIsInStep(t *testing.T) {
 	}
 }
 
-// TestTablesOfSettingsAreInStep: the README has each setting in a row, with
-// its default in the same place, and its translations have the same rows.
+// TestTablesOfSettingsAreInStep: README.md has a row for each setting with its default, in
+// the same order. The translations have the same rows.
 func TestTablesOfSettingsAreInStep(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| ([A-Z][A-Z_]+(?:, [A-Z_]+)*) \|([^|]*)\| *[^| ]`)
 	for _, name := range []string{"README.md", "README.zh-CN.md", "README.ru.md"} {
@@ -38,14 +38,14 @@ func TestTablesOfSettingsAreInStep(t *testing.T) {
 			}
 		}
 		want := defaults()
-		want["NAME"] = documented["NAME"] // is told in words
+		want["NAME"] = documented["NAME"] // is described in words
 		if d := cmp.Diff(want, documented); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
 }
 
-// defaults are those of all settings, by name.
+// defaults returns the defaults of all settings, by name.
 func defaults() map[string]string {
 	all := map[string]string{}
 	fields := reflect.TypeFor[Config]()
@@ -56,7 +56,7 @@ func defaults() map[string]string {
 	return all
 }
 
-// text is a file of the project's.
+// text returns the content of a file of the project.
 func text(t *testing.T, name string) string {
 	t.Helper()
 	data, err := os.ReadFile("../../../" + name)

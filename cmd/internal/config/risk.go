@@ -4,17 +4,19 @@ import (
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 )
 
-// Risk is a setting that works and leaves something open.
+// Risk is a setting that works, but is insecure.
 type Risk struct {
-	What string // is open, and to whom
-	Fix  string // what to do
+	What i18n.Text // what is open, and to whom
+	Fix  i18n.Text // what to do
 }
 
-// QueueRisks are what leaves a shared queue open to others than the agents. Who
-// reaches it can see all tasks and hold them up, and, unless records are sealed,
-// have originals removed. None of them has the address's password in it.
+// QueueRisks returns what makes a shared queue accessible to others than the agents. Others
+// could read and delay all tasks and, unless records are sealed, have originals removed.
+// The texts do not contain passwords.
 func (c Config) QueueRisks() []Risk {
 	if c.QueueURL == "" {
 		return nil
@@ -22,7 +24,7 @@ func (c Config) QueueRisks() []Risk {
 	var open, clear []string
 	for part := range strings.SplitSeq(string(c.QueueURL), ",") {
 		u, err := url.Parse(strings.TrimSpace(part))
-		if err != nil { // was looked at when it was read
+		if err != nil { // impossible: the settings were checked
 			continue
 		}
 		if u.User == nil || u.User.Username() == "" {
@@ -34,27 +36,18 @@ func (c Config) QueueRisks() []Risk {
 	}
 	var risks []Risk
 	if len(open) > 0 {
-		risks = append(risks, Risk{
-			"QUEUE_URL has no user and password for " + strings.Join(open, ", ") + ": whoever reaches it sees and changes the tasks of all agents",
-			"give NATS a user, and write tls://USER:PASSWORD@HOST:4222 (docs/fleet.md)",
-		})
+		risks = append(risks, Risk{i18n.T("doctor.queue_open", "hosts", strings.Join(open, ", ")), i18n.T("doctor.fix_queue_open")})
 	}
 	if len(clear) > 0 {
-		risks = append(risks, Risk{
-			"QUEUE_URL is without TLS for " + strings.Join(clear, ", ") + ": whoever is on the way reads and changes what agents tell each other, passwords too",
-			"give NATS a certificate, and write tls:// in place of nats:// (docs/fleet.md)",
-		})
+		risks = append(risks, Risk{i18n.T("doctor.queue_clear", "hosts", strings.Join(clear, ", ")), i18n.T("doctor.fix_queue_clear")})
 	}
 	if c.SecretKey == "" {
-		risks = append(risks, Risk{
-			"QUEUE_URL is set and VIDEO_WORKER_SECRET_KEY is not: tasks that others have written cannot be told from those of agents",
-			"set it to the same 32 characters (openssl rand -hex 16) on all agents, while all are stopped (docs/fleet.md)",
-		})
+		risks = append(risks, Risk{i18n.T("doctor.queue_unsealed"), i18n.T("doctor.fix_queue_unsealed")})
 	}
 	return risks
 }
 
-// loopback reports whether a host is this one.
+// loopback reports whether a host is this host.
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"net/url"
 	"slices"
@@ -12,15 +13,17 @@ import (
 
 	"github.com/kelseyhightower/envconfig"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/notify"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// ValueError tells which variable has a value that cannot be used, and the
-// rule that it breaks.
+// ValueError means that a variable has an invalid value, and contains the rule that the
+// value breaks.
 type ValueError struct {
 	Name  string // the variable
 	Value string // as given; empty for secrets
-	Rule  string // what a usable value is
+	Rule  string // what a valid value is
 }
 
 func (e *ValueError) Error() string {
@@ -30,7 +33,7 @@ func (e *ValueError) Error() string {
 	return fmt.Sprintf("config: %s=%q: %s", e.Name, e.Value, e.Rule)
 }
 
-// ruleError is what the types below answer: the broken rule.
+// ruleError is the error of the types below: the broken rule.
 type ruleError string
 
 func (e ruleError) Error() string { return string(e) }
@@ -48,26 +51,26 @@ func valueError(pe *envconfig.ParseError) error {
 	return &ValueError{Name: pe.KeyName, Value: pe.Value, Rule: pe.Err.Error()}
 }
 
-// Secret is a value that no log shows.
+// Secret is a value that logs never show.
 type Secret string
 
 func (Secret) String() string { return "(secret)" }
 
-// LogValue keeps the value out of logs.
+// LogValue hides the value in logs.
 func (Secret) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
-// Token is a Secret that others send to prove that they know it, or none.
+// Token is a Secret that clients send to prove that they know it. It may be empty.
 type Token string
 
-// minToken is the least length of a Token, in characters.
+// minToken is the minimum length of a Token, in characters.
 const minToken = 16
 
 func (Token) String() string { return "(secret)" }
 
-// LogValue keeps the value out of logs.
+// LogValue hides the value in logs.
 func (Token) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
-// Decode accepts 16 characters or more that HTTP can carry, or nothing.
+// Decode accepts 16 characters or more that HTTP headers can contain, or an empty value.
 func (t *Token) Decode(v string) error {
 	v = strings.TrimSpace(v)
 	odd := strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' })
@@ -78,15 +81,15 @@ func (t *Token) Decode(v string) error {
 	return nil
 }
 
-// SealKey is a Secret of exactly 32 characters, or none.
+// SealKey is a Secret of exactly 32 characters, or empty.
 type SealKey string
 
 func (SealKey) String() string { return "(secret)" }
 
-// LogValue keeps the value out of logs.
+// LogValue hides the value in logs.
 func (SealKey) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
-// Decode accepts 32 bytes or nothing.
+// Decode accepts 32 bytes, or an empty value.
 func (k *SealKey) Decode(v string) error {
 	if v != "" && len(v) != 32 {
 		return secretRuleError(fmt.Sprintf("must be 32 characters long, not %d", len(v)))
@@ -95,10 +98,10 @@ func (k *SealKey) Decode(v string) error {
 	return nil
 }
 
-// HTTPURL is an http or https address without query.
+// HTTPURL is an http or https address without a query.
 type HTTPURL url.URL
 
-// Decode accepts http://host[:port][/path] and https likewise.
+// Decode accepts http://host[:port][/path], and the same with https.
 func (u *HTTPURL) Decode(v string) error {
 	p, err := url.Parse(strings.TrimRight(v, "/"))
 	if err != nil || p.Host == "" || (p.Scheme != "http" && p.Scheme != "https") || p.RawQuery != "" || p.User != nil {
@@ -108,16 +111,65 @@ func (u *HTTPURL) Decode(v string) error {
 	return nil
 }
 
-// QueueURL is empty or one or more nats:// or tls:// addresses, separated by
-// commas. They may have a password in them, so it is as secret as a [Secret].
+// PublicURL is empty, or an address like those of [HTTPURL].
+type PublicURL string
+
+// Decode accepts the same as HTTPURL, or an empty value.
+func (u *PublicURL) Decode(v string) error {
+	var address HTTPURL
+	if v != "" {
+		if err := address.Decode(v); err != nil {
+			return ruleError("must be empty or an address such as https://jumpserver.example.org")
+		}
+	}
+	*u = PublicURL(strings.TrimRight(v, "/"))
+	return nil
+}
+
+// NotifyURL is empty, or addresses of services that receive notifications, separated by
+// white space. They contain tokens.
+type NotifyURL string
+
+func (NotifyURL) String() string { return "(secret)" }
+
+// LogValue hides the value in logs.
+func (NotifyURL) LogValue() slog.Value { return slog.StringValue("(secret)") }
+
+// Decode accepts the addresses that package notify supports.
+func (n *NotifyURL) Decode(v string) error {
+	if _, err := notify.Parse(v); err != nil {
+		return secretRuleError("must be addresses such as https://oapi.dingtalk.com/robot/send?access_token=… or telegram://…, separated by spaces: " + err.Error())
+	}
+	*n = NotifyURL(v)
+	return nil
+}
+
+// Language is a language of the catalogue, or empty.
+type Language string
+
+// Decode accepts en, zh-CN and ru, or an empty value.
+func (l *Language) Decode(v string) error {
+	if v != "" {
+		lang, err := i18n.Parse(v)
+		if err != nil {
+			return ruleError("must be empty, en, zh-CN or ru")
+		}
+		v = string(lang)
+	}
+	*l = Language(v)
+	return nil
+}
+
+// QueueURL is empty, or one or more nats:// or tls:// addresses, separated by commas. They
+// may contain a password, so it is as secret as a [Secret].
 type QueueURL string
 
 func (QueueURL) String() string { return "(secret)" }
 
-// LogValue keeps the value out of logs.
+// LogValue hides the value in logs.
 func (QueueURL) LogValue() slog.Value { return slog.StringValue("(secret)") }
 
-// Decode accepts what the NATS client accepts.
+// Decode accepts the addresses that the NATS client accepts.
 func (q *QueueURL) Decode(v string) error {
 	for part := range strings.SplitSeq(v, ",") {
 		if v == "" {
@@ -125,7 +177,7 @@ func (q *QueueURL) Decode(v string) error {
 		}
 		p, err := url.Parse(strings.TrimSpace(part))
 		if err != nil || p.Host == "" || (p.Scheme != "nats" && p.Scheme != "tls") {
-			// The address may carry a password.
+			// The address may contain a password.
 			return secretRuleError("must be empty or an address such as nats://queue.example:4222")
 		}
 	}
@@ -133,7 +185,7 @@ func (q *QueueURL) Decode(v string) error {
 	return nil
 }
 
-// Bool is Video-Worker's boolean: True, true, 1, yes, on and their opposites.
+// Bool is Video-Worker's boolean: True, true, 1, yes, on, and their opposites.
 type Bool bool
 
 // Decode accepts the usual spellings in any case.
@@ -169,16 +221,16 @@ func (l *Level) Decode(v string) error {
 	return nil
 }
 
-// Level makes it a slog.Leveler.
+// Level implements [slog.Leveler].
 func (l Level) Level() slog.Level { return slog.Level(l) }
 
-// WatchMode says how the volume is watched.
+// WatchMode selects how the volume is watched.
 type WatchMode string
 
 // Decode accepts auto, poll and notify.
 func (m *WatchMode) Decode(v string) error { return choice(m, v, "auto", "poll", "notify") }
 
-// Codec names a video codec.
+// Codec is the name of a video codec.
 type Codec string
 
 // Decode accepts h264, hevc, av1 and the names of ffmpeg's hardware encoders.
@@ -218,11 +270,41 @@ type Percent int
 // Decode accepts 1 to 100.
 func (n *Percent) Decode(v string) error { return bounded(n, v, 1, 100) }
 
-// FPS is a number of frames a second.
+// FPS is a number of frames per second.
 type FPS int
 
 // Decode accepts 1 to 60.
 func (n *FPS) Decode(v string) error { return bounded(n, v, 1, 60) }
+
+// Size is a width and a height in pixels.
+type Size image.Point
+
+// Decode accepts 4096x2304 and the like, with 320 to 8192 pixels in each direction.
+func (s *Size) Decode(v string) error {
+	rule := ruleError("must be a width and a height such as 4096x2304, of 320 to 8192 pixels each")
+	w, h, ok := strings.Cut(strings.NewReplacer("×", "x", "X", "x", " ", "").Replace(v), "x")
+	width, err1 := strconv.Atoi(w)
+	height, err2 := strconv.Atoi(h)
+	if !ok || err1 != nil || err2 != nil || min(width, height) < 320 || max(width, height) > 8192 {
+		return rule
+	}
+	*s = Size{X: width, Y: height}
+	return nil
+}
+
+// Set is Decode for flags.
+func (s *Size) Set(v string) error { return s.Decode(v) }
+
+// Type is the name of the type in help texts.
+func (s *Size) Type() string { return "WxH" }
+
+// String returns the format that Decode accepts; "" for no size.
+func (s *Size) String() string {
+	if *s == (Size{}) {
+		return ""
+	}
+	return fmt.Sprintf("%dx%d", s.X, s.Y)
+}
 
 // CRF is x264's constant rate factor.
 type CRF int
@@ -236,13 +318,22 @@ type Days int
 // Decode accepts 1 to 36500.
 func (n *Days) Decode(v string) error { return bounded(n, v, 1, 36500) }
 
-// Requests is a number of requests an hour.
+// DaysOrEver is a number of days; 0 means forever.
+type DaysOrEver int
+
+// Decode accepts 0 to 36500.
+func (n *DaysOrEver) Decode(v string) error { return bounded(n, v, 0, 36500) }
+
+// Duration returns d days as a duration; 0 means forever.
+func (d DaysOrEver) Duration() time.Duration { return Days(d).Duration() }
+
+// Requests is a number of requests per hour.
 type Requests int
 
 // Decode accepts 10 to 1000000.
 func (n *Requests) Decode(v string) error { return bounded(n, v, 10, 1_000_000) }
 
-// Duration is the time that d days last.
+// Duration returns d days as a duration.
 func (d Days) Duration() time.Duration { return time.Duration(d) * 24 * time.Hour }
 
 func bounded[T ~int](to *T, v string, low, high int) error {
@@ -256,13 +347,13 @@ func bounded[T ~int](to *T, v string, low, high int) error {
 
 const maxInterval = 365 * 24 * time.Hour
 
-// Interval is a positive time span: 30s, 5m, 1h30m, 2d, or a bare number of seconds.
+// Interval is a positive duration: 30s, 5m, 1h30m, 2d, or a number of seconds.
 type Interval time.Duration
 
-// Age is an Interval or 0, which stands for none.
+// Age is an Interval, or 0 for none.
 type Age time.Duration
 
-// Decode accepts what Interval does, and 0.
+// Decode accepts the same as Interval, and 0.
 func (a *Age) Decode(v string) error {
 	if strings.TrimSpace(v) == "0" {
 		*a = 0
@@ -276,7 +367,7 @@ func (a *Age) Decode(v string) error {
 	return nil
 }
 
-// Decode accepts Go durations, days, and bare seconds.
+// Decode accepts Go durations, days, and numbers of seconds.
 func (i *Interval) Decode(v string) error {
 	v = strings.TrimSpace(v)
 	d, err := time.ParseDuration(v)
@@ -290,7 +381,7 @@ func (i *Interval) Decode(v string) error {
 	return nil
 }
 
-// plainSpan reads days, also a part of one, and bare seconds.
+// plainSpan parses days, which may be a fraction, and numbers of seconds.
 func plainSpan(v string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(v, "d"); ok {
 		n, err := strconv.ParseFloat(days, 64)
@@ -300,7 +391,7 @@ func plainSpan(v string) (time.Duration, error) {
 		return time.Duration(n * 24 * float64(time.Hour)), nil
 	}
 	n, err := strconv.Atoi(v)
-	if err != nil || n > int(maxInterval/time.Second) { // would overflow, and may come out small
+	if err != nil || n > int(maxInterval/time.Second) { // would overflow
 		return 0, strconv.ErrRange
 	}
 	return time.Duration(n) * time.Second, nil

@@ -1,20 +1,21 @@
-// Package doctor looks at everything that the agent needs on its host and
-// around it, and says how to mend what is wrong.
+// Package doctor checks everything that the agent needs on its host and around it,
+// and says how to fix each problem.
 //
-// It changes nothing: it does not register, and the file with which it tries
-// whether a folder can be written is removed at once. Each check is one
-// method that returns one or more [Finding]s; checks that need what another
-// one found missing are left out rather than reported as failures of their own.
+// It changes nothing: it does not register, and the file with which it tests
+// whether a folder is writable is removed at once. Each check is one method that
+// returns one or more [Finding]s. If something is missing, checks that need it are
+// skipped, not reported as further problems.
 package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -22,6 +23,8 @@ import (
 	"github.com/shirou/gopsutil/v3/disk"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/container"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
@@ -32,36 +35,80 @@ type Level string
 const (
 	OK   Level = "ok"
 	Warn Level = "warning" // works, though not as well as it could
-	Bad  Level = "problem" // recordings are not converted because of it
+	Bad  Level = "problem" // prevents that recordings are converted
 )
 
 // Finding is the result of one check.
 type Finding struct {
-	Check  string `json:"check"`
-	Level  Level  `json:"level"`
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what to do; empty when all is well
+	Check  Check
+	Level  Level
+	Detail i18n.Text
+	Fix    i18n.Text // what to do; empty if nothing is wrong
 }
 
-// Doctor examines an agent's surroundings.
+// Check is the name of a check.
+type Check string
+
+// Names of checks.
+const (
+	Settings     Check = "settings"
+	FFmpeg       Check = "ffmpeg"
+	Data         Check = "data folder"
+	Unit         Check = "service unit"
+	Volume       Check = "replay volume"
+	Core         Check = "core"
+	Clock        Check = "clock"
+	Registration Check = "registration"
+	Storage      Check = "replay storage"
+	Storages     Check = "replay storages"
+	Agent        Check = "agent"
+	Tasks        Check = "tasks"
+	Notify       Check = "notifications"
+)
+
+// Checks are all checks.
+var Checks = []Check{Settings, FFmpeg, Data, Unit, Volume, Core, Clock, Registration, Storage, Storages, Agent, Tasks, Notify}
+
+// Name returns the name of the check in the user's language.
+func (c Check) Name() i18n.Text {
+	return i18n.Of("doctor", "check_"+strings.ReplaceAll(string(c), " ", "_"))
+}
+
+// MarshalJSON writes a finding for scripts: always in English.
+func (f Finding) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Check  Check  `json:"check"`
+		Level  Level  `json:"level"`
+		Detail string `json:"detail"`
+		Fix    string `json:"fix,omitempty"`
+	}{f.Check, f.Level, f.Detail.String(), f.Fix.String()})
+}
+
+// Doctor checks the environment of an agent.
 type Doctor struct {
 	Config    config.Config
 	UserAgent string
-	// Patience bounds each check; 0 = 15 s. A volume that hangs is told of
-	// after this time.
+	// Patience is the time limit of each check; 0 = 15 s. A volume that hangs is
+	// reported after this time.
 	Patience time.Duration
+
+	// UnitDir is the folder of the drop-ins of the service's unit; "" =
+	// /etc/systemd/system.
+	UnitDir string
+	// Systemctl returns the properties of the service's unit; nil = run systemctl.
+	Systemctl func(context.Context) (string, error)
 }
 
-// Examine makes all checks, in the order in which problems are best mended.
+// Examine runs all checks, in the order in which problems are best fixed.
 func (d *Doctor) Examine(ctx context.Context) []Finding {
 	var all []Finding
-	for _, check := range []func(context.Context) []Finding{d.settings, d.ffmpeg, d.data, d.volume, d.core, d.agent, d.tasks} {
+	for _, check := range []func(context.Context) []Finding{d.settings, d.ffmpeg, d.data, d.unit, d.volume, d.core, d.agent, d.tasks} {
 		all = append(all, check(ctx)...)
 	}
 	return all
 }
 
-// Healthy tells whether no finding is a problem.
+// Healthy reports whether no finding is a problem.
 func Healthy(all []Finding) bool {
 	for _, f := range all {
 		if f.Level == Bad {
@@ -71,22 +118,23 @@ func Healthy(all []Finding) bool {
 	return true
 }
 
-func good(check, format string, a ...any) Finding {
-	return Finding{Check: check, Level: OK, Detail: fmt.Sprintf(format, a...)}
+func good(check Check, detail i18n.Text) Finding {
+	return Finding{Check: check, Level: OK, Detail: detail}
 }
 
-func bad(check, fix, format string, a ...any) Finding {
-	return Finding{Check: check, Level: Bad, Detail: oneLine(format, a...), Fix: fix}
+func bad(check Check, fix, detail i18n.Text) Finding {
+	return Finding{Check: check, Level: Bad, Detail: detail, Fix: fix}
 }
 
-func warn(check, fix, format string, a ...any) Finding {
-	return Finding{Check: check, Level: Warn, Detail: oneLine(format, a...), Fix: fix}
+func warn(check Check, fix, detail i18n.Text) Finding {
+	return Finding{Check: check, Level: Warn, Detail: detail, Fix: fix}
 }
 
-// oneLine is for errors that several others have been joined in.
-func oneLine(format string, a ...any) string {
-	return strings.ReplaceAll(fmt.Sprintf(format, a...), "\n", "; ")
-}
+// say returns an error's text as one line, because errors may be joined.
+func say(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// raw returns an error whose text needs no addition.
+func raw(err error) i18n.Text { return i18n.Raw(say(err)) }
 
 func (d *Doctor) patience() time.Duration {
 	if d.Patience > 0 {
@@ -95,24 +143,22 @@ func (d *Doctor) patience() time.Duration {
 	return 15 * time.Second
 }
 
-// settings looks at values that are valid each for itself. That they can be
-// read at all is seen to before there is a doctor.
+// settings checks combinations of settings. Each single value has been checked when
+// the settings were read.
 func (d *Doctor) settings(context.Context) []Finding {
 	c := d.Config
 	var all []Finding
 	if c.BindHost != "127.0.0.1" && c.BindHost != "localhost" && c.StatusToken == "" {
-		all = append(all, warn("settings", "set STATUS_TOKEN to a long random word to look at the status page and metrics from other hosts",
-			"STATUS_TOKEN is empty: status page and metrics answer this host only"))
+		all = append(all, warn(Settings, i18n.T("doctor.fix_token"), i18n.T("doctor.no_token")))
 	}
 	if c.IgnoreVerifyCerts {
-		all = append(all, warn("settings", "install the authority of core's certificate on this host and set IGNORE_VERIFY_CERTS=false",
-			"IGNORE_VERIFY_CERTS: whoever is between agent and core can pose as core"))
+		all = append(all, warn(Settings, i18n.T("doctor.fix_certs"), i18n.T("doctor.certs")))
 	}
 	for _, risk := range c.QueueRisks() {
-		all = append(all, warn("settings", risk.Fix, "%s", risk.What))
+		all = append(all, warn(Settings, risk.Fix, risk.What))
 	}
 	if len(all) == 0 {
-		all = append(all, good("settings", "can be used"))
+		all = append(all, good(Settings, i18n.T("doctor.settings_ok")))
 	}
 	return all
 }
@@ -120,64 +166,66 @@ func (d *Doctor) settings(context.Context) []Finding {
 func (d *Doctor) ffmpeg(ctx context.Context) []Finding {
 	ctx, cancel := context.WithTimeout(ctx, 2*d.patience())
 	defer cancel()
-	tool, err := video.Find(ctx, "")
+	tool, err := video.FindFor(ctx, d.Config.FFmpeg, string(d.Config.VideoCodec))
 	if err != nil {
-		return []Finding{bad("ffmpeg", "apt-get install ffmpeg, or dnf install ffmpeg (on RHEL from RPM Fusion)", "%v", err)}
+		return []Finding{bad(FFmpeg, i18n.T("doctor.fix_ffmpeg"), raw(err))}
 	}
 	dir, err := os.MkdirTemp("", "jumpserver-video-doctor-")
 	if err != nil {
-		return []Finding{bad("ffmpeg", "make the folder for temporary files (TMPDIR) writable", "%v", err)}
+		return []Finding{bad(FFmpeg, i18n.T("doctor.fix_tmp"), raw(err))}
 	}
 	defer os.RemoveAll(dir)
 	options := video.Options{Output: filepath.Join(dir, "try.mp4"), Width: 320, Height: 240, FPS: int(d.Config.VideoFPS),
 		CRF: int(d.Config.VideoCRF), Codec: string(d.Config.VideoCodec)}
 	if err := tool.TryCodec(ctx, options); err != nil {
-		return []Finding{warn("ffmpeg", "set VIDEO_CODEC=h264, or install the driver of the encoder",
-			"version %s cannot encode as VIDEO_CODEC=%s; h264 is used instead: %v", tool.Version, options.Codec, err)}
+		return []Finding{warn(FFmpeg, i18n.T("doctor.fix_codec"),
+			i18n.T("doctor.codec", "path", tool.Path, "version", tool.Version, "codec", options.Codec, "error", say(err)))}
 	}
-	return []Finding{good("ffmpeg", "version %s encodes and decodes %s", tool.Version, options.Codec)}
+	return []Finding{good(FFmpeg, i18n.T("doctor.ffmpeg_ok", "path", tool.Path, "version", tool.Version, "codec", options.Codec))}
 }
 
-// data looks at DATA_DIR.
+// data checks DATA_DIR.
 func (d *Doctor) data(ctx context.Context) []Finding {
-	const check = "data folder"
 	dir := d.Config.DataDir
 	st, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []Finding{warn(check, "nothing, if the agent's user may make it; else: install -d -o jumpserver-video "+dir, "%s is not there yet; the agent makes it", dir)}
+		return []Finding{warn(Data, i18n.T("doctor.fix_data_new", "dir", dir), i18n.T("doctor.data_new", "dir", dir))}
 	case err != nil:
-		return []Finding{bad(check, "give the agent's user the right to enter "+dir, "%v", err)}
+		return []Finding{bad(Data, i18n.T("doctor.fix_data_enter", "dir", dir), raw(err))}
 	case !st.IsDir():
-		return []Finding{bad(check, "let DATA_DIR name a folder", "%s is a file", dir)}
+		return []Finding{bad(Data, i18n.T("doctor.fix_data_file"), i18n.T("doctor.data_file", "dir", dir))}
 	}
 	var all []Finding
+	for _, lost := range container.Lost(d.Config.Kept()) {
+		all = append(all, warn(Data, i18n.T("doctor.fix_unmounted"), i18n.T("doctor.unmounted", "dir", lost)))
+	}
 	if owner, ok := st.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != os.Geteuid() {
-		all = append(all, warn(check, fmt.Sprintf("run the doctor as the agent's user: sudo -u '#%d' jumpserver-video doctor", owner.Uid),
-			"belongs to user %d and the doctor runs as %d: what it may do the agent may perhaps not", owner.Uid, os.Geteuid()))
+		uid, own := strconv.Itoa(int(owner.Uid)), strconv.Itoa(os.Geteuid())
+		all = append(all, warn(Data, i18n.T("doctor.fix_user", "uid", uid), i18n.T("doctor.other_user", "uid", uid, "own", own)))
 	}
 	if err := tryWrite(dir); err != nil {
-		return append(all, bad(check, "chown -R jumpserver-video "+dir, "%s cannot be written: %v", dir, err))
+		return append(all, bad(Data, i18n.T("doctor.fix_data_write", "dir", dir), i18n.T("doctor.data_write", "dir", dir, "error", say(err))))
 	}
-	return append(all, space(ctx, check, dir))
+	return append(all, space(ctx, Data, dir))
 }
 
-// enough is the space that a task wants to find, bytes.
+// enough is the free space that a task needs, in bytes.
 const enough = 2e9
 
-func space(ctx context.Context, check, dir string) Finding {
+func space(ctx context.Context, check Check, dir string) Finding {
 	usage, err := disk.UsageWithContext(ctx, dir)
 	if err != nil {
-		return warn(check, "look at the mount of "+dir, "its space cannot be told: %v", err)
+		return warn(check, i18n.T("doctor.fix_mount", "dir", dir), i18n.T("doctor.space_unknown", "error", say(err)))
 	}
-	free := fmt.Sprintf("%.1f GB of %.1f GB free", float64(usage.Free)/1e9, float64(usage.Total)/1e9)
+	free, total := i18n.Bytes(usage.Free), i18n.Bytes(usage.Total)
 	if usage.Free < enough {
-		return warn(check, "make room: tasks wait when an MP4 does not fit", "%s: %s", dir, free)
+		return warn(check, i18n.T("doctor.fix_space"), i18n.T("doctor.space_low", "dir", dir, "free", free, "total", total))
 	}
-	return good(check, "%s can be written, %s", dir, free)
+	return good(check, i18n.T("doctor.space_ok", "dir", dir, "free", free, "total", total))
 }
 
-// tryWrite makes and removes a hidden file, which is not taken for a recording.
+// tryWrite creates and removes a hidden file. No watcher takes that for a recording.
 func tryWrite(dir string) error {
 	f, err := os.CreateTemp(dir, ".jumpserver-video-doctor-")
 	if err != nil {
@@ -187,5 +235,5 @@ func tryWrite(dir string) error {
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// quiet: what the doctor finds is in its findings.
+// quiet discards log messages: the findings contain the results.
 var quiet = slog.New(slog.DiscardHandler)

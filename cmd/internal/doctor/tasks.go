@@ -4,27 +4,25 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// trouble counts the tasks that have one reason.
+// trouble counts the tasks with one reason.
 type trouble struct {
 	failed, retrying int
-	latest           string // error of the one that changed last
+	latest           string // error of the task that changed last
 }
 
-// tasks names each reason for which tasks of the agent on this host failed or
-// are tried again. What is too early or left alone is as it should be. When no
-// agent answers, the check of the agent says so.
+// tasks returns a finding for each reason for which tasks of the agent on this host
+// failed or are being retried. Settling and skipped tasks are not problems. If no
+// agent responds, the check of the agent reports that.
 func (d *Doctor) tasks(ctx context.Context) []Finding {
-	const check = "tasks"
 	ctx, cancel := context.WithTimeout(ctx, d.patience())
 	defer cancel()
 	c := d.Config
@@ -33,10 +31,10 @@ func (d *Doctor) tasks(ctx context.Context) []Finding {
 	case errors.Is(err, taskapi.ErrNoAgent):
 		return nil
 	case err != nil:
-		return []Finding{warn(check, "see to it that jumpserver-video tasks works on this host", "cannot be listed: %v", err)}
+		return []Finding{warn(Tasks, i18n.T("doctor.fix_tasks"), i18n.T("doctor.no_tasks", "error", say(err)))}
 	}
 	found := map[task.Class]*trouble{}
-	for _, v := range all { // the one that changed last comes first
+	for _, v := range all { // sorted by last change, newest first
 		if v.State != queue.StateFailed && v.State != queue.StateRetrying {
 			continue
 		}
@@ -52,28 +50,32 @@ func (d *Doctor) tasks(ctx context.Context) []Finding {
 		}
 	}
 	if len(found) == 0 {
-		return []Finding{good(check, "none has failed or is tried again, of %d", len(all))}
+		return []Finding{good(Tasks, i18n.T("doctor.tasks_ok", "n", len(all)))}
 	}
 	worst := func(a, b task.Class) int {
 		return cmp.Or(cmp.Compare(found[b].failed, found[a].failed), cmp.Compare(found[b].retrying, found[a].retrying), cmp.Compare(a, b))
 	}
 	var findings []Finding
 	for _, class := range slices.SortedFunc(maps.Keys(found), worst) {
-		r := task.ReasonOf(class)
-		fix := cmp.Or(r.Hint, "see jumpserver-video tasks")
-		findings = append(findings, warn(check, fix, "%s: %s: %s; last: %s", found[class], class, r.Title, found[class].latest))
+		fix := i18n.T("doctor.fix_task")
+		if hint := "hint." + string(class); i18n.Has(hint) {
+			fix = i18n.Text{Key: hint}
+		}
+		findings = append(findings, warn(Tasks, fix, i18n.T("doctor.tasks_failing", "count", found[class].text(), "class", string(class),
+			"reason", i18n.Of("reason", class), "error", found[class].latest)))
 	}
 	return findings
 }
 
-// String is the counts in words.
-func (t trouble) String() string {
-	var parts []string
-	if t.failed > 0 {
-		parts = append(parts, fmt.Sprintf("%d failed", t.failed))
+// text returns the counts as text.
+func (t trouble) text() i18n.Text {
+	failed, retried := i18n.T("doctor.failed", "n", t.failed), i18n.T("doctor.retried", "n", t.retrying)
+	switch {
+	case t.retrying == 0:
+		return failed
+	case t.failed == 0:
+		return retried
+	default:
+		return i18n.T("doctor.failed_and_retried", "failed", failed, "retried", retried)
 	}
-	if t.retrying > 0 {
-		parts = append(parts, fmt.Sprintf("%d tried again later", t.retrying))
-	}
-	return strings.Join(parts, ", ")
 }

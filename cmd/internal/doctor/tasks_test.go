@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -19,7 +20,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// busy is a doctor beside the task API of an agent, and that agent's queue.
+// busy returns a doctor for an agent's task API, and the agent's queue.
 func busy(t *testing.T) (*Doctor, *queue.Queue) {
 	t.Helper()
 	q, err := queue.Open(t.Context(), queue.Options{Dir: filepath.Join(t.TempDir(), "queue"), Owner: "worker-1:9000"})
@@ -33,7 +34,7 @@ func busy(t *testing.T) (*Doctor, *queue.Queue) {
 	return &Doctor{Config: cfg}, q
 }
 
-// ends makes a task end in a state for a reason.
+// ends moves a task to a state with a reason.
 func ends(t *testing.T, q *queue.Queue, id string, state queue.State, class task.Class, because string) {
 	t.Helper()
 	source, err := json.Marshal(task.Source{Path: "2026-11-22/" + id + ".replay.gz"})
@@ -55,15 +56,15 @@ func ends(t *testing.T, q *queue.Queue, id string, state queue.State, class task
 	}
 }
 
-// TestTasksThatFailedOrWait are named by reason, the one with the most failures
-// first, with what to do. What is as it should be is not.
+// TestTasksThatFailedOrWait: there is one finding per reason, most failures first,
+// each with a fix. Tasks without a problem have none.
 func TestTasksThatFailedOrWait(t *testing.T) {
 	t.Parallel()
 	d, q := busy(t)
 	id := func(n string) string { return "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e" + n }
 	ends(t, q, id("01"), queue.StateSkipped, task.ClassKind, "a koko JSON recording")
 	ends(t, q, id("02"), queue.StateSettling, task.ClassSessionActive, "core says that the session is not over")
-	if d := cmp.Diff([]Finding{{"tasks", OK, "none has failed or is tried again, of 2", ""}}, d.tasks(t.Context())); d != "" {
+	if d := cmp.Diff([]string{"tasks ok none of 2 has failed or is being retried; "}, told(d.tasks(t.Context()))); d != "" {
 		t.Error(d)
 	}
 	ends(t, q, id("03"), queue.StateRetrying, task.ClassDiskFull, "no space left on device")
@@ -71,30 +72,38 @@ func TestTasksThatFailedOrWait(t *testing.T) {
 	ends(t, q, id("05"), queue.StateFailed, task.ClassEncoder, "ffmpeg ended with 2")
 	ends(t, q, id("06"), queue.StateRetrying, task.ClassEncoder, "ffmpeg ended with 3")
 	ends(t, q, id("07"), queue.StateFailed, "of_a_newer_agent", "who knows")
-	want := []Finding{
-		{"tasks", Warn, "2 failed, 1 tried again later: encoder: The encoder failed; last: ffmpeg ended with 3", task.ReasonOf(task.ClassEncoder).Hint},
-		{"tasks", Warn, "1 failed: of_a_newer_agent: of a newer agent; last: who knows", "see jumpserver-video tasks"},
-		{"tasks", Warn, "1 tried again later: disk_full: A disk is full; last: no space left on device", task.ReasonOf(task.ClassDiskFull).Hint},
+	want := []string{
+		"tasks warning 2 failed, 1 retrying: encoder: The encoder failed; last: ffmpeg ended with 3; " + task.ReasonOf(task.ClassEncoder).Hint,
+		"tasks warning 1 failed: of_a_newer_agent: of a newer agent; last: who knows; see jumpserver-video tasks",
+		"tasks warning 1 retrying: disk_full: A disk is full; last: no space left on device; " + task.ReasonOf(task.ClassDiskFull).Hint,
 	}
-	if d := cmp.Diff(want, d.tasks(t.Context())); d != "" {
+	if d := cmp.Diff(want, told(d.tasks(t.Context()))); d != "" {
 		t.Error(d)
 	}
 }
 
-// TestTasksThatCannotBeListed: an agent that refuses is told of; that there is
-// none is for the check of the agent to say.
+// told returns findings in English.
+func told(findings []Finding) (all []string) {
+	for _, f := range findings {
+		all = append(all, fmt.Sprintf("%s %s %s; %s", f.Check, f.Level, f.Detail, f.Fix))
+	}
+	return all
+}
+
+// TestTasksThatCannotBeListed: an agent that refuses the request is reported here. An
+// agent that does not run is reported by the check of the agent.
 func TestTasksThatCannotBeListed(t *testing.T) {
 	t.Parallel()
 	d := &Doctor{Config: config.Config{BindHost: "127.0.0.1", Port: 1}}
 	if found := d.tasks(t.Context()); len(found) > 0 {
 		t.Errorf("no agent: %+v", found)
 	}
-	answers(t, d, httptest.NewServer, http.StatusOK, "It works!")
+	respond(t, d, httptest.NewServer, http.StatusOK, "It works!")
 	if found := d.tasks(t.Context()); len(found) > 0 {
 		t.Errorf("something else: %+v", found)
 	}
-	answers(t, d, httptest.NewServer, http.StatusUnauthorized, `{"error":"only from this host"}`)
-	if found := d.tasks(t.Context()); len(found) != 1 || found[0].Level != Warn || !strings.Contains(found[0].Detail, "only from this host") || found[0].Fix == "" {
+	respond(t, d, httptest.NewServer, http.StatusUnauthorized, `{"error":"only from this host"}`)
+	if found := d.tasks(t.Context()); len(found) != 1 || found[0].Level != Warn || !strings.Contains(found[0].Detail.String(), "only from this host") || found[0].Fix.IsZero() {
 		t.Errorf("refused: %+v", found)
 	}
 }

@@ -3,44 +3,52 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
-	"strings"
+	"path/filepath"
+	"slices"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/disk"
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
+	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// volume looks at core's replay folder. A hard NFS mount whose server is away
-// hangs for ever, so it is looked at from a goroutine that may be left behind.
+// volume checks core's replay folder. A hard NFS mount whose server is unavailable
+// hangs forever, so the check runs in a goroutine that is left behind if it hangs.
 func (d *Doctor) volume(ctx context.Context) []Finding {
-	const check = "replay volume"
 	dir := d.Config.ReplayDir
 	if dir == "" {
-		return []Finding{warn(check, "mount core's media folder and set REPLAY_DIR to its folder replay, if it is not in buckets alone",
-			"REPLAY_DIR is empty: recordings come from uploads and buckets only")}
+		return []Finding{warn(Volume, i18n.T("doctor.fix_no_volume"), i18n.T("doctor.no_volume"))}
 	}
 	found := make(chan []Finding, 1)
-	go func() { found <- d.lookAtVolume(ctx, check, dir) }()
+	go func() { found <- d.lookAtVolume(ctx, dir) }()
 	select {
 	case all := <-found:
 		return all
 	case <-time.After(d.patience()):
-		return []Finding{bad(check, "look at the NFS server and the mount (dmesg, nfsstat -m); umount -f -l and mount it again",
-			"%s has not answered for %s", dir, d.patience())}
+		return []Finding{bad(Volume, i18n.T("doctor.fix_volume_hangs", "point", mountPoint(dir)),
+			i18n.T("doctor.volume_hangs", "dir", dir, "span", i18n.Seconds(d.patience().Seconds())))}
 	}
 }
 
-func (d *Doctor) lookAtVolume(ctx context.Context, check, dir string) []Finding {
+func (d *Doctor) lookAtVolume(ctx context.Context, dir string) []Finding {
 	entries, err := os.ReadDir(dir)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && !d.volumeKnown():
+		return []Finding{warn(Volume, i18n.T("doctor.fix_no_volume"), i18n.T("doctor.volume_never", "dir", dir))}
 	case errors.Is(err, fs.ErrNotExist):
-		return []Finding{bad(check, "mount core's data/media so that REPLAY_DIR is its folder replay, or set REPLAY_DIR to where it is", "%s is not there", dir)}
+		return []Finding{bad(Volume, i18n.T("doctor.fix_volume_gone"), i18n.T("doctor.volume_gone", "dir", dir))}
 	case errors.Is(err, fs.ErrPermission):
-		return []Finding{bad(check, "give the agent's user the rights of core's (see docs/nfs.md: root_squash, user ids)", "%v", err)}
+		fix := i18n.T("doctor.fix_volume_rights")
+		if m, ok := rights.MountOf(filepath.Clean(dir)); ok && m.Remote() {
+			fix = i18n.T("doctor.fix_volume_export")
+		}
+		return []Finding{bad(Volume, fix, raw(err))}
 	case err != nil:
-		return []Finding{bad(check, "mount it again (umount -l "+dir+"; mount -a)", "%v", err)}
+		return []Finding{bad(Volume, i18n.T("doctor.fix_volume_mount", "point", mountPoint(dir)), raw(err))}
 	}
 	var all []Finding
 	days, newest := 0, ""
@@ -50,49 +58,74 @@ func (d *Doctor) lookAtVolume(ctx context.Context, check, dir string) []Finding 
 		}
 	}
 	if days == 0 {
-		all = append(all, warn(check, "see that the mount is there (findmnt -T "+dir+") and that JumpServer has recorded a session",
-			"%s has no folder of a day in it; the agent waits until it has", dir))
+		all = append(all, warn(Volume, i18n.T("doctor.fix_volume_empty", "dir", dir), i18n.T("doctor.volume_empty", "dir", dir)))
 	}
-	places := []string{dir}
-	if newest != "" {
-		places = append(places, dir+"/"+newest)
-	}
-	for _, place := range places {
-		if err := tryWrite(place); err != nil {
-			return append(all, bad(check, writeFix(err), "%s cannot be written, so originals cannot be moved to the trash: %v", place, err))
-		}
+	f := d.tryRights(ctx, dir, newest)
+	if f.Level != OK {
+		return append(all, f)
 	}
 	if days > 0 {
-		all = append(all, good(check, "%s can be written; %d days, the last %s%s", dir, days, newest, mountedFrom(ctx, dir)))
+		all = append(all, good(Volume, volumeOK(dir, f.Detail, days, newest)))
 	}
-	if f := space(ctx, check, dir); f.Level != OK {
+	if f := space(ctx, Volume, dir); f.Level != OK {
 		all = append(all, f)
 	}
 	return all
 }
 
-func writeFix(err error) string {
-	if strings.Contains(err.Error(), "read-only") {
-		return "mount it read-write (option rw), on the server's side too"
-	}
-	return "give the agent's user the rights of core's on it (see docs/nfs.md: root_squash, user ids)"
+// volumeKnown reports whether the agent has ever seen the volume. If that cannot be
+// read, it returns true.
+func (d *Doctor) volumeKnown() bool {
+	mount, err := watcher.NewMount(d.Config.ReplayDir, d.Config.DataDir)
+	return err != nil || mount.Known()
 }
 
-// mountedFrom names the mount that a folder is on.
-func mountedFrom(ctx context.Context, dir string) string {
-	mounts, err := disk.PartitionsWithContext(ctx, true)
-	if err != nil {
-		return ""
+// tryRights checks whether originals can be retired. It uses the result of the
+// running agent, which has tried it with its own user and sandbox. Only if no agent
+// runs does this process try it.
+func (d *Doctor) tryRights(ctx context.Context, dir, newest string) Finding {
+	if d.Config.Originals == cleanup.PolicyKeep {
+		return good(Volume, i18n.T("doctor.volume_kept", "dir", dir))
 	}
-	var best disk.PartitionStat
-	for _, m := range mounts {
-		within := dir == m.Mountpoint || strings.HasPrefix(dir, strings.TrimSuffix(m.Mountpoint, "/")+"/")
-		if within && len(m.Mountpoint) >= len(best.Mountpoint) {
-			best = m
+	if report, err := d.report(ctx); err == nil {
+		i := slices.IndexFunc(report.Conditions, func(c health.Condition) bool { return c.Part == health.Rights })
+		if i >= 0 && !report.Conditions[i].OK {
+			return bad(Volume, report.Conditions[i].Remedy(), i18n.T("doctor.agent_denied", "error", report.Conditions[i].Reason))
+		}
+		if i >= 0 {
+			return good(Volume, i18n.T("doctor.volume_writable_agent", "dir", dir))
 		}
 	}
-	if best.Device == "" {
-		return ""
+	if newest == "" {
+		if err := tryWrite(dir); err != nil {
+			return bad(Volume, i18n.T("doctor.fix_volume_rights"), i18n.T("doctor.volume_write", "dir", dir, "error", say(err)))
+		}
+		return good(Volume, i18n.T("doctor.volume_writable", "dir", dir))
 	}
-	return fmt.Sprintf(", on %s (%s)", best.Device, best.Fstype)
+	err := rights.New(dir, "doctor", nil).Check(ctx, newest+"/?")
+	var denied *rights.Error
+	if errors.As(err, &denied) {
+		return bad(Volume, i18n.Fix(denied.Fix), i18n.T("doctor.volume_denied", "dir", dir, "error", say(err)))
+	}
+	if err != nil {
+		return bad(Volume, i18n.T("doctor.fix_volume_well"), raw(err))
+	}
+	return good(Volume, i18n.T("doctor.volume_writable", "dir", dir))
+}
+
+// mountPoint returns the mount point of a folder's file system.
+func mountPoint(dir string) string {
+	if m, ok := rights.MountOf(filepath.Clean(dir)); ok {
+		return m.Point
+	}
+	return dir
+}
+
+// volumeOK adds the number of days and the mount to a text.
+func volumeOK(dir string, what i18n.Text, days int, newest string) i18n.Text {
+	m, ok := rights.MountOf(filepath.Clean(dir))
+	if !ok {
+		return i18n.T("doctor.volume_ok", "what", what, "n", days, "newest", newest)
+	}
+	return i18n.T("doctor.volume_ok_on", "what", what, "n", days, "newest", newest, "device", m.Device, "type", m.Type)
 }

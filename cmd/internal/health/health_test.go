@@ -3,21 +3,25 @@ package health
 import (
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// stands is how the parts stand in a test: all well, but for what is set.
+// stands are the states of the parts in a test: all OK except those that are set.
 type stands struct {
 	unregistered bool
 	coreFails    string
 	volume       *watcher.Status // nil = none
 
 	queue, storage, takes, spool, ffmpeg error
+
+	rights error // of a volume
 }
 
 func (s stands) sources() Sources {
@@ -28,36 +32,41 @@ func (s stands) sources() Sources {
 	}
 	if s.volume != nil {
 		sources.Volume = func() watcher.Status { return *s.volume }
+		sources.Rights = always(s.rights)
 	}
 	return sources
 }
 
-// TestConditions: what each part's trouble makes of the list, of the reasons of
-// the health endpoint, word by word, and of uploads.
+// TestConditions: for each problem of a part, it checks the list, the exact reasons of
+// the health endpoint, and the reason why uploads are refused.
 func TestConditions(t *testing.T) {
 	bad := errors.New
+	denied := &rights.Error{Day: "2026-11-28", What: "make a file in its folder", Fix: rights.Fix{Kind: "mount", At: "/replay"}, Err: fs.ErrPermission}
 	for _, tc := range []struct {
 		name    string
 		stands  stands
-		fails   []Part   // in their order; uploads aside
-		reasons []string // of the health endpoint
+		fails   []Part   // in order, without uploads
+		reasons []string // in the health endpoint
 		uploads string   // why they are refused
 	}{
 		{"all is well", stands{volume: &watcher.Status{Available: true}}, nil, nil, ""},
 		{"without a volume", stands{}, nil, nil, ""},
-		{"core takes the key, and no heartbeat", stands{coreFails: "heartbeat: 502"}, nil, nil, ""},
+		{"core takes the key, and no heartbeat", stands{coreFails: "heartbeat: 502"}, nil, []string{"core responds with errors: heartbeat: 502"}, ""},
 		{"core does not know the agent", stands{unregistered: true, coreFails: "register: 401"}, []Part{Core},
 			[]string{"not registered with core"}, "not registered with core"},
 		{"the queue is away", stands{queue: bad("the queue cannot be reached")}, []Part{Queue},
 			[]string{"the queue cannot be reached"}, "the queue cannot be reached"},
-		{"the volume was not looked at yet", stands{volume: &watcher.Status{}}, nil, nil, ""},
+		{"the volume was not checked yet", stands{volume: &watcher.Status{}}, []Part{Volume},
+			[]string{"replay volume: it has not been checked yet"}, ""},
+		{"originals cannot be retired", stands{volume: &watcher.Status{Available: true}, rights: denied}, []Part{Rights},
+			[]string{"replay volume: 2026-11-28: cannot make a file in its folder: permission denied"}, ""},
 		{"the volume is away", stands{volume: &watcher.Status{Reason: "input/output error"}}, []Part{Volume},
 			[]string{"replay volume: input/output error"}, ""},
 		{"the bucket cannot be listed", stands{storage: bad("access denied")}, []Part{Storage},
 			[]string{"replay storage: access denied"}, ""},
 		{"nothing can be published", stands{storage: bad("null"), takes: bad("null")}, []Part{Storage},
 			[]string{"replay storage: null"}, "null"},
-		{"uploads alone cannot be taken", stands{takes: bad("REPLAY_DIR is empty")}, nil, nil, "REPLAY_DIR is empty"},
+		{"uploads alone cannot be taken", stands{takes: bad("REPLAY_DIR is empty")}, nil, []string{"uploads are refused: REPLAY_DIR is empty"}, "REPLAY_DIR is empty"},
 		{"the spool is full", stands{spool: bad("not enough room")}, []Part{Spool}, []string{"not enough room"}, "not enough room"},
 		{"ffmpeg is gone", stands{ffmpeg: bad("ffmpeg is not there")}, []Part{FFmpeg}, []string{"ffmpeg is not there"}, "ffmpeg is not there"},
 		{"everything at once", stands{
@@ -80,7 +89,7 @@ func TestConditions(t *testing.T) {
 					fails = append(fails, c.Part)
 				}
 			}
-			want := []Part{Core, Queue, Volume, Storage, Spool, FFmpeg, Uploads}
+			want := []Part{Core, Queue, Volume, Rights, Storage, Spool, FFmpeg, Uploads}
 			if tc.stands.volume == nil {
 				want = []Part{Core, Queue, Storage, Spool, FFmpeg, Uploads}
 			}
@@ -97,13 +106,16 @@ func TestConditions(t *testing.T) {
 				t.Errorf("uploads: %q, want %q", got, tc.uploads)
 			}
 			if got := all.Of(Core).Detail; got != tc.stands.coreFails {
-				t.Errorf("what core says: %q", got)
+				t.Errorf("core's error: %q", got)
+			}
+			if got := all.Of(Rights).Fix; (got == "Mount /replay read-write (option rw).") != (tc.stands.rights != nil) {
+				t.Errorf("fix: %q", got)
 			}
 		})
 	}
 }
 
-// TestUploadsAreNamedWhenTheyAreAllThatFails: otherwise the same would be said
+// TestUploadsAreNamedWhenTheyAreAllThatFails: otherwise the same reason would be listed
 // twice.
 func TestUploadsAreNamedWhenTheyAreAllThatFails(t *testing.T) {
 	full := stands{spool: errors.New("full")}.sources().Conditions()
@@ -116,13 +128,15 @@ func TestUploadsAreNamedWhenTheyAreAllThatFails(t *testing.T) {
 	}
 }
 
-// TestTheReportIsAsItWas: those who watch the health endpoint read the first
-// three fields; the conditions come after them. What core says in detail is not
-// for everybody.
-func TestTheReportIsAsItWas(t *testing.T) {
+// TestTheReport: monitoring systems read the first three fields of the health endpoint.
+// The conditions follow them.
+func TestTheReport(t *testing.T) {
 	for want, s := range map[string]stands{
 		`{"status":"ok","name":"n","conditions":[{"part":"core","ok":true},{"part":"queue","ok":true},{"part":"storage","ok":true},` +
-			`{"part":"spool","ok":true},{"part":"ffmpeg","ok":true},{"part":"uploads","ok":false,"reason":"t"}]}`: {coreFails: "secret", takes: errors.New("t")},
+			`{"part":"spool","ok":true},{"part":"ffmpeg","ok":true},{"part":"uploads","ok":true}]}`: {},
+		`{"status":"degraded","name":"n","reasons":["core responds with errors: 502","uploads are refused: t"],"conditions":[{"part":"core","ok":true,"detail":"502"},` +
+			`{"part":"queue","ok":true},{"part":"storage","ok":true},{"part":"spool","ok":true},{"part":"ffmpeg","ok":true},` +
+			`{"part":"uploads","ok":false,"reason":"t","mild":true}]}`: {coreFails: "502", takes: errors.New("t")},
 		`{"status":"unhealthy","name":"n","reasons":["replay storage: s"],"conditions":[{"part":"core","ok":true},{"part":"queue","ok":true},` +
 			`{"part":"storage","ok":false,"reason":"s"},{"part":"spool","ok":true},{"part":"ffmpeg","ok":true},{"part":"uploads","ok":true}]}`: {storage: errors.New("s")},
 	} {

@@ -8,18 +8,18 @@ import (
 	"github.com/shirou/gopsutil/v3/disk"
 )
 
-// spaceEvery is the time between two measurements of a file system.
+// spaceEvery is the interval between measurements of a file system.
 const spaceEvery = 30 * time.Second
 
-// Space is what a file system holds, in bytes.
+// Space is the space of a file system, in bytes.
 type Space struct {
 	Total int64     `json:"total"`
-	Free  int64     `json:"free"` // for those who are not root
-	At    time.Time `json:"at"`   // when it was measured
+	Free  int64     `json:"free"` // for users other than root
+	At    time.Time `json:"at"`   // time of the measurement
 }
 
-// Disk measures the space of the file system that a folder is on. A network
-// file system that hangs makes the figure old, and nothing else.
+// Disk measures the space of a folder's file system. If a network file system hangs,
+// the last values stay.
 type Disk struct {
 	Dir string
 
@@ -27,25 +27,12 @@ type Disk struct {
 	last Space // guarded by mu
 }
 
-// Run measures until ctx ends, and leaves a measurement that hangs behind.
+// Run measures until ctx ends. It does not wait for a measurement that hangs.
 func (d *Disk) Run(ctx context.Context) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			d.measure(ctx)
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(spaceEvery):
-			}
-		}
-	}()
-	<-ctx.Done()
-	select {
-	case <-done:
-	case <-time.After(time.Second):
-	}
+	repeat(ctx, func() time.Duration {
+		d.measure(ctx)
+		return spaceEvery
+	})
 	return nil
 }
 
@@ -59,7 +46,7 @@ func (d *Disk) measure(ctx context.Context) {
 	d.last = Space{Total: int64(u.Total), Free: int64(u.Free), At: time.Now().UTC()}
 }
 
-// Status is the space as last measured; zero when it never was.
+// Status returns the last measurement; zero before the first one.
 func (d *Disk) Status() Space {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -22,11 +22,11 @@ func TestDisk(t *testing.T) {
 		if first.Total <= 0 || first.Free <= 0 || first.Free > first.Total {
 			t.Errorf("%+v", first)
 		}
-		_ = os.RemoveAll(dir) // gone: the last figure stays
+		_ = os.RemoveAll(dir) // without the folder the last values stay
 		time.Sleep(3 * spaceEvery)
 		synctest.Wait()
 		if s := d.Status(); s != first {
-			t.Errorf("after the folder went: %+v, was %+v", s, first)
+			t.Errorf("after the folder was removed: %+v, was %+v", s, first)
 		}
 		cancel()
 	})

@@ -12,14 +12,14 @@ import (
 	"github.com/lmittmann/tint"
 )
 
-// journalHandler writes records to systemd's journal: the level as priority,
-// the message with its attributes as `journalctl` shows it, and every
-// attribute as a field of its own (SESSION=…) to select by.
+// journalHandler writes records to systemd's journal. The level becomes the
+// priority. The message contains its attributes, as `journalctl` shows it; each
+// attribute is also a field (SESSION=…) for queries.
 type journalHandler struct {
 	level  slog.Leveler
 	steps  []func(slog.Handler) slog.Handler // WithAttrs and WithGroup, in order
-	prefix string                            // of field names: groups
-	fields map[string]string                 // of WithAttrs
+	prefix string                            // of field names, from groups
+	fields map[string]string                 // from WithAttrs
 	send   func(message string, priority journal.Priority, fields map[string]string) error
 }
 
@@ -78,7 +78,7 @@ func (h *journalHandler) then(step func(slog.Handler) slog.Handler) *journalHand
 	return &next
 }
 
-// addField adds an attribute under a name that the journal takes.
+// addField adds an attribute under a name that is valid in the journal.
 func addField(fields map[string]string, prefix string, a slog.Attr) {
 	value := a.Value.Resolve()
 	if value.Kind() == slog.KindGroup {
@@ -95,10 +95,10 @@ func addField(fields map[string]string, prefix string, a slog.Attr) {
 	}
 }
 
-// reserved names have a meaning of their own to the journal.
+// reserved are names that have a special meaning in the journal.
 var reserved = map[string]bool{"MESSAGE": true, "PRIORITY": true, "ERRNO": true, "UNIT": true}
 
-// fieldName makes capitals, digits and underscores of a name; "" if nothing
+// fieldName converts a name to capitals, digits and underscores; "" if nothing
 // is left.
 func fieldName(s string) string {
 	s = strings.Trim(strings.Map(func(r rune) rune {
@@ -133,8 +133,8 @@ func priority(level slog.Level) journal.Priority {
 	}
 }
 
-// messageOnly drops what the journal has in fields of its own. What is left is
-// shown on terminals.
+// messageOnly drops what the journal stores in fields of its own, and escapes the
+// rest, because journalctl prints it on terminals.
 func messageOnly(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
 		return slog.Attr{}

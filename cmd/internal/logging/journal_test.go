@@ -53,8 +53,8 @@ func TestNoMoreThanTheLevelAsksFor(t *testing.T) {
 	log.Debug("no")
 }
 
-// TestJournalSocket has a logger write to a journal's socket at its one
-// well-known place, in a mount namespace of the test's own.
+// TestJournalSocket has a logger write to the journal's socket at its fixed path,
+// in a mount namespace of the test.
 func TestJournalSocket(t *testing.T) {
 	if os.Getenv("JOURNAL_CHILD") != "" {
 		journalChild(t)
@@ -101,7 +101,7 @@ func journalChild(t *testing.T) {
 			t.Errorf("no %q in %q", want, got)
 		}
 	}
-	if i := strings.Index(got, "MESSAGE\n"); i >= 0 { // the form of values with line breaks
+	if i := strings.Index(got, "MESSAGE\n"); i >= 0 { // the format of values with line breaks
 		if size := binary.LittleEndian.Uint64(buf[i+8:]); int(size) > n {
 			t.Errorf("message of %d bytes in an entry of %d", size, n)
 		}

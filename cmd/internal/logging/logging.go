@@ -1,6 +1,5 @@
-// Package logging makes the one logger that every part of the program
-// writes to: colour on a terminal, fields in systemd's journal, plain text
-// otherwise.
+// Package logging creates the logger of the program: coloured on a terminal, with
+// fields in systemd's journal, plain text otherwise.
 package logging
 
 import (
@@ -18,12 +17,12 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal"
 )
 
-// New returns a logger that writes records of at least level to w. Colour is
-// used when w is a terminal and NO_COLOR is not set. When w is standard error
-// and systemd has connected that to the journal, records go there with
-// their priority and fields.
+// New returns a logger that writes records of at least level to w. It uses colour if
+// w is a terminal and NO_COLOR is not set. If w is standard error and systemd has
+// connected that to the journal, records go to the journal with their priority and
+// fields.
 func New(w io.Writer, level slog.Leveler) *slog.Logger {
-	w = terminal.Raw(w) // colours are ours, and texts are made printable one by one
+	w = terminal.Raw(w) // colours are our own, and printable escapes the texts
 	if w == os.Stderr && journal.Enabled() {
 		if ours, err := journal.StderrIsJournalStream(); err == nil && ours {
 			return slog.New(&journalHandler{level: level, send: journal.Send})
@@ -32,9 +31,9 @@ func New(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(tint.NewTextHandler(w, &tint.Options{Level: level, TimeFormat: time.DateTime, NoColor: !Colour(w), ReplaceAttr: printable}))
 }
 
-// printable keeps what others say from acting on a terminal. tint writes
-// messages as they are, and of attributes it lets ESC through where it writes
-// colour, even one that is spelled out as \x1b.
+// printable escapes control characters in untrusted text. tint writes messages
+// unchanged. When it writes colour it also lets ESC through in attributes, even if it
+// is spelled \x1b.
 func printable(groups []string, a slog.Attr) slog.Attr {
 	var text string
 	switch v := a.Value.Any().(type) {
@@ -57,8 +56,8 @@ func printable(groups []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// marshalled returns what tint writes of v; nothing where it writes an error of
-// its own instead, such as of a nil pointer.
+// marshalled returns what tint writes for v. It returns nothing if marshalling
+// panics, for example on a nil pointer: tint then writes an error of its own.
 func marshalled(v encoding.TextMarshaler) string {
 	defer func() { _ = recover() }()
 	b, err := v.MarshalText()

@@ -14,13 +14,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/terminal/terminaltest"
 )
 
-// word is a text that marshals itself.
+// word is a string that implements [encoding.TextMarshaler].
 type word string
 
 func (w *word) MarshalText() ([]byte, error) { return []byte(*w), nil }
 
-// TestNothingInTheLogActsOnATerminal: neither in colour nor without, nor in the
-// journal, whatever kind of attribute it is.
+// TestNothingInTheLogActsOnATerminal: no kind of attribute can control a terminal,
+// with colour, without it, and in the journal.
 func TestNothingInTheLogActsOnATerminal(t *testing.T) {
 	write := func(log *slog.Logger) {
 		for _, evil := range []string{
@@ -32,7 +32,7 @@ func TestNothingInTheLogActsOnATerminal(t *testing.T) {
 				"bytes", []byte(evil), "list", []string{evil}, "text", &text, "nothing", none, "any", struct{ A string }{evil}, slog.Group("in", "key", evil))
 		}
 	}
-	colour := regexp.MustCompile("\x1b\\[[0-9;]*m") // all that tint writes
+	colour := regexp.MustCompile("\x1b\\[[0-9;]*m") // the only sequences that tint writes
 	bad := func(r rune) bool { return r != '\n' && terminal.Line(string(r)) != string(r) }
 
 	t.Setenv("NO_COLOR", "")
@@ -42,13 +42,13 @@ func TestNothingInTheLogActsOnATerminal(t *testing.T) {
 	if !colour.MatchString(shown) {
 		t.Fatalf("no colour on a terminal: %q", shown)
 	}
-	// Of the colours only those may be there that tint begins and ends with.
+	// tint's colours may be at the beginning and the end of a text, and nowhere else.
 	for _, line := range strings.Split(strings.ReplaceAll(shown, "\r\n", "\n"), "\n") {
 		if rest := colour.ReplaceAllString(line, ""); strings.ContainsFunc(rest, bad) {
 			t.Errorf("in colour: %q", rest)
 		}
 		if strings.Contains(line, "\x1b[31m") || strings.Contains(line, "\x1b[2J") {
-			t.Errorf("a colour of others: %q", line)
+			t.Errorf("a colour from the text: %q", line)
 		}
 	}
 	if n := strings.Count(shown, "INF"); n != 9 || strings.Count(shown, "\n") != n {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
@@ -20,13 +21,19 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
+	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
-// busy is an agent with something of everything.
+// busy returns metrics in which every series has a value.
 func busy(tasks []queue.Task, err error) *Metrics {
 	m := New(Build{Version: "v1.2.3", Commit: "abc", Date: "2026-11-22"})
 	m.Watch(Sources{
-		Tasks:    func(context.Context) ([]queue.Task, error) { return tasks, err },
+		Tasks: func(context.Context) (all []*queue.Task, _ error) {
+			for i := range tasks {
+				all = append(all, &tasks[i])
+			}
+			return all, err
+		},
 		Settling: func() []task.View { return make([]task.View, 2) },
 		Core: func() coreapi.State {
 			return coreapi.State{Registered: true, Online: true, LastBeat: time.Unix(1000, 5e8)}
@@ -43,18 +50,28 @@ func busy(tasks []queue.Task, err error) *Metrics {
 		Health: func() health.Conditions {
 			return health.Conditions{{Part: health.Core, OK: true}, {Part: health.Spool, Reason: "not enough room for uploads"}}
 		},
+		Work:       func() health.Work { return health.Work{Held: true, Reason: task.ClassDiskFull} },
+		Incomplete: func(context.Context) (int, error) { return 3, err },
+		Spool: func() (map[upload.Place]upload.Usage, time.Time) {
+			return map[upload.Place]upload.Usage{upload.PlaceWaiting: {Uploads: 2, Bytes: 300}}, time.Unix(4000, 0)
+		},
+		Trash: func() (cleanup.TrashUsage, time.Time) {
+			return cleanup.TrashUsage{Expiring: cleanup.Usage{Originals: 5, Bytes: 600}, Kept: cleanup.Usage{Originals: 1, Bytes: 7}}, time.Unix(5000, 0)
+		},
 		Disks: map[string]func() health.Space{"data": func() health.Space { return health.Space{Total: 100, Free: 40} }},
 	})
 	return m
 }
 
-// TestNames: names, units and help texts are as Prometheus wants them.
+// TestNames: names, units and help texts follow Prometheus's conventions.
 func TestNames(t *testing.T) {
 	m := busy([]queue.Task{{State: queue.StateQueued, Created: time.Now()}}, nil)
 	m.Stage(queue.StateRendering, time.Second)
 	m.Ended(task.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
 	m.Storage("put", "ok", time.Second)
+	m.FFmpeg("join", time.Second)
+	m.Notification("webhook", true)
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +84,9 @@ func TestNames(t *testing.T) {
 func TestTasksByStateAndReason(t *testing.T) {
 	m := busy([]queue.Task{
 		{State: queue.StateQueued, Created: time.Now().Add(-time.Hour)},
-		{State: queue.StateDone, Created: time.Now().Add(-24 * time.Hour)},
-		{State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "verification"},
+		{State: queue.StateDone, Created: time.Now().Add(-24 * time.Hour), Updated: time.Unix(6000, 0)},
+		{State: queue.StateDone, Created: time.Now().Add(-24 * time.Hour), Updated: time.Unix(5999, 0)},
+		{State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "encoder"}, {State: queue.StateFailed, Reason: "verification", Updated: time.Unix(7000, 0)},
 	}, nil)
 	text := scrape(t, m)
 	for _, want := range []string{
@@ -77,6 +95,17 @@ func TestTasksByStateAndReason(t *testing.T) {
 		`jumpserver_video_tasks{reason="",state="rendering"} 0`,
 		`jumpserver_video_tasks{reason="encoder",state="failed"} 2`,
 		`jumpserver_video_tasks{reason="verification",state="failed"} 1`,
+		`jumpserver_video_last_success_timestamp_seconds 6000`,
+		`jumpserver_video_incomplete_videos 3`,
+		`jumpserver_video_held{reason="disk_full"} 1`,
+		`jumpserver_video_spool_bytes{place="waiting"} 300`,
+		`jumpserver_video_spool_bytes{place="kept"} 0`,
+		`jumpserver_video_spool_uploads{place="waiting"} 2`,
+		`jumpserver_video_trash_bytes{place="expiring"} 600`,
+		`jumpserver_video_trash_bytes{place="kept"} 7`,
+		`jumpserver_video_trash_originals{place="expiring"} 5`,
+		`jumpserver_video_usage_measured_timestamp_seconds{of="spool"} 4000`,
+		`jumpserver_video_usage_measured_timestamp_seconds{of="trash"} 5000`,
 		`jumpserver_video_queue_up 1`,
 		`jumpserver_video_core_registered 1`,
 		`jumpserver_video_core_last_heartbeat_timestamp_seconds 1000.5`,
@@ -104,19 +133,20 @@ func TestTasksByStateAndReason(t *testing.T) {
 	}
 	age, err := testutil.GatherAndCount(m.registry, "jumpserver_video_oldest_open_task_age_seconds")
 	if err != nil || age != 1 || !strings.Contains(text, "jumpserver_video_oldest_open_task_age_seconds 3600") {
-		t.Errorf("the oldest open task is an hour old; the one that is done does not count (%v)\n%s", err, text)
+		t.Errorf("the oldest open task is an hour old; a done task is not counted (%v)\n%s", err, text)
 	}
 }
 
 func TestAQueueThatDoesNotAnswer(t *testing.T) {
 	text := scrape(t, busy(nil, errors.New("gone")))
-	if !strings.Contains(text, "jumpserver_video_queue_up 0") || strings.Contains(text, "jumpserver_video_tasks{") {
+	if !strings.Contains(text, "jumpserver_video_queue_up 0") || strings.Contains(text, "jumpserver_video_tasks{") ||
+		strings.Contains(text, "jumpserver_video_last_success") || strings.Contains(text, "jumpserver_video_incomplete_videos ") {
 		t.Error(text)
 	}
 }
 
-// TestSaved: what an MP4 saves counts once, an MP4 that was there before does
-// not, and one that is larger takes nothing back: counters only grow.
+// TestSaved: the space that an MP4 saves is counted once. An MP4 that existed before is
+// not counted, and a larger one subtracts nothing, because counters only grow.
 func TestSaved(t *testing.T) {
 	m := busy(nil, nil)
 	m.Ended(task.View{State: queue.StateDone, Seconds: 2, Before: 1000, After: 100, Frames: 30, Duration: 2500})

@@ -18,8 +18,8 @@ const (
 	alerts    = "../../../packaging/prometheus/alerts.yml"
 )
 
-// exercised is a scrape of an agent that has done everything once, so that
-// every series exists.
+// exercised returns a scrape of an agent in which every event has occurred once, so
+// that every series exists.
 func exercised(t *testing.T) string {
 	t.Helper()
 	m := busy([]queue.Task{{State: queue.StateFailed, Reason: "encoder", Created: time.Now()}}, nil)
@@ -27,10 +27,12 @@ func exercised(t *testing.T) string {
 	m.Ended(task.View{State: queue.StateDone, Seconds: 1, Before: 10, After: 2, Frames: 3, Duration: 1000})
 	m.Core("heartbeat", "ok", time.Second)
 	m.Storage("put", "ok", time.Second)
+	m.FFmpeg("join", time.Second)
+	m.Notification("webhook", true)
 	return scrape(t, m)
 }
 
-// expressions are the queries of the dashboard.
+// expressions returns the queries of the dashboard.
 func expressions(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile(dashboard)
@@ -49,7 +51,7 @@ func expressions(t *testing.T) []string {
 	var all []string
 	for _, p := range board.Panels {
 		if len(p.Targets) == 0 {
-			t.Errorf("the panel %q asks for nothing", p.Title)
+			t.Errorf("the panel %q has no query", p.Title)
 		}
 		for _, q := range p.Targets {
 			all = append(all, q.Expr)
@@ -58,15 +60,15 @@ func expressions(t *testing.T) []string {
 	return all
 }
 
-// TestDashboardAndAlertsUseWhatExists: metrics and labels that the agent
-// shows, and all metrics of its own are looked at by somebody.
+// TestDashboardAndAlertsUseWhatExists: they use only metrics and labels that exist, and
+// each of the agent's own metrics is used by one of them.
 func TestDashboardAndAlertsUseWhatExists(t *testing.T) {
 	rules, err := os.ReadFile(alerts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := exercised(t)
-	labels := map[string]string{} // of each series' name, as scraped
+	labels := map[string]string{} // by name of the series, as scraped
 	for _, m := range regexp.MustCompile(`(?m)^(jumpserver_video_\w+)(\{.*\})? `).FindAllStringSubmatch(text, -1) {
 		labels[m[1]] += m[2]
 	}
@@ -100,9 +102,8 @@ func TestDashboardAndAlertsUseWhatExists(t *testing.T) {
 	}
 }
 
-// TestPromtoolAccepts: Prometheus's own tool reads the rules, the queries of
-// the dashboard and a scrape.
-func TestPromtoolAccepts(t *testing.T) {
+func findPromtool(t *testing.T) string {
+	t.Helper()
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		promtool, err = exec.LookPath("../../../.cache/bin/promtool")
@@ -110,6 +111,13 @@ func TestPromtoolAccepts(t *testing.T) {
 	if err != nil {
 		t.Skip("no promtool in PATH or .cache/bin: rules and names are not checked by it (make .cache/bin/promtool)")
 	}
+	return promtool
+}
+
+// TestPromtoolAccepts: promtool accepts the rules, the queries of the dashboard, and a
+// scrape.
+func TestPromtoolAccepts(t *testing.T) {
+	promtool := findPromtool(t)
 	if out, err := exec.CommandContext(t.Context(), promtool, "check", "rules", alerts).CombinedOutput(); err != nil {
 		t.Errorf("rules: %v\n%s", err, out)
 	}
@@ -118,7 +126,7 @@ func TestPromtoolAccepts(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("metrics: %v\n%s", err, out)
 	}
-	// Queries are rules to promtool once Grafana's variables are filled in.
+	// To promtool, queries are rules once Grafana's variables are replaced.
 	fill := strings.NewReplacer("$__rate_interval", "5m", "$__range", "1d", "$instance", ".*")
 	var rules strings.Builder
 	rules.WriteString("groups:\n- name: dashboard\n  rules:\n")

@@ -1,5 +1,5 @@
-// Package savings keeps account of the space that videos save, day by day.
-// The queue forgets its tasks after a while; this account does not.
+// Package savings records the space that videos save, day by day. The queue forgets
+// tasks after some time; this account keeps its sums.
 package savings
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
 )
 
-// Sum is what some recordings came to.
+// Sum is the total of some recordings.
 type Sum struct {
 	Recordings int   `json:"recordings"`
 	Before     int64 `json:"bytes_before"` // of the recordings
@@ -25,7 +25,7 @@ type Sum struct {
 	Length     int64 `json:"duration_ms"`  // of their MP4s
 }
 
-// Day is what was done on one day.
+// Day is the total of one day.
 type Day struct {
 	Date string `json:"date"` // YYYY-MM-DD, UTC
 	Sum
@@ -40,8 +40,8 @@ type Account struct {
 	days map[string]Sum // guarded by mu
 }
 
-// Open reads the account in the file at path; there is none yet if the file
-// is not there. A file that cannot be understood is moved aside.
+// Open reads the account from the file at path, or starts an empty one if there is
+// no file. A file that cannot be parsed is moved aside.
 func Open(path string, log *slog.Logger) (*Account, error) {
 	a := &Account{path: path, log: log, days: map[string]Sum{}}
 	data, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func Open(path string, log *slog.Logger) (*Account, error) {
 	var days []Day
 	if err := json.Unmarshal(data, &days); err != nil {
 		aside := path + ".broken"
-		log.Warn("the account of saved space cannot be read; a new one is begun", "error", err, "aside", aside)
+		log.Warn("the account of saved space cannot be read; it is moved aside, and a new account begins", "error", err, "aside", aside)
 		if err := os.Rename(path, aside); err != nil {
 			return nil, fmt.Errorf("savings: %w", err)
 		}
@@ -66,15 +66,15 @@ func Open(path string, log *slog.Logger) (*Account, error) {
 	return a, nil
 }
 
-// Add counts a recording that became an MP4 and writes the account. A failure
-// is logged: work goes on without it.
+// Add counts a recording that became an MP4, and writes the account. If writing
+// fails, it logs that; the account stays in memory.
 func (a *Account) Add(at time.Time, before, after int64, length time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	date := at.UTC().Format(time.DateOnly)
 	a.days[date] = a.days[date].plus(Sum{1, before, after, length.Milliseconds()})
 	if err := a.write(); err != nil {
-		a.log.Warn("the account of saved space was not written", "error", err)
+		a.log.Warn("cannot write the account of saved space; retrying after the next recording", "error", err)
 	}
 }
 
@@ -82,7 +82,7 @@ func (s Sum) plus(o Sum) Sum {
 	return Sum{s.Recordings + o.Recordings, s.Before + o.Before, s.After + o.After, s.Length + o.Length}
 }
 
-// write replaces the file. The caller holds mu.
+// write replaces the file. The caller must hold mu.
 func (a *Account) write() error {
 	data, err := json.Marshal(a.list())
 	if err != nil {
@@ -91,7 +91,7 @@ func (a *Account) write() error {
 	return durable.WriteFile(a.path, append(data, '\n'), 0o600)
 }
 
-// list is all days, the oldest first. The caller holds mu.
+// list returns all days, oldest first. The caller must hold mu.
 func (a *Account) list() []Day {
 	days := make([]Day, 0, len(a.days))
 	for date, sum := range a.days {
@@ -101,7 +101,7 @@ func (a *Account) list() []Day {
 	return days
 }
 
-// Last is the last n days up to today, the oldest first, those without work too.
+// Last returns the last n days up to today, oldest first, including days without work.
 func (a *Account) Last(n int, today time.Time) []Day {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -113,7 +113,7 @@ func (a *Account) Last(n int, today time.Time) []Day {
 	return days
 }
 
-// Total is the sum of all days, and the first of them ("" if there is none).
+// Total returns the sum of all days, and the first of them ("" if there is none).
 func (a *Account) Total() (sum Sum, since string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -76,7 +76,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestAFolderThatIsGone: what could not be written is written with the next.
+// TestAFolderThatIsGone: if writing fails, the next write contains the sums.
 func TestAFolderThatIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
 	a := open(t, filepath.Join(dir, "savings.json"))

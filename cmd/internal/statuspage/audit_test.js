@@ -1,5 +1,5 @@
-// Answers what is wrong with the page for people who see little, use a
-// keyboard, a screen reader or a small screen.
+// Returns problems of the page for users with impaired vision, a keyboard only, a screen
+// reader or a small screen.
 (() => {
   const found = [];
   const visible = e => e.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && !e.closest('.unseen');
@@ -35,7 +35,7 @@
   }
   if (document.documentElement.scrollWidth > innerWidth) found.push(`the page is ${document.documentElement.scrollWidth} wide on ${innerWidth}`);
 
-  // Contrast of all text with what it stands on.
+  // The contrast of all texts with their backgrounds.
   const channels = c => (c.match(/[\d.]+/g) || []).map(Number);
   const light = c => {
     const [r, g, b] = channels(c).slice(0, 3).map(v => v / 255).map(v => (v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4));
@@ -46,7 +46,7 @@
       const c = getComputedStyle(e).backgroundColor;
       const v = channels(c);
       if (v.length === 3 || v[3] === 1) return c;
-      if (v[3] > 0) return null; // see-through: not judged
+      if (v[3] > 0) return null; // transparent: not checked
     }
     return 'rgb(255, 255, 255)';
   };

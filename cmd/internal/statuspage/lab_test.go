@@ -3,6 +3,7 @@ package statuspage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,11 +14,15 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/report"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/steering"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
+	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi/tasktest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
@@ -25,19 +30,22 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// lab is an agent's HTTP side over a real queue, with figures of our choice.
+// lab is an agent's HTTP server with a real queue and simulated values.
 type lab struct {
 	queue  *queue.Queue
 	server *httptest.Server
 	page   *Server
-	second *queue.Lease // of the task that is verifying
+	steers *steering.Steering
+	api    *taskapi.Server
+	second *queue.Lease // the lease of the task that is verifying
 
 	mu      sync.Mutex
 	core    coreapi.State
 	volume  watcher.Status
 	storage Storage
-	trouble error // with the storage
+	trouble error // of the storage
 	uploads error
+	work    health.Work // the state of the tasks for the page's pill
 	cpu     throttle.Status
 }
 
@@ -45,7 +53,21 @@ const token = "correct-horse-battery"
 
 func newLab(t *testing.T, token string) *lab {
 	t.Helper()
+	l, tasks := newLabOf(t, token, nil)
+	l.seed(t, tasks)
+	return l
+}
+
+// newLabOf returns a lab whose queue contains only these tasks, and the folder of
+// their logs.
+func newLabOf(t *testing.T, token string, stock []queue.Task) (_ *lab, logs string) {
+	t.Helper()
 	dir := t.TempDir()
+	if stock != nil {
+		if err := tasktest.Stock(t.Context(), filepath.Join(dir, "queue"), stock); err != nil {
+			t.Fatal(err)
+		}
+	}
 	q, err := queue.Open(t.Context(), queue.Options{Dir: filepath.Join(dir, "queue"), Owner: "worker-1:9000"})
 	if err != nil {
 		t.Fatal(err)
@@ -68,8 +90,8 @@ func newLab(t *testing.T, token string) *lab {
 	}
 	access := taskapi.NewAccess(token, quiet)
 	l.page = &Server{
-		Version: "v1.2.3 (abcdef0, 2026-11-22)", Access: access, CoreURL: "http://core.example:8080", Keep: "Originals are in the trash for 7 days.",
-		Tasks:    q.List,
+		Version: "v1.2.3 (abcdef0, 2026-11-22)", Access: access, CoreURL: "http://core.example:8080", Keep: i18n.T("page.keep_trash", "n", 7),
+		Public: "https://jumpserver.example", Tasks: q.Newest, View: task.ViewOf,
 		Settling: func() []task.View { return nil },
 		Core:     func() coreapi.State { l.mu.Lock(); defer l.mu.Unlock(); return l.core },
 		Volume:   func() watcher.Status { l.mu.Lock(); defer l.mu.Unlock(); return l.volume },
@@ -82,17 +104,57 @@ func newLab(t *testing.T, token string) *lab {
 		},
 		Savings: account, Log: quiet,
 	}
+	configured := steering.Status{ConfiguredCPUTarget: 80, ConfiguredWorkers: 3, MaxWorkers: 16}
+	l.steers, err = steering.Open(filepath.Join(dir, "steering.json"), configured, func(s steering.Settings) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.cpu.Paused = s.Paused != nil
+	}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.page.Steering = l.steers.Status
 	mux := http.NewServeMux()
 	l.page.Register(mux)
 	tasks := filepath.Join(dir, "tasks")
-	mux.Handle(taskapi.Prefix+"/", (&taskapi.Server{Queue: q, TasksDir: tasks, Access: access, Log: quiet}).Handler())
+	l.api = &taskapi.Server{Queue: q, TasksDir: tasks, Steering: l.steers, Trash: trash{q}, Access: access, Log: quiet}
+	mux.Handle(taskapi.Prefix+"/", l.api.Handler())
+	mux.Handle("GET "+report.Path, access.Guard(&report.Maker{Tasks: q.Newest, View: task.ViewOf, Sessions: l.sessions}))
 	l.server = httptest.NewServer(mux)
 	t.Cleanup(l.server.Close)
-	l.seed(t, tasks)
-	return l
+	return l, tasks
 }
 
-// conditions are those of the lab's parts.
+// trash contains the originals of all done tasks.
+type trash struct{ queue *queue.Queue }
+
+func (t trash) InTrash(context.Context, string) ([]task.Trashed, error) { return nil, nil }
+
+func (t trash) Restore(ctx context.Context, session, by string) ([]task.Trashed, error) {
+	return []task.Trashed{{Session: session}}, t.queue.Leave(ctx, queue.Task{ID: session, Reason: task.ClassRestored, Error: "restored for " + by})
+}
+
+// sessions returns core's sessions of today: those of the lab's tasks that ended, one
+// that is active, and one without a recording.
+func (l *lab) sessions(ctx context.Context, q coreapi.SessionQuery) (coreapi.SessionPage, error) {
+	tasks, err := l.queue.Newest(ctx)
+	if err != nil || q.Offset > 0 {
+		return coreapi.SessionPage{}, err
+	}
+	page := coreapi.SessionPage{Sessions: []coreapi.Session{
+		{ID: "ffffffff-0000-4000-8000-000000000001", Protocol: "rdp", DateStart: q.From},
+		{ID: "ffffffff-0000-4000-8000-000000000002", Protocol: "rdp", DateStart: q.From, IsFinished: true, User: "李雷(lilei)", Asset: "财务服务器(10.3.4.9)"},
+	}}
+	for _, t := range tasks {
+		if t.State.Final() && t.Reason != task.ClassKind {
+			page.Sessions = append(page.Sessions, coreapi.Session{ID: t.ID, Protocol: "rdp", DateStart: q.From.Add(time.Hour), DateEnd: q.From.Add(2 * time.Hour),
+				IsFinished: true, User: "Петрова Анна(petrova)", Asset: "Бухгалтерия(10.3.4.8)"})
+		}
+	}
+	return page, nil
+}
+
+// conditions returns the conditions of the lab's parts.
 func (l *lab) conditions() health.Conditions {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -100,10 +162,17 @@ func (l *lab) conditions() health.Conditions {
 	return health.Sources{
 		Core: func() coreapi.State { return l.core }, Queue: fine, Volume: func() watcher.Status { return l.volume },
 		Storage: func() error { return l.trouble }, Takes: fine, Spool: func() error { return l.uploads }, FFmpeg: fine,
+		Tasks: func() health.Work { return l.work },
+		Paused: func() error {
+			if l.cpu.Paused {
+				return errors.New("by somebody")
+			}
+			return nil
+		},
 	}.Conditions()
 }
 
-// usage is an hour in which others worked for a while.
+// usage is one hour in which other processes used the CPU for some time.
 func usage(now time.Time) throttle.Status {
 	u := throttle.Status{Target: 80, Cores: 4, Quota: 4, Speed: .8, Inside: true, Budget: 55, Ours: 48, Others: 21}
 	for i := range 360 {
@@ -119,15 +188,14 @@ func usage(now time.Time) throttle.Status {
 	return u
 }
 
-// Sessions of the lab.
+// Ids of sessions of the lab.
 const (
 	working   = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70"
 	verifying = "1c8e4a2d-7b3f-4d1c-9e5a-3f2b1c0d9e81"
 	failed    = "5f946840-ca17-47b4-9b3a-67b7ba28ad0f"
-	done      = "aec03eff-9413-4017-b690-a75929062ab6"
 )
 
-// seed fills the queue: two in work, some waiting, some ended.
+// seed fills the queue: two tasks are in progress, some wait, some have ended.
 func (l *lab) seed(t *testing.T, tasks string) {
 	t.Helper()
 	fill := func(id string, size int64, change func(*queue.Task)) {
@@ -140,10 +208,13 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		}
 	}
 	fill(working, 412e6, nil)
-	l.second = l.lease(t, verifying, 28e6, func(item *queue.Task) { item.State = queue.StateVerifying })
+	l.second = l.lease(t, verifying, 28e6, func(item *queue.Task) {
+		item.State, item.Data = queue.StateVerifying, journal(task.Journal{Session: names(0)})
+	})
 	for i, class := range []queue.Class{task.ClassVerify, task.ClassVerify, task.ClassDiskFull, task.ClassKind, task.ClassKind} {
 		id := []string{failed, "6a057951-db28-48c5-8c4b-78c8cb39be1a", "7b168a62-ec39-49d6-9d5c-89d9dc4acf2b", "8c279b73-fd4a-4ae7-8e6d-9aeaed5bd03c", "9d38ac84-0e5b-4bf8-9f7e-abfbfe6ce14d"}[i]
 		fill(id, 9e6, func(item *queue.Task) {
+			item.Data = journal(task.Journal{Session: names(i)})
 			item.Reason, item.Error = class, "frame 812 is not what was drawn: SSIM 0.41"
 			switch class {
 			case task.ClassDiskFull:
@@ -156,16 +227,16 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		})
 	}
 	for i := range 6 {
-		id := done[:35] + string("0123456789abcdef"[i+6])
+		id := scattered(i + 50)
 		fill(id, 31e6+int64(i)*7e6, func(item *queue.Task) {
 			item.State, item.Progress = queue.StateDone, 1
-			item.Data = journal(task.Journal{RenderSeconds: 41, Video: &task.VideoFacts{
+			item.Data = journal(task.Journal{Session: names(i), RenderSeconds: 41, Retired: []string{".jumpserver-video-trash/2026-11-22/2026-11-21/" + id + ".replay.gz"}, Video: &task.VideoFacts{
 				Size: 3e6 + int64(i)*4e5, Frames: 2210, DurationMS: 273000, Width: 1920, Height: 1080,
 			}})
 		})
 	}
 	for i := range 20 {
-		l.submit(t, "e0000000-0000-4000-8000-0000000000"+string("0123456789"[i/10])+string("0123456789"[i%10]), int64(20+i)*1e6)
+		l.submit(t, scattered(i), int64(20+i)*1e6)
 	}
 	all, err := l.queue.List(t.Context())
 	if err != nil {
@@ -174,7 +245,7 @@ func (l *lab) seed(t *testing.T, tasks string) {
 	log := "2026-11-22 10:00:00 INF rendering size_mb=9 width=1280 height=800\n2026-11-22 10:00:41 ERR failed; <b>the original</b> stays where it is reason=verification\n"
 	for _, item := range all {
 		if item.ID == working {
-			continue // has no log, as when another agent is at it
+			continue // has no log, as if another agent had the task
 		}
 		if err := os.MkdirAll(filepath.Join(tasks, item.ID), 0o750); err != nil {
 			t.Fatal(err)
@@ -182,6 +253,22 @@ func (l *lab) seed(t *testing.T, tasks string) {
 		if err := os.WriteFile(filepath.Join(tasks, item.ID, "task.log"), []byte(log), 0o640); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// scattered returns ids that differ in their first characters, like real ones.
+func scattered(i int) string {
+	return fmt.Sprintf("%08x-%04x-4000-8000-%012x", uint32(i+1)*2654435761, i, i)
+}
+
+// names returns the names of a session of the lab.
+func names(i int) *task.Session {
+	start := time.Now().Add(-3 * time.Hour)
+	end := start.Add(73 * time.Minute)
+	return &task.Session{
+		User:    []string{"Ivanov(ivanov)", "李雷(lilei)", "Петрова Анна(petrova)"}[i%3],
+		Asset:   []string{"accounting-01(10.3.4.7)", "财务服务器(10.3.4.9)", "Бухгалтерия(10.3.4.8)"}[i%3],
+		Account: "administrator", Protocol: "rdp", Start: start, End: &end,
 	}
 }
 
@@ -194,7 +281,7 @@ func (l *lab) submit(t *testing.T, id string, size int64) {
 	}
 }
 
-// take submits a task and leases it, drawing at 37 %.
+// take submits a task and leases it. Its rendering is at 37 %.
 func (l *lab) take(t *testing.T, id string, size int64) *queue.Lease {
 	t.Helper()
 	return l.lease(t, id, size, func(item *queue.Task) { item.State = queue.StateRendering })
@@ -219,7 +306,7 @@ func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task
 	return lease
 }
 
-// set changes how core and the volume are.
+// set changes the simulated values.
 func (l *lab) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

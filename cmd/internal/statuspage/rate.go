@@ -4,37 +4,73 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// Rate is how fast work has gone within the last hour, while there was any.
+// Rate is the rate of conversions in the last hour, counting only times with work.
 type Rate struct {
 	Tasks int     `json:"tasks"` // done within the hour
-	Bytes float64 `json:"bytes"` // of recordings, a second
+	Bytes float64 `json:"bytes"` // of recordings, per second
 	Speed float64 `json:"speed"` // × real time
-	// ETA is when all that is open will be done at this rate, in seconds
-	// from now; null if nobody can tell.
+	// ETA is the time until all open tasks are done at this rate, in seconds; null if
+	// unknown.
 	ETA *float64 `json:"eta"`
+	// Delay is the median time from the end of a session to its MP4, in seconds, for
+	// the last hundred MP4s; null if there are none. See [task.View.SinceSession].
+	Delay *float64 `json:"delay"`
 }
 
-// window collects what was done from one moment to another.
+// delaysCounted is the number of MP4s for Delay, and delaysLooked the number of tasks
+// that are searched for them.
+const (
+	delaysCounted = 100
+	delaysLooked  = 1000
+)
+
+// delays are the times from the end of sessions to their MP4s.
+type delays struct {
+	took   []time.Duration
+	looked int
+}
+
+func (d *delays) add(t queue.Task) {
+	if d.looked++; len(d.took) >= delaysCounted || d.looked > delaysLooked {
+		return
+	}
+	if took, ok := task.ViewOf(t).SinceSession(); ok {
+		d.took = append(d.took, took)
+	}
+}
+
+// median returns the median in seconds; nil if there are no values.
+func (d delays) median() *float64 {
+	if len(d.took) == 0 {
+		return nil
+	}
+	slices.Sort(d.took)
+	seconds := d.took[len(d.took)/2].Seconds()
+	return &seconds
+}
+
+// window sums up what was done within a time.
 type window struct {
 	from, to time.Time
 	tasks    int
-	bytes    float64 // that fall into the window
-	seconds  float64 // of video that fall into it
+	bytes    float64 // converted within the window
+	seconds  float64 // of video, converted within the window
 	spans    []span
 }
 
-// span is a time in which a task was worked on.
+// span is a time in which a task was processed.
 type span struct{ from, to time.Time }
 
-// add counts a task that is done. One that began before the window counts
-// with the part of it that lies within.
+// add counts a done task. If the task began before the window, only the share of its
+// work within the window is counted.
 func (w *window) add(v task.View) {
 	w.tasks++
 	if v.Seconds <= 0 {
-		return // the MP4 was in place: nothing was rendered
+		return // the MP4 existed already: nothing was rendered
 	}
 	took := time.Duration(v.Seconds * float64(time.Second))
 	s := span{v.Updated.Add(-took), v.Updated}
@@ -48,7 +84,7 @@ func (w *window) add(v task.View) {
 	w.spans = append(w.spans, s)
 }
 
-// busy is how long at least one task was worked on.
+// busy returns how long at least one task was in progress.
 func (w *window) busy() time.Duration {
 	slices.SortFunc(w.spans, func(a, b span) int { return a.from.Compare(b.from) })
 	var sum time.Duration
@@ -64,7 +100,7 @@ func (w *window) busy() time.Duration {
 	return sum
 }
 
-// rate is the window's, with the time that so many bytes more will take.
+// rate returns the rate of the window, and how long left more bytes will take.
 func (w *window) rate(left float64) Rate {
 	r := Rate{Tasks: w.tasks}
 	busy := w.busy().Seconds()

@@ -9,17 +9,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// Reason is all tasks that failed, wait or were skipped for one reason.
+// Reason counts the tasks that failed, wait or were skipped for one reason.
 type Reason struct {
 	Class    queue.Class `json:"class"`
-	Title    string      `json:"title"`
-	Hint     string      `json:"hint"`          // what to do
-	Alone    bool        `json:"retried_alone"` // tasks of the class are tried again without help, until they fail for good
+	Alone    bool        `json:"retried_alone"` // tasks of the class are retried automatically, until they fail permanently
 	Failed   int         `json:"failed"`
 	Retrying int         `json:"retrying"`
-	Waiting  int         `json:"waiting"` // too early
+	Waiting  int         `json:"waiting"` // settling
 	Skipped  int         `json:"skipped"`
-	Done     int         `json:"done"`  // with a doubt about the MP4
+	Done     int         `json:"done"`  // done, but the MP4 may be incomplete
 	Error    string      `json:"error"` // of the task that changed last
 	Latest   time.Time   `json:"latest"`
 	Sessions []string    `json:"sessions"` // the first few
@@ -27,12 +25,12 @@ type Reason struct {
 
 const sessionsShown = 5
 
-// group counts a task with its reason. The last change comes first.
-func group(reasons map[queue.Class]*Reason, t queue.Task) {
+// group counts a task under its reason. Tasks must come sorted by last change, newest
+// first.
+func group(reasons map[queue.Class]*Reason, t *queue.Task) {
 	r := reasons[t.Reason]
 	if r == nil {
-		why := task.ReasonOf(t.Reason)
-		r = &Reason{Class: t.Reason, Title: why.Title, Hint: why.Hint, Alone: why.RetriedAlone(), Error: t.Error, Latest: t.Updated}
+		r = &Reason{Class: t.Reason, Alone: task.ReasonOf(t.Reason).RetriedAutomatically(), Error: t.Error, Latest: t.Updated}
 		reasons[t.Reason] = r
 	}
 	switch t.State {
@@ -52,7 +50,7 @@ func group(reasons map[queue.Class]*Reason, t queue.Task) {
 	}
 }
 
-// sorted puts what failed first, then what is tried again, then the rest.
+// sorted returns failed ones first, then those that are retried, then the rest.
 func sorted(reasons map[queue.Class]*Reason) []Reason {
 	list := []Reason{}
 	for _, r := range reasons {

@@ -7,19 +7,19 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// TestThePageSaysWhatIsTriedAgain: of each reason what to do, and whether the
-// agent tries again without it.
+// TestThePageSaysWhatIsTriedAgain: for each reason, the page shows what to do, and
+// whether the agent retries automatically.
 func TestThePageSaysWhatIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	l, b := newLab(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for class, again := range map[task.Class]string{
-		task.ClassVerify:   " What failed is not tried again without help.",
-		task.ClassDiskFull: " Tried again without help.",
-		task.ClassKind:     "", // left alone
+		task.ClassVerify:   " Failed tasks are not retried automatically.",
+		task.ClassDiskFull: " Retried automatically.",
+		task.ClassKind:     "", // skipped
 	} {
-		got := b.eval(fmt.Sprintf(`document.querySelector('#reasons [data-key="%s"] .hint').textContent`, class))
+		got := b.eval(fmt.Sprintf(`document.querySelector('.reasons [data-key="%s"] .hint').textContent`, class))
 		if want := task.ReasonOf(class).Hint + again; got != want {
 			t.Errorf("%s: %q, want %q", class, got, want)
 		}

@@ -11,79 +11,102 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
+	"github.com/jumpserver-video/jumpserver-video/transcode/steering"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 )
 
-// Server answers for the page. Its fields are set before Register.
+// Server serves the page's data. Its fields must be set before Register.
 type Server struct {
-	Version string // of the program, with its commit and date
+	Version string // of the program, with commit and date
 	Access  *taskapi.Access
 	CoreURL string
-	Keep    string // what becomes of originals, in words
+	Public  string    // JumpServer's address for browsers; "" = unknown
+	Keep    i18n.Text // what happens to originals
 
-	Tasks    func(context.Context) ([]queue.Task, error)
-	Settling func() []task.View // recordings found and not yet queued
+	Tasks    func(context.Context) ([]*queue.Task, error) // sorted by last change, newest first
+	View     func(queue.Task) task.View                   // hides what must not be shown of a task
+	Settling func() []task.View                           // recordings that were found, but are not queued yet
 	Core     func() coreapi.State
 	Volume   func() watcher.Status // nil = no volume
-	Storage  func() Storage        // where MP4s go; its Error is left to Health
+	Storage  func() Storage        // where MP4s are stored; Health sets its Error
 	Health   func() health.Conditions
 	CPU      func() throttle.Status
-	Disks    map[string]func() health.Space // by what is on them
+	Steering func() steering.Status         // nil = no run-time changes
+	Disks    map[string]func() health.Space // by their content
 	Savings  *savings.Account
 	Log      *slog.Logger
 
-	mu    sync.Mutex // one computes, the others wait for it
+	mu    sync.Mutex // one request computes the status, others wait for it
 	last  Status     // guarded by mu
-	until time.Time  // how long last serves; guarded by mu
+	until time.Time  // end of the validity of last; guarded by mu
 }
 
-// Status is everything that the page shows but logs.
+// Status is everything that the page shows, except logs.
 type Status struct {
 	Now      time.Time `json:"now"`
 	Version  string    `json:"version"`
-	MayAct   bool      `json:"may_act"`   // the caller may retry tasks
-	TokenSet bool      `json:"token_set"` // there is a token to sign in with
+	MayAct   bool      `json:"may_act"`   // the caller is allowed to change tasks
+	TokenSet bool      `json:"token_set"` // users can sign in with a token
+	Public   string    `json:"jumpserver,omitempty"`
 
+	Health  Health          `json:"health"`
 	Queue   Queue           `json:"queue"`
-	Reasons []Reason        `json:"reasons"` // the most frequent first
-	Recent  []task.View     `json:"recent"`  // that ended, the last first
+	Reasons []Reason        `json:"reasons"` // most frequent first
+	Recent  []task.View     `json:"recent"`  // recently ended and not skipped, newest first
 	Rate    Rate            `json:"rate"`
 	Savings Savings         `json:"savings"`
 	CPU     throttle.Status `json:"cpu"`
-	Core    Core            `json:"core"`
-	Volume  *Volume         `json:"volume"` // null = none
-	Storage Storage         `json:"storage"`
-	Uploads Uploads         `json:"uploads"`
-	Disks   []Disk          `json:"disks"`
+	// Steering is what an operator has set at run time; null = not available.
+	Steering *steering.Status `json:"steering"`
+	Core     Core             `json:"core"`
+	Volume   *Volume          `json:"volume"` // null = none
+	Storage  Storage          `json:"storage"`
+	Uploads  Uploads          `json:"uploads"`
+	Disks    []Disk           `json:"disks"`
 }
 
-// Queue is what is to be done.
+// Health is the state of the agent as a whole, and its problems.
+type Health struct {
+	Level    health.Level `json:"level"`
+	Troubles []Trouble    `json:"troubles"` // worst first
+}
+
+// Trouble is a part that is not healthy.
+type Trouble struct {
+	Part  health.Part  `json:"part"`
+	Level health.Level `json:"level"`
+	Say   i18n.Text    `json:"say"`
+}
+
+// Queue is the state of the queue.
 type Queue struct {
-	Error   string              `json:"error,omitempty"` // why the queue does not answer
+	Error   string              `json:"error,omitempty"` // why the queue does not respond
 	Counts  map[queue.State]int `json:"counts"`
-	Open    int                 `json:"open"`       // tasks that have not ended
-	Bytes   int64               `json:"bytes"`      // of recordings in them
-	Working []task.View         `json:"working"`    // in work now, the one that began first
+	Open    int                 `json:"open"`       // tasks that have not ended, without Active
+	Active  int                 `json:"active"`     // tasks whose session has not ended
+	Bytes   int64               `json:"bytes"`      // of the recordings of open tasks
+	Working []task.View         `json:"working"`    // in progress, oldest first
 	Waiting []task.View         `json:"waiting"`    // the first few of the others
 	Oldest  *time.Time          `json:"oldest"`     // when the oldest open task was found
-	Done    float64             `json:"bytes_done"` // of Bytes, by progress
+	Done    float64             `json:"bytes_done"` // share of Bytes that is done
 }
 
-// Savings is the account of space.
+// Savings is the saved space.
 type Savings struct {
 	savings.Sum
 	Since string        `json:"since"` // YYYY-MM-DD
-	Keep  string        `json:"keep"`
+	Keep  i18n.Text     `json:"keep"`
 	Days  []savings.Day `json:"days"`
 }
 
-// Core is how the agent stands with core.
+// Core is the state of the connection to core.
 type Core struct {
 	URL        string     `json:"url"`
 	Name       string     `json:"name"`
@@ -94,10 +117,12 @@ type Core struct {
 	Since      *time.Time `json:"error_since"`
 }
 
-// Volume is how the replay volume is.
+// Volume is the state of the replay volume.
 type Volume struct {
 	Available bool           `json:"available"`
 	Reason    string         `json:"reason,omitempty"`
+	Denied    string         `json:"denied,omitempty"` // why its originals cannot be retired
+	Fix       i18n.Text      `json:"fix,omitzero"`     // how to fix Denied
 	Since     *time.Time     `json:"since"`
 	Mode      string         `json:"mode"`
 	LastPoll  *time.Time     `json:"last_poll"`
@@ -105,16 +130,16 @@ type Volume struct {
 	Files     map[string]int `json:"files"`
 }
 
-// Storage is where MP4s go.
+// Storage is where MP4s are stored.
 type Storage struct {
-	Place     string     `json:"place"`           // of a bucket; empty = core's own storage
-	Error     string     `json:"error,omitempty"` // why nothing can be published there
-	LastPoll  *time.Time `json:"last_poll"`       // of a bucket's recent days
-	LastSweep *time.Time `json:"last_sweep"`      // of all its days
-	Waiting   int        `json:"waiting"`         // recordings in it that are offered again later
+	Place     string     `json:"place"`           // the bucket; "" = core's own storage
+	Error     string     `json:"error,omitempty"` // why MP4s cannot be stored there
+	LastPoll  *time.Time `json:"last_poll"`       // of the recent days of a bucket
+	LastSweep *time.Time `json:"last_sweep"`      // of all days of a bucket
+	Waiting   int        `json:"waiting"`         // recordings in it that will be queued later
 }
 
-// Uploads is whether Lion and Razor may hand over recordings.
+// Uploads is whether Lion and Razor may upload recordings.
 type Uploads struct {
 	Error string `json:"error,omitempty"` // why they are refused
 }
@@ -133,15 +158,15 @@ const (
 
 func (s *Server) serveStatus(w http.ResponseWriter, r *http.Request) {
 	status := s.status(r.Context())
-	status.MayAct = s.Access.TokenSet() // and it was sent
+	status.MayAct = s.Access.TokenSet() // the guard has checked it
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(status); err != nil {
-		s.Log.Debug("answer not taken", "error", err)
+		s.Log.Debug("the client did not read the response", "error", err)
 	}
 }
 
-// status answers from the last computation as long as computing anew would
-// take more than a tenth of a processor, and for a second at least.
+// status returns the cached status. It computes a new one at most once per second, and
+// only so often that this takes at most a tenth of one CPU.
 func (s *Server) status(ctx context.Context) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,7 +180,11 @@ func (s *Server) status(ctx context.Context) Status {
 }
 
 func (s *Server) compute(ctx context.Context, now time.Time) Status {
-	status := Status{Now: now, Version: s.Version, TokenSet: s.Access.TokenSet(), CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
+	status := Status{Now: now, Version: s.Version, TokenSet: s.Access.TokenSet(), Public: s.Public, CPU: s.CPU(), Core: s.core(), Volume: s.volume(), Storage: s.Storage()}
+	if s.Steering != nil {
+		now := s.Steering()
+		status.Steering = &now
+	}
 	status.explain(s.Health())
 	total, since := s.Savings.Total()
 	status.Savings = Savings{Sum: total, Since: since, Keep: s.Keep, Days: s.Savings.Last(daysShown, now)}
@@ -171,50 +200,67 @@ func (s *Server) compute(ctx context.Context, now time.Time) Status {
 	return status
 }
 
-// explain says of each part what is wrong with it.
+// explain adds to each part what is wrong with it.
 func (s *Status) explain(c health.Conditions) {
+	s.Health = Health{Level: c.Level(), Troubles: []Trouble{}}
+	for _, level := range []health.Level{health.Failing, health.Degraded} {
+		for _, condition := range c {
+			if condition.Level() == level {
+				s.Health.Troubles = append(s.Health.Troubles, Trouble{condition.Part, level, condition.Say})
+			}
+		}
+	}
 	s.Core.Error = c.Of(health.Core).Detail
 	s.Queue.Error = c.Of(health.Queue).Reason
 	if s.Volume != nil {
 		s.Volume.Reason = c.Of(health.Volume).Reason
+		if rights := c.Of(health.Rights); !rights.OK {
+			s.Volume.Denied, s.Volume.Fix = rights.Reason, rights.Remedy()
+		}
 	}
 	s.Storage.Error = c.Of(health.Storage).Reason
 	s.Uploads.Error = c.Of(health.Uploads).Reason
 }
 
-// fill goes through the tasks, which come with the last change first.
-func (s *Server) fill(status *Status, tasks []queue.Task) {
+// fill counts the tasks, which must be sorted by last change, newest first.
+func (s *Server) fill(status *Status, tasks []*queue.Task) {
 	q := &status.Queue
 	q.Counts = map[queue.State]int{}
 	reasons := map[queue.Class]*Reason{}
 	hour := window{from: status.Now.Add(-time.Hour), to: status.Now}
-	var waiting []queue.Task
+	var since delays
+	var waiting []*queue.Task
 	for _, t := range tasks {
 		q.Counts[t.State]++
 		switch {
 		case t.State.Final():
-			if len(status.Recent) < recentShown {
-				status.Recent = append(status.Recent, task.ViewOf(t))
+			if len(status.Recent) < recentShown && t.State != queue.StateSkipped {
+				status.Recent = append(status.Recent, s.View(*t))
+			}
+			if t.State == queue.StateDone {
+				since.add(*t)
 			}
 			if t.State == queue.StateDone && t.Updated.After(hour.from) {
-				hour.add(task.ViewOf(t))
+				hour.add(s.View(*t))
 			}
 		case t.Held():
-			v := task.ViewOf(t)
+			v := s.View(*t)
 			q.Working = append(q.Working, v)
 			q.open(t, v.Before, worked(v))
+		case t.Reason == task.ClassSessionActive:
+			q.Active++ // nothing to convert yet
 		default:
 			waiting = append(waiting, t)
-			q.open(t, task.SourceOf(t).Size, 0)
+			q.open(t, task.SourceOf(*t).Size, 0)
 		}
 		if t.Reason != "" {
 			group(reasons, t)
 		}
 	}
 	slices.SortFunc(q.Working, func(a, b task.View) int { return a.Created.Compare(b.Created) })
-	slices.SortFunc(waiting, queue.Before)
+	slices.SortFunc(waiting, func(a, b *queue.Task) int { return queue.Before(*a, *b) })
 	for _, t := range waiting[:min(waitingShown, len(waiting))] {
-		q.Waiting = append(q.Waiting, task.ViewOf(t))
+		q.Waiting = append(q.Waiting, s.View(*t))
 	}
 	if s.Settling != nil {
 		settling := s.Settling()
@@ -229,10 +275,11 @@ func (s *Server) fill(status *Status, tasks []queue.Task) {
 	}
 	status.Reasons = sorted(reasons)
 	status.Rate = hour.rate(float64(q.Bytes) - q.Done)
+	status.Rate.Delay = since.median()
 }
 
-// worked is how much of a task's work is behind it: drawing and encoding are
-// nearly all of it.
+// worked returns the share of a task's work that is done. Nearly all of the work is
+// rendering and encoding.
 func worked(v task.View) float64 {
 	switch v.State {
 	case queue.StateRendering:
@@ -245,7 +292,7 @@ func worked(v task.View) float64 {
 }
 
 // open counts a task that has not ended.
-func (q *Queue) open(t queue.Task, size int64, progress float64) {
+func (q *Queue) open(t *queue.Task, size int64, progress float64) {
 	q.Open++
 	q.Bytes += size
 	q.Done += progress * float64(size)
@@ -266,6 +313,9 @@ func (s *Server) volume() *Volume {
 		return nil
 	}
 	v := s.Volume()
+	if v.None {
+		return nil
+	}
 	files := map[string]int{}
 	for class, n := range v.Names {
 		files[class.String()] = n
@@ -276,7 +326,7 @@ func (s *Server) volume() *Volume {
 	}
 }
 
-// Some is a time, or nil for none.
+// Some returns a pointer to a time; nil for the zero time.
 func Some(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

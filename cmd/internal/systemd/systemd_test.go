@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// manager is a service manager's socket.
+// manager returns the socket of a service manager.
 func manager(t *testing.T) *net.UnixConn {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "notify")
@@ -25,8 +25,8 @@ func manager(t *testing.T) *net.UnixConn {
 	return conn
 }
 
-// heard answers what the manager is told within a time, until a message has
-// the text wanted ("" = to the end).
+// heard returns what the manager is notified about within a time, until a message
+// contains want ("" means all of that time).
 func heard(t *testing.T, conn *net.UnixConn, want string, within time.Duration) string {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(within))
@@ -36,7 +36,7 @@ func heard(t *testing.T, conn *net.UnixConn, want string, within time.Duration) 
 		n, err := conn.Read(buf)
 		if err != nil {
 			if want != "" {
-				t.Fatalf("the manager was not told %q, but %q", want, all.String())
+				t.Fatalf("the manager did not get %q, but %q", want, all.String())
 			}
 			return all.String()
 		}
@@ -57,7 +57,7 @@ func TestTheWatchdogIsFedOnlyWhileTheCheckPasses(t *testing.T) {
 		Ready: ready, Status: func() string { return "one\nREADY=0" }, Log: slog.New(slog.DiscardHandler),
 		Check: func(context.Context) error {
 			if broken.Load() {
-				return errors.New("stands still")
+				return errors.New("hangs")
 			}
 			return nil
 		},
@@ -67,7 +67,7 @@ func TestTheWatchdogIsFedOnlyWhileTheCheckPasses(t *testing.T) {
 	go func() { done <- service.Run(ctx) }()
 
 	if early := heard(t, conn, "", 200*time.Millisecond); strings.Contains(early, "READY") || strings.Contains(early, "WATCHDOG") {
-		t.Errorf("told before it serves: %s", early)
+		t.Errorf("notified before it serves: %s", early)
 	}
 	close(ready)
 	if first := heard(t, conn, "READY=1", 5*time.Second); !strings.Contains(first, "STATUS=one READY=0") {
@@ -76,7 +76,7 @@ func TestTheWatchdogIsFedOnlyWhileTheCheckPasses(t *testing.T) {
 	heard(t, conn, "WATCHDOG=1", 5*time.Second)
 	heard(t, conn, "WATCHDOG=1", 5*time.Second)
 	broken.Store(true)
-	heard(t, conn, "", 200*time.Millisecond) // what was under way
+	heard(t, conn, "", 200*time.Millisecond) // notifications that were already sent
 	if more := heard(t, conn, "", 500*time.Millisecond); strings.Contains(more, "WATCHDOG") {
 		t.Errorf("fed although the check fails: %s", more)
 	}
@@ -107,19 +107,19 @@ func TestOneCheckThatHangsFailsAll(t *testing.T) {
 		t.Errorf("hanging: %v", err)
 	}
 	if err := All(well, well)(t.Context()); err != nil {
-		t.Errorf("all well: %v", err)
+		t.Errorf("checks that pass: %v", err)
 	}
 	late := Moving("loop", time.Minute, func() time.Time { return time.Now().Add(-time.Hour) })
 	if err := All(well, late)(t.Context()); err == nil || !strings.Contains(err.Error(), "loop") {
-		t.Errorf("a loop that stands still: %v", err)
+		t.Errorf("a loop that hangs: %v", err)
 	}
 	if err := Moving("loop", time.Minute, time.Now)(t.Context()); err != nil {
-		t.Errorf("a loop that turns: %v", err)
+		t.Errorf("a loop that runs: %v", err)
 	}
 }
 
-// TestAStatusIsOneLineOfText: it may end with what core or a volume says, and
-// systemctl shows it on terminals as it is.
+// TestAStatusIsOneLineOfText: a status may contain text from core or a volume, and
+// systemctl prints it on terminals unchanged.
 func TestAStatusIsOneLineOfText(t *testing.T) {
 	for s, want := range map[string]string{
 		"3 rendering, 2 queued":                 "3 rendering, 2 queued",

@@ -1,15 +1,12 @@
-// Package terminal keeps text of others from acting on the terminal that it is
-// printed on: what core, recordings, file names or other agents say may hold
-// escape sequences, which set titles, move the cursor, hide lines or, on some
-// terminals, type.
+// Package terminal protects the terminal from untrusted text. What core, recordings,
+// file names or other agents say may contain escape sequences. They set titles, move
+// the cursor, hide lines or, on some terminals, type.
 //
-// All that the program prints goes through [Wrap]. What it draws itself, with
-// colours and moves of the cursor, goes to [Raw], and has no text of others in
-// it that did not go through [Line].
+// Everything that the program prints goes through [Wrap]. Its own colours and cursor
+// movements go to [Raw]; untrusted text in them must go through [Line] first.
 //
-// A character that acts is shown as \u and four hexadecimal digits. In a string
-// of JSON that stands for the very same character, so JSON goes the same way
-// and means what it did.
+// A control character is shown as \u and four hexadecimal digits. In a string of JSON
+// that means the same character, so that JSON keeps its meaning.
 package terminal
 
 import (
@@ -19,20 +16,19 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s with line breaks and tabs and no other character that acts.
+// Text returns s with all control characters escaped, except line breaks and tabs.
 func Text(s string) string {
-	return escape(s, func(r rune) bool { return acts(r) && r != '\n' && r != '\t' })
+	return escape(s, func(r rune) bool { return isControl(r) && r != '\n' && r != '\t' })
 }
 
-// Line returns s without characters that act, line breaks and tabs among them.
-// It is for names and messages within a line or a table: what they are followed
-// by is ours.
-func Line(s string) string { return escape(s, acts) }
+// Line returns s with all control characters escaped, including line breaks and tabs.
+// It is for names and messages within a line or a table.
+func Line(s string) string { return escape(s, isControl) }
 
-// acts reports whether a terminal may do something at a character other than
-// draw it: control characters of both sets, DEL, and those that turn the order
-// of others round.
-func acts(r rune) bool {
+// isControl reports whether a terminal may do something other than draw a character:
+// control characters of both sets, DEL, and characters that change the direction of
+// text.
+func isControl(r rune) bool {
 	switch {
 	case r < ' ', r >= 0x7f && r <= 0x9f, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069:
 		return true
@@ -40,8 +36,8 @@ func acts(r rune) bool {
 	return false
 }
 
-// escape shows the characters that must not be printed, and bytes that are no
-// UTF-8: some terminals take those for control characters.
+// escape escapes the characters for which must returns true, and bytes that are not
+// valid UTF-8: some terminals treat those as control characters.
 func escape(s string, must func(rune) bool) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, must) {
 		return s
@@ -62,15 +58,15 @@ func escape(s string, must func(rune) bool) string {
 	return b.String()
 }
 
-// writer prints what [Text] makes of what is written to it. A character must
-// not be cut between two writes: its bytes would be shown.
+// writer writes [Text] of what is written to it. A character must not be split
+// between two writes, because its bytes would be escaped.
 type writer struct{ to io.Writer }
 
-// Wrap returns a writer for text of others to w.
+// Wrap returns a writer that passes untrusted text to w, escaped.
 func Wrap(w io.Writer) io.Writer { return writer{Raw(w)} }
 
-// Raw returns what is behind a writer that [Wrap] returned; any other writer is
-// returned as it is.
+// Raw returns the writer behind one that [Wrap] returned. Any other writer is
+// returned unchanged.
 func Raw(w io.Writer) io.Writer {
 	if w, ok := w.(writer); ok {
 		return w.to

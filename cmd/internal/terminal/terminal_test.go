@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// hostile are texts that act on terminals.
+// hostile are texts that control terminals.
 var hostile = []string{
 	"\x1b]0;pwned\x07", "\x1b[2J\x1b[H", "\x1bc", "\x1bP$q\x1b\\", "\x1b]52;c;cHduZWQ=\x1b\\", "a\rb", "a\bb", "\x00", "\x0e", "\x7f",
 	"\u009b31m", "\u009d0;pwned\u009c", "\u0085", "\u202egnp.exe", "\u202a\u202b\u202c\u202d", "\u2066\u2067\u2068\u2069",
@@ -21,11 +21,11 @@ var hostile = []string{
 func TestNothingThatActsIsPrinted(t *testing.T) {
 	for _, s := range hostile {
 		for what, shown := range map[string]string{"line": Line(s), "text": Text(s)} {
-			if !utf8.ValidString(shown) || strings.ContainsFunc(shown, acts) {
+			if !utf8.ValidString(shown) || strings.ContainsFunc(shown, isControl) {
 				t.Errorf("%s of %q: %q", what, s, shown)
 			}
 			if shown == s || len(shown) < len(s) {
-				t.Errorf("%s of %q does not show what was there: %q", what, s, shown)
+				t.Errorf("%s of %q hides characters: %q", what, s, shown)
 			}
 		}
 	}
@@ -59,7 +59,7 @@ func TestAllThatIsWrittenIsPrintable(t *testing.T) {
 		t.Errorf("%q", &b)
 	}
 	if Raw(w) != &b || Raw(&b) != &b || Raw(Wrap(w)) != &b {
-		t.Error("what is behind it is not given")
+		t.Error("Raw does not return the wrapped writer")
 	}
 	failing, end := io.Pipe()
 	_ = failing.CloseWithError(io.ErrShortWrite)
@@ -68,7 +68,7 @@ func TestAllThatIsWrittenIsPrintable(t *testing.T) {
 	}
 }
 
-// TestJSONMeansTheSame: what scripts read through the same writer.
+// TestJSONMeansTheSame: JSON that is written through Wrap has the same meaning.
 func TestJSONMeansTheSame(t *testing.T) {
 	want := map[string]string{}
 	for _, s := range hostile {
@@ -81,7 +81,7 @@ func TestJSONMeansTheSame(t *testing.T) {
 	if err := e.Encode(want); err != nil {
 		t.Fatal(err)
 	}
-	if strings.ContainsFunc(b.String(), func(r rune) bool { return acts(r) && r != '\n' }) {
+	if strings.ContainsFunc(b.String(), func(r rune) bool { return isControl(r) && r != '\n' }) {
 		t.Errorf("%q", &b)
 	}
 	var got map[string]string

@@ -11,17 +11,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
-// TestAlone: an agent with a queue of its own is killed again and again, and
-// every recording is replaced once.
+// TestAlone: an agent with its own queue is killed repeatedly, and every recording is
+// replaced once.
 func TestAlone(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, t.TempDir())
 	s.alone(t, *kills, func(_ int, agent *agenttest.Agent) error { return agent.Kill() })
 }
 
-// TestAloneWithoutItsQueue: the queue's folder is deleted, too, now while the
-// agent runs and now while it does not. The queue alone knows what core has
-// been told; nothing else depends on it.
+// TestAloneWithoutItsQueue: also, the queue's folder is deleted, sometimes while the agent
+// runs. Only the queue knows which events core has got; nothing else depends on it.
 func TestAloneWithoutItsQueue(t *testing.T) {
 	t.Parallel()
 	s := newJumpServer(t, t.TempDir())
@@ -36,12 +35,12 @@ func TestAloneWithoutItsQueue(t *testing.T) {
 		if err := os.RemoveAll(agent.Data("queue")); err != nil {
 			return err
 		}
-		return agent.WaitEnd() // for the service manager to start it again
+		return agent.WaitEnd() // the service manager then restarts it
 	})
 }
 
-// alone has one agent work while misfortunes end it, so many times, and judges
-// what comes of it.
+// alone runs one agent, which misfortune ends the given number of times, and judges the
+// result.
 func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent *agenttest.Agent) error) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(*seed, 3))
@@ -74,7 +73,7 @@ func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent
 	t.Logf("ended %d times; %s", times, summary(events, len(ends)))
 }
 
-// agent is one that does not run yet, on a queue of its own unless there is a URL.
+// agent returns an agent that is not started yet, with its own queue unless there is a URL.
 func (s *jumpServer) agent(name, queue string) *agenttest.Agent {
 	s.t.Helper()
 	return agenttest.InTest(s.t, agenttest.Options{Binary: binary, Name: name, Dir: filepath.Join(s.dir, name), Flags: []string{"--lease", lease.String()}, Env: map[string]string{

@@ -7,19 +7,18 @@ import (
 	"testing"
 )
 
-// outcome is what there is of a session in the end.
+// outcome is the final state of a session.
 type outcome struct {
 	State    string   // of its task
-	Served   string   // SHA-256 of the MP4 that core serves; "" when it serves anything else
-	Source   bool     // whether that MP4 says that it was made from this recording
+	Served   string   // SHA-256 of the MP4 that core serves; "" if core serves anything else
+	Source   bool     // that MP4 has the mark of this recording
 	Marked   bool     // core knows that the session has a replay
-	Original bool     // it is where it was
+	Original bool     // the original is in its place
 	Trashed  int      // copies of the original in the trash
-	Left     []string // what else there is of it
+	Left     []string // other files of the session
 }
 
-// verdict lists all that is not as it must be, by the log and what there is in
-// the end.
+// verdict returns everything that is wrong, according to the log and the final states.
 func verdict(events []event, ends map[string]outcome) (wrong []string) {
 	by := map[string][]event{}
 	for _, e := range events {
@@ -44,7 +43,7 @@ func arrivedEver(ends map[string]outcome, id string) bool {
 	return ok
 }
 
-// history judges a session's events, in their order.
+// history checks a session's events, which are in order.
 func history(events []event) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	videos, gone, tellings := map[string]bool{}, 0, map[string]int{}
@@ -78,7 +77,7 @@ func history(events []event) (wrong []string) {
 	return wrong
 }
 
-// finish judges what there is in the end.
+// finish checks the final state of a session.
 func finish(events []event, end outcome) (wrong []string) {
 	add := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	if end.State != "done" {
@@ -101,7 +100,7 @@ func finish(events []event, end outcome) (wrong []string) {
 	return wrong
 }
 
-// TestTheCheckerFindsWhatIsWrong: each thing that must not be is found.
+// TestTheCheckerFindsWhatIsWrong: each fault is found.
 func TestTheCheckerFindsWhatIsWrong(t *testing.T) {
 	const id = "s"
 	good := func() ([]event, map[string]outcome) {

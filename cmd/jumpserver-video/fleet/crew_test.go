@@ -14,13 +14,13 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// crew is the agents and servers.
+// crew is the agents and the servers.
 type crew struct {
 	*jumpServer
 	cluster *cluster
 	nodes   [nodes]*agenttest.Process
-	agents  [agents]*agenttest.Agent // nil but for the first when it is alone
-	ways    [agents][nodes]*link     // of agents to servers
+	agents  [agents]*agenttest.Agent // only the first, if an agent is alone
+	ways    [agents][nodes]*link     // links from agents to servers
 }
 
 func newCrew(t *testing.T, s *jumpServer) *crew {
@@ -48,7 +48,7 @@ func newCrew(t *testing.T, s *jumpServer) *crew {
 	return c
 }
 
-// views are all tasks, as the first agent that knows shows them.
+// views returns all tasks, from the first agent that responds.
 func (c *crew) views(ctx context.Context) map[string]task.View {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -63,7 +63,7 @@ func (c *crew) views(ctx context.Context) map[string]task.View {
 	return nil
 }
 
-// strays are the ends of processes that nobody wanted.
+// strays returns unexpected exits of processes.
 func (c *crew) strays() (all []string) {
 	for i, a := range c.agents {
 		all = append(all, slices.Concat(a.Strays(), c.nodes[i].Strays())...)

@@ -18,12 +18,12 @@ import (
 )
 
 var (
-	recordings = flag.Int("recordings", 9, "how many arrive")
-	trouble    = flag.Duration("trouble", 6*time.Second, "for how long things go wrong; each of them happens at least once")
-	lease      = flag.Duration("lease", 4*time.Second, "of the agents")
-	kills      = flag.Int("kills", 5, "of an agent that is alone; every tenth as often its queue is deleted, too")
-	seed       = flag.Uint64("seed", 1, "of what happens when; 0 = another one each time")
-	keep       = flag.String("dir", "", "where to run, and leave everything")
+	recordings = flag.Int("recordings", 9, "number of recordings")
+	trouble    = flag.Duration("trouble", 6*time.Second, "how long there are faults; each occurs at least once")
+	lease      = flag.Duration("lease", 4*time.Second, "lease time of the agents")
+	kills      = flag.Int("kills", 5, "kills of an agent that is alone; a tenth as often its queue is deleted")
+	seed       = flag.Uint64("seed", 1, "seed of the random faults; 0 = another one each time")
+	keep       = flag.String("dir", "", "folder to run in; nothing in it is removed")
 	binary     string
 )
 
@@ -51,8 +51,8 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// TestFleet: whatever becomes of agents, servers and the network between them,
-// every recording is replaced once.
+// TestFleet: whatever happens to agents, servers and the network between them, every
+// recording is replaced once.
 func TestFleet(t *testing.T) {
 	t.Parallel()
 	dir := *keep
@@ -72,14 +72,14 @@ func TestFleet(t *testing.T) {
 	var group sync.WaitGroup
 	var counts map[string]int
 	group.Go(func() { counts = c.trouble(ctx, rand.New(rand.NewPCG(*seed, 2)), *trouble) })
-	for n := range *recordings { // a half is there at once
+	for n := range *recordings { // one half is there from the start
 		s.arrive(newID(n), random)
 		if n >= *recordings/2 {
 			agenttest.Pause(ctx, *trouble*3/2/time.Duration(*recordings))
 		}
 	}
 	group.Wait()
-	t.Logf("after %s nothing goes wrong any more: %v", time.Since(began).Round(time.Second), counts)
+	t.Logf("after %s the faults have ended: %v", time.Since(began).Round(time.Second), counts)
 	c.dusk(ctx)
 	t.Logf("all is done after %s", time.Since(began).Round(time.Second))
 	tasks := c.views(ctx)
@@ -97,12 +97,12 @@ func TestFleet(t *testing.T) {
 	t.Log(summary(s.log.all(), len(ends)))
 }
 
-// newID is a session's, the same for the same seed.
+// newID returns a session's id, which depends only on the seed.
 func newID(n int) string {
 	return uuid.Must(uuid.NewRandomFromReader(rand.NewChaCha8([32]byte{byte(n), byte(n >> 8), byte(*seed)}))).String()
 }
 
-// summary counts what the log tells.
+// summary counts the events in the log.
 func summary(events []event, sessions int) string {
 	uploads, taken, tellings, away := 0, map[string]int{}, 0, 0
 	for _, e := range events {
@@ -119,8 +119,8 @@ func summary(events []event, sessions int) string {
 	return fmt.Sprintf("%d recordings, %d MP4s sent (%v), %d MP4s moved away, core told of %d events of %d", sessions, uploads, taken, away, tellings, 4*sessions)
 }
 
-// dusk returns when nothing is left to do. What failed for a while is tried at
-// once, not when its time has come.
+// dusk waits until nothing is left to do. It retries failed tasks at once, and not at the
+// time of their next retry.
 func (c *crew) dusk(ctx context.Context) {
 	for said := time.Now(); ; agenttest.Pause(ctx, 500*time.Millisecond) {
 		tasks := c.views(ctx)
@@ -128,7 +128,7 @@ func (c *crew) dusk(ctx context.Context) {
 		for id := range c.marks {
 			v, known := tasks[id]
 			if known && v.State == queue.StateRetrying {
-				_ = c.agents[0].API.Retry(ctx, id) // perhaps it was just taken
+				_ = c.agents[0].API.Retry(ctx, id, "") // an agent may just have leased it
 			}
 			if !known && c.forgetful {
 				_, err := os.Stat(filepath.Join(c.below(), c.original(id)))
@@ -144,10 +144,10 @@ func (c *crew) dusk(ctx context.Context) {
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
-			c.t.Logf("%d recordings are still to be done", open)
+			c.t.Logf("%d recordings are not done yet", open)
 		}
 		if ctx.Err() != nil {
-			c.t.Errorf("%d recordings are not done in time", open)
+			c.t.Errorf("%d recordings were not done in time", open)
 			return
 		}
 	}

@@ -29,7 +29,7 @@ import (
 
 const token = "fleet-bootstrap-token"
 
-// jumpServer is one with its volume, and what is written down of them.
+// jumpServer is a JumpServer with its volume, and the log of both.
 type jumpServer struct {
 	t      *testing.T
 	dir    string
@@ -37,10 +37,10 @@ type jumpServer struct {
 	core   *devcore.Server
 	volume *volumetest.Volume
 	log    *logbook
-	marks  map[string]string // what a session's MP4 says of its source
+	marks  map[string]string // the mark of its source in a session's MP4
 
-	// forgetful: the queue is lost now and then. What core was told is told again,
-	// and what is done has no task any more.
+	// forgetful means that the queue is lost from time to time. Core then gets events
+	// twice, and done recordings have no task.
 	forgetful bool
 }
 
@@ -68,13 +68,13 @@ func newJumpServer(t *testing.T, dir string) *jumpServer {
 	return s
 }
 
-// below is where core writes: what agents see at the volume's point.
+// below is the folder to which core writes; agents see it through the volume.
 func (s *jumpServer) below() string { return filepath.Join(s.dir, "media", "replay") }
 
 func (s *jumpServer) original(id string) string { return s.day + "/" + id + ".replay.gz" }
 func (s *jumpServer) video(id string) string    { return s.day + "/" + id + ".replay.mp4" }
 
-// arrive puts a recording of a session that is over on the volume.
+// arrive puts the recording of an ended session on the volume.
 func (s *jumpServer) arrive(id string, random *rand.Rand) {
 	data := dump(random)
 	digest := sha256.Sum256(data)
@@ -96,7 +96,7 @@ func (s *jumpServer) arrive(id string, random *rand.Rand) {
 	}
 }
 
-// dump is a Guacamole dump of some seconds with boxes on a desktop.
+// dump returns a Guacamole dump of some seconds, with boxes on a desktop.
 func dump(random *rand.Rand) []byte {
 	var b strings.Builder
 	put := func(op string, args ...any) {
@@ -118,8 +118,8 @@ func dump(random *rand.Rand) []byte {
 	return []byte(b.String())
 }
 
-// videoOf reads an MP4: its digest, and whether it says that it was made from
-// the session's recording.
+// videoOf returns the digest of an MP4, and whether it has the mark of the session's
+// recording.
 func (s *jumpServer) videoOf(id string, data []byte) (sum string, source bool) {
 	digest := sha256.Sum256(data)
 	return hex.EncodeToString(digest[:]), bytes.Contains(data, []byte("source=sha256:"+s.marks[id]))
@@ -127,7 +127,7 @@ func (s *jumpServer) videoOf(id string, data []byte) (sum string, source bool) {
 
 var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-// touched writes down what is about to be done to originals and MP4s.
+// touched records operations on originals and MP4s, before they are executed.
 func (s *jumpServer) touched(op, on string) {
 	if op != "rename" && op != "remove" {
 		return
@@ -148,7 +148,7 @@ func (s *jumpServer) touched(op, on string) {
 	s.log.add(e)
 }
 
-// front is an agent's way to core, which writes down what passes.
+// front is a proxy between an agent and core, which records requests.
 func (s *jumpServer) front(agent string) string {
 	f := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := uuids.FindString(r.URL.Path)
@@ -157,12 +157,12 @@ func (s *jumpServer) front(agent string) string {
 			return
 		}
 		body, err := io.ReadAll(r.Body)
-		if err != nil { // the agent has died
+		if err != nil { // the agent has ended
 			panic(http.ErrAbortHandler)
 		}
 		e := event{What: sent, Session: id, Agent: agent}
 		e.Video, e.Source = s.videoOf(id, file(r.Header.Get("Content-Type"), body))
-		s.log.add(e) // before core has it: others may see it at once
+		s.log.add(e) // before core has it, because others may see it at once
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		s.core.ServeHTTP(w, r)
 	}))
@@ -170,7 +170,7 @@ func (s *jumpServer) front(agent string) string {
 	return f.URL
 }
 
-// file is the one in a form.
+// file returns the file in a form.
 func file(kind string, body []byte) []byte {
 	_, params, err := mime.ParseMediaType(kind)
 	if err != nil {
@@ -188,7 +188,7 @@ func file(kind string, body []byte) []byte {
 	}
 }
 
-// notebook puts what core was told into the log.
+// notebook adds the events that core has got to the log.
 func (s *jumpServer) notebook() {
 	if s.forgetful {
 		return
@@ -200,7 +200,7 @@ func (s *jumpServer) notebook() {
 	}
 }
 
-// ends looks at what there is of each session.
+// ends returns the final state of each session.
 func (s *jumpServer) ends(ctx context.Context, tasks map[string]task.View) map[string]outcome {
 	all := map[string]outcome{}
 	for id := range s.marks {
@@ -215,7 +215,7 @@ func (s *jumpServer) ends(ctx context.Context, tasks map[string]task.View) map[s
 			}
 		}
 		if _, err := os.Stat(filepath.Join(s.below(), s.original(id))); s.forgetful && tasks[id].ID == "" && err != nil {
-			end.State, end.Marked = "done", true // nobody knows more of it
+			end.State, end.Marked = "done", true // its task was lost
 		}
 		all[id] = end
 	}
@@ -243,7 +243,7 @@ func (s *jumpServer) ends(ctx context.Context, tasks map[string]task.View) map[s
 	return all
 }
 
-// plays has an MP4 decoded by another program.
+// plays checks that another program can decode an MP4.
 func plays(ctx context.Context, path string) error {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-v", "error", "-xerror", "-threads", "1", "-i", path, "-f", "null", "-").CombinedOutput()
 	if err != nil || len(out) > 0 {

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// condition is how a link is.
+// condition is the state of a link.
 type condition string
 
 const (
 	up      condition = "up"
-	cut     condition = "cut"     // connections break, and none can be made
-	stalled condition = "stalled" // connections stand, and nothing passes
+	cut     condition = "cut"     // connections break, and new ones fail
+	stalled condition = "stalled" // connections exist, but nothing passes
 )
 
-// link is a way through the network to one address.
+// link is a connection through the network to one address.
 type link struct {
 	listener net.Listener
 	to       string
@@ -48,7 +48,7 @@ func newLink(t *testing.T, to string) *link {
 
 func (l *link) addr() string { return l.listener.Addr().String() }
 
-// set changes how the link is.
+// set changes the state of the link.
 func (l *link) set(c condition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -72,7 +72,7 @@ func (l *link) accept() {
 	}
 }
 
-// keep notes a connection, unless the link is cut.
+// keep registers a connection, unless the link is cut.
 func (l *link) keep(c net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +108,7 @@ func (l *link) serve(near net.Conn) {
 	both.Wait()
 }
 
-// pass copies what comes from one side to the other, as long as it may.
+// pass copies from one side to the other while the link is open.
 func (l *link) pass(from, to net.Conn) {
 	defer l.drop(from, to)
 	buf := make([]byte, 32<<10)

@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// What is written down.
+// Kinds of events.
 const (
 	arrived  = "arrived"  // a recording on the volume
-	sent     = "sent"     // an MP4 to core, which took it or not
+	sent     = "sent"     // an MP4 to core, which accepted it or not
 	retired  = "retired"  // an original is about to be moved or removed
-	pushed   = "pushed"   // an MP4 is about to be moved or removed from where core serves it
-	told     = "told"     // core of something
-	troubled = "troubled" // somebody, by us
+	pushed   = "pushed"   // an MP4 is about to be moved or removed from its place
+	told     = "told"     // an event to core
+	troubled = "troubled" // a fault that the test causes
 )
 
 // event is a line of the log.
@@ -25,12 +25,12 @@ type event struct {
 	Session string    `json:"session,omitempty"`
 	Agent   string    `json:"agent,omitempty"`
 	Video   string    `json:"video,omitempty"`  // SHA-256 of the MP4 that was sent, or that is in place at that moment
-	Source  bool      `json:"source,omitempty"` // whether that MP4 says that it was made from this recording
-	Status  int       `json:"status,omitempty"` // core's answer
+	Source  bool      `json:"source,omitempty"` // that MP4 has the mark of this recording
+	Status  int       `json:"status,omitempty"` // of core's response
 	Note    string    `json:"note,omitempty"`
 }
 
-// logbook takes events down, in the order in which they happen.
+// logbook records events in order.
 type logbook struct {
 	mu     sync.Mutex
 	file   *os.File
@@ -52,7 +52,7 @@ func (l *logbook) add(e event) {
 	defer l.mu.Unlock()
 	e.At = time.Now()
 	l.events = append(l.events, e)
-	data, _ := json.Marshal(e) // plain data
+	data, _ := json.Marshal(e) // cannot fail
 	_, _ = l.file.Write(append(data, '\n'))
 }
 

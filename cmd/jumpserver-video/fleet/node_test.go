@@ -20,20 +20,20 @@ const (
 	nodes  = 3
 )
 
-// nodeConfig is what a process needs to know to be a NATS server.
+// nodeConfig is the configuration of a process that is a NATS server.
 type nodeConfig struct {
 	Name   string
 	Host   string
-	Port   int // of clients
-	Routes int // of the others
+	Port   int // for clients
+	Routes int // for the other servers
 	Dir    string
-	Others []string // where they are, seen from here
+	Others []string // their addresses, from this server
 }
 
-// nodeEnv makes the test binary a NATS server.
+// nodeEnv is the variable that makes the test binary a NATS server.
 const nodeEnv = "FLEET_NODE"
 
-// runNode is such a process; it runs until it is killed.
+// runNode runs a NATS server until it is killed.
 func runNode(config string) error {
 	var c nodeConfig
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
@@ -43,7 +43,7 @@ func runNode(config string) error {
 		ServerName: c.Name, Host: c.Host, Port: c.Port, JetStream: true, StoreDir: c.Dir,
 		Cluster: server.ClusterOpts{
 			Name: "fleet", Host: c.Host, Port: c.Routes, NoAdvertise: true, PoolSize: -1,
-			Advertise: "127.0.0.1:9", // servers know each other by the links alone
+			Advertise: "127.0.0.1:9", // servers reach each other only through the links
 		},
 		PingInterval: 2 * time.Second, MaxPingsOut: 2,
 	}
@@ -62,7 +62,7 @@ func runNode(config string) error {
 
 // cluster is the NATS servers and the links between them.
 type cluster struct {
-	at     *loopback.Address // with each server's ports, of clients and of the others
+	at     *loopback.Address // with the ports of each server, for clients and for other servers
 	config [nodes]nodeConfig
 	links  [nodes][nodes]*link // from, to; nil from one to itself
 }
@@ -90,9 +90,9 @@ func newCluster(t *testing.T, dir string) *cluster {
 	return c
 }
 
-// command is a node's process.
+// command returns the command of a node's process.
 func (c *cluster) command(i int) *exec.Cmd {
-	config, _ := json.Marshal(c.config[i])          // plain data
+	config, _ := json.Marshal(c.config[i])          // cannot fail
 	cmd := exec.Command(os.Args[0], "-test.run=^$") //nolint:noctx // ended by kill
 	cmd.Env = append(os.Environ(), nodeEnv+"="+string(config))
 	return cmd

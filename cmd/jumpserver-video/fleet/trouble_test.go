@@ -11,17 +11,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
-// trouble makes things go wrong for a time, and then mends all of them. It
-// counts what it did.
+// trouble causes faults for a time, and then repairs all of them. It returns their numbers.
 func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Duration) map[string]int {
 	kinds := []string{"agent killed", "agent stopped", "server killed", "agent cut off", "server cut off", "network stalled"}
 	counts := map[string]int{}
-	var busy sync.Map // whom something happens to already
+	var busy sync.Map // agents and servers that have a fault
 	var group sync.WaitGroup
 	end := time.Now().Add(length)
 	for n := 0; time.Now().Before(end) || n < len(kinds); n++ {
 		kind := kinds[n%len(kinds)]
-		if n >= len(kinds) { // at first, one of each
+		if n >= len(kinds) { // first, one of each kind
 			kind = kinds[random.IntN(len(kinds))]
 		}
 		i := random.IntN(agents)
@@ -29,7 +28,7 @@ func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Durat
 		if kind == "server killed" || kind == "server cut off" {
 			who = "node" + strconv.Itoa(i)
 		}
-		long := *lease + time.Second + 2*short // for long enough that a lease runs out
+		long := *lease + time.Second + 2*short // long enough for a lease to expire
 		if _, already := busy.LoadOrStore(who, true); already {
 			n--
 		} else {
@@ -47,7 +46,7 @@ func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Durat
 	return counts
 }
 
-// suffer has one thing go wrong with an agent or server, and mends it.
+// suffer causes one fault of an agent or server, and repairs it.
 func (c *crew) suffer(ctx context.Context, kind string, i int, short, long time.Duration) {
 	agent, node := c.agents[i], c.nodes[i]
 	var err error

@@ -15,8 +15,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// arrivals brings all recordings, each at its time, and returns when all are
-// where they belong.
+// arrivals adds all recordings, each at its time, and returns when all are in place.
 func (w *town) arrivals(ctx context.Context, began time.Time) {
 	var group sync.WaitGroup
 	at := func(after time.Duration, do func()) {
@@ -42,20 +41,20 @@ func (w *town) arrivals(ctx context.Context, began time.Time) {
 		}
 	}
 	group.Wait()
-	// Lions that keep what they have sent send it to core when they restart.
+	// Lions that keep recordings send them to core when they restart.
 	for _, era := range []liontest.Era{liontest.Cookie, liontest.Keeps} {
 		w.insist(ctx, "restart "+era.String(), func() error { return w.lions[era].Restart(ctx, time.Now().UTC().Format(time.DateOnly)) })
 	}
 }
 
-// insist does what people and components repeat until it works.
+// insist repeats what people and components would repeat until it succeeds.
 func (w *town) insist(ctx context.Context, what string, do func() error) {
 	for {
 		err := do()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		w.log.Info("again later", "what", what, "error", err.Error())
+		w.log.Info("retrying later", "what", what, "error", err.Error())
 		select {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second):
@@ -90,7 +89,7 @@ func (w *town) arrive(ctx context.Context, i *item) {
 	}
 }
 
-// order is the order in which a component stores the files: the index last.
+// order returns the order in which a component stores the files: the index is last.
 func (i *item) order() (names []string) {
 	for name := range i.files {
 		names = append(names, name)
@@ -101,7 +100,7 @@ func (i *item) order() (names []string) {
 	return names
 }
 
-// write puts a file on the volume, as of an hour ago unless it is a slow one.
+// write writes a file to the volume, dated an hour ago unless it is a slow one.
 func (w *town) write(ctx context.Context, i *item, name string) error {
 	path := filepath.Join(w.below(), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -124,17 +123,17 @@ func (w *town) write(ctx context.Context, i *item, name string) error {
 		case <-time.After(2 * time.Second):
 		}
 	}
-	if _, err := f.Write(data); err != nil || i.slow || !i.session.Finished { // as it is with a session that lasts
+	if _, err := f.Write(data); err != nil || i.slow || !i.session.Finished { // a session that has not ended is still written to
 		return err
 	}
 	old := time.Now().Add(-time.Hour)
-	if i.kind == "broken" { // nobody is going to write the rest
+	if i.kind == "broken" { // the rest will never be written
 		old = old.Add(-48 * time.Hour)
 	}
 	return os.Chtimes(path, old, old)
 }
 
-// upload has a Lion hand a recording over, to whoever takes it in the end.
+// upload has a Lion upload a recording, to the agent or finally to core.
 func (w *town) upload(ctx context.Context, i *item, lion *liontest.Lion) {
 	from := filepath.Join(w.dir, "made", i.id)
 	if err := os.MkdirAll(from, 0o755); err != nil {

@@ -22,15 +22,16 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// tree is all that lies on the volume, in the bucket and in their trashes:
-// the digests of files by name, and the names in a trash by digest.
+// tree is the content of the volume, of the bucket and of their trashes: the digests of
+// files by name, and the names in a trash by digest.
 type tree struct {
 	live    map[string]string
 	trashed map[string]string
 	twice   []string // different on the volume and in the bucket
 }
 
-// look reads it all. Core's view of a bucket may make copies: it comes later.
+// look reads the tree. When core shows a recording in a bucket, it may create copies, so
+// that must happen later.
 func (w *town) look(ctx context.Context) (all tree, err error) {
 	all = tree{live: map[string]string{}, trashed: map[string]string{}}
 	add := func(name string, data []byte) {
@@ -85,7 +86,7 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 	return all, nil
 }
 
-// verdict lists all that is not as it must be.
+// verdict returns everything that is wrong.
 func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events map[string][]string) (wrong []string) {
 	w.mu.Lock()
 	wrong = slices.Concat(w.faults, w.agent.Strays())
@@ -140,16 +141,15 @@ func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events m
 	return wrong
 }
 
-// isSecond tells whether a file is the same recording once more, which core
-// before 4.8 has put under a random name. Nobody serves or touches those.
+// isSecond reports whether a file is a second copy of a recording, which core before 4.8 has
+// stored under a random name. Such copies are neither served nor changed.
 func (w *town) isSecond(name, digest string) bool {
 	i := w.itemOf(name)
 	return i != nil && recording.ParseName(name).Class == recording.ClassCollision && sum(i.files[i.original()]) == digest
 }
 
-// often is how often core may be told of an event of a session: once. What
-// comes again when replays are kept somewhere else meanwhile is converted
-// again, for there.
+// often returns how often core may get an event of a session: once. If replays are moved to
+// another storage meanwhile, a recording that is sent again is converted again for that.
 func (w *town) often(i *item) int {
 	if w.client != nil && (i.kind == "upload kept" || i.kind == "upload twice") {
 		return 2
@@ -157,8 +157,8 @@ func (w *town) often(i *item) int {
 	return 1
 }
 
-// isServed: core's UI plays the MP4 of this very recording, and every original
-// that there was is in a trash.
+// isServed checks that core's UI plays the MP4 of exactly this recording, and that each
+// original is in a trash.
 func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string]task.View) error {
 	replay, err := w.core.Served(ctx, i.id)
 	if err != nil {
@@ -183,13 +183,13 @@ func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string
 		return fmt.Errorf("the session is not marked")
 	case tasks[i.id].State != queue.StateDone:
 		return fmt.Errorf("its task is not done")
-	case i.isUpload() && i.era == liontest.Raw: // Lion has it in another form
+	case i.isUpload() && i.era == liontest.Raw: // Lion has it in another format
 		return nil
 	}
 	for name, data := range i.files {
 		if all.trashed[sum(data)] == "" {
 			if i.isUpload() && strings.HasSuffix(name, ".replay.json") {
-				continue // written anew
+				continue // written again, in another format
 			}
 			return fmt.Errorf("%s is not in the trash", name)
 		}
@@ -197,9 +197,9 @@ func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string
 	return nil
 }
 
-// decodes has ffmpeg decode some of the MP4s, and wants no complaint.
+// decodes has ffmpeg decode some of the MP4s, without any error.
 func (w *town) decodes(ctx context.Context, most int) (wrong []string) {
-	for _, i := range w.items { // in any order
+	for _, i := range w.items { // in random order
 		replay, err := w.core.Served(ctx, i.id)
 		if i.want != ends || err != nil || replay.Type != "mp4" {
 			continue
@@ -215,22 +215,22 @@ func (w *town) decodes(ctx context.Context, most int) (wrong []string) {
 	return append(wrong, "too few MP4s to decode some")
 }
 
-// isLeft: every byte is where it was, and the task says why.
+// isLeft checks that each byte is in its place, and that the task has a reason.
 func isLeft(i *item, all tree, tasks map[string]task.View) error {
 	for name, data := range i.files {
 		if all.live[name] != sum(data) {
-			return fmt.Errorf("%s is not as it was", name)
+			return fmt.Errorf("%s was changed", name)
 		}
 	}
 	if v := tasks[i.id]; v.State == queue.StateDone {
 		return fmt.Errorf("its task is done")
 	} else if !strings.HasSuffix(i.order()[0], ".cast.gz") && v.Reason == "" {
-		return fmt.Errorf("nothing says why")
+		return fmt.Errorf("its task has no reason")
 	}
 	return nil
 }
 
-// isUploaded: core plays the recording itself.
+// isUploaded checks that core plays the recording itself.
 func (w *town) isUploaded(ctx context.Context, i *item) error {
 	replay, err := w.core.Served(ctx, i.id)
 	if err != nil {
@@ -246,7 +246,7 @@ func (w *town) isUploaded(ctx context.Context, i *item) error {
 	return nil
 }
 
-// told is what the agents told core of each session.
+// told returns the events that core got from the agents, by session.
 func (w *town) told() map[string][]string {
 	told := map[string][]string{}
 	for id := range w.items {
@@ -267,9 +267,9 @@ func count(names []string) map[string]int {
 	return n
 }
 
-// untold counts the events that core should have got of converted recordings
-// and did not: those that were under way when the agent was killed or core
-// failed may be missing, as they are never sent twice.
+// untold counts the events that core should have got for converted recordings, but did not.
+// Events that were being sent when the agent was killed or core failed may be missing,
+// because they are never sent twice.
 func untold(items map[string]*item, told map[string][]string) (missing int) {
 	for id, i := range items {
 		if i.want != ends {
@@ -285,8 +285,8 @@ func untold(items map[string]*item, told map[string][]string) (missing int) {
 	return missing
 }
 
-// storms looks at what core was asked: at most so many requests in a second,
-// and for a recording; and next to nothing while all of them fail.
+// storms checks the number of requests to core: per second, per recording, and while all of
+// them fail.
 func (w *town) storms(began time.Time, past []window) (wrong []string, total, peak int, down float64) {
 	calls := w.desk.between(began, time.Now())
 	seconds := map[int64]int{}
@@ -300,31 +300,31 @@ func (w *town) storms(began time.Time, past []window) (wrong []string, total, pe
 		if !slices.Contains([]string{"core: down", "core: internal errors", "core: restarting"}, was.name) {
 			continue
 		}
-		since := was.from.Add(2 * time.Second) // what had begun comes to its end
+		since := was.from.Add(2 * time.Second) // until requests in progress have ended
 		if n := len(w.desk.between(since, was.to)); was.to.After(since) {
 			down = max(down, float64(n)/was.to.Sub(since).Seconds())
 		}
 	}
 	if per := len(calls) / len(w.items); per > mostPerRecording {
-		wrong = append(wrong, fmt.Sprintf("core was asked %d times for each recording", per))
+		wrong = append(wrong, fmt.Sprintf("core got %d requests per recording", per))
 	}
 	if peak > mostPerSecond {
-		wrong = append(wrong, fmt.Sprintf("core was asked %d times in one second", peak))
+		wrong = append(wrong, fmt.Sprintf("core got %d requests in one second", peak))
 	}
 	if down > mostWhileDown {
-		wrong = append(wrong, fmt.Sprintf("core was asked %.1f times a second while it was down", down))
+		wrong = append(wrong, fmt.Sprintf("core got %.1f requests per second while it was down", down))
 	}
 	return wrong, len(calls), peak, down
 }
 
-// Bounds of what core is asked.
+// Limits of requests to core.
 const (
 	mostPerRecording = 60
 	mostPerSecond    = 100
 	mostWhileDown    = 20.0
 )
 
-// secrets looks for what must be in no log, task file or argument.
+// secrets searches logs, task files and arguments for secrets.
 func (w *town) secrets() (wrong []string) {
 	secrets := []string{token}
 	if w.server != nil {
@@ -339,7 +339,7 @@ func (w *town) secrets() (wrong []string) {
 	for _, dir := range []string{w.agent.Output, w.agent.Data("tasks"), w.agent.Data("queue"), w.agent.Data("work")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
-				return nil //nolint:nilerr // what has gone holds no secret
+				return nil //nolint:nilerr // the file was removed
 			}
 			data, _ := os.ReadFile(path)
 			for n, secret := range secrets {

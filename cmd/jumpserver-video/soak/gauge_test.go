@@ -16,7 +16,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
-// gauge is what the agent takes of the machine.
+// gauge is a measurement of the agent's resources.
 type gauge struct {
 	memory     uint64 // bytes resident, without its children
 	goroutines int
@@ -43,10 +43,10 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 	g.memory, g.files, g.children = info.RSS, int(files), len(family(pid))-1
 	for _, dir := range []string{w.agent.Temp(), w.agent.Data("work"), w.agent.Data("spool")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.Name() == "done" { // the spool's trash
+			if err == nil && d.Name() == "done" { // finished uploads in the spool
 				return fs.SkipDir
 			}
-			if err == nil && path != dir { // what has just gone does not count
+			if err == nil && path != dir { // files that were just removed are not counted
 				g.temps++
 			}
 			return nil
@@ -57,7 +57,7 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 	return g, err
 }
 
-// family are the processes of the agent's session, itself among them.
+// family returns the processes of the agent's session, including the agent.
 func family(session int32) (pids []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
@@ -78,7 +78,7 @@ func family(session int32) (pids []int) {
 	return pids
 }
 
-// sample is a gauge and how readily the agent answered.
+// sample is a gauge, with how fast the agent responded.
 type sample struct {
 	gauge
 	at       time.Time
@@ -87,7 +87,7 @@ type sample struct {
 	lifetime time.Duration // of the process
 }
 
-// watch measures once a second until ctx ends.
+// watch measures once per second until ctx ends.
 func (w *town) watch(ctx context.Context) (all []sample) {
 	for ; ctx.Err() == nil; agenttest.Pause(ctx, time.Second) {
 		pid := w.pid()
@@ -104,7 +104,7 @@ func (w *town) watch(ctx context.Context) (all []sample) {
 	return all
 }
 
-// idle waits until the agent has nothing in hand, and measures it then.
+// idle waits until the agent has no task in progress, and then measures it.
 func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err error) {
 	for end := time.Now().Add(patience); ; agenttest.Pause(ctx, time.Second) {
 		g, err = w.measure(ctx)
@@ -115,7 +115,7 @@ func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err e
 			return g, fmt.Errorf("not idle after %s: %s, %v", patience, g, err)
 		}
 	}
-	// Connections that are kept for a while are not leaks; the least counts.
+	// Connections that are kept open for a while are not leaks, so the minimum is used.
 	var all []gauge
 	for range 5 {
 		agenttest.Pause(ctx, time.Second)

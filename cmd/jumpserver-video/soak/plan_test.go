@@ -12,29 +12,29 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// end is what must have become of a recording.
+// end is the required result of a recording.
 type end string
 
 const (
 	ends     end = "served as MP4"          // and the original is in the trash, or was an upload
-	stays    end = "left as it is"          // byte for byte where it was
-	uploaded end = "uploaded as it is"      // no MP4 can be made of it
-	whole    end = "somewhere, in one form" // core forgot the session in between
+	stays    end = "left as it is"          // unchanged in its place
+	uploaded end = "uploaded as it is"      // it cannot be converted
+	whole    end = "somewhere, in one form" // core deleted the session meanwhile
 )
 
-// item is a recording of the day.
+// item is one recording of the day.
 type item struct {
 	id, kind string
 	want     end
 	session  devcore.Session
-	files    map[string][]byte // below the replay folder or in the bucket; of uploads as Lion has them
-	mark     string            // that the MP4 must bear
-	after    time.Duration     // of the beginning
-	era      liontest.Era      // of uploads
+	files    map[string][]byte // by path in the replay folder or the bucket; uploads as Lion has them
+	mark     string            // that the MP4 must have
+	after    time.Duration     // time of arrival, from the start
+	era      liontest.Era      // of the Lion, for uploads
 	bucket   bool
-	slow     bool          // is written in two halves
+	slow     bool          // written in two halves
 	over     time.Duration // when the session ends; 0 = before it arrives
-	forget   time.Duration // when core forgets the session; 0 = never
+	forget   time.Duration // when core deletes the session; 0 = never
 }
 
 func (i *item) day() string      { return i.session.Start.UTC().Format(time.DateOnly) }
@@ -42,20 +42,20 @@ func (i *item) video() string    { return path.Join(i.day(), i.id+".replay.mp4")
 func (i *item) isUpload() bool   { return strings.HasPrefix(i.kind, "upload") }
 func (i *item) original() string { return path.Join(i.day(), i.id+".replay.gz") }
 
-// menu are the kinds of recordings, each as often as it stands here: of
-// twenty-four, nineteen become MP4s.
+// menu are the kinds of recordings, in their relative frequency. Nineteen of twenty-four
+// become MP4s.
 var menu = []string{
 	"flat", "parts", "upload", "upload parts", "broken", "flat", "bucket", "running", "upload kept", "parts", "foreign", "flat",
 	"slow", "upload parts", "bucket parts", "hollow upload", "upload", "flat", "forgotten", "late end", "bucket", "parts", "upload twice", "flat",
 }
 
-// planner deals the recordings of a day out.
+// planner plans the recordings of a day.
 type planner struct {
 	sources []source
 	random  *rand.Rand
 	now     time.Time
-	day     time.Duration // in which recordings arrive
-	bucket  bool          // there is one, from noon on
+	day     time.Duration // duration of the arrivals
+	bucket  bool          // there is a bucket from noon on
 	n       int
 }
 
@@ -70,7 +70,7 @@ func (p *planner) plan(count int) (items []*item) {
 		if i.bucket && !p.bucket {
 			i.bucket, i.kind = false, strings.Replace(strings.Replace(i.kind, "bucket parts", "parts", 1), "bucket", "flat", 1)
 		}
-		if i.bucket { // they fall back to it from noon on
+		if i.bucket { // the bucket exists only from noon on
 			i.after = p.day/2 + i.after/2
 		}
 		start := p.now.Add(-2*time.Hour - time.Duration(n%2)*24*time.Hour).UTC().Truncate(time.Second)
@@ -84,7 +84,7 @@ func (p *planner) plan(count int) (items []*item) {
 	return items
 }
 
-// fill gives an item its files, and what it differs in.
+// fill sets an item's files and properties.
 func (p *planner) fill(i *item) {
 	switch i.kind {
 	case "parts", "bucket parts", "upload parts":
@@ -106,7 +106,7 @@ func (p *planner) fill(i *item) {
 		i.era = []liontest.Era{liontest.Cookie, liontest.Keeps}[p.random.IntN(2)]
 	case "upload twice":
 		i.era = liontest.Signed
-	case "hollow upload": // nothing is ever drawn
+	case "hollow upload": // nothing is drawn
 		i.era, i.want = liontest.Signed, uploaded
 		dump = fmt.Appendf(nil, "4.size,1.0,4.1024,3.768;%s4.sync,4.1000;4.sync,4.9000;", p.nops())
 	case "slow":
@@ -122,7 +122,7 @@ func (p *planner) fill(i *item) {
 	i.mark, i.files = mark(dump), map[string][]byte{i.original(): gz(dump)}
 }
 
-// piece cuts one that no other item has.
+// piece returns a piece that no other item has.
 func (p *planner) piece() []byte {
 	return p.sources[p.n%len(p.sources)].piece(7+p.random.IntN(20), 200+int64(p.n))
 }
@@ -142,18 +142,18 @@ func (p *planner) parts(i *item) {
 		i.files[path.Join(i.day(), i.id, name)] = gz(dump)
 		files = append(files, file{name, len(dump)})
 	}
-	index, _ := json.Marshal(map[string]any{"id": i.id, "type": "guacamole", "files": files}) // plain data
+	index, _ := json.Marshal(map[string]any{"id": i.id, "type": "guacamole", "files": files}) // cannot fail
 	i.files[path.Join(i.day(), i.id, i.id+".replay.json")] = index
 }
 
-// broken is what cannot be converted, in one of several ways.
+// broken makes an item that cannot be converted, for one of several reasons.
 func (p *planner) broken(i *item) {
 	i.want = stays
 	data := gz(p.piece())
 	switch p.n / len(menu) % 3 {
-	case 0: // cut, long ago
+	case 0: // cut, and old
 		data = data[:len(data)*2/3]
-	case 1: // not what its name says
+	case 1: // another format than its name says
 		for k := range data {
 			data[k] = byte(p.random.Uint32())
 		}
@@ -165,14 +165,14 @@ func (p *planner) broken(i *item) {
 	i.files = map[string][]byte{i.original(): data}
 }
 
-// foreign is what is not ours.
+// foreign makes an item that the agent must not convert.
 func (p *planner) foreign(i *item) {
 	i.want = stays
 	switch p.n / len(menu) % 3 {
 	case 0: // a terminal session
 		i.session.Protocol, i.session.TerminalType = "ssh", "koko"
 		i.files = map[string][]byte{path.Join(i.day(), i.id+".cast.gz"): gz([]byte(`{"version": 2, "width": 80}` + "\n" + p.nops()))}
-	case 1: // an older one
+	case 1: // an older terminal session
 		i.session.Protocol, i.session.TerminalType = "ssh", "koko"
 		i.files = map[string][]byte{i.original(): gz([]byte(`{"0.1":"` + p.nops() + `"}`))}
 	case 2: // of a session that core does not know
@@ -181,7 +181,7 @@ func (p *planner) foreign(i *item) {
 	}
 }
 
-// nops are instructions without effect that do not compress.
+// nops returns instructions without effect that cannot be compressed.
 func (p *planner) nops() string {
 	var b strings.Builder
 	for range 100 {

@@ -21,10 +21,10 @@ import (
 )
 
 var (
-	recordings = flag.Int("recordings", len(menu), "how many arrive")
-	minutes    = flag.Float64("minutes", 0.2, "of the day, without the work that is left in the evening")
-	seed       = flag.Uint64("seed", 1, "of what happens when; 0 = another one each time")
-	keep       = flag.String("dir", "", "where to run, and leave everything")
+	recordings = flag.Int("recordings", len(menu), "number of recordings")
+	minutes    = flag.Float64("minutes", 0.2, "length of the day, without the work that is left in the evening")
+	seed       = flag.Uint64("seed", 1, "seed of the random faults; 0 = another one each time")
+	keep       = flag.String("dir", "", "folder to run in; nothing in it is removed")
 	binary     string
 )
 
@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// evening bounds the wait for what is left to do, as a multiple of the day.
+// evening is the time limit for the work that is left, as a multiple of the day.
 const evening = 6
 
 func TestSoak(t *testing.T) {
@@ -90,7 +90,7 @@ func TestSoak(t *testing.T) {
 	})
 	group.Go(func() { w.arrivals(ctx, began) })
 	group.Wait()
-	t.Logf("after %s all have arrived, and nothing goes wrong any more: %d kills, %d troubles", time.Since(began).Round(time.Second), kills, len(past))
+	t.Logf("after %s all have arrived, and the faults have ended: %d kills, %d troubles", time.Since(began).Round(time.Second), kills, len(past))
 	w.dusk(ctx)
 	took := time.Since(began)
 	unwatch()
@@ -118,13 +118,13 @@ func TestSoak(t *testing.T) {
 	wrong = slices.Concat(wrong, stormy, w.secrets(), flat(worn, fresh), ready(samples), w.decodes(t.Context(), max(4, len(w.items)/20)))
 	missing := untold(w.items, told)
 	if missing > kills+len(past)*4 {
-		wrong = append(wrong, fmt.Sprintf("core was not told of %d events", missing))
+		wrong = append(wrong, fmt.Sprintf("core did not get %d events", missing))
 	}
 	t.Logf("%d recordings in %s: %v", len(w.items), took.Round(time.Second), outcomes(w, tasks))
 	t.Logf("%d kills, %d troubles; events that core never got: %d", kills, len(past), missing)
-	t.Logf("requests to core: %d, %.1f for each recording, at most %d in a second; while it was down %.1f a second", total, float64(total)/float64(len(w.items)), peak, down)
+	t.Logf("requests to core: %d, %.1f per recording, at most %d per second; %.1f per second while it was down", total, float64(total)/float64(len(w.items)), peak, down)
 	t.Logf("agent, after the day: %s", worn)
-	t.Logf("agent, started anew:  %s", fresh)
+	t.Logf("agent, restarted:     %s", fresh)
 	t.Logf("%s", summary(samples))
 	for _, what := range wrong {
 		t.Error(what)
@@ -134,7 +134,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// views are all tasks as the agent shows them.
+// views returns all tasks of the agent.
 func (w *town) views(ctx context.Context) map[string]task.View {
 	views, err := w.agent.Tasks(ctx)
 	if err != nil {
@@ -143,8 +143,8 @@ func (w *town) views(ctx context.Context) map[string]task.View {
 	return views
 }
 
-// dusk returns when nothing is left to do. What failed for a while is tried at
-// once, as if somebody clicked on it, not when its time has come.
+// dusk waits until nothing is left to do. It retries failed tasks at once, as an operator
+// would, and not at the time of their next retry.
 func (w *town) dusk(ctx context.Context) {
 	spool := &upload.Spool{Dir: w.agent.Data("spool")}
 	quiet := 0
@@ -154,7 +154,7 @@ func (w *town) dusk(ctx context.Context) {
 		for id, i := range w.items {
 			v := tasks[id]
 			if v.State == queue.StateRetrying {
-				_ = w.agent.API.Retry(ctx, id) // perhaps it was just taken
+				_ = w.agent.API.Retry(ctx, id, "") // the agent may just have leased it
 			}
 			if !v.State.Final() && i.want != stays || i.want == ends && w.lies(i) {
 				open++
@@ -166,35 +166,35 @@ func (w *town) dusk(ctx context.Context) {
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
-			w.t.Logf("%d recordings and %d uploads are still to be done", open, len(left))
+			w.t.Logf("%d recordings and %d uploads are not done yet", open, len(left))
 		}
 		if ctx.Err() != nil {
-			w.complain("%d recordings and %d uploads are not done in time", open, len(left))
+			w.complain("%d recordings and %d uploads were not done in time", open, len(left))
 			return
 		}
 	}
 }
 
-// lies tells whether an original is where it was: there may have come another
-// one since its task was done.
+// lies reports whether an original is in its place: another one may have arrived after its
+// task was done.
 func (w *town) lies(i *item) bool {
 	_, err := os.Lstat(filepath.Join(w.below(), filepath.FromSlash(i.original())))
 	return err == nil
 }
 
-// flat compares an agent that has seen a day with one that was just started.
+// flat compares the resources of an agent after the day with those of a restarted one.
 func flat(worn, fresh gauge) (wrong []string) {
 	if worn.goroutines > fresh.goroutines+20 || worn.files > fresh.files+20 || worn.children > 0 || worn.temps > 0 || worn.memory > 2*fresh.memory+100<<20 {
-		wrong = append(wrong, fmt.Sprintf("the agent leaks: after the day %s, started anew %s", worn, fresh))
+		wrong = append(wrong, fmt.Sprintf("the agent leaks: after the day %s, restarted %s", worn, fresh))
 	}
 	return wrong
 }
 
-// ready wants health answered, whatever is wrong.
+// ready checks that health always responds, whatever fails.
 func ready(samples []sample) (wrong []string) {
 	for _, s := range samples {
 		if s.status == 0 && s.lifetime > 30*time.Second || s.health > 10*time.Second {
-			wrong = append(wrong, fmt.Sprintf("at %s the agent, %s old, answered %d after %s", s.at.Format(time.TimeOnly), s.lifetime.Round(time.Second), s.status, s.health))
+			wrong = append(wrong, fmt.Sprintf("at %s the agent, %s old, responded with %d after %s", s.at.Format(time.TimeOnly), s.lifetime.Round(time.Second), s.status, s.health))
 		}
 	}
 	return wrong
@@ -207,7 +207,7 @@ func summary(samples []sample) string {
 		most = gauge{max(most.memory, s.memory), max(most.goroutines, s.goroutines), max(most.files, s.files), max(most.children, s.children), max(most.temps, s.temps)}
 		slowest = max(slowest, s.health)
 	}
-	return fmt.Sprintf("at most:              %s; slowest answer %s", most, slowest.Round(time.Millisecond))
+	return fmt.Sprintf("at most:              %s; slowest response %s", most, slowest.Round(time.Millisecond))
 }
 
 func outcomes(w *town, tasks map[string]task.View) map[string]int {
@@ -218,7 +218,7 @@ func outcomes(w *town, tasks map[string]task.View) map[string]int {
 	return n
 }
 
-// tamper makes sure that the checker finds what it is there for.
+// tamper checks that the checker finds faults.
 func (w *town) tamper(t *testing.T, tasks map[string]task.View, told map[string][]string) {
 	t.Helper()
 	for name, spoil := range map[string]func(i *item) bool{

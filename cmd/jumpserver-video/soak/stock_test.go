@@ -17,14 +17,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 )
 
-// source is a real recording that pieces are cut from.
+// source is a real recording from which pieces are cut.
 type source struct {
 	data []byte
-	ends []int   // where each sync ends
-	at   []int64 // its time, ms
+	ends []int   // end of each sync
+	at   []int64 // its time, in ms
 }
 
-// sources are the bundled recordings that begin with little data.
+// sources returns the bundled recordings that begin with little data.
 func sources(t *testing.T) (all []source) {
 	t.Helper()
 	for _, name := range []string{"tiny/v3", "tiny_jpeg/v3", "resize/v3", "vnc_resize/v4", "static_main/v4", "tiny_main/v4", "guacd_rec/v3", "audio/v3"} {
@@ -73,13 +73,13 @@ func readSource(path string) (s source, err error) {
 	}
 }
 
-// piece is the dump up to a sync, held for some more milliseconds.
+// piece returns the dump up to a sync, extended by some milliseconds.
 func (s source) piece(syncs int, hold int64) []byte {
 	n := min(syncs, len(s.ends)) - 1
 	return append(s.data[:s.ends[n]:s.ends[n]], syncAt(s.at[n]+hold)...)
 }
 
-// length is the time that a piece covers.
+// length returns the duration of a piece.
 func (s source) length(syncs int) int64 { return s.at[min(syncs, len(s.at))-1] - s.at[0] }
 
 func syncAt(at int64) []byte {
@@ -89,7 +89,7 @@ func syncAt(at int64) []byte {
 
 var syncs = regexp.MustCompile(`4\.sync,\d+\.(\d+)`)
 
-// shift moves all times of a dump.
+// shift changes all times of a dump.
 func shift(dump []byte, by int64) []byte {
 	return syncs.ReplaceAllFunc(dump, func(m []byte) []byte {
 		at, _ := strconv.ParseInt(string(m[bytes.LastIndexByte(m, '.')+1:]), 10, 64)
@@ -105,8 +105,8 @@ func gz(data []byte) []byte {
 	return b.Bytes()
 }
 
-// mark is what an MP4 says of the recording that it was made from: the digest
-// of the digests of its parts' content.
+// mark returns the mark of a recording in its MP4: the digest of the digests of its parts'
+// content.
 func mark(dumps ...[]byte) string {
 	h := sha256.New()
 	for _, d := range dumps {

@@ -24,31 +24,31 @@ import (
 
 const (
 	token  = "soak-bootstrap-token"
-	bucket = "replays" // the server's own
+	bucket = "replays" // of the server
 )
 
-// town is a JumpServer with everything around it, and the agent in it.
+// town is a JumpServer with its components, and the agent.
 type town struct {
 	t    *testing.T
 	dir  string
-	log  *slog.Logger // of what happens
+	log  *slog.Logger // of events
 	core *devcore.Server
 	desk *desk
 
 	volume  *volumetest.Volume // nil where FUSE mounts are not permitted
 	server  *storagetest.Server
 	client  *minio.Client      // nil where there is no S3 server
-	gateway *storagetest.Front // the agent's way to it
+	gateway *storagetest.Front // proxy between the agent and the server
 	lions   map[liontest.Era]*liontest.Lion
 	agent   *agenttest.Agent
 	items   map[string]*item
 
 	mu       sync.Mutex
-	faults   []string // complaints on the way; guarded by mu
+	faults   []string // faults so far; guarded by mu
 	switched bool     // core keeps replays in the bucket; guarded by mu
 }
 
-// desk is the agent's way to core, and counts what passes.
+// desk is a proxy between the agent and core, which counts requests.
 type desk struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -71,7 +71,7 @@ func newDesk(core http.Handler) *desk {
 	return d
 }
 
-// between are the calls of a time.
+// between returns the requests within a time.
 func (d *desk) between(from, to time.Time) (calls []call) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,7 +133,7 @@ func newTown(t *testing.T, dir string, items []*item, withBucket bool) *town {
 	return w
 }
 
-// below is where core writes: what the agent sees at point.
+// below is the folder to which core writes; the agent sees it through the volume.
 func (w *town) below() string { return w.agent.Replay() }
 
 func (w *town) point() string {
@@ -143,7 +143,7 @@ func (w *town) point() string {
 	return w.volume.Point()
 }
 
-// complain notes what must not be.
+// complain records a fault.
 func (w *town) complain(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.log.Error(text)
@@ -160,7 +160,7 @@ func (w *town) start() {
 	w.log.Info("agent started", "pid", w.agent.PID())
 }
 
-// stop ends the agent as a service manager does.
+// stop stops the agent as a service manager does.
 func (w *town) stop() {
 	w.log.Info("agent is stopped")
 	if err := w.agent.Stop(); err != nil {
@@ -168,7 +168,7 @@ func (w *town) stop() {
 	}
 }
 
-// kill ends the agent as nobody should.
+// kill ends the agent with SIGKILL.
 func (w *town) kill() {
 	w.log.Info("agent is killed")
 	if err := w.agent.Kill(); err != nil {
@@ -178,7 +178,7 @@ func (w *town) kill() {
 
 func (w *town) pid() int32 { return int32(w.agent.PID()) }
 
-// noon is when the administrator upgrades core and has replays kept in a bucket.
+// noon upgrades core, and changes its replay storage to a bucket, as an administrator would.
 func (w *town) noon() error {
 	w.log.Info("noon: core is upgraded", "bucket", w.client != nil)
 	if err := w.core.SetVersion("4.10.13"); err != nil || w.client == nil {
@@ -190,7 +190,7 @@ func (w *town) noon() error {
 	return w.setStorage()
 }
 
-// setStorage tells all workers of the bucket; those that register anew, too.
+// setStorage sets the bucket for all workers, including those that register again.
 func (w *town) setStorage() error {
 	settings := map[string]any{"TYPE": "s3", "BUCKET": bucket, "ACCESS_KEY": w.server.Access, "SECRET_KEY": w.server.Secret, "ENDPOINT": w.gateway.URL.String()}
 	for _, name := range w.workers() {
@@ -201,7 +201,7 @@ func (w *town) setStorage() error {
 	return w.core.SetReplayStorage("", settings)
 }
 
-// workers are the names under which the agent has registered.
+// workers returns the names under which the agent has registered.
 func (w *town) workers() (names []string) {
 	for _, c := range w.core.Components() {
 		if !strings.HasPrefix(c.Name, "[Lion]") {

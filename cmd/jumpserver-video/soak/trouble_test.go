@@ -23,7 +23,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// trouble is something that goes wrong for a while.
+// trouble is a temporary fault.
 type trouble struct {
 	name  string
 	begin func() (end func())
@@ -36,7 +36,7 @@ func (w *town) troubles(bucket bool) (all []trouble) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.switched && bucket { // each costs a minute
+	if w.switched && bucket { // each takes a minute
 		all = append(all, w.troublesOfTheBucket()...)
 	}
 	return all
@@ -100,9 +100,9 @@ func (w *town) troublesOfCore() (all []trouble) {
 	} {
 		all = append(all, trouble{"core: " + name, func() func() { return w.core.Fail(f) }})
 	}
-	return append(all, trouble{"core: the key is revoked", func() func() {
+	return append(all, trouble{"core: the component is deleted", func() func() {
 		for _, name := range w.workers() {
-			_ = w.core.RevokeKey(name) // it may have none any more
+			_ = w.core.DeleteComponent(name) // it may no longer exist
 		}
 		return func() {}
 	}})
@@ -135,17 +135,17 @@ func bit(b bool) int64 {
 	return 0
 }
 
-// window is a time in which something was wrong.
+// window is the time of a fault.
 type window struct {
 	name     string
 	from, to time.Time
 }
 
-// misfortune lets one thing after the other go wrong until ctx ends.
+// misfortune causes one fault after another until ctx ends.
 func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Duration, bucket bool) (past []window) {
 	var left []trouble
 	for n := 0; ctx.Err() == nil; n++ {
-		if len(left) == 0 { // each once before any comes again
+		if len(left) == 0 { // each once before any is repeated
 			left = w.troubles(bucket)
 			random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
 		}
@@ -164,7 +164,7 @@ func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Dur
 	return past
 }
 
-// killings kills the agent at random until ctx ends, and starts it again.
+// killings kills the agent at random times until ctx ends, and restarts it.
 func (w *town) killings(ctx context.Context, random *rand.Rand, scale time.Duration) (kills int) {
 	for {
 		agenttest.Pause(ctx, scale+time.Duration(random.Int64N(int64(2*scale))))
@@ -179,7 +179,7 @@ func (w *town) killings(ctx context.Context, random *rand.Rand, scale time.Durat
 	}
 }
 
-// alone makes sure that nothing outlives the agent.
+// alone checks that no process outlives the agent.
 func (w *town) alone(pid int32) {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		left := family(pid)
@@ -193,7 +193,7 @@ func (w *town) alone(pid int32) {
 	}
 }
 
-// seen looks at what the agent asks of the bucket.
+// seen checks the agent's requests to the bucket.
 func (w *town) seen(r *http.Request) storagetest.Fault {
 	if key, in := strings.CutPrefix(r.URL.Path, "/"+bucket+"/"); in && r.Method == http.MethodDelete {
 		w.takenAway(key, "deleted")
@@ -201,7 +201,7 @@ func (w *town) seen(r *http.Request) storagetest.Fault {
 	return storagetest.Fault{}
 }
 
-// touched looks at what is done on the volume.
+// touched checks the agent's operations on the volume.
 func (w *town) touched(op, on string) {
 	switch op {
 	case "rename":
@@ -220,28 +220,27 @@ var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 func (w *town) itemOf(name string) *item { return w.items[uuids.FindString(name)] }
 
-// holds tells whether a name is that of the recording, or of the folder of its parts.
+// holds reports whether a name is that of the recording, or of the folder of its parts.
 func (i *item) holds(name string) bool {
 	_, ours := i.files[name]
 	return ours || name == i.original() || name == i.day()+"/"+i.id
 }
 
-// takenAway is the invariant of all: an original goes only when its MP4 is in
-// its place.
+// takenAway checks the main invariant: an original is removed only when its MP4 is in place.
 func (w *town) takenAway(name, how string) {
 	i := w.itemOf(name)
 	if i == nil || hidden(name) || !i.holds(name) {
 		return
 	}
-	w.log.Info("original goes", "name", name, "how", how)
+	w.log.Info("original is removed", "name", name, "how", how)
 	if i.want == stays || i.want == uploaded {
-		w.complain("%s (%s) is not ours to take away, and was %s", name, i.kind, how)
+		w.complain("%s (%s) must not be removed, and was %s", name, i.kind, how)
 	} else if err := w.served(context.Background(), i); err != nil {
 		w.complain("%s was %s before its MP4 was in place: %v", name, how, err)
 	}
 }
 
-// served looks for the MP4 that was made from the item's recording.
+// served checks that an MP4 made from the item's recording is in place.
 func (w *town) served(ctx context.Context, i *item) error {
 	data, err := os.ReadFile(filepath.Join(w.below(), filepath.FromSlash(i.video())))
 	if err != nil && w.client != nil {
@@ -253,7 +252,7 @@ func (w *town) served(ctx context.Context, i *item) error {
 	return i.marked(data)
 }
 
-// marked tells whether an MP4 says that it was made from this recording.
+// marked returns an error if an MP4 does not have the mark of this recording.
 func (i *item) marked(mp4 []byte) error {
 	if !bytes.Contains(mp4, []byte("source=sha256:"+i.mark)) {
 		return fmt.Errorf("%s was made from another recording", i.video())

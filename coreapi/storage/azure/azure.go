@@ -1,7 +1,7 @@
 // Package azure is the replay storage of Azure Blob Storage.
 //
-// Core takes a key for present here when any blob's name begins with it, so
-// an original that was retired must not keep its name as a prefix.
+// Core considers a key as present here if any blob's name begins with it. The name
+// of a retired original must therefore not begin with its old name.
 package azure
 
 import (
@@ -35,12 +35,13 @@ type Container struct {
 
 var _ storage.Storage = (*Container)(nil)
 
-// Open makes the storage of core's settings. It connects at the first call.
+// Open returns the storage of core's settings. It connects at the first call.
 func Open(c storage.Config, o storage.Options) (*Container, error) {
 	return OpenAt(c, o, fmt.Sprintf("https://%s.blob.%s/%s", c.Account, c.Suffix, c.Container))
 }
 
-// OpenAt is Open with another address of the container, such as an emulator's.
+// OpenAt is like Open, with another address of the container, such as an
+// emulator's.
 func OpenAt(c storage.Config, o storage.Options, address string) (*Container, error) {
 	s := &Container{config: c, http: storage.NewClient(o)}
 	bad := func(err error) error {
@@ -48,11 +49,11 @@ func OpenAt(c storage.Config, o storage.Options, address string) (*Container, er
 	}
 	key, err := container.NewSharedKeyCredential(c.Account, c.AccountKey.Reveal())
 	if err != nil {
-		return nil, bad(errors.New("ACCOUNT_KEY is not base64")) // the error itself may quote it
+		return nil, bad(errors.New("ACCOUNT_KEY is not base64")) // the error may quote the key
 	}
 	s.api, err = container.NewClientWithSharedKeyCredential(address, key, &container.ClientOptions{ClientOptions: azcore.ClientOptions{
 		Transport: s.http,
-		Retry:     policy.RetryOptions{MaxRetries: -1}, // storage.Retry does it, for all kinds alike
+		Retry:     policy.RetryOptions{MaxRetries: -1}, // storage.Retry retries for all kinds
 		Telemetry: policy.TelemetryOptions{ApplicationID: shorten(o.UserAgent)},
 	}})
 	if err != nil {
@@ -61,24 +62,25 @@ func OpenAt(c storage.Config, o storage.Options, address string) (*Container, er
 	return s, nil
 }
 
-// shorten fits a name into what the library allows.
+// shorten cuts a name to the length that the library allows.
 func shorten(s string) string { return s[:min(len(s), 24)] }
 
 // Place names the container.
 func (s *Container) Place() string { return s.config.Place() }
 
-// Usage counts what has been asked of the container.
+// Usage returns what has been requested from the container.
 func (s *Container) Usage() storage.Usage { return s.http.Usage() }
 
-// MatchesPrefixes is true: core lists, and takes what it finds.
+// MatchesPrefixes returns true: core lists by prefix, and accepts whatever it
+// finds.
 func (s *Container) MatchesPrefixes() bool { return true }
 
-// do makes one request, again when that may help.
+// do makes one request, with retries of temporary failures.
 func (s *Container) do(ctx context.Context, op, key string, call func() error) error {
 	return storage.Retry(ctx, func() error { return s.wrap(op, key, call()) })
 }
 
-// wrap gives an error of the library its kind.
+// wrap returns an error of the library as a storage.Error with its kind.
 func (s *Container) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -90,8 +92,8 @@ func (s *Container) wrap(op, key string, err error) error {
 		return e
 	}
 	e.Kind = storage.KindOf(answer.ErrorCode, answer.StatusCode)
-	// Some codes stand for several things, and the emulator has its own; the
-	// text tells.
+	// Some codes have several meanings, and the emulator has codes of its own; the
+	// text distinguishes them.
 	text := strings.ToLower(answer.Error())
 	switch {
 	case strings.Contains(text, "date header"):
@@ -125,8 +127,8 @@ func (s *Container) Stat(ctx context.Context, key string) (storage.Object, error
 	return o, err
 }
 
-// explain finds out what a refused HEAD means: its answer has no text to say
-// so. A listing of one key has, and is refused for the same reasons.
+// explain finds the reason of a refused HEAD, whose response has no body. A listing
+// of one key is refused for the same reasons, and its response has a body.
 func (s *Container) explain(ctx context.Context, key string, err error) error {
 	var answer *azcore.ResponseError
 	if !errors.As(err, &answer) || answer.StatusCode != http.StatusForbidden {
@@ -137,10 +139,10 @@ func (s *Container) explain(ctx context.Context, key string, err error) error {
 	return cmp.Or(listErr, err)
 }
 
-// metaSHA256 is where blobs keep their SHA-256: x-ms-meta-sha256.
+// metaSHA256 is the metadata that holds a blob's SHA-256: x-ms-meta-sha256.
 const metaSHA256 = "sha256"
 
-// value is what a pointer points to, or zero.
+// value returns what p points to, or the zero value.
 func value[T any](p *T) T {
 	if p == nil {
 		var none T
@@ -170,7 +172,7 @@ func (s *Container) Put(ctx context.Context, key string, body storage.Body) erro
 			return err
 		})
 	}
-	// Blocks that are never committed cost nothing after a week.
+	// Azure deletes blocks that are not committed within a week.
 	var ids []string
 	prefix := time.Now().UnixNano()
 	for _, p := range storage.Split(body.Size) {
@@ -225,7 +227,7 @@ func (s *Container) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List answers one page.
+// List returns one page.
 func (s *Container) List(ctx context.Context, q storage.Query) (storage.Page, error) {
 	var page storage.Page
 	limit := int32(q.Limit()) //nolint:gosec // at most 1000
@@ -271,7 +273,7 @@ func objects(items []*container.BlobItem) []storage.Object {
 	return list
 }
 
-// Move renames a blob. Copies within an account need no further rights.
+// Move renames a blob. Copying within an account needs no additional rights.
 func (s *Container) Move(ctx context.Context, from, to string) error {
 	return storage.MoveByCopy(ctx, s, from, to, func(storage.Object) error {
 		target := s.api.NewBlobClient(to)

@@ -1,6 +1,6 @@
-// Package obs is the replay storage of Huawei Cloud's Object Storage Service,
-// through its maker's library: the one that core's components use, signing as
-// they do.
+// Package obs is the replay storage of Huawei Cloud's Object Storage Service. It
+// uses the provider's library, as core's components do, so that requests are signed
+// in the same way.
 package obs
 
 import (
@@ -25,15 +25,15 @@ type Bucket struct {
 
 var _ storage.Storage = (*Bucket)(nil)
 
-// Open makes the storage of core's settings. It connects at the first call.
+// Open returns the storage of core's settings. It connects at the first call.
 func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 	b := &Bucket{config: c, http: storage.NewClient(o), agent: o.UserAgent}
 	_, err := b.client(context.Background())
 	return b, err
 }
 
-// client makes a client for one request: the library takes no context but
-// here. It keeps no connections of its own.
+// client returns a client for one request, because the library accepts a context
+// only here. It keeps no connections of its own.
 func (b *Bucket) client(ctx context.Context) (*obs.ObsClient, error) {
 	agent := b.agent
 	if agent == "" {
@@ -41,7 +41,7 @@ func (b *Bucket) client(ctx context.Context) (*obs.ObsClient, error) {
 	}
 	api, err := obs.New(b.config.AccessKey, b.config.SecretKey.Reveal(), b.config.Endpoint.String(),
 		obs.WithHttpClient(&b.http.Client), obs.WithRequestContext(ctx), obs.WithUserAgent(agent),
-		obs.WithMaxRetryCount(0), obs.WithMaxRedirectCount(0)) // storage.Retry does it, for all kinds alike
+		obs.WithMaxRetryCount(0), obs.WithMaxRedirectCount(0)) // storage.Retry retries for all kinds
 	if err != nil {
 		return nil, &storage.Error{Op: "open", Place: b.Place(), Kind: storage.ErrConfig, Err: err}
 	}
@@ -51,13 +51,13 @@ func (b *Bucket) client(ctx context.Context) (*obs.ObsClient, error) {
 // Place names the bucket.
 func (b *Bucket) Place() string { return b.config.Place() }
 
-// Usage counts what has been asked of the bucket.
+// Usage returns what has been requested from the bucket.
 func (b *Bucket) Usage() storage.Usage { return b.http.Usage() }
 
-// MatchesPrefixes is false: core asks for exactly one key.
+// MatchesPrefixes returns false: core asks for exactly one key.
 func (b *Bucket) MatchesPrefixes() bool { return false }
 
-// do makes one request, again when that may help.
+// do makes one request, with retries of temporary failures.
 func (b *Bucket) do(ctx context.Context, op, key string, call func(*obs.ObsClient) error) error {
 	return storage.Retry(ctx, func() error {
 		api, err := b.client(ctx)
@@ -68,7 +68,7 @@ func (b *Bucket) do(ctx context.Context, op, key string, call func(*obs.ObsClien
 	})
 }
 
-// wrap gives an error of the library its kind.
+// wrap returns an error of the library as a storage.Error with its kind.
 func (b *Bucket) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -88,9 +88,9 @@ func (b *Bucket) wrap(op, key string, err error) error {
 	return e
 }
 
-// errNoAnswer stands for an error that the library loses: it recovers from its
-// own panics and then answers nothing at all.
-var errNoAnswer = fmt.Errorf("the library gave no answer: %w", io.ErrUnexpectedEOF)
+// errNoAnswer stands for an error that the library loses: it recovers from its own
+// panics and then returns neither a response nor an error.
+var errNoAnswer = fmt.Errorf("the library returned no response: %w", io.ErrUnexpectedEOF)
 
 // Stat describes an object.
 func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
@@ -112,11 +112,11 @@ func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
 	return o, err
 }
 
-// metaSHA256 is where objects keep their SHA-256, as metadata.
+// metaSHA256 is the metadata that holds an object's SHA-256.
 const metaSHA256 = "sha256"
 
-// explain finds out what a failed HEAD means: its answer has no body to say
-// so. A listing of one key has, and is refused for the same reasons.
+// explain finds the reason of a failed HEAD, whose response has no body. A listing
+// of one key is refused for the same reasons, and its response has a body.
 func (b *Bucket) explain(api *obs.ObsClient, key string, err error) error {
 	var answer obs.ObsError
 	if !errors.As(err, &answer) || answer.Code != "" || answer.StatusCode >= 500 {
@@ -151,7 +151,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 	})
 }
 
-// putParts writes an object in parts, and takes back what it cannot end.
+// putParts writes an object in parts. If it cannot complete the upload, it aborts
+// it.
 func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body) (err error) {
 	var upload string
 	err = b.do(ctx, "put", key, func(api *obs.ObsClient) error {
@@ -243,7 +244,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List answers one page.
+// List returns one page.
 func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error) {
 	in := &obs.ListObjectsInput{Bucket: b.config.Bucket, Marker: q.After}
 	in.Prefix, in.MaxKeys = q.Prefix, q.Limit()
@@ -263,7 +264,7 @@ func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error
 		last := ""
 		for _, o := range r.Contents {
 			last = o.Key
-			if !strings.HasSuffix(o.Key, "/") { // markers of folders are no objects
+			if !strings.HasSuffix(o.Key, "/") { // markers of folders are not objects
 				page.Objects = append(page.Objects, storage.Object{
 					Key: o.Key, Size: o.Size, ModTime: o.LastModified, ETag: strings.Trim(o.ETag, `"`), Archived: o.StorageClass == obs.StorageClassCold,
 				})
@@ -280,7 +281,7 @@ func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error
 	return page, err
 }
 
-// Move renames an object of up to 5 GB, which is what OBS copies at once.
+// Move renames an object of up to 5 GB, the limit of one copy request of OBS.
 func (b *Bucket) Move(ctx context.Context, from, to string) error {
 	return storage.MoveByCopy(ctx, b, from, to, func(o storage.Object) error {
 		return b.do(ctx, "move", from, func(api *obs.ObsClient) error {

@@ -30,8 +30,8 @@ func TestConformance(t *testing.T) {
 	storagetest.Conformance(t, func(t *testing.T) storage.Storage { return open(t, server, server.URL) })
 }
 
-// With a name for an endpoint, as the provider has them, the bucket is in the
-// host's name.
+// If the endpoint is a name, as with the provider, the bucket is part of the host
+// name.
 func TestBucketInTheHostName(t *testing.T) {
 	server := storagetest.Gateway(t, storagetest.OBS, storagetest.S3(t))
 	storagetest.Conformance(t, func(t *testing.T) storage.Storage {

@@ -1,4 +1,4 @@
-// Package open makes the storage of core's settings, of whatever kind.
+// Package open returns the storage of core's settings, whatever its kind.
 package open
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/s3"
 )
 
-// Storage makes the storage of settings whose target is a bucket; it connects
-// at the first call. Settings that cannot work are storage.ErrConfig.
+// Storage returns the storage of settings whose target is a bucket; it connects at
+// the first call. For settings that cannot work it returns storage.ErrConfig.
 func Storage(c storage.Config, o storage.Options) (storage.Storage, error) {
-	// Not return directly: a nil *Bucket is no nil Storage.
+	// Do not return directly: a nil *Bucket is not a nil Storage.
 	var s storage.Storage
 	var err error
 	switch c.Kind {
@@ -27,7 +27,7 @@ func Storage(c storage.Config, o storage.Options) (storage.Storage, error) {
 	case storage.KindAzure:
 		s, err = azure.Open(c, o)
 	default:
-		err = &storage.Error{Op: "open", Place: c.Place(), Kind: storage.ErrConfig, Err: errors.New("it is no bucket")}
+		err = &storage.Error{Op: "open", Place: c.Place(), Kind: storage.ErrConfig, Err: errors.New("it is not a bucket")}
 	}
 	if err != nil {
 		return nil, err

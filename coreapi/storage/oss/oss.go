@@ -1,6 +1,6 @@
-// Package oss is the replay storage of Alibaba Cloud's Object Storage
-// Service, through its maker's library: the one that core's components use,
-// signing as they do, so that whatever endpoint serves them serves us.
+// Package oss is the replay storage of Alibaba Cloud's Object Storage Service. It
+// uses the provider's library and signs as core's components do, so that it works
+// with every endpoint that works for them.
 package oss
 
 import (
@@ -29,7 +29,7 @@ type Bucket struct {
 
 var _ storage.Storage = (*Bucket)(nil)
 
-// Open makes the storage of core's settings. It connects at the first call.
+// Open returns the storage of core's settings. It connects at the first call.
 func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 	b := &Bucket{config: c, http: storage.NewClient(o)}
 	options := []oss.ClientOption{oss.HTTPClient(&b.http.Client), oss.RedirectEnabled(false)}
@@ -41,7 +41,7 @@ func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 		b.api, err = client.Bucket(c.Bucket)
 	}
 	if err != nil {
-		return nil, &storage.Error{Op: "open", Place: b.Place(), Kind: storage.ErrConfig, Err: err}
+		return nil, &storage.Error{Op: "open", Place: b.Place(), Kind: storage.KindOfSettings(err), Err: err}
 	}
 	return b, nil
 }
@@ -49,20 +49,20 @@ func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 // Place names the bucket.
 func (b *Bucket) Place() string { return b.config.Place() }
 
-// Usage counts what has been asked of the bucket.
+// Usage returns what has been requested from the bucket.
 func (b *Bucket) Usage() storage.Usage { return b.http.Usage() }
 
-// MatchesPrefixes is false: core asks for exactly one key.
+// MatchesPrefixes returns false: core asks for exactly one key.
 func (b *Bucket) MatchesPrefixes() bool { return false }
 
-// do makes one request, again when that may help.
+// do makes one request, with retries of temporary failures.
 func (b *Bucket) do(ctx context.Context, op, key string, call func(ctx oss.Option) error) error {
 	return storage.Retry(ctx, func() error { return b.wrap(op, key, call(oss.WithContext(ctx))) })
 }
 
 var statusText = regexp.MustCompile(`service returned (?:(\d{3}),|.*status = (\d{3}))`)
 
-// wrap gives an error of the library its kind.
+// wrap returns an error of the library as a storage.Error with its kind.
 func (b *Bucket) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -79,6 +79,9 @@ func (b *Bucket) wrap(op, key string, err error) error {
 	case errors.As(err, &answer):
 		e.Kind = storage.KindOf(answer.Code, answer.StatusCode)
 		e.Err = fmt.Errorf("%s, HTTP %d", answer.Code, answer.StatusCode)
+		if at := answer.Endpoint; at != "" && (answer.Code == "AccessDenied" || errors.Is(e.Kind, storage.ErrRegion)) { // of another region's bucket
+			e.Kind, e.Err = storage.ErrEndpoint, fmt.Errorf("%s: use %s, HTTP %d", answer.Code, at, answer.StatusCode)
+		}
 	case errors.As(err, &crc):
 		e.Kind = storage.ErrDamaged
 	case errors.As(err, &network):
@@ -86,7 +89,7 @@ func (b *Bucket) wrap(op, key string, err error) error {
 		e.Err = network.Err // without the address
 	default:
 		e.Kind = storage.KindOfTransport(err)
-		if m := statusText.FindStringSubmatch(err.Error()); m != nil { // an answer without XML
+		if m := statusText.FindStringSubmatch(err.Error()); m != nil { // a response without XML
 			status, _ := strconv.Atoi(m[1] + m[2])
 			e.Kind = storage.KindOf("", status)
 		}
@@ -113,11 +116,11 @@ func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
 	return o, nil
 }
 
-// metaSHA256 is where objects keep their SHA-256: x-oss-meta-sha256.
+// metaSHA256 is the metadata that holds an object's SHA-256: x-oss-meta-sha256.
 const metaSHA256 = "Sha256"
 
-// explain finds out what a failed HEAD means: its answer has no body to say
-// so. A listing of one key has, and is refused for the same reasons.
+// explain finds the reason of a failed HEAD, whose response has no body. A listing
+// of one key is refused for the same reasons, and its response has a body.
 func (b *Bucket) explain(key string, with oss.Option, err error) error {
 	var answer oss.ServiceError
 	if !errors.As(err, &answer) || answer.Code != "" || answer.StatusCode >= 500 {
@@ -129,8 +132,8 @@ func (b *Bucket) explain(key string, with oss.Option, err error) error {
 	return err
 }
 
-// Put writes an object. The library compares the CRC-64 of what it sent with
-// the one that OSS answers, beside the MD5 that OSS compares.
+// Put writes an object. The library compares the CRC-64 of what it sent with the
+// one that OSS returns; OSS also compares the MD5.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 	headers := []oss.Option{oss.Meta(metaSHA256, body.SHA256), oss.ContentType(storage.ContentType(key))}
 	if body.Size > storage.OnePart {
@@ -145,7 +148,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 	})
 }
 
-// putParts writes an object in parts, and takes back what it cannot end.
+// putParts writes an object in parts. If it cannot complete the upload, it aborts
+// it.
 func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body, headers []oss.Option) (err error) {
 	var upload oss.InitiateMultipartUploadResult
 	err = b.do(ctx, "put", key, func(with oss.Option) (err error) {
@@ -207,7 +211,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List answers one page.
+// List returns one page.
 func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error) {
 	options := []oss.Option{oss.Prefix(q.Prefix), oss.Marker(q.After), oss.MaxKeys(q.Limit())}
 	if q.Folders {
@@ -223,7 +227,7 @@ func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error
 		last := ""
 		for _, o := range r.Objects {
 			last = o.Key
-			if !strings.HasSuffix(o.Key, "/") { // markers of folders are no objects
+			if !strings.HasSuffix(o.Key, "/") { // markers of folders are not objects
 				page.Objects = append(page.Objects, storage.Object{
 					Key: o.Key, Size: o.Size, ModTime: o.LastModified, ETag: strings.Trim(o.ETag, `"`),
 					Archived: strings.Contains(o.StorageClass, "Archive") && !strings.Contains(o.RestoreInfo, `ongoing-request="false"`),

@@ -13,8 +13,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
 )
 
-// A server that takes no bucket in the path is asked with the bucket in the
-// host name.
+// If a server accepts no bucket in the path, requests name the bucket in the host
+// name.
 func TestBucketInTheHostName(t *testing.T) {
 	const domain = "cos.test"
 	server := storagetest.S3(t, "--virtual-domain", domain)
@@ -40,7 +40,7 @@ func TestBucketInTheHostName(t *testing.T) {
 	if page, err := s.List(t.Context(), storage.Query{}); err != nil || len(page.Objects) != 1 || page.Objects[0].Key != "moved.mp4" {
 		t.Errorf("%+v, %v", page, err)
 	}
-	// The server has it where everybody finds it.
+	// Another client finds the object in the same bucket.
 	if _, err := open(t, settings(server, server.URL)).Stat(t.Context(), "moved.mp4"); err != nil {
 		t.Error(err)
 	}
@@ -49,7 +49,8 @@ func TestBucketInTheHostName(t *testing.T) {
 	}
 }
 
-// Without keys, those of the environment or the machine's role are used.
+// Without keys in the settings, those of the environment or of the machine's role
+// are used.
 func TestKeysOfTheEnvironment(t *testing.T) {
 	server := storagetest.S3(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", server.Access)
@@ -61,7 +62,7 @@ func TestKeysOfTheEnvironment(t *testing.T) {
 	}
 }
 
-// noKeys leaves nothing that keys could be found in.
+// noKeys removes every place where keys could be found.
 func noKeys(t *testing.T) {
 	for _, name := range []string{
 		"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -73,9 +74,9 @@ func noKeys(t *testing.T) {
 
 func TestKeysOfTheRole(t *testing.T) {
 	server := storagetest.S3(t)
-	asked := 0
+	requests := 0
 	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		asked++
+		requests++
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintf(w, `{"AccessKeyId":%q,"SecretAccessKey":%q,"Token":"","Expiration":%q}`, server.Access, server.Secret, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	}))
@@ -90,12 +91,12 @@ func TestKeysOfTheRole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if asked != 1 {
-		t.Errorf("the role was asked for its keys %d times", asked)
+	if requests != 1 {
+		t.Errorf("the role was asked for its keys %d times", requests)
 	}
 }
 
-// When there are none anywhere, the reason says so.
+// If there are no keys anywhere, the error says so.
 func TestNoKeysAnywhere(t *testing.T) {
 	server := storagetest.S3(t)
 	role := httptest.NewServer(http.NotFoundHandler())

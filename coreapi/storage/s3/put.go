@@ -13,7 +13,7 @@ import (
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 	o := minio.PutObjectOptions{
 		UserMetadata: map[string]string{metaSHA256: body.SHA256}, ContentType: storage.ContentType(key),
-		DisableContentSha256: true, // the plain signature over the sum below, not one per chunk
+		DisableContentSha256: true, // one signature over the sum below, not one per chunk
 	}
 	if body.Size > storage.OnePart {
 		return b.putParts(ctx, key, body, o)
@@ -28,8 +28,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body) error {
 	})
 }
 
-// putParts writes an object in parts. What it has begun and cannot end it
-// takes back: providers charge for parts that wait for their end.
+// putParts writes an object in parts. If it cannot complete the upload, it aborts
+// it: providers charge for the parts of incomplete uploads.
 func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body, o minio.PutObjectOptions) (err error) {
 	var upload string
 	err = b.do(ctx, "put", key, func(api minio.Core) (err error) {

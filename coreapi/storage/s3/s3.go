@@ -1,19 +1,20 @@
-// Package s3 is the replay storage of S3 servers, Ceph, Swift's S3 interface
-// and Tencent's COS: whatever core gives to its S3 client.
+// Package s3 is the replay storage of S3 servers, Ceph, Swift's S3 interface and
+// Tencent's COS: of all kinds for which core uses its S3 client.
 //
 // # Region and addressing
 //
-// Requests go to the bucket by path, as core's components make them, and are
-// signed for the region that those sign for, which often is a guess (see
-// [storage.Config.SigningRegion]). A server that refuses the region is asked
-// again with the one that it names, then with us-east-1; one that refuses
-// addressing by path (COS does for younger buckets) is addressed by host.
+// Requests name the bucket in the path, as those of core's components do. They are
+// signed for the same region as those, which often is a guess (see
+// [storage.Config.SigningRegion]). If a server refuses the region, the request is
+// repeated with the region that the server names, then with us-east-1. If a server
+// refuses the bucket in the path (COS does for newer buckets), the bucket becomes
+// part of the host name.
 //
 // # Integrity
 //
-// Every request carries the MD5 of its body and is signed over its SHA-256,
-// which servers check. Larger objects are sent in parts, one at a time, and
-// only a part that failed is sent again.
+// Every request carries the MD5 of its body and is signed over its SHA-256; servers
+// check both. Larger objects are sent in parts, one at a time, and only a failed
+// part is sent again.
 package s3
 
 import (
@@ -34,14 +35,14 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
-// defaultRegion is what S3 itself takes for granted.
+// defaultRegion is the region that S3 itself assumes.
 const defaultRegion = "us-east-1"
 
-// roleTimeout is how long the machine's role may take to hand out its keys.
-// Where there is none, nobody answers at all.
+// roleTimeout is how long to wait for the keys of the machine's role. On a machine
+// without a role, nothing responds.
 const roleTimeout = 5 * time.Second
 
-// errNoKeys is why a request was not signed.
+// errNoKeys says why a request was not signed.
 var errNoKeys = errors.New("JumpServer's replay storage names no keys, and there are none in the environment, in ~/.aws/credentials or of the machine's role")
 
 // Bucket is a bucket of an S3 server.
@@ -51,18 +52,18 @@ type Bucket struct {
 	keys   *credentials.Credentials
 	agent  string
 	fixed  bool        // the administrator has named the region
-	seen   atomic.Bool // the bucket has answered
+	seen   atomic.Bool // the bucket has responded
 
 	mu      sync.Mutex // guards what follows
 	api     minio.Core
 	region  string
 	byHost  bool
-	refused []string // regions that the server did not take
+	refused []string // regions that the server refused
 }
 
 var _ storage.Storage = (*Bucket)(nil)
 
-// Open makes the storage of core's settings. It connects at the first call.
+// Open returns the storage of core's settings. It connects at the first call.
 func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 	b := &Bucket{config: c, http: storage.NewClient(o), agent: o.UserAgent, fixed: o.Region != "", region: o.Region}
 	if b.region == "" {
@@ -82,7 +83,7 @@ func Open(c storage.Config, o storage.Options) (*Bucket, error) {
 	return b, b.connect()
 }
 
-// connect makes the client for the current region and addressing.
+// connect creates the client for the current region and addressing.
 func (b *Bucket) connect() error {
 	host, secure := "s3.amazonaws.com", true
 	if e := b.config.Endpoint; e != nil {
@@ -94,10 +95,10 @@ func (b *Bucket) connect() error {
 	}
 	api, err := minio.NewCore(host, &minio.Options{
 		Creds: b.keys, Secure: secure, Transport: b.http.Transport, Region: b.region, BucketLookup: lookup,
-		MaxRetries: 1, // storage.Retry does it, for all kinds alike
+		MaxRetries: 1, // storage.Retry retries for all kinds
 	})
 	if err != nil {
-		return &storage.Error{Op: "open", Place: b.Place(), Kind: storage.ErrConfig, Err: err}
+		return &storage.Error{Op: "open", Place: b.Place(), Kind: storage.KindOfSettings(err), Err: err}
 	}
 	if b.agent != "" {
 		name, version, _ := strings.Cut(b.agent, "/")
@@ -110,13 +111,13 @@ func (b *Bucket) connect() error {
 // Place names the bucket.
 func (b *Bucket) Place() string { return b.config.Place() }
 
-// Usage counts what has been asked of the bucket.
+// Usage returns what has been requested from the bucket.
 func (b *Bucket) Usage() storage.Usage { return b.http.Usage() }
 
-// MatchesPrefixes is false: core asks for exactly one key.
+// MatchesPrefixes returns false: core asks for exactly one key.
 func (b *Bucket) MatchesPrefixes() bool { return false }
 
-// do makes one request, again when that may help.
+// do makes one request, with retries of temporary failures.
 func (b *Bucket) do(ctx context.Context, op, key string, call func(minio.Core) error) error {
 	for {
 		b.mu.Lock()
@@ -136,7 +137,7 @@ func (b *Bucket) do(ctx context.Context, op, key string, call func(minio.Core) e
 	}
 }
 
-// adapt changes region or addressing when the server asked for it; false when
+// adapt changes region or addressing if the server asks for it; it returns false if
 // there is nothing left to change.
 func (b *Bucket) adapt(err, raw error) bool {
 	answer := minio.ToErrorResponse(raw)
@@ -159,7 +160,7 @@ func (b *Bucket) adapt(err, raw error) bool {
 	return false
 }
 
-// wrap gives an error of the library its kind.
+// wrap returns an error of the library as a storage.Error with its kind.
 func (b *Bucket) wrap(op, key string, err error) error {
 	if err == nil {
 		return nil
@@ -175,6 +176,9 @@ func (b *Bucket) wrap(op, key string, err error) error {
 		e.Kind = storage.KindOfTransport(err)
 	case answer.StatusCode == 0: // refused by the library itself, such as a bad bucket name
 		e.Kind = storage.ErrConfig
+		if answer.Code == "InvalidBucketName" {
+			e.Kind = storage.ErrBucketName
+		}
 	default:
 		e.Kind = storage.KindOf(answer.Code, answer.StatusCode)
 		if strings.Contains(answer.Message, "region") && strings.HasPrefix(answer.Code, "Authorization") {
@@ -188,7 +192,7 @@ func (b *Bucket) wrap(op, key string, err error) error {
 	return e
 }
 
-// unsigned tells whether there are no keys anywhere.
+// unsigned reports whether there are no keys anywhere.
 func (b *Bucket) unsigned() bool {
 	keys, err := b.keys.GetWithContext(nil)
 	return err != nil || keys.SignerType.IsAnonymous()
@@ -204,17 +208,17 @@ func (b *Bucket) Stat(ctx context.Context, key string) (storage.Object, error) {
 	if err != nil {
 		return storage.Object{}, err
 	}
-	info.StorageClass = info.Metadata.Get("X-Amz-Storage-Class") // the library reads it in listings only
+	info.StorageClass = info.Metadata.Get("X-Amz-Storage-Class") // the library parses it only in listings
 	o := object(info)
 	o.SHA256 = info.UserMetadata[http.CanonicalHeaderKey(metaSHA256)]
 	return o, nil
 }
 
-// metaSHA256 is where objects keep their SHA-256: x-amz-meta-sha256.
+// metaSHA256 is the metadata that holds an object's SHA-256: x-amz-meta-sha256.
 const metaSHA256 = "sha256"
 
-// explain finds out what a failed HEAD means: its answer has no body to say
-// so. A listing of one key has, and is refused for the same reasons.
+// explain finds the reason of a failed HEAD, whose response has no body. A listing
+// of one key is refused for the same reasons, and its response has a body.
 func (b *Bucket) explain(ctx context.Context, api minio.Core, key string, err error) error {
 	answer := minio.ToErrorResponse(err)
 	switch {
@@ -237,8 +241,8 @@ func object(info minio.ObjectInfo) storage.Object {
 	}
 }
 
-// archives are the storage classes of objects that must be restored before
-// they can be read; the last one is COS's.
+// archives are the storage classes of objects that must be restored before they can
+// be read; ARCHIVE is COS's.
 var archives = []string{"GLACIER", "DEEP_ARCHIVE", "ARCHIVE"}
 
 // Get reads an object.
@@ -269,8 +273,8 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// List answers one page. It uses the first version of the call, which every
-// server has, and whose marker is a key.
+// List returns one page. It uses version 1 of the call, which every server supports
+// and whose marker is a key.
 func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error) {
 	var page storage.Page
 	err := b.do(ctx, "list", q.Prefix, func(api minio.Core) error {
@@ -283,14 +287,14 @@ func (b *Bucket) List(ctx context.Context, q storage.Query) (storage.Page, error
 			}
 			switch {
 			case q.Folders && strings.HasSuffix(o.Key, "/"):
-				if o.Key != q.After { // some servers begin with the marker itself
+				if o.Key != q.After { // some servers also return the marker itself
 					page.Folders = append(page.Folders, o.Key)
 				}
-			case !strings.HasSuffix(o.Key, "/"): // markers of folders are no objects
+			case !strings.HasSuffix(o.Key, "/"): // markers of folders are not objects
 				page.Objects = append(page.Objects, object(o))
 			}
 			last = max(last, o.Key)
-			if n++; n == q.Limit() { // before the library asks for more
+			if n++; n == q.Limit() { // before the library requests the next page
 				page.Next = last
 				break
 			}

@@ -69,7 +69,7 @@ func TestUnknownAccessKey(t *testing.T) {
 	}
 }
 
-// A guessed region that the server refuses is given up for its own.
+// If the server refuses a guessed region, its own region is used.
 func TestRegion(t *testing.T) {
 	for _, region := range []string{"us-east-1", "cn-odd-7"} {
 		server := storagetest.S3In(t, region)

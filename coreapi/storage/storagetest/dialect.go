@@ -23,24 +23,24 @@ import (
 	"github.com/minio/minio-go/v7/pkg/signer"
 )
 
-// Dialect is a descendant of S3's first protocol: its requests are signed
-// with HMAC-SHA1, and its headers have a prefix of their own.
+// Dialect is a protocol that descends from an old version of S3's: its requests are
+// signed with HMAC-SHA1, and its headers have another prefix.
 type Dialect struct {
 	scheme       string   // of the Authorization header
 	prefix       string   // of its headers, lower case
-	subresources []string // query parameters that are signed, of those used here
+	subresources []string // signed query parameters among those used here
 }
 
-// The dialects, from their makers' documents.
+// The dialects, from their providers' documentation.
 var (
 	OSS = Dialect{"OSS", "x-oss-", []string{"uploadId", "uploads", "partNumber", "restore", "acl"}}
 	OBS = Dialect{"AWS", "x-amz-", []string{"uploadId", "uploads", "partNumber", "restore", "acl"}}
 )
 
-// Gateway speaks a dialect before an S3 server: it checks the signature by
-// itself, with the clock tolerance of the real services, turns the headers
-// into S3's and signs anew. There is no server of these protocols to be had;
-// the storage behind it is real.
+// Gateway speaks a dialect in front of an S3 server. It checks the signature, with
+// the clock tolerance of the real services, converts the headers to S3's and signs
+// again. No server of these protocols is available; the storage behind the gateway
+// is real.
 func Gateway(t testing.TB, d Dialect, server *Server) *Server {
 	t.Helper()
 	proxy := &httputil.ReverseProxy{
@@ -77,8 +77,8 @@ func Gateway(t testing.TB, d Dialect, server *Server) *Server {
 
 var keyElement = regexp.MustCompile(`<(Key|Prefix|Marker|NextMarker|Delimiter)>([^<]*)</`)
 
-// encodeKeys escapes the keys of a listing that was asked for so
-// (encoding-type=url), which the server behind leaves out.
+// encodeKeys escapes the keys of a listing if the request asks for it
+// (encoding-type=url), which the server behind does not support.
 func encodeKeys(r *http.Response) error {
 	if r.Request.URL.Query().Get("encoding-type") != "url" {
 		return nil
@@ -94,7 +94,7 @@ func encodeKeys(r *http.Response) error {
 	return err
 }
 
-// check answers the code of the refusal; "" = the signature is good.
+// check returns the code of the refusal; "" = the signature is valid.
 func (d Dialect) check(r *http.Request, server *Server) string {
 	scheme, rest, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	id, signature, _ := strings.Cut(rest, ":")
@@ -140,7 +140,7 @@ func (d Dialect) check(r *http.Request, server *Server) string {
 	return ""
 }
 
-// translate makes an S3 request of one in the dialect.
+// translate converts a request in the dialect to an S3 request.
 func (d Dialect) translate(r *httputil.ProxyRequest, server *Server) {
 	out := r.Out
 	out.URL.Scheme, out.URL.Host, out.Host = server.URL.Scheme, server.URL.Host, server.URL.Host
@@ -158,7 +158,7 @@ func (d Dialect) translate(r *httputil.ProxyRequest, server *Server) {
 	}
 	header.Set("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD")
 	out.Header = header
-	// Completions are small, and S3 wants their length.
+	// Requests that complete an upload are small, and S3 requires their length.
 	if r.In.Method == http.MethodPost {
 		body, err := io.ReadAll(r.In.Body)
 		if err == nil {

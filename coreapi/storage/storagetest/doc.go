@@ -1,4 +1,4 @@
-// Package storagetest has what the tests of replay storages share: real
-// servers, proxies that spoil requests on their way, and the suite that every
-// kind of storage must pass.
+// Package storagetest is shared by the tests of replay storages: real servers,
+// proxies that make requests fail, and the suite that every kind of storage must
+// pass.
 package storagetest

@@ -14,27 +14,28 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 )
 
-// Broken says how to open a storage that cannot work as it should. Fields
-// that are nil are not tested.
+// Broken says how to open a storage with faults. Fields that are nil are not
+// tested.
 type Broken struct {
 	// Through opens the storage through a front.
 	Through func(t *testing.T, f *Front) storage.Storage
-	// Server that the front stands before.
+	// Server is the server behind the front.
 	Server                       *Server
 	WrongKey, NoBucket, ReadOnly Opener
 	Unreachable                  Opener
-	// ClockCode is how a server refuses a time whose stand-in here takes any.
+	// ClockCode is how the real server refuses a request with a wrong time; the
+	// server in the tests accepts any time.
 	ClockCode Fault
-	// Archived are the headers of an object that must be restored before it
-	// can be read, and ArchivedCode is how reading it is refused.
+	// Archived are the headers of an object that must be restored before it can be
+	// read. ArchivedCode is the refusal to read it.
 	Archived     http.Header
 	ArchivedCode Fault
-	// These recognise requests: the upload of a part, the last one of a
+	// These recognize requests: the upload of a part, the last request of a
 	// multipart upload, the upload of a small object, a download.
 	PartOf, CompletionOf, SmallUploadOf, DownloadOf func(r *http.Request) bool
 }
 
-// Faults checks what becomes of requests that fail.
+// Faults checks the results of requests that fail.
 func Faults(t *testing.T, b Broken) {
 	Heavy(t)
 	open := func(t *testing.T) (storage.Storage, *Front) {
@@ -43,7 +44,7 @@ func Faults(t *testing.T, b Broken) {
 		empty(t, s)
 		return s, f
 	}
-	// once makes the nth matching request fail, and no other.
+	// nth makes only the nth matching request fail.
 	nth := func(n int64, match func(*http.Request) bool, fault Fault) func(*http.Request) Fault {
 		var seen atomic.Int64
 		return func(r *http.Request) Fault {
@@ -61,7 +62,7 @@ func Faults(t *testing.T, b Broken) {
 		if err := storage.Publish(t.Context(), s, MP4, body); err != nil {
 			t.Fatal(err)
 		}
-		// What came before the cut is not sent again.
+		// What was sent before the cut is not sent again.
 		if sent := s.Usage().Sent; sent > LargeSize+(20<<20) {
 			t.Errorf("sent %d MB", sent>>20)
 		}
@@ -77,7 +78,7 @@ func Faults(t *testing.T, b Broken) {
 		s, f := open(t)
 		f.Spoil(nth(1, b.SmallUploadOf, Fault{Flip: true}))
 		if err := storage.Publish(t.Context(), s, MP4, Body("the video")); err != nil {
-			// Servers that sign bodies see a wrong signature, and are right.
+			// Servers that sign bodies see a wrong signature, which is correct.
 			if !errors.Is(err, storage.ErrDamaged) && !errors.Is(err, storage.ErrCredentials) {
 				t.Fatal(err)
 			}
@@ -130,7 +131,7 @@ func Faults(t *testing.T, b Broken) {
 		f.Spoil(func(*http.Request) Fault { return XMLError(http.StatusServiceUnavailable, "ServiceUnavailable") })
 		began, used := time.Now(), s.Usage()
 		_, err := s.List(t.Context(), storage.Query{})
-		says(t, err, storage.ErrUnavailable, "cannot answer now")
+		says(t, err, storage.ErrUnavailable, "temporarily unavailable")
 		if d := s.Usage().Sub(used); d.Requests > 12 || time.Since(began) > 40*time.Second {
 			t.Errorf("%d requests in %s", d.Requests, time.Since(began))
 		}
@@ -163,9 +164,9 @@ func Faults(t *testing.T, b Broken) {
 			says(t, err, storage.ErrClock, "NTP")
 			return
 		}
-		// The connection ends with the answer, and its goroutines with it.
+		// The connection ends with the response, and its goroutines with it.
 		f.Spoil(func(*http.Request) Fault { return Fault{Header: http.Header{"Connection": {"close"}}} })
-		synctest.Test(t, func(t *testing.T) { // where it is the year 2000
+		synctest.Test(t, func(t *testing.T) { // in it, the year is 2000
 			s := b.Through(t, f)
 			_, err := s.List(t.Context(), storage.Query{})
 			says(t, err, storage.ErrClock, "NTP")
@@ -175,14 +176,14 @@ func Faults(t *testing.T, b Broken) {
 	refusals(t, b)
 }
 
-// refusals are final: they are not repeated, and leave everything as it is.
+// refusals are permanent: requests are not retried, and nothing changes.
 func refusals(t *testing.T, b Broken) {
 	for _, tt := range []struct {
 		name  string
 		open  Opener
 		want  error
 		text  string
-		reads bool // only writing is refused
+		reads bool // only writes are refused
 	}{
 		{"a wrong key", b.WrongKey, storage.ErrCredentials, "access key", false},
 		{"a missing bucket", b.NoBucket, storage.ErrNoBucket, "no such bucket", false},
@@ -215,7 +216,8 @@ func refusals(t *testing.T, b Broken) {
 	}
 }
 
-// says checks the kind of an error, and that it helps and tells no secret.
+// says checks that an error has the right kind, tells what to do and contains no
+// secret.
 func says(t *testing.T, err, kind error, text string) {
 	t.Helper()
 	if !errors.Is(err, kind) || !strings.Contains(err.Error(), text) {

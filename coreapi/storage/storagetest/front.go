@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// Front stands before a server and spoils requests on their way to it. It
-// passes the Host header on, over which requests are signed.
+// Front is a proxy in front of a server that makes requests fail. It passes on the
+// Host header, which is part of the signature.
 type Front struct {
 	URL *url.URL
 
@@ -22,24 +22,24 @@ type Front struct {
 	Seen  []string // method and path with query of each request
 }
 
-// Fault is what happens to a request. The zero value is nothing.
+// Fault is what happens to a request. The zero value does nothing.
 type Fault struct {
-	// CutUpload ends the connection after so many bytes of the request's body.
+	// CutUpload closes the connection after that many bytes of the request's body.
 	CutUpload int64
-	// CutDownload ends it after so many bytes of the answer's body.
+	// CutDownload closes it after that many bytes of the response's body.
 	CutDownload int64
-	// LoseAnswer lets the server act and then ends the connection.
+	// LoseAnswer closes the connection after the server has acted.
 	LoseAnswer bool
 	// Flip changes a bit of the request's body.
 	Flip bool
-	// Status answers in the server's place, with Body and Header. A Header
-	// without a Status goes before the server's own.
+	// Status is the response, with Body and Header; the server does not get the
+	// request. A Header without a Status is added to the server's own response.
 	Status int
 	Body   string
 	Header http.Header
 }
 
-// NewFront stands before the server at target.
+// NewFront starts a front for the server at target.
 func NewFront(t testing.TB, target *url.URL) *Front {
 	t.Helper()
 	f := &Front{}
@@ -61,14 +61,15 @@ func NewFront(t testing.TB, target *url.URL) *Front {
 	return f
 }
 
-// Spoil sets what happens to each request from now on; nil = nothing.
+// Spoil sets the function that returns the fault of each request from now on; nil =
+// no faults.
 func (f *Front) Spoil(spoil func(*http.Request) Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.spoil = spoil
 }
 
-// Requests lists what was asked so far.
+// Requests lists the requests so far.
 func (f *Front) Requests() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -108,7 +109,7 @@ func (f *Front) serve(proxy http.Handler, w http.ResponseWriter, r *http.Request
 	proxy.ServeHTTP(w, r)
 }
 
-// XMLError is how S3 and Azure say what is wrong.
+// XMLError returns an error in the form of S3 and Azure.
 func XMLError(status int, code string) Fault {
 	return Fault{
 		Status: status, Header: http.Header{"Content-Type": {"application/xml"}, "X-Ms-Error-Code": {code}},

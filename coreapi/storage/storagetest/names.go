@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// ByName is a transport that leads every host below a domain to one server,
-// as name servers do for buckets that are part of the host's name.
+// ByName is a transport that sends requests for every host below a domain to one
+// server, as name servers do for buckets that are part of the host name.
 type ByName struct {
 	Domain string
 	Server *Server
 	Next   http.RoundTripper
-	// Refuse, when set, is the answer at the domain itself: the bucket is not
-	// taken as part of the path. Refused counts them.
+	// Refuse, if set, is the response for the domain itself: the bucket is not
+	// accepted as part of the path. Refused counts these responses.
 	Refuse  Fault
 	Refused int
 }

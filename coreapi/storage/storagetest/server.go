@@ -29,29 +29,29 @@ type Server struct {
 	Region, Bucket string
 }
 
-// Keys of the servers here. They are no secrets.
+// Keys of the servers in the tests. They are not secret.
 const (
 	access = "AKIDJUMPSERVERVIDEO1"
 	secret = "not-a-secret-but-a-key-of-tests-0001"
 	bucket = "replays"
-	// region is odd on purpose: it is what core's clients make of the host
-	// names here, such as "127.0.83.201": the third label from the right.
+	// region is odd on purpose: core's clients derive it from host names such as
+	// "127.0.83.201", as the third label from the right.
 	region = "0"
 )
 
-// S3 starts a VersityGW, an S3 server over a folder.
+// S3 starts a VersityGW, an S3 server that stores objects in a folder.
 func S3(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return s3(t, region, t.TempDir(), args...)
 }
 
-// S3In starts one whose buckets belong to another region.
+// S3In starts an S3 server whose buckets belong to another region.
 func S3In(t testing.TB, region string) *Server {
 	t.Helper()
 	return s3(t, region, t.TempDir())
 }
 
-// ReadOnly starts a second server over the first one's data that permits no
+// ReadOnly starts a second server with the data of the first one that permits no
 // writing.
 func ReadOnly(t testing.TB) (writable, readOnly *Server) {
 	t.Helper()
@@ -82,7 +82,7 @@ func s3(t testing.TB, region, root string, args ...string) *Server {
 	return s
 }
 
-// Client is a client of an S3 server that shares nothing with ours.
+// Client returns a client of an S3 server that shares no code with ours.
 func (s *Server) Client(t testing.TB) *minio.Client {
 	t.Helper()
 	c, err := minio.New(s.URL.Host, &minio.Options{Creds: credentials.NewStaticV4(s.Access, s.Secret, ""), Region: s.Region, BucketLookup: minio.BucketLookupPath})
@@ -92,8 +92,8 @@ func (s *Server) Client(t testing.TB) *minio.Client {
 	return c
 }
 
-// Azure starts Azurite, Microsoft's emulator of Azure Blob Storage. Its
-// account and key are the ones that Microsoft documents for everyone.
+// Azure starts Azurite, Microsoft's emulator of Azure Blob Storage. It uses the
+// account and key from Microsoft's public documentation.
 func Azure(t testing.TB) *Server {
 	t.Helper()
 	program := find(t, "azurite-blob", "make test-storage")
@@ -106,8 +106,8 @@ func Azure(t testing.TB) *Server {
 	}
 }
 
-// Container is a client of an Azure server that shares nothing with ours.
-// The container exists when it returns.
+// Container returns a client of an Azure server that shares no code with ours. The
+// container exists when it returns.
 func (s *Server) Container(t testing.TB) *container.Client {
 	t.Helper()
 	key, err := container.NewSharedKeyCredential(s.Access, s.Secret)
@@ -124,7 +124,7 @@ func (s *Server) Container(t testing.TB) *container.Client {
 	return c
 }
 
-// find looks for a server's program where make puts it, then in PATH.
+// find looks for a server's program where make installs it, then in PATH.
 func find(t testing.TB, name, how string) string {
 	t.Helper()
 	for dir, err := os.Getwd(); err == nil && dir != "/"; dir = filepath.Dir(dir) {
@@ -148,10 +148,11 @@ func find(t testing.TB, name, how string) string {
 	return ""
 }
 
-// All tells that `make test-storage` runs: nothing may be skipped.
+// All reports whether the test runs under `make test-storage`, where no test may be
+// skipped.
 func All() bool { return os.Getenv("STORAGE_TESTS") == "all" }
 
-// Heavy skips what takes many seconds.
+// Heavy skips tests that take many seconds.
 func Heavy(t testing.TB) {
 	t.Helper()
 	if !All() {
@@ -164,7 +165,8 @@ func executable(path string) bool {
 	return err == nil && st.Mode().IsRegular() && st.Mode()&0o111 != 0
 }
 
-// freeAddr is a host and a port that are the test's until it ends.
+// freeAddr returns an address with host and port that is reserved until the test
+// ends.
 func freeAddr(t testing.TB) string {
 	t.Helper()
 	at, err := loopback.Reserve(1)

@@ -28,13 +28,13 @@ const (
 	Part0 = Day + "/" + SID + "/" + SID + ".0.part.gz"
 )
 
-// Body makes a body of a text.
+// Body returns a text as a body.
 func Body(text string) storage.Body {
 	sum := sha256.Sum256([]byte(text))
 	return storage.Body{ReaderAt: strings.NewReader(text), Size: int64(len(text)), SHA256: hex.EncodeToString(sum[:])}
 }
 
-// Large makes a body of random bytes.
+// Large returns a body of random bytes.
 func Large(size int) storage.Body {
 	b := make([]byte, size)
 	_, _ = rand.NewChaCha8([32]byte{byte(size)}).Read(b)
@@ -42,19 +42,18 @@ func Large(size int) storage.Body {
 	return storage.Body{ReaderAt: bytes.NewReader(b), Size: int64(size), SHA256: hex.EncodeToString(sum[:])}
 }
 
-// Opener connects to one bucket as often as asked: each time as another
-// process would.
+// Opener connects to a bucket, each time as another process would.
 type Opener func(t *testing.T) storage.Storage
 
-// Conformance checks that a storage keeps the contract of [storage.Storage].
-// The bucket is empty before, and is left with something in it.
+// Conformance checks that a storage does what [storage.Storage] documents. The
+// bucket is empty before; afterwards it contains objects.
 func Conformance(t *testing.T, open Opener) {
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, storage.Storage, Opener)
 	}{
 		{"objects", testObjects}, {"missing", testMissing}, {"listing", testListing}, {"moving", testMoving},
-		{"large", testLarge}, {"publish", testPublish}, {"download", testDownload}, {"trash", testTrash}, {"names", testNames},
+		{"large", testLarge}, {"publish", testPublish}, {"download", testDownload}, {"trash", testTrash}, {"restore", testRestore}, {"names", testNames},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := open(t)
@@ -64,7 +63,7 @@ func Conformance(t *testing.T, open Opener) {
 	}
 }
 
-// empty removes everything.
+// empty deletes everything.
 func empty(t *testing.T, s storage.Storage) {
 	t.Helper()
 	for _, key := range keys(t, s, storage.Query{}) {
@@ -206,7 +205,8 @@ func testListing(t *testing.T, s storage.Storage, open Opener) {
 	if len(day.Objects) > 2 && (day.Objects[2].Size != 5 || day.Objects[2].ModTime.IsZero() || day.Objects[2].ETag == "") {
 		t.Errorf("%+v", day.Objects[2])
 	}
-	// Another process goes on where this one was, though the object there is gone.
+	// Another process continues the listing, although the object where it continues
+	// was deleted.
 	two, err := s.List(t.Context(), storage.Query{Prefix: "2024-04-23/", Max: 2})
 	if err != nil || two.Next == "" {
 		t.Fatalf("%+v, %v", two, err)
@@ -224,7 +224,8 @@ func testListing(t *testing.T, s storage.Storage, open Opener) {
 	}
 }
 
-// first is the place after the first folder that begins with a prefix.
+// first returns the After of a page that begins with the first folder with a
+// prefix.
 func first(t *testing.T, s storage.Storage, prefix string) string {
 	t.Helper()
 	page, err := s.List(t.Context(), storage.Query{Prefix: prefix, Folders: true, Max: 1})
@@ -237,7 +238,7 @@ func first(t *testing.T, s storage.Storage, prefix string) string {
 func testMoving(t *testing.T, s storage.Storage, _ Opener) {
 	put(t, s, Gz, "original")
 	to := ".trash/2024-05-01/" + Gz
-	for range 2 { // the second finds it moved
+	for range 2 { // at the second call it was moved already
 		if err := s.Move(t.Context(), Gz, to); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +249,7 @@ func testMoving(t *testing.T, s storage.Storage, _ Opener) {
 	if o, err := s.Stat(t.Context(), to); err != nil || o.SHA256 != Body("original").SHA256 {
 		t.Errorf("%+v, %v", o, err)
 	}
-	put(t, s, Gz, "original") // the copy was made, the deletion was not
+	put(t, s, Gz, "original") // the copy was made, but the old object was not deleted
 	if err := s.Move(t.Context(), Gz, to); err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +261,7 @@ func testMoving(t *testing.T, s storage.Storage, _ Opener) {
 	}
 }
 
-// LargeSize is more than one request carries.
+// LargeSize is more than one request can carry.
 const LargeSize = 101 << 20
 
 func testLarge(t *testing.T, s storage.Storage, _ Opener) {
@@ -328,7 +329,7 @@ func testDownload(t *testing.T, s storage.Storage, _ Opener) {
 	}
 }
 
-// testNames: keys are kept as they are, whatever must be escaped on the way.
+// testNames: keys are stored as they are, whatever must be escaped in requests.
 func testNames(t *testing.T, s storage.Storage, _ Opener) {
 	for _, key := range []string{"a b+c%20d.gz", "ünïcode/日志.gz", "x=1&y=2.gz", "q?#.gz"} {
 		put(t, s, key, key)

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Costly are recordings of up to some kilobytes, once they are compressed, that
-// ask for hours of work, by name.
+// Costly returns recordings by name. Each has a few kilobytes when compressed and
+// asks for hours of work.
 func Costly() map[string]func() string {
 	all := map[string]func() string{}
-	// repeat says the same again and again, so that next to nothing is stored.
+	// repeat writes the same again and again, so that the compressed size is tiny.
 	repeat := func(name string, n int, first, again *Script) {
 		all[name] = func() string {
 			return Screen(8192, 2048).String() + first.String() + strings.Repeat(again.String(), n) + new(Script).Add("sync", 1).Add("sync", 60_000).String()
@@ -38,7 +38,7 @@ func Costly() map[string]func() string {
 	repeat("a path of many curves", 20_000, curves(60_000), script().Add("cfill", colour(14)...))
 	repeat("a path of many lines, stroked", 20_000, lines(60_000), script().Add("cstroke", 14, 0, 1, 2, 1, 9, 9, 9, 99))
 
-	// Each of these is shown, again and again.
+	// Each of these is shown again and again.
 	shown := func(name string, n int, first *Script, again func(s *Script, i int)) {
 		all[name] = func() string {
 			s := Screen(8192, 2048)
@@ -106,7 +106,7 @@ func lines(n int) *Script {
 	return s
 }
 
-// tower is layers of which each lies on the one before.
+// tower returns layers each of which is on the previous one.
 func tower(n int, each func(s *Script, i int)) *Script {
 	s := new(Script)
 	for i := range n {
@@ -116,9 +116,9 @@ func tower(n int, each func(s *Script, i int)) *Script {
 	return s
 }
 
-// turns is a tower of layers that are large enough to be drawn in several
-// strips: each distorted one is drawn anew for each strip of the faded one that
-// it lies on.
+// turns returns a tower of layers that are large enough to be drawn in several
+// strips. Each distorted layer is drawn again for each strip of the faded one under
+// it.
 func turns(n int) *Script {
 	s := Screen(1024, 1024)
 	for i := range n {
@@ -132,17 +132,17 @@ func turns(n int) *Script {
 	return s
 }
 
-// scans is a progressive JPEG of one colour, in which so many scans say of all
-// its pixels, in some bytes each, that there is nothing to say.
+// scans returns a progressive JPEG of one colour with n scans, each of which says
+// in a few bytes that no pixel changes.
 func scans(w, h, n int) string {
 	b := []byte{0xFF, 0xD8}
 	segment := func(marker byte, body ...byte) {
 		b = append(b, 0xFF, marker, byte((len(body)+2)>>8), byte(len(body)+2))
 		b = append(b, body...)
 	}
-	segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...) // quantisers
+	segment(0xDB, append([]byte{0}, bytes.Repeat([]byte{1}, 64)...)...) // quantisation tables
 	segment(0xC2, 8, byte(h>>8), byte(h), byte(w>>8), byte(w), 1, 1, 0x11, 0)
-	segment(0xC4, append(append([]byte{0x10, 1}, make([]byte, 15)...), 0xE0)...) // the code 0: the end of 16384 blocks, and of as many as 14 bits say
+	segment(0xC4, append(append([]byte{0x10, 1}, make([]byte, 15)...), 0xE0)...) // code 0: the end of 16384 blocks and of up to 14 more bits
 	var run []byte
 	var last, used byte
 	bit := func(v byte) {

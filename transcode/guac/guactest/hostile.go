@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// hugePNG is a PNG header that promises a picture of 100,000 × 100,000 pixels.
+// hugePNG returns a PNG header that declares a picture of 100,000 × 100,000 pixels.
 func hugePNG() string {
 	b := []byte("\x89PNG\r\n\x1a\n")
 	body := append([]byte("IHDR"), 0, 1, 0x86, 0xA0, 0, 1, 0x86, 0xA0, 8, 6, 0, 0, 0)
@@ -23,7 +23,7 @@ func hugePNG() string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// bomb is a PNG of a few kilobytes that decodes to w×h pixels.
+// bomb returns a PNG of a few kilobytes that decodes to w×h pixels.
 func bomb(w, h int) string {
 	var b bytes.Buffer
 	_ = (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, image.NewNRGBA(image.Rect(0, 0, w, h)))
@@ -39,18 +39,19 @@ func drawn(s *Script, mimetype, data string) *Script {
 	return s.Add("end", 1)
 }
 
-// damaged is a [bomb] whose last bytes are wrong.
+// damaged returns a [bomb] whose last bytes are wrong.
 func damaged(w, h int) string {
 	data, _ := base64.StdEncoding.DecodeString(bomb(w, h))
 	data[len(data)-20] ^= 1
 	return base64.StdEncoding.EncodeToString(data)
 }
 
-// blank is a lossless WebP of one colour.
-func blank(w, h int) string {
+// blank returns a lossless WebP of one colour, 8192 pixels wide.
+func blank(h int) string {
+	const w = 8192
 	var bits []byte
 	n := 0
-	put := func(value, width int) { // the lowest bit first
+	put := func(value, width int) { // lowest bit first
 		for i := range width {
 			if n%8 == 0 {
 				bits = append(bits, 0)
@@ -63,7 +64,7 @@ func blank(w, h int) string {
 	put(w-1, 14)
 	put(h-1, 14)
 	put(0, 1+3+1+1+1)                                         // no alpha, version 0; no transform, no colour cache, no more codes
-	for _, symbol := range []int{0x50, 0x90, 0xD0, 0xFF, 0} { // green, red, blue, alpha, distance: always the same
+	for _, symbol := range []int{0x50, 0x90, 0xD0, 0xFF, 0} { // green, red, blue, alpha, distance: one symbol each
 		put(1, 1) // a simple code
 		put(0, 1) // of one symbol
 		put(1, 1) // of eight bits
@@ -82,8 +83,8 @@ func blank(w, h int) string {
 
 var red = color.RGBA{255, 0, 0, 255}
 
-// Hostile are recordings that ask for too much, by name. Each draws one pixel
-// that must be seen all the same.
+// Hostile returns recordings by name that ask for too much. Each draws one pixel
+// that must nevertheless be visible.
 func Hostile() map[string]func() string {
 	bomb := sync.OnceValue(func() string { return bomb(4096, 4096) })
 	many := func(n int, line func(s *Script, i int)) func() string {
@@ -165,14 +166,14 @@ func Hostile() map[string]func() string {
 	}
 }
 
-// Tiny are recordings of one to two hundred bytes, once they are compressed,
-// that ask for as much as they can.
+// Tiny returns recordings of one to two hundred bytes, when compressed, that ask
+// for as much as they can.
 func Tiny() map[string]string {
 	all := map[string]string{}
-	large := func() *Script { // shown, so that the encoder has its memory, too
+	large := func() *Script { // shown, so that the encoder also allocates its memory
 		return Screen(8192, 2048).Add("rect", 0, 0, 0, 9999, 9999).Add("cfill", 14, 0, 9, 9, 9, 255).Add("sync", 1)
 	}
-	picture := func(s *Script) *Script { return drawn(s, "image/webp", blank(8192, 2048)) }
+	picture := func(s *Script) *Script { return drawn(s, "image/webp", blank(2048)) }
 	for name, s := range map[string]*Script{
 		"the largest display":                 Screen(8192, 2048).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9),
 		"filled":                              Screen(8192, 2048).Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("cfill", 14, 0, 9, 9, 9, 9),
@@ -185,7 +186,7 @@ func Tiny() map[string]string {
 		"faded":                               Screen(8192, 2048).Add("size", 1, 64, 64).Add("shade", 0, 9),
 		"a large buffer":                      Screen(64, 64).Add("rect", -1, 0, 0, 8192, 2048).Add("cfill", 14, -1, 9, 9, 9, 9),
 		"a long idle time":                    Screen(64, 64).Add("sync", 0).Add("sync", 86400000).Add("sync", 172800000).Add("sync", 1<<60),
-		"a large picture":                     Screen(8192, 2048).Add("img", 1, 14, 0, "image/webp", 0, 0).Add("blob", 1, blank(8192, 2048)).Add("end", 1),
+		"a large picture":                     Screen(8192, 2048).Add("img", 1, 14, 0, "image/webp", 0, 0).Add("blob", 1, blank(2048)).Add("end", 1),
 		"a large picture on what is shown":    picture(large()).Add("sync", 99),
 		"pictures on what is shown":           picture(picture(large()).Add("sync", 99)).Add("sync", 199),
 		"copied onto itself when shown":       large().Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1).Add("sync", 99),
@@ -202,6 +203,33 @@ func Tiny() map[string]string {
 			s.Add("sync", 1)
 		}
 		all[name] = s.String()
+	}
+	return all
+}
+
+// Large returns recordings of a few bytes with the largest allowed screen, which
+// ask for everything that it allows.
+func Large() map[string]string {
+	all := map[string]string{}
+	large := func() *Script {
+		return Screen(8192, 8192).Add("rect", 0, 0, 0, 9999, 9999).Add("cfill", 14, 0, 9, 9, 9, 255).Add("sync", 1)
+	}
+	for name, s := range map[string]*Script{
+		"shown":                  large(),
+		"a picture":              drawn(large(), "image/webp", blank(8192)),
+		"pictures":               drawn(drawn(large(), "image/webp", blank(8192)).Add("sync", 99), "image/webp", blank(8192)),
+		"resized":                large().Add("size", 0, 8128, 8192).Add("sync", 99).Add("size", 0, 8192, 8128),
+		"copied onto itself":     large().Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1),
+		"a turned copy":          large().Add("transform", 0, 1, 1, -1, 1, 3, 3).Add("copy", 0, 0, 0, 9999, 9999, 14, 0, 1, 1),
+		"patterned by itself":    large().Add("transform", 0, 1, 1, -1, 1, 3, 3).Add("rect", 0, 0, 0, 999, 999).Add("lfill", 14, 0, 0),
+		"transferred":            large().Add("transfer", 0, 0, 0, 9999, 9999, 6, 0, 1, 1),
+		"distorted":              large().Add("distort", 0, 2, 1, 1, 2, 0, 0),
+		"clipped":                large().Add("arc", 0, 9, 9, 9999, 0, 7, 0).Add("clip", 0).Add("push", 0).Add("rect", 0, 0, 0, 999, 999).Add("cfill", 12, 0, 9, 9, 9, 9),
+		"and buffers":            large().Add("rect", -1, 0, 0, 8192, 2048).Add("cfill", 14, -1, 9, 9, 9, 9).Add("rect", -2, 0, 0, 8192, 8192),
+		"faded layers":           large().Add("size", 1, 4096, 4096).Add("shade", 1, 99).Add("shade", 0, 99),
+		"the longest of screens": Screen(16384, 4096).Add("rect", 0, 0, 0, 9, 9).Add("cfill", 14, 0, 9, 9, 9, 9).Add("size", 0, 4096, 16384),
+	} {
+		all[name] = s.Add("sync", 199).String()
 	}
 	return all
 }

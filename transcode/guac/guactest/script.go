@@ -1,4 +1,4 @@
-// Package guactest makes recordings for tests: by hand, and as an attacker would.
+// Package guactest makes recordings for tests, including those of an attacker.
 package guactest
 
 import (
@@ -10,7 +10,7 @@ import (
 // Script writes instructions.
 type Script struct{ strings.Builder }
 
-// Screen begins with the size of the display.
+// Screen returns a script that begins with the size of the display.
 func Screen(w, h int) *Script { return new(Script).Add("size", 0, w, h) }
 
 // Add writes one instruction.

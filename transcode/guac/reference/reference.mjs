@@ -3,6 +3,10 @@
 // pictures with their own; see testdata/reference/README.md.
 //
 // usage: node reference.mjs TESTDATA [NAME...]
+//        node reference.mjs TESTDATA --scripts FOLDER
+//
+// The latter plays the scripts of a folder, whose pictures, and what is heard,
+// are put beside them.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -16,9 +20,37 @@ const player = require.resolve('guacamole-common-js');
 const version = name => JSON.parse(readFileSync(new URL(`node_modules/${name}/package.json`, import.meta.url))).version;
 const sha256 = data => createHash('sha256').update(data).digest('hex');
 
-const [testdata, ...only] = process.argv.slice(2);
+const [testdata, ...rest] = process.argv.slice(2);
+const folder = rest[0] === '--scripts' ? rest[1] : undefined;
+const only = folder ? [] : rest;
 const reference = join(testdata, 'reference');
 const manifestFile = join(reference, 'manifest.json');
+
+// What takes the place of the loudspeaker: it counts the samples that are played,
+// and adds them up as numbers of 16 bits, by their format.
+function listen() {
+  window.heard = {};
+  window.AudioContext = window.webkitAudioContext = class {
+    currentTime = 0;
+    destination = {};
+    createBuffer(channels, length, rate) {
+      const data = Array.from({ length: channels }, () => new Float32Array(length));
+      return { channels, length, rate, data, getChannelData: c => data[c] };
+    }
+    createBufferSource() {
+      return {
+        connect() {},
+        start() {
+          const { channels, length, rate, data } = this.buffer;
+          const sum = data.reduce((all, channel) => channel.reduce((a, v) => a + v * 32768, all), 0);
+          const all = window.heard[`${rate}x${channels}`] ??= { samples: 0, sum: 0 };
+          all.samples += length;
+          all.sum += Math.round(sum);
+        },
+      };
+    }
+  };
+}
 
 // What runs in the page: a tunnel that is fed by hand, as that of
 // Guacamole.SessionRecording is.
@@ -68,6 +100,7 @@ async function open(text) {
   await page.setViewport({ width: 2048, height: 1536, deviceScaleFactor: 1 });
   await page.setContent('<!doctype html><body style="margin:0;background:#000;overflow:hidden"></body>');
   await page.addScriptTag({ content: `(() => { const module = { exports: {} };\n${readFileSync(player)}\nwindow.Guacamole = module.exports; })()` });
+  await page.evaluate(listen);
   await page.evaluate(start);
   await page.evaluate(t => window.load(t), text);
   return page;
@@ -111,7 +144,26 @@ async function store(name, source, hash, text, times) {
   }
 }
 
-try {
+// Plays the scripts of a folder.
+async function playAll(folder) {
+  for (const file of readdirSync(folder).filter(f => f.endsWith('.txt')).sort()) {
+    const path = join(folder, basename(file, '.txt'));
+    const page = await open(dump(readFileSync(join(folder, file), 'utf8'), join(reference, 'images')));
+    try {
+      writeFileSync(`${path}.png`, await shoot(page, 1 << 30));
+      const heard = await page.evaluate(() => window.heard);
+      if (Object.keys(heard).length > 0) writeFileSync(`${path}.json`, JSON.stringify(heard));
+    } catch (error) {
+      failed = true;
+      console.error(`${file}: ${error.message}`);
+    } finally {
+      await page.close();
+    }
+  }
+}
+
+// Plays what testdata has, and makes its manifest.
+async function playReference() {
   if (only.length === 0) rmSync(join(reference, 'pictures'), { recursive: true, force: true });
   else manifest.pictures = JSON.parse(readFileSync(manifestFile)).pictures;
   mkdirSync(join(reference, 'pictures'), { recursive: true });
@@ -127,6 +179,10 @@ try {
   }
   manifest.pictures = Object.fromEntries(Object.entries(manifest.pictures).sort(([a], [b]) => (a < b ? -1 : 1)));
   writeFileSync(manifestFile, JSON.stringify(manifest, null, 1) + '\n');
+}
+
+try {
+  await (folder ? playAll(folder) : playReference());
 } finally {
   await browser.close();
 }

@@ -15,9 +15,19 @@ type Difference struct {
 	skipped int // macroblocks after the last one that is coded
 }
 
+// Change is a macroblock that is to be coded, numbered line by line. Fine ones are
+// coded with a quantiser that is finer by fineQP.
+type Change struct {
+	MB   int
+	Fine bool
+}
+
+// fineQP is how much finer the quantiser of fine changes is: a quarter of the step.
+const fineQP = 12
+
 // Delta codes differences between pictures. It is used by one goroutine.
 type Delta struct {
-	qp, qpc int
+	qp      int
 	columns int // macroblocks in a line
 	rows    int
 
@@ -28,7 +38,7 @@ type Delta struct {
 
 // NewDelta codes pictures of that size with the quantiser qp (0 to 51).
 func NewDelta(width, height, qp int) *Delta {
-	d := &Delta{qp: qp, qpc: chromaQP(qp), columns: (width + 15) / 16, rows: (height + 15) / 16}
+	d := &Delta{qp: qp, columns: (width + 15) / 16, rows: (height + 15) / 16}
 	n := d.columns * d.rows
 	d.counts = [3][]uint8{make([]uint8, 16*n), make([]uint8, 4*n), make([]uint8, 4*n)}
 	return d
@@ -39,6 +49,7 @@ func (d *Delta) Macroblocks() (columns, rows int) { return d.columns, d.rows }
 
 // block is the quantised residual of a macroblock.
 type block struct {
+	qp     int
 	luma   [16][16]int32 // by 4×4 block in coding order, coefficients in zigzag order
 	dc     [2][4]int32
 	ac     [2][4][16]int32 // the first coefficient is unused
@@ -46,21 +57,20 @@ type block struct {
 	counts [24]int // coefficients per block: luma, both chroma AC
 }
 
-// Encode codes the difference between now and base in the given macroblocks,
-// numbered line by line, in rising order; all others are as in base. Then base
-// is brought up to what decoders show, but for the error of x264's picture.
-// Where that would take more than so many bytes, base stays as it is and the
-// answer is false.
-func (d *Delta) Encode(now, base Picture, changed []int, most int) (Difference, bool) {
+// Encode codes the difference between now and base in the given macroblocks, in
+// rising order; all others are as in base. Then base is brought up to what decoders
+// show, but for the error of x264's picture. If that takes more than most bytes, base
+// stays as it is and Encode returns false.
+func (d *Delta) Encode(now, base Picture, changed []Change, most int) (Difference, bool) {
 	for _, mb := range d.marked {
 		d.setCounts(mb, nil)
 	}
 	d.marked, d.coded = d.marked[:0], d.coded[:0]
 	w := &bitWriter{}
-	next := 0
-	for _, mb := range changed {
-		n := len(d.coded)
-		d.coded = append(d.coded, block{})
+	next, qp := 0, d.qp
+	for _, c := range changed {
+		mb, n := c.MB, len(d.coded)
+		d.coded = append(d.coded, block{qp: d.quantiser(c)})
 		b := &d.coded[n]
 		if !d.transform(b, now, base, mb) {
 			d.coded = d.coded[:n]
@@ -68,7 +78,8 @@ func (d *Delta) Encode(now, base Picture, changed []int, most int) (Difference, 
 		}
 		w.ue(uint32(mb - next)) // mb_skip_run
 		next = mb + 1
-		d.macroblock(w, b, mb)
+		d.macroblock(w, b, mb, b.qp-qp)
+		qp = b.qp
 		d.marked = append(d.marked, mb)
 		if w.len() > 8*most {
 			return Difference{}, false
@@ -85,6 +96,14 @@ func (d *Delta) Encode(now, base Picture, changed []int, most int) (Difference, 
 	return out, true
 }
 
+// quantiser returns the quantiser of a macroblock.
+func (d *Delta) quantiser(c Change) int {
+	if c.Fine {
+		return max(d.qp-fineQP, 1)
+	}
+	return d.qp
+}
+
 // Where a 4×4 block of brightness lies in its macroblock, in coding order.
 var lumaX = [16]int{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}
 var lumaY = [16]int{0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3}
@@ -96,12 +115,13 @@ func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
 	x, y := mb%d.columns*16, mb/d.columns*16
 	size := now.Width * now.Height
 	var res [16]int32
+	qpc := chromaQP(b.qp)
 	for i := range b.luma {
 		if !difference(&res, now.Pix, base.Pix, now.Width, now.Height, x+4*lumaX[i], y+4*lumaY[i]) {
 			continue
 		}
 		forward(&res)
-		if n := quantise(&b.luma[i], &res, d.qp, 0); n > 0 {
+		if n := quantise(&b.luma[i], &res, b.qp, 0); n > 0 {
 			b.counts[i] = n
 			b.cbp |= 1 << (i / 4)
 		}
@@ -120,12 +140,12 @@ func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
 			changed = true
 			forward(&res)
 			first[i] = res[0]
-			if n := quantise(&b.ac[c][i], &res, d.qpc, 1); n > 0 {
+			if n := quantise(&b.ac[c][i], &res, qpc, 1); n > 0 {
 				b.counts[16+4*c+i] = n
 				ac = true
 			}
 		}
-		if changed && chromaDC(&b.dc[c], first, d.qpc) {
+		if changed && chromaDC(&b.dc[c], first, qpc) {
 			dc = true
 		}
 	}
@@ -164,13 +184,14 @@ func difference(res *[16]int32, now, base []byte, width, height, x, y int) bool 
 }
 
 // macroblock writes macroblock_layer (clause 7.3.5) of P_L0_16x16 without
-// motion, with the residual b.
-func (d *Delta) macroblock(w *bitWriter, b *block, mb int) {
+// motion, with the residual b. qpDelta is how the quantiser differs from that of the
+// macroblock that was coded before.
+func (d *Delta) macroblock(w *bitWriter, b *block, mb, qpDelta int) {
 	w.ue(0) // P_L0_16x16
 	w.se(0) // no motion: all predictors are zero, too
 	w.se(0)
 	w.ue(interCBP[b.cbp])
-	w.se(0) // mb_qp_delta
+	w.se(qpDelta)
 	for i := range b.luma {
 		if b.cbp>>(i/4)&1 == 0 {
 			b.counts[i] = 0
@@ -210,21 +231,21 @@ func (d *Delta) rebuild(p Picture, b *block, mb int) {
 	x, y := mb%d.columns*16, mb/d.columns*16
 	for i := range b.luma {
 		if b.counts[i] > 0 {
-			add(p.Pix, p.Width, p.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(&b.luma[i], d.qp, 0))
+			add(p.Pix, p.Width, p.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(&b.luma[i], b.qp, 0))
 		}
 	}
 	if b.cbp>>4 == 0 {
 		return
 	}
-	size, plane := p.Width*p.Height, p.Width*p.Height/4
+	size, plane, qpc := p.Width*p.Height, p.Width*p.Height/4, chromaQP(b.qp)
 	for c := range 2 {
-		for i, dc := range inverseDC(&b.dc[c], d.qpc) {
+		for i, dc := range inverseDC(&b.dc[c], qpc) {
 			levels := &b.ac[c][i]
 			if b.counts[16+4*c+i] == 0 {
 				levels = &[16]int32{}
 			}
 			levels[0] = dc
-			add(p.Pix[size+c*plane:][:plane], p.Width/2, p.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, d.qpc, 1))
+			add(p.Pix[size+c*plane:][:plane], p.Width/2, p.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, qpc, 1))
 		}
 	}
 }

@@ -30,16 +30,31 @@ func rewriteSPS(nal []byte) (sequence, error) {
 		w.copy(b, copied, r.at)
 		copied = r.at
 	}
+	// Without 8×8 transforms x264 calls it Main, which is a part of High: what
+	// High says in addition is then ours to say.
 	profile := r.u(8)
-	r.u(16)
-	r.ue()
-	if profile != 100 {
-		return sequence{}, fmt.Errorf("h264: profile %d instead of High", profile)
+	r.u(8)
+	level := r.u(8)
+	id := r.ue()
+	switch profile {
+	case 77:
+	case 100:
+		if chroma, luma8, chroma8, lossless, matrix := r.ue(), r.ue(), r.ue(), r.u(1), r.u(1); chroma != 1 || luma8 != 0 || chroma8 != 0 || lossless != 0 || matrix != 0 {
+			return sequence{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
+		}
+	default:
+		return sequence{}, fmt.Errorf("h264: profile %d instead of Main or High", profile)
 	}
-	if chroma, luma8, chroma8, lossless, matrix := r.ue(), r.ue(), r.ue(), r.u(1), r.u(1); chroma != 1 || luma8 != 0 || chroma8 != 0 || lossless != 0 || matrix != 0 {
-		return sequence{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
-	}
-	keep()
+	w.put(uint32(b[0]), 8)
+	w.put(100, 8)
+	w.put(0, 8) // no constraints
+	w.put(level, 8)
+	w.ue(id)
+	w.ue(1) // 4:2:0
+	w.ue(0) // 8 bits
+	w.ue(0)
+	w.put(0, 2) // flat matrices, not lossless
+	copied = r.at
 	s := sequence{frameNumBits: int(r.ue()) + 4}
 	w.ue(frameNumBits - 4)
 	copied = r.at

@@ -18,7 +18,7 @@ func x264(t *testing.T, width, height int, pictures []byte, extra string) []byte
 		t.Skip("needs ffmpeg: ", err)
 	}
 	cmd := exec.Command(path, "-v", "error", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", fmt.Sprintf("%dx%d", width, height), "-i", "pipe:0",
-		"-c:v", "libx264", "-profile:v", "high", "-preset", "superfast", "-crf", "27", "-x264-params", "bframes=0:weightp=0:ref=4:8x8dct=1:scenecut=0"+extra,
+		"-c:v", "libx264", "-profile:v", "high", "-preset", "superfast", "-crf", "27", "-x264-params", "bframes=0:weightp=0:ref=4:8x8dct=0:scenecut=0"+extra,
 		"-threads", "1", "-f", "h264", "pipe:1")
 	return run(t, cmd, pictures)
 }
@@ -70,14 +70,14 @@ func units(t *testing.T, stream []byte) (all [][]byte) {
 }
 
 // expected adds what a delta says to a decoded picture.
-func expected(d *Delta, decoded, now, base Picture, changed []int) []byte {
+func expected(d *Delta, decoded, now, base Picture, changed []Change) []byte {
 	out := Picture{decoded.Width, decoded.Height, slices.Clone(decoded.Pix)}
-	for _, mb := range changed {
-		var b block
-		if d.transform(&b, now, base, mb) {
-			d.macroblock(&bitWriter{}, &b, mb)
-			d.rebuild(out, &b, mb)
-			d.setCounts(mb, nil)
+	for _, c := range changed {
+		b := block{qp: d.quantiser(c)}
+		if d.transform(&b, now, base, c.MB) {
+			d.macroblock(&bitWriter{}, &b, c.MB, 0)
+			d.rebuild(out, &b, c.MB)
+			d.setCounts(c.MB, nil)
 		}
 	}
 	return out.Pix
@@ -103,7 +103,7 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 	}
 	for _, size := range sizes {
 		for _, qp := range []int{1, 10, 26, 33, 51} {
-			for _, keys := range []string{"", ":keyint=3"} {
+			for _, keys := range []string{"", ":keyint=3", ":8x8dct=1"} {
 				t.Run(fmt.Sprintf("%d×%d qp %d%s", size[0], size[1], qp, keys), func(t *testing.T) {
 					r := rand.New(rand.NewPCG(uint64(qp), 7))
 					width, height := size[0], size[1]
@@ -133,7 +133,7 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 						if packet == nil {
 							continue
 						}
-						if keys != "" && key != (big%3 == 0) {
+						if keys == ":keyint=3" && key != (big%3 == 0) {
 							t.Errorf("picture %d: key %v", big, key)
 						}
 						packets = append(packets, packet)
@@ -142,12 +142,12 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 						base := Picture{width, height, slices.Clone(sources[big].Pix)}
 						for range []int{0, 1, 40, 3}[big%4] {
 							now := Picture{width, height, slices.Clone(base.Pix)}
-							var changed []int
+							var changed []Change
 							for mb := range columns * rows {
 								if r.IntN(4) > 0 {
 									continue
 								}
-								changed = append(changed, mb)
+								changed = append(changed, Change{MB: mb, Fine: r.IntN(3) == 0})
 								scribble(now, mb%columns*16, mb/columns*16, r)
 							}
 							decoded.Pix = expected(d, decoded, now, base, changed)
@@ -160,6 +160,9 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 							sameError(t, decoded, base, Picture{width, height, before[big*frame:][:frame]}, sources[big])
 						}
 						big++
+					}
+					if profile := s.Config()[1]; profile != 100 {
+						t.Errorf("profile %d instead of High", profile)
 					}
 					got := decode(t, annexB(s.Config(), packets))
 					if len(got) != len(want)*frame {
@@ -201,9 +204,9 @@ func TestADifferenceThatIsTooLargeChangesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	base := desktop(96, 64, r)
 	now := Picture{96, 64, slices.Clone(base.Pix)}
-	var changed []int
+	var changed []Change
 	for mb := range 24 {
-		changed = append(changed, mb)
+		changed = append(changed, Change{MB: mb, Fine: mb%5 == 0})
 		scribble(now, mb%6*16, mb/6*16, r)
 	}
 	d, fresh := NewDelta(96, 64, 20), NewDelta(96, 64, 20)

@@ -3,22 +3,8 @@
 package gunzip
 
 /*
-#cgo LDFLAGS: -ldl
-#include <dlfcn.h>
 #include <stddef.h>
-#include <isa-l/igzip_lib.h>
-
-static void (*inflate_init)(struct inflate_state *);
-static int (*inflate)(struct inflate_state *);
-
-// load answers whether the machine has the library.
-static int load(void) {
-	void *lib = dlopen("libisal.so.2", RTLD_NOW | RTLD_LOCAL);
-	if (lib == NULL) return 0;
-	inflate_init = (void (*)(struct inflate_state *))dlsym(lib, "isal_inflate_init");
-	inflate = (int (*)(struct inflate_state *))dlsym(lib, "isal_inflate");
-	return inflate_init != NULL && inflate != NULL;
-}
+#include "isal.h"
 
 // begin makes s ready for a gzip stream, its header and checksum included.
 static void begin(struct inflate_state *s) {
@@ -26,7 +12,7 @@ static void begin(struct inflate_state *s) {
 	s->crc_flag = ISAL_GZIP;
 }
 
-// step goes on with a stream, and answers 1 at its end, 0 before that, and
+// step continues a stream, and returns 1 at its end, 0 before that, and
 // a negative number when the data is damaged. in_len and out_len become what
 // is left of each. No pointer stays in s.
 static int step(struct inflate_state *s, uint8_t *in, uint32_t *in_len, uint8_t *out, uint32_t *out_len) {
@@ -55,70 +41,64 @@ import (
 
 var load = sync.OnceValue(func() bool { return C.load() != 0 })
 
-// Fast tells whether ISA-L is used.
+// Fast reports whether ISA-L is used.
 func Fast() bool { return load() }
 
-// state is memory for ISA-L's own. To the collector it has no pointers: ISA-L
-// moves those that it has to the ends of buffers, where other memory begins.
+// state is memory for ISA-L's state. For the garbage collector it contains no
+// pointers: ISA-L moves its pointers to the ends of buffers, where other memory
+// begins.
 type state [(unsafe.Sizeof(C.struct_inflate_state{}) + 7) / 8]uint64
 
 func (s *state) c() *C.struct_inflate_state { return (*C.struct_inflate_state)(unsafe.Pointer(s)) }
 
-// fast is a reader that ISA-L works for.
+// fast is a stream that ISA-L decompresses.
 type fast struct {
 	in    *bufio.Reader
 	state *state
-	ended bool  // the stream; another may follow
-	err   error // for good
+	ended bool
 }
 
-func newFast(r *bufio.Reader) io.Reader {
+// newFast returns nil if ISA-L is not available.
+func newFast(r *bufio.Reader) stream {
 	if !load() {
 		return nil
 	}
-	f := &fast{in: r, state: new(state)}
-	f.err = f.begin()
-	return f
+	return &fast{in: r, state: new(state)}
 }
 
-// begin is for the start of a stream. ISA-L does not look at the flags that must
-// be zero (RFC 1952, section 2.3.1.2), as other readers do.
+// begin checks the header at the start of a stream. Unlike other readers, ISA-L
+// does not check the flags that must be zero (RFC 1952, section 2.3.1.2).
 func (f *fast) begin() error {
 	C.begin(f.state.c())
+	f.ended = false
 	start, err := f.in.Peek(4)
 	switch {
 	case err != nil && !errors.Is(err, io.EOF):
 		return err
 	case len(start) == 4 && start[3]&0xe0 != 0:
-		return errDamaged
+		return ErrDamaged
 	}
 	return nil
 }
 
 func (f *fast) Read(p []byte) (int, error) {
-	for f.err == nil && len(p) > 0 {
+	for len(p) > 0 && !f.ended {
 		n, err := f.step(p[:min(len(p), math.MaxInt32)])
-		f.err = err
-		if n > 0 {
-			return n, nil
+		if n > 0 || err != nil {
+			return n, err
 		}
 	}
-	return 0, f.err
+	if f.ended {
+		return 0, io.EOF
+	}
+	return 0, nil
 }
 
-// step writes to p what the input at hand gives.
+// step decompresses the available input into p.
 func (f *fast) step(p []byte) (int, error) {
-	_, err := f.in.Peek(1) // what is wrong is told of when no more output waits
-	switch {
-	case f.ended && err != nil:
-		return 0, err // io.EOF where it must be
-	case f.ended:
-		f.ended = false
-		if err := f.begin(); err != nil {
-			return 0, err
-		}
-	case errors.Is(err, io.EOF):
-		err = io.ErrUnexpectedEOF
+	_, err := f.in.Peek(1) // an error is returned when all output was delivered
+	if errors.Is(err, io.EOF) {
+		err = ErrCut
 	}
 	in, _ := f.in.Peek(f.in.Buffered())
 	inLeft, outLeft := C.uint32_t(len(in)), C.uint32_t(len(p))
@@ -126,8 +106,10 @@ func (f *fast) step(p []byte) (int, error) {
 	_, _ = f.in.Discard(len(in) - int(inLeft))
 	n := len(p) - int(outLeft)
 	switch {
+	case r == C.ISAL_INCORRECT_CHECKSUM:
+		return n, ErrChecksum
 	case r < 0:
-		return n, errDamaged
+		return n, ErrDamaged
 	case r > 0:
 		f.ended = true
 		return n, nil

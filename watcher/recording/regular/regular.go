@@ -1,6 +1,6 @@
-// Package regular opens files that must be regular ones. Whoever can write to a
-// folder can put something else in the place of a file: a FIFO, which blocks
-// whoever opens it, a device, a folder, or a link to a file elsewhere.
+// Package regular opens files that must be regular ones. Someone who can write to a
+// folder can replace a file by something else: a FIFO, which blocks a process that
+// opens it, a device, a folder, or a link to a file elsewhere.
 package regular
 
 import (
@@ -11,20 +11,20 @@ import (
 	"syscall"
 )
 
-// ErrNotRegular is wrapped by the errors about what is there and is no regular
-// file. They say what it is.
+// ErrNotRegular is wrapped by errors about something that is not a regular file.
+// They say what it is.
 var ErrNotRegular = errors.New("not a regular file")
 
-// Open opens a regular file for reading. It never waits for what is none, and
-// does not follow a symbolic link that is the name's last element. Errors are
-// *fs.PathError, and [ErrNotRegular] for anything but a regular file.
+// Open opens a regular file for reading. It never blocks on other kinds of files,
+// and does not follow a symbolic link that is the last element of the name. Errors
+// are *fs.PathError, and [ErrNotRegular] for anything but a regular file.
 func Open(path string) (*os.File, error) { return open(path, syscall.O_NOFOLLOW) }
 
 // Follow is [Open] for a name that a person has given: links are followed.
 func Follow(path string) (*os.File, error) { return open(path, 0) }
 
 func open(path string, flags int) (*os.File, error) {
-	// Of a regular file O_NONBLOCK changes nothing.
+	// For a regular file, O_NONBLOCK has no effect.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY|flags, 0)
 	switch {
 	case errors.Is(err, syscall.ELOOP) && flags&syscall.O_NOFOLLOW != 0:
@@ -44,6 +44,9 @@ func open(path string, flags int) (*os.File, error) {
 	}
 	return f, nil
 }
+
+// Streams reports whether a file of this mode can be read, but only once.
+func Streams(m fs.FileMode) bool { return m&fs.ModeNamedPipe != 0 }
 
 func fail(path, what string) error {
 	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("%w: it is %s", ErrNotRegular, what)}

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// TestOnlyRegularFilesAreOpened: whatever else stands in the place of one is an
-// error that says so, at once.
+// TestOnlyRegularFilesAreOpened: anything else returns an error that says so,
+// without blocking.
 func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -36,7 +36,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		open   func(string) (*os.File, error)
-		reason string // empty: it can be read
+		reason string // empty: the file can be read
 	}{
 		{"file", Open, ""},
 		{"file", Follow, ""},

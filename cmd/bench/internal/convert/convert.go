@@ -66,7 +66,7 @@ func (m *measurement) run(ctx context.Context, recordings []string) error {
 		m.ocr = false
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "recording\tlength s\tin MB\tunits\tCPU s\tread\tdecode\tdraw\tconvert\tfeed\tencode\tverify\twall s\tgain\t× real time\tpeak MB\tout MB\tSSIM mean\tworst\tOCR %\t")
+	fmt.Fprintln(table, "recording\tlength s\tin MB\tunits\tCPU s\tread\tdecode\tdraw\tconvert\tfeed\tencode\tverify\twall s\tgain\t× real time\tpeak MB\tout MB\tSSIM mean\tworst\tghost\tOCR %\t")
 	for _, path := range recordings {
 		row, err := m.recording(ctx, path)
 		if err != nil {
@@ -117,10 +117,10 @@ func (m *measurement) recording(ctx context.Context, path string) (string, error
 	if q.words > 0 {
 		words = fmt.Sprintf("%.1f", 100*float64(q.found)/float64(q.words))
 	}
-	return fmt.Sprintf("%s\t%.0f\t%.1f\t%.2f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.2f\t%.0f\t%.0f\t%.2f\t%.4f\t%.4f\t%s\t",
+	return fmt.Sprintf("%s\t%.0f\t%.1f\t%.2f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.1f\t%.2f\t%.0f\t%.0f\t%.2f\t%.4f\t%.4f\t%d\t%s\t",
 		name(path), length, float64(cost[0].BytesIn)/1e6, median(units), cpu, s.read, s.decode, s.draw, s.convert, s.feed, s.encode, s.verify,
 		wall, of(func(c converted) float64 { return c.CPU / c.Wall }), length/wall, watched.peak/1e6,
-		float64(cost[0].BytesOut)/1e6, q.mean, q.worst, words), nil
+		float64(cost[0].BytesOut)/1e6, q.mean, q.worst, q.ghost, words), nil
 }
 
 func median(v []float64) float64 {

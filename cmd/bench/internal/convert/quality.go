@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"golang.org/x/image/draw"
@@ -28,6 +29,7 @@ import (
 type quality struct {
 	mean, worst  float64 // structural similarity of brightness, per frame
 	words, found int     // read by OCR in lossless frames, and of those in decoded ones
+	ghost        int     // the strongest remains of what is no longer there, of 255; see ghosts
 }
 
 // OCR of screens is fickle: noise of three levels alone, which no eye sees,
@@ -58,7 +60,7 @@ func (m *measurement) quality(ctx context.Context, path string) (quality, error)
 	if err != nil {
 		return quality{}, err
 	}
-	info, err := m.tool.Probe(ctx, m.mp4(path))
+	times, err := timesOf(ctx, m.mp4(path))
 	if err != nil {
 		return quality{}, err
 	}
@@ -71,14 +73,14 @@ func (m *measurement) quality(ctx context.Context, path string) (quality, error)
 	if err := cmd.Start(); err != nil {
 		return quality{}, err
 	}
-	c := comparison{measurement: m, ctx: ctx, decoded: out, every: max(info.Frames/ocrFrames, 1), quality: quality{worst: 1}}
+	c := comparison{measurement: m, ctx: ctx, decoded: out, times: times, every: max(len(times)/ocrFrames, 1), quality: quality{worst: 1}}
 	err = plan.Play(ctx, 15, &c)
 	_, _ = io.Copy(io.Discard, out)
 	if werr := cmd.Wait(); err == nil {
 		err = werr
 	}
-	if err == nil && c.frames != info.Frames {
-		err = fmt.Errorf("%d frames instead of %d", c.frames, info.Frames)
+	if err == nil && len(c.times) > 0 {
+		err = fmt.Errorf("%d frames more than %d", len(c.times), c.frames)
 	}
 	c.mean /= float64(max(c.frames, 1))
 	return c.quality, err
@@ -89,8 +91,10 @@ type comparison struct {
 	*measurement
 	ctx     context.Context //nolint:containedctx // of tesseract
 	decoded io.Reader
+	times   []time.Duration // of decoded frames that were not read yet
 	every   int
 	frames  int
+	ghosts  ghosts
 	luma    []byte
 	got     []byte
 	quality
@@ -103,11 +107,21 @@ func (c *comparison) Frame(f guac.Frame) error {
 	if c.got == nil {
 		c.got, c.luma = make([]byte, size.X*size.Y), make([]byte, size.X*size.Y)
 	}
-	if _, err := io.ReadFull(c.decoded, c.got); err != nil {
-		return fmt.Errorf("frame %d: %w", c.frames, err)
+	for { // what the encoder repeats to remove ghosts is not drawn
+		if len(c.times) == 0 || c.times[0] > f.Time+time.Millisecond {
+			return fmt.Errorf("the frame at %s is missing", f.Time)
+		}
+		if _, err := io.ReadFull(c.decoded, c.got); err != nil {
+			return fmt.Errorf("frame %d: %w", c.frames, err)
+		}
+		at := c.times[0]
+		if c.times = c.times[1:]; at > f.Time-time.Millisecond {
+			break
+		}
 	}
 	video.Luma(c.luma, f.Image)
 	s := ssim(c.luma, c.got, size.X, size.Y)
+	c.ghost = max(c.ghost, c.ghosts.look(f, c.luma, c.got))
 	c.mean += s
 	c.worst = min(c.worst, s)
 	if c.ocr && c.frames%c.every == c.every/2 {

@@ -18,7 +18,6 @@ type phase struct {
 	from    int           // its first point
 	all     point         // mean of it all
 	settled point         // mean of what came after settle
-	speed   float64       // of the competitors, in units of work a second
 	slowest time.Duration // answer of the agent
 	silent  int           // questions it did not answer well
 }
@@ -39,16 +38,8 @@ const noise = 10
 // twice as much below the target.
 const tolerance = 1
 
-// between is the mean of two phases with the same competitors.
-func between(a, b phase) phase {
-	a.speed = (a.speed + b.speed) / 2
-	a.all = mean([]point{a.all, b.all})
-	return a
-}
-
-// judge holds a phase against what is promised; was is one with the same
-// competitors alone.
-func (t *trial) judge(p, was phase) []demand {
+// judge compares a phase with what is promised.
+func (t *trial) judge(p phase) []demand {
 	s := p.settled
 	host := 100 / float64(t.meter.cores)
 	rest := float64(t.target) - s.others - s.rivals // what the target leaves us
@@ -56,7 +47,7 @@ func (t *trial) judge(p, was phase) []demand {
 	add := func(held bool, what, how string, args ...any) {
 		demands = append(demands, demand{
 			what: p.name + ": " + what, held: held, how: fmt.Sprintf(how, args...),
-			noisy: p.all.others > noise || was.all.others > noise,
+			noisy: p.all.others > noise,
 		})
 	}
 	if trickle := 0.05 * host; rest < 2*trickle {
@@ -64,17 +55,6 @@ func (t *trial) judge(p, was phase) []demand {
 	} else {
 		add(s.ours+s.others+s.rivals <= float64(t.target)+tolerance, "the target holds", "%.1f %% in use of %d %%", s.ours+s.others+s.rivals, t.target)
 		add(s.ours >= 0.85*rest-tolerance, "what is left is used", "%.1f %% of %.1f %%", s.ours, rest)
-	}
-	if p.competitors > 0 {
-		// What others took of a full host more than when the competitors were
-		// measured alone was not taken by us.
-		expected := was.speed
-		if p.competitors == t.meter.cores {
-			expected *= min(1, (100-p.all.others)/(100-was.all.others))
-		}
-		slower := 100 * (1 - p.speed/expected)
-		add(slower <= 10, "competitors are slowed down by 10 % at most", "%.1f %% slower than alone; others took %.1f %% then, %.1f %% now",
-			slower, was.all.others, p.all.others)
 	}
 	add(p.silent == 0 && p.slowest < 2*time.Second, "the agent answers", "within %s", p.slowest.Round(time.Millisecond))
 	return demands

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -55,11 +56,18 @@ func (t *trial) beside(ctx context.Context, half, cores int) (script []phase, de
 			t.held = t.working(ctx)
 		}
 	}
+	for _, n := range slices.Compact([]int{half, cores}) {
+		d, err := t.inTurns(ctx, n)
+		if err != nil {
+			return nil, nil, err
+		}
+		demands = append(demands, d...)
+	}
 	table(os.Stdout, script, cores)
 	plot(os.Stdout, t.meter.points, t.target, cores)
 	silence := t.agent.Core.Silence(began)
-	demands = []demand{{what: "core heard of the agent all the time", held: silence < 35*time.Second,
-		how: fmt.Sprintf("%s between two heartbeats at most, they are due every 30 s", silence.Round(time.Second))}}
+	demands = append(demands, demand{what: "core heard of the agent all the time", held: silence < 35*time.Second,
+		how: fmt.Sprintf("%s between two heartbeats at most, they are due every 30 s", silence.Round(time.Second))})
 	how := fmt.Sprintf("%d tasks", len(t.held))
 	unended := t.endHeld(ctx)
 	if unended != nil {
@@ -72,19 +80,6 @@ func (t *trial) beside(ctx context.Context, half, cores int) (script []phase, de
 	return script, demands, nil
 }
 
-// alone plays phases in which some numbers of competitors have the host.
-func (t *trial) alone(ctx context.Context, numbers ...int) (map[int]phase, error) {
-	phases := map[int]phase{}
-	for _, n := range numbers {
-		p, err := t.play(ctx, phase{name: fmt.Sprintf("%d competing, alone", n), competitors: n, length: t.phase / 2})
-		if err != nil {
-			return nil, err
-		}
-		phases[n] = p
-	}
-	return phases, nil
-}
-
 // play lets one phase pass and measures it.
 func (t *trial) play(ctx context.Context, p phase) (phase, error) {
 	rivals, err := startRivals(p.competitors)
@@ -93,7 +88,7 @@ func (t *trial) play(ctx context.Context, p phase) (phase, error) {
 	}
 	defer rivals.stop()
 	p.from = len(t.meter.points)
-	units, began := rivals.units(), time.Now()
+	began := time.Now()
 	ticker := time.NewTicker(250 * time.Millisecond)
 	defer ticker.Stop()
 	for time.Since(began) < p.length {
@@ -102,9 +97,6 @@ func (t *trial) play(ctx context.Context, p phase) (phase, error) {
 			return p, context.Cause(ctx)
 		case <-ticker.C:
 			t.meter.sample(rivals.pids())
-			if t.agent == nil {
-				continue
-			}
 			status, took := t.agent.Health(ctx)
 			p.slowest = max(p.slowest, took)
 			if status != http.StatusOK {
@@ -112,7 +104,6 @@ func (t *trial) play(ctx context.Context, p phase) (phase, error) {
 			}
 		}
 	}
-	p.speed = (rivals.units() - units) / time.Since(began).Seconds()
 	settled := p.from
 	for settled < len(t.meter.points) && t.meter.points[settled].at.Sub(began) < p.settle {
 		settled++

@@ -20,7 +20,7 @@ import (
 // sessions and repeats are how much work there is: each session's recording
 // is the bundled one over and over.
 const (
-	sessions = 6
+	sessions = 16
 	repeats  = 20
 	day      = "2026-11-22"
 )

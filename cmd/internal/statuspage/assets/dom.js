@@ -17,8 +17,18 @@ export function text(node, value) {
   if (node.textContent !== value) node.textContent = value;
 }
 
-// keep brings parent's children in step with items: those that stay keep
-// their element, and with it focus and transitions.
+// isBusy reports whether a button's request is in progress.
+export const isBusy = button => button.getAttribute('aria-disabled') === 'true';
+
+// busy marks a button while its request is in progress. The button is not disabled,
+// because a disabled button loses the focus.
+export function busy(button, now) {
+  if (now) button.setAttribute('aria-disabled', 'true');
+  else button.removeAttribute('aria-disabled');
+}
+
+// keep updates parent's children to match items. The elements of items that remain
+// are reused, so that they keep focus and transitions.
 export function keep(parent, items, key, make, update) {
   const have = new Map([...parent.children].map(c => [c.dataset.key, c]));
   let at = parent.firstElementChild;

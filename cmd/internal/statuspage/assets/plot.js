@@ -1,6 +1,6 @@
 // Two plots, drawn as SVG.
 
-import { bytes, percent, plural } from './text.js';
+import { bytes, day, percent, t } from './i18n.js';
 
 const svgNS = 'http://www.w3.org/2000/svg';
 const height = 180;
@@ -15,8 +15,7 @@ function shape(name, attributes, content) {
   return e;
 }
 
-// canvas empties a plot and answers its drawing with a label for those who
-// do not see it.
+// canvas clears a plot and returns its drawing, which has a label for screen readers.
 function canvas(parent, label) {
   const width = Math.max(260, Math.round(parent.clientWidth));
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label });
@@ -33,24 +32,24 @@ function axis(svg, width, values, y, write) {
 
 const line = (points, from = 'M') => points.map(([x, y], i) => `${i ? 'L' : from}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
 
-// area between two lines of points.
+// area is the area between two lines of points.
 const area = (upper, lower) => `${line(upper)}${line([...lower].reverse(), 'L')}Z`;
 
-// cpuPlot shows the last hour: the agent's use, the others' on top of it, and
-// what the agent was allowed.
+// cpuPlot shows the last hour: the CPU use of the agent, that of others on top of it,
+// and the agent's budget.
 export function cpuPlot(parent, cpu, now) {
   const points = cpu.history || [];
   const mean = k => points.length ? points.reduce((sum, p) => sum + p[k], 0) / points.length : 0;
   const label = points.length
-    ? `CPU of the host in the last hour: this agent ${percent(mean('ours'))} on average, all others ${percent(mean('others'))}, target ${percent(cpu.target)}.`
-    : 'CPU of the host in the last hour: not measured yet.';
+    ? t('page.cpu_plot', { ours: percent(mean('ours')), others: percent(mean('others')), target: percent(cpu.target) })
+    : t('page.cpu_plot_none');
   const { svg, width } = canvas(parent, label);
   const hour = 3600e3;
   const x = at => left + (width - left) * Math.min(1, Math.max(0, 1 - (now - at) / hour));
   const y = v => top + (height - top - bottom) * (1 - Math.min(100, v) / 100);
   axis(svg, width, [0, 50, 100], y, percent);
   for (const [minutes, anchor] of [[60, 'start'], [30, 'middle'], [0, 'end']]) {
-    svg.append(shape('text', { x: x(now - minutes * 60e3), y: height - 4, 'text-anchor': anchor }, minutes ? `${minutes} min ago` : 'now'));
+    svg.append(shape('text', { x: x(now - minutes * 60e3), y: height - 4, 'text-anchor': anchor }, minutes ? t('page.ago', { span: { seconds: 60 * minutes } }) : t('page.now')));
   }
   if (points.length > 1) {
     const at = points.map(p => x(Date.parse(p.at)));
@@ -64,21 +63,21 @@ export function cpuPlot(parent, cpu, now) {
   svg.append(shape('line', { class: 'target', x1: left, x2: width, y1: y(cpu.target), y2: y(cpu.target) }));
 }
 
-// round is the next number of the kind 1, 2 or 5 times a power of ten.
+// round returns the next number that is 1, 2 or 5 times a power of ten.
 function round(v) {
   const power = 10 ** Math.floor(Math.log10(v));
   return [1, 2, 5, 10].map(f => f * power).find(f => f >= v);
 }
 
-// daysPlot shows what each day saved.
+// daysPlot shows the space saved on each day.
 export function daysPlot(parent, days) {
   const saved = days.map(d => Math.max(0, d.bytes_before - d.bytes_after));
   const sum = saved.reduce((a, b) => a + b, 0);
   const recordings = days.reduce((n, d) => n + d.recordings, 0);
-  const { svg, width } = canvas(parent, `Space saved in the last ${days.length} days: ${bytes(sum)} with ${plural(recordings, 'recording')}.`);
+  const { svg, width } = canvas(parent, t('page.days_plot', { days: days.length, saved: { bytes: sum }, n: recordings }));
   const most = round(Math.max(1000, ...saved));
   const y = v => top + (height - top - bottom) * (1 - v / most);
-  axis(svg, width, [0, most / 2, most], y, v => v ? bytes(v).replace(/\.0+ /, ' ') : '0');
+  axis(svg, width, [0, most / 2, most], y, v => (v ? bytes(v) : '0'));
   const step = (width - left) / days.length;
   const bar = Math.max(2, Math.min(22, step * .68));
   days.forEach((d, i) => {
@@ -86,10 +85,10 @@ export function daysPlot(parent, days) {
     const rect = shape('rect', {
       class: saved[i] ? 'day' : 'day none', x: left + step * (i + .5) - bar / 2, y: y(0) - tall, width: bar, height: tall, rx: Math.min(3, bar / 2),
     });
-    rect.append(shape('title', {}, `${d.date}: ${bytes(saved[i])} saved, ${plural(d.recordings, 'recording')}`));
+    rect.append(shape('title', {}, t('page.day_plot', { day: day(d.date), saved: { bytes: saved[i] }, n: d.recordings })));
     svg.append(rect);
   });
   for (const [i, anchor] of [[0, 'start'], [days.length - 1, 'end']]) {
-    if (days[i]) svg.append(shape('text', { x: i ? width : left, y: height - 4, 'text-anchor': anchor }, i ? 'today' : days[i].date));
+    if (days[i]) svg.append(shape('text', { x: i ? width : left, y: height - 4, 'text-anchor': anchor }, i ? t('page.today') : day(days[i].date)));
   }
 }

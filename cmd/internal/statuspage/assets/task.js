@@ -1,35 +1,47 @@
-// The dialogue with one session: its facts and its log.
+// The dialogue of one session: its facts and its log.
 
 import { call } from './api.js';
-import { $, el, text } from './dom.js';
-import { bytes, count, measured, moment, span, state } from './text.js';
+import { $, busy, el, isBusy, text } from './dom.js';
+import { bytes, decimal, minute, moment, percent, span, t } from './i18n.js';
+import { length, measured, reason, state } from './text.js';
 
 let shown = '';
-let logless = ''; // session and state without a log here: it is not asked for again
+let before = ''; // the address before the dialogue was opened
+let logless = ''; // session and state for which this agent has no log: not requested again
+const acts = ['retry', 'next', 'accept', 'restore']; // buttons
 let mayAct = false;
+let jumpserver = ''; // JumpServer's address for browsers
 
-export function setMayAct(may) {
+export function setUpFor(may, address) {
   mayAct = may;
+  jumpserver = address;
 }
 
 export const link = (id, label) => el('button', { class: 'link', type: 'button', onclick: () => open(id) }, label);
 
-// open shows a session. Its id stays in the address, so that it can be passed on.
+// replay returns the address at which JumpServer plays a session; '' if unknown.
+const replay = id => (jumpserver ? `${jumpserver}/luna/replay/${id}` : '');
+
+// open shows a session by its id, or by the beginning of its id. The id stays in the
+// address, so that it can be shared.
 export async function open(id) {
-  shown = id;
+  if (!shown) before = /^#[0-9a-f]{4}[0-9a-f-]*$/i.test(location.hash) ? '' : location.hash;
+  shown = id.toLowerCase();
   logless = '';
-  history.replaceState(null, '', `#${id}`);
-  text($('task-id'), id);
+  history.replaceState(null, '', `#${shown}`);
+  text($('task-id'), shown);
   text($('task-said'), '');
   text($('task-log'), '');
   $('task-facts').replaceChildren();
-  $('task-retry').hidden = true;
+  for (const name of acts) $(`task-${name}`).hidden = true;
+  $('task-play').hidden = true;
   if (!$('task').open) $('task').showModal();
   await refresh();
 }
 
 async function refresh() {
   const id = shown;
+  if (!id) return; // the dialogue was closed meanwhile
   const path = `tasks/${encodeURIComponent(id)}`;
   let now = id;
   try {
@@ -55,39 +67,62 @@ function showLog(log) {
 }
 
 function facts(v) {
+  const s = v.session || {};
+  text($('task-id'), v.id);
   const rows = [
-    ['State', measured(v) ? `${state(v.state)}, ${Math.round(100 * v.progress)} %` : state(v.state)],
-    ['Reason', v.error && `${v.error}`],
-    ['Recording', v.path && `${v.path}, ${bytes(v.bytes_before)}`],
-    ['MP4', v.bytes_after && `${bytes(v.bytes_after)} (${Math.round(v.saved_percent || 0)} % smaller), ${v.width} × ${v.height}, ${span(v.duration_ms / 1000)}, ${count(v.frames)} frames`],
-    ['Speed', v.speed && `${v.speed.toFixed(1)} × real time`],
-    ['Attempts', v.attempt > 1 && String(v.attempt)],
-    ['Next try', v.next && moment(v.next)],
-    ['Originals', v.originals && v.originals.join(', ')],
-    ['Warnings', v.warnings && v.warnings.join('; ')],
-    ['Found', moment(v.created)],
-    ['Last change', moment(v.updated)],
+    ['user', s.user], ['asset', s.asset], ['account', s.account], ['protocol', s.protocol],
+    ['started', s.start && minute(s.start)],
+    ['length', length(s) && span(length(s))],
+    ['state', measured(v) ? `${state(v.state)}, ${percent(100 * v.progress)}` : state(v.state)],
+    ['reason', v.reason && reason(v.reason)],
+    ['todo', v.reason && t(`hint.${v.reason}`)],
+    ['error', v.error],
+    ['recording', v.path && `${v.path}, ${bytes(v.bytes_before)}`],
+    ['mp4', v.bytes_after && t('page.mp4', { size: { bytes: v.bytes_after }, saved: percent(v.saved_percent || 0), width: String(v.width), height: String(v.height), length: { seconds: v.duration_ms / 1000 }, frames: v.frames })],
+    ['incomplete', v.incomplete && v.incomplete.join('; ')],
+    ['speed', v.speed && t('page.real_time', { speed: decimal(v.speed, 1) })],
+    ['attempts', v.attempt > 1 && String(v.attempt)],
+    ['next_try', v.next && moment(v.next)],
+    ['originals', v.originals && v.originals.join(', ')],
+    ['warnings', v.warnings && v.warnings.join('; ')],
+    ['found', moment(v.created)],
+    ['changed', moment(v.updated)],
   ];
-  $('task-facts').replaceChildren(...rows.filter(([, value]) => value).flatMap(([k, value]) => [el('dt', {}, k), el('dd', {}, value)]));
-  $('task-retry').hidden = !mayAct || !['failed', 'skipped', 'retrying', 'settling', 'done'].includes(v.state);
+  $('task-facts').replaceChildren(...rows.filter(([, value]) => value).flatMap(([k, value]) => [el('dt', {}, t(`page.fact_${k}`)), el('dd', {}, el('bdi', {}, value))]));
+  const may = {
+    retry: ['failed', 'skipped', 'retrying', 'settling', 'done'].includes(v.state),
+    next: ['queued', 'failed', 'retrying', 'settling'].includes(v.state),
+    accept: v.reason === 'incomplete' && v.state !== 'done',
+    restore: v.state === 'done' && Boolean(v.originals),
+  };
+  for (const name of acts) $(`task-${name}`).hidden = !(mayAct && may[name]);
+  const play = replay(v.id);
+  $('task-play').hidden = !play;
+  if (play) $('task-play').href = play;
 }
 
 export function setUp(onChange) {
   $('task').addEventListener('close', () => {
     shown = '';
-    history.replaceState(null, '', location.pathname + location.search);
+    history.replaceState(null, '', location.pathname + location.search + before);
   });
-  $('task-retry').addEventListener('click', async () => {
-    $('task-retry').disabled = true;
-    try {
-      await call(`tasks/${encodeURIComponent(shown)}/retry`, 'POST');
-      await refresh();
-      text($('task-said'), 'It is tried again.');
-      onChange();
-    } catch (e) {
-      text($('task-said'), e.message);
-    }
-    $('task-retry').disabled = false;
-  });
+  const calls = { retry: id => `tasks/${id}/retry`, next: id => `tasks/${id}/next`, accept: id => `tasks/${id}/retry?accept=incomplete`, restore: id => `trash/${id}/restore` };
+  const says = { retry: 'page.is_retried', next: 'page.is_next', accept: 'page.is_retried', restore: 'page.is_restored' };
+  for (const name of acts) {
+    const button = $(`task-${name}`);
+    button.addEventListener('click', async () => {
+      if (isBusy(button)) return;
+      busy(button, true);
+      try {
+        await call(calls[name](encodeURIComponent(shown)), { method: 'POST', patience: 600000 });
+        await refresh();
+        text($('task-said'), t(says[name]));
+        onChange();
+      } catch (e) {
+        text($('task-said'), e.message);
+      }
+      busy(button, false);
+    });
+  }
   setInterval(() => { if (shown && !document.hidden && $('task').open) refresh(); }, 3000);
 }

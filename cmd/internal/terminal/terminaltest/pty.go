@@ -1,4 +1,4 @@
-// Package terminaltest has terminals for tests.
+// Package terminaltest provides terminals for tests.
 package terminaltest
 
 import (
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open makes a pseudo-terminal. Programs write to out; read closes out and
-// returns all that was written, once others have closed it, too.
+// Open creates a pseudo-terminal. Programs write to out. read closes out, waits until
+// all other processes have closed it too, and returns everything that was written.
 func Open(t *testing.T) (read func() string, out *os.File) {
 	t.Helper()
 	main, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
@@ -40,7 +40,7 @@ func Open(t *testing.T) (read func() string, out *os.File) {
 		for b := make([]byte, 4096); ; {
 			n, err := main.Read(b)
 			all.Write(b[:n])
-			if err != nil { // nobody has the other end open any more
+			if err != nil { // all have closed the other end
 				text <- all.String()
 				return
 			}

@@ -1,0 +1,145 @@
+package nfs
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+)
+
+// asJumpServer is set in the process of this test that runs in the guest js. It is core, and
+// a NATS server for two agents.
+const asJumpServer = "NFS_TEST_JUMPSERVER"
+
+const (
+	media  = "/srv/js/media"
+	replay = media + "/replay"
+	token  = "bootstrap"
+)
+
+// serveJumpServer serves until it fails.
+func serveJumpServer() error {
+	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: media, Addr: "0.0.0.0:8080", BootstrapToken: token, Registration: devcore.RegistrationOn})
+	if err != nil {
+		return err
+	}
+	nats, err := server.NewServer(&server.Options{ServerName: "js", Host: "0.0.0.0", Port: 4222, JetStream: true, StoreDir: "/srv/js/nats"})
+	if err != nil {
+		return err
+	}
+	nats.Start()
+	// Requests of the test: a session that has just ended, and what core got.
+	http.HandleFunc("POST /session/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		now := time.Now().UTC()
+		core.AddSession(devcore.Session{
+			ID: r.PathValue("id"), User: "Test(test)", Asset: "RDP", Account: "test(test)", Protocol: "rdp", TerminalType: "lion",
+			Start: now.Add(-6 * time.Second), End: now, Finished: true,
+		})
+	})
+	http.HandleFunc("GET /uploads/{id}", func(w http.ResponseWriter, r *http.Request) {
+		n := 0
+		for _, request := range core.Requests() {
+			if request.Method == http.MethodPost && strings.Contains(request.Path, r.PathValue("id")+"/replay") {
+				n++
+			}
+		}
+		fmt.Fprint(w, n)
+	})
+	http.HandleFunc("GET /served/{id}", func(w http.ResponseWriter, r *http.Request) {
+		served, err := core.Served(r.Context(), r.PathValue("id"))
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": served.Type, "error": fmt.Sprint(err)})
+	})
+	return http.ListenAndServe("127.0.0.1:8081", nil) //nolint:gosec // only for the test
+}
+
+// today returns the folder of sessions that end now.
+func today() string { return time.Now().UTC().Add(-6 * time.Second).Format(time.DateOnly) }
+
+// writeRecording writes a recording of some seconds: random boxes on a small screen, which
+// slow hosts can convert quickly.
+func writeRecording(file string) error {
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	put := func(op string, args ...any) {
+		fmt.Fprintf(z, "%d.%s", len(op), op)
+		for _, a := range args {
+			text := fmt.Sprint(a)
+			fmt.Fprintf(z, ",%d.%s", len(text), text)
+		}
+		fmt.Fprint(z, ";")
+	}
+	r := rand.New(rand.NewPCG(1, 1))
+	put("size", 0, 320, 240)
+	for i := range 26 {
+		for range 12 {
+			put("rect", 0, r.IntN(300), r.IntN(220), 10+r.IntN(60), 10+r.IntN(60))
+			put("cfill", 14, 0, r.IntN(256), r.IntN(256), r.IntN(256), 255)
+		}
+		put("sync", 1000+i*200)
+	}
+	if err := z.Close(); err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(b.String()), 0o644) //nolint:gosec // for core in the guest
+}
+
+// startJumpServer starts nfsd and core in the guest.
+func (l *lab) startJumpServer() {
+	l.js.sh(l.t, `mkdir -p %s /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
+systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test
+for n in $(seq 100); do curl -fs -o /dev/null http://127.0.0.1:8081/uploads/none && exit 0; sleep 0.5; done; journalctl -u jumpserver --no-pager; exit 1`,
+		replay, asJumpServer)
+	l.export(l.t, squash)
+	l.js.sh(l.t, "systemctl start nfs-server")
+}
+
+// Ways to export the volume.
+const (
+	squash     = "rw,sync,no_subtree_check,all_squash,anonuid=0,anongid=0"
+	rootSquash = "rw,sync,no_subtree_check,root_squash"
+	readOnly   = "ro,sync,no_subtree_check,all_squash,anonuid=0,anongid=0"
+)
+
+// export exports the volume to all hosts; "" = to no host.
+func (l *lab) export(t *testing.T, options string) {
+	t.Helper()
+	line := ""
+	if options != "" {
+		line = media + " 10.9.0.0/24(" + options + ")"
+	}
+	l.js.sh(t, "echo '%s' >/etc/exports; exportfs -ra; exportfs -f", line)
+}
+
+// plant does the same as core when Lion uploads a recording. If it is the first of the day, it
+// creates the day's folder with mode 0755. It writes the file to the server's own disk, and
+// returns the session.
+func (l *lab) plant(t *testing.T) string {
+	t.Helper()
+	id := uuid.NewString()
+	l.js.sh(t, `curl -fsS -X POST http://127.0.0.1:8081/session/%s; [ -d %s/%[3]s ] || mkdir -m 0755 %[2]s/%[3]s; cp /host/recording.gz %[2]s/%[3]s/%[1]s.replay.gz`, id, replay, today())
+	return id
+}
+
+// uploads returns what core got for a session.
+func (l *lab) uploads(t *testing.T, id string) string {
+	t.Helper()
+	return l.js.sh(t, "curl -fsS http://127.0.0.1:8081/uploads/%s", id)
+}
+
+// isReplaced reports whether core serves the MP4, with the time of its original, and the
+// original is in the trash.
+func (l *lab) isReplaced(t *testing.T, id string) bool {
+	t.Helper()
+	out := l.js.sh(t, `curl -fsS http://127.0.0.1:8081/served/%s; cd %s; ls */%[1]s.replay.gz 2>/dev/null || true`, id, replay)
+	return strings.Contains(out, `"type":"mp4"`) && !strings.Contains(out, ".gz")
+}
