@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path"
@@ -185,6 +186,53 @@ func (s *jumpServer) checkAsItIs(reason string) {
 	}
 	if e := s.core.Events(session); len(e) > 0 && !strings.Contains(e[len(e)-1].Reason, reason) {
 		s.t.Errorf("the reason is %q", e[len(e)-1].Reason)
+	}
+}
+
+// TestAnUploadIsReleasedAfterACrash: the agent dies when core has just got the recording
+// itself. The upload must not stay in the spool, and core gets each event once, even if the
+// recording is then found in several places.
+func TestAnUploadIsReleasedAfterACrash(t *testing.T) {
+	t.Parallel()
+	s := newJumpServer(t, "4.10.13", false)
+	s.gone()
+	random := make([]byte, 4000)
+	for i, r := 0, rand.New(rand.NewPCG(7, 8)); i < len(random); i++ {
+		random[i] = byte(r.Uint32())
+	}
+	place := s.upload(spooled, gz(t, []byte("4.size,1.0,3.320,3.240;4.name,"+lengthOf(hexOf(random))+";4.sync,4.1000;4.sync,4.2000;")))
+	if _, killed := s.runProcess("before event replay_upload_success"); !killed {
+		t.Fatal("the agent was not killed")
+	}
+	a := s.uploadAgent(cleanup.PolicyTrash, nil)
+	a.pool.Stays = func(reason task.Class) { t.Errorf("it stays in the spool: %s", reason) }
+	var done []string
+	a.pool.Uploaded = func(id string, end task.UploadEnd, asIs bool) {
+		if end == task.UploadStored && asIs {
+			done = append(done, id)
+		}
+	}
+	if v := a.uploaded(t, place); v.State != queue.StateFailed || v.Reason != task.ClassNothingDrawn {
+		t.Errorf("%+v", v)
+	}
+	if len(done) != 1 || done[0] != spooled {
+		t.Errorf("uploads that were done: %v", done)
+	}
+	for n := range 2 { // core may have copies with other times, in a bucket and on the volume
+		old := time.Now().Add(-time.Duration(n+1) * time.Hour)
+		if err := os.Chtimes(filepath.Join(s.replay(), s.path), old, old); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.offer(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := a.settle(t.Context()); err != nil || v.Reason != task.ClassNothingDrawn || v.Path != s.path {
+			t.Errorf("%v, %+v", err, v)
+		}
+	}
+	want := []string{"replay_convert_start", "replay_upload_start", "replay_upload_success", "replay_convert_failure"}
+	if d := cmp.Diff(want, s.events()); d != "" || s.served() != "guacamole" {
+		t.Errorf("core serves %s, and got the events %s", s.served(), d)
 	}
 }
 

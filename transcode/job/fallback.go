@@ -40,16 +40,33 @@ func (j *job) isSame(ctx context.Context, file string) bool {
 
 // fallback uploads the recording itself in its layout, because no MP4 can be made of it or
 // core has refused the MP4. The session then has a replay in JumpServer's own player. why
-// is the reason that core gets if the upload of an MP4 was announced.
+// is the reason that core gets if the upload of an MP4 was announced. After a crash, it
+// continues with the step that is not done.
 func (j *job) fallback(ctx context.Context, why string) error {
-	if j.journal.Reached.AsIs() || j.dest == nil {
+	if j.dest == nil {
 		return nil
 	}
-	rec, err := recording.Open(j.original())
-	if err != nil {
-		j.log.Error("the upload cannot be read; it stays in the spool", "error", err)
-		return nil //nolint:nilerr // there is nothing to upload
+	if !j.journal.Reached.AsIs() {
+		rec, err := recording.Open(j.original())
+		if err != nil {
+			j.log.Error("the upload cannot be read; it stays in the spool", "error", err)
+			return nil //nolint:nilerr // there is nothing to upload
+		}
+		if err := j.putAsIs(ctx, rec, why); err != nil {
+			return err
+		}
 	}
+	if j.journal.Events[coreapi.UploadStart] != "" {
+		if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
+			j.log.Warn("could not report the upload of the recording to core", "error", err)
+		}
+	}
+	j.endUpload()
+	return nil
+}
+
+// putAsIs uploads the recording itself, unless core has it, and marks the session.
+func (j *job) putAsIs(ctx context.Context, rec *recording.Recording, why string) error {
 	content, err := render.Content(ctx, rec)
 	if err != nil {
 		return err
@@ -61,13 +78,11 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	if is == hasOther {
 		return differs(what)
 	}
-	announced := j.journal.Events[coreapi.UploadStart] != ""
 	size := rec.Size
 	if is == hasNothing || j.journal.Again {
 		if err := j.announceUpload(ctx, why); err != nil {
 			return err
 		}
-		announced = true
 		if size, err = j.putAll(ctx, rec); err != nil {
 			return err
 		}
@@ -75,21 +90,10 @@ func (j *job) fallback(ctx context.Context, why string) error {
 	if err := j.mark(ctx, size); err != nil {
 		return err
 	}
-	j.journal.Reached = task.ReachedAsIs
-	if !j.dest.Visible() {
-		j.journal.Unseen, j.journal.Content = true, content
-	}
+	j.journal.Reached, j.journal.Content = task.ReachedAsIs, content
+	j.journal.Unseen = !j.dest.Visible()
 	j.log.Warn("no MP4 can be made; core has the recording itself")
-	if err := j.note(); err != nil {
-		return err
-	}
-	if announced {
-		if err := j.event(ctx, coreapi.UploadSuccess, ""); err != nil {
-			j.log.Warn("could not report the upload of the recording to core", "error", err)
-		}
-	}
-	j.endUpload()
-	return nil
+	return j.note()
 }
 
 // announceUpload tells core that the recording itself is being uploaded. If the upload of

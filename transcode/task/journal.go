@@ -159,7 +159,7 @@ func (j *Journal) readFlags(data json.RawMessage) {
 // task was declared failed or the source has changed. The events that were sent stay in
 // the new journal in two cases, so that they are not sent twice. In the first, the
 // recording changed during its conversion. In the second, the recording itself was
-// uploaded, and was then found where core has stored it.
+// uploaded, and was then found wherever core has it.
 func (j Journal) For(fingerprint string) Journal {
 	next := j.of(fingerprint)
 	next.Session = j.Session // it does not depend on the recording
@@ -171,8 +171,9 @@ func (j Journal) For(fingerprint string) Journal {
 
 // of is For without Session and Accepted.
 func (j Journal) of(fingerprint string) Journal {
+	asIs := j.Reached == ReachedFailedAsIs || j.Before != nil && j.Before.AsIs && j.Reached.Failed()
 	switch {
-	case j.Reached == ReachedFailedAsIs && j.Fingerprint != fingerprint:
+	case asIs && j.Fingerprint != fingerprint:
 		told := map[coreapi.Event]EventState{}
 		for _, event := range []coreapi.Event{coreapi.ConvertStart, coreapi.ConvertFailure} {
 			if state, ok := j.Events[event]; ok {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,18 +96,18 @@ func TestSoak(t *testing.T) {
 	took := time.Since(began)
 	unwatch()
 	measuring.Wait()
-	worn, err := w.idle(ctx, 2*time.Minute)
+	worn, err := w.idle(t.Context(), 2*time.Minute) // ctx may have ended
 	if err != nil {
 		w.complain("worn: %v", err)
 	}
-	tasks := w.views(ctx)
+	tasks := w.views(t.Context())
 	old := w.pid()
 	w.stop()
 	w.alone(old)
 	w.start()
 	w.agent.Check(t, w.agent.WaitHealthy(t.Context()))
-	agenttest.Pause(ctx, 5*time.Second)
-	fresh, err := w.idle(ctx, time.Minute)
+	agenttest.Pause(t.Context(), 5*time.Second)
+	fresh, err := w.idle(t.Context(), time.Minute)
 	if err != nil {
 		w.complain("fresh: %v", err)
 	}
@@ -151,6 +152,7 @@ func (w *town) dusk(ctx context.Context) {
 	for said := time.Now(); quiet < 3; agenttest.Pause(ctx, time.Second) {
 		tasks := w.views(ctx)
 		open := 0
+		var waits []string
 		for id, i := range w.items {
 			v := tasks[id]
 			if v.State == queue.StateRetrying {
@@ -158,6 +160,7 @@ func (w *town) dusk(ctx context.Context) {
 			}
 			if !v.State.Final() && i.want != stays || i.want == ends && w.lies(i) {
 				open++
+				waits = append(waits, fmt.Sprintf("%s (%s): %s %s", id, i.kind, v.State, v.Reason))
 			}
 		}
 		left, err := spool.Complete()
@@ -166,7 +169,11 @@ func (w *town) dusk(ctx context.Context) {
 		}
 		if time.Since(said) > 30*time.Second {
 			said = time.Now()
-			w.t.Logf("%d recordings and %d uploads are not done yet", open, len(left))
+			for _, l := range left {
+				v := tasks[l.Session]
+				waits = append(waits, fmt.Sprintf("upload %s of %s (%s): %s %s, of %s", l.ID, l.Session, w.items[l.Session].kind, v.State, v.Reason, v.Path))
+			}
+			w.t.Logf("%d recordings and %d uploads are not done yet: %s", open, len(left), strings.Join(waits, "; "))
 		}
 		if ctx.Err() != nil {
 			w.complain("%d recordings and %d uploads were not done in time", open, len(left))
