@@ -131,7 +131,7 @@ func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 // pictures into its own storage. The spool contains none of them.
 func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	for i, era := range liontest.Eras {
 		lion := l.lion(era)
@@ -175,7 +175,7 @@ func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 // converts it when core knows that the session has ended.
 func TestALionMayHandOverBeforeItSaysThatTheSessionIsOver(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	lions := map[string]*liontest.Lion{}
 	for i, era := range liontest.Eras {
@@ -196,7 +196,7 @@ func TestALionMayHandOverBeforeItSaysThatTheSessionIsOver(t *testing.T) {
 // TestALongHeadIsRefused: without using much memory, because the client is not known yet.
 func TestALongHeadIsRefused(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	for size, want := range map[int]string{16 << 10: "HTTP/1.1 200 OK", 100 << 10: "HTTP/1.1 431 "} {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", l.agent.Addr())

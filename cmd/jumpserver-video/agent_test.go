@@ -18,9 +18,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi"
 )
 
-// lab is a development core with an agent, which runs as a user would start it. Each lab
-// uses its own processes, so that labs do not affect each other.
-type lab struct {
+// fixture is a development core with an agent, which runs as a user would start it. Each fixture
+// uses its own processes, so that fixtures do not affect each other.
+type fixture struct {
 	t     *testing.T
 	agent *agenttest.Agent
 	core  *devcore.Server
@@ -28,7 +28,7 @@ type lab struct {
 	env   map[string]string // environment of the agent and of commands
 }
 
-func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab {
+func newFixture(t *testing.T, version string, change ...func(*devcore.Options)) *fixture {
 	t.Helper()
 	options := devcore.Options{Version: version, BootstrapToken: "boot-secret"}
 	for _, f := range change {
@@ -42,27 +42,27 @@ func newLab(t *testing.T, version string, change ...func(*devcore.Options)) *lab
 			"SETTLE_TIME": "500ms", "SCAN_INTERVAL": "200ms", "LOG_LEVEL": "DEBUG", "VIDEO_WORKER_COUNT": "2", "CPU_TARGET": "100",
 		},
 	})
-	return &lab{t: t, agent: a, core: a.Core, dir: a.Dir, env: a.Env}
+	return &fixture{t: t, agent: a, core: a.Core, dir: a.Dir, env: a.Env}
 }
 
-func (l *lab) replay() string { return l.agent.Replay() }
+func (l *fixture) replay() string { return l.agent.Replay() }
 
 // start starts the agent, which runs until stop or kill.
-func (l *lab) start() {
+func (l *fixture) start() {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Start())
 	l.t.Cleanup(func() { l.stop() })
 }
 
 // startHealthy starts the agent, and waits until it is healthy.
-func (l *lab) startHealthy() {
+func (l *fixture) startHealthy() {
 	l.t.Helper()
 	l.start()
 	l.agent.Check(l.t, l.agent.WaitHealthy(l.t.Context()))
 }
 
 // stop stops the agent as a service manager does, and returns its exit code.
-func (l *lab) stop() int {
+func (l *fixture) stop() int {
 	l.t.Helper()
 	if err := l.agent.Stop(); err != nil && l.agent.ExitCode() < 0 {
 		l.t.Error(err)
@@ -71,13 +71,13 @@ func (l *lab) stop() int {
 }
 
 // kill ends the agent with SIGKILL.
-func (l *lab) kill() {
+func (l *fixture) kill() {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Kill())
 }
 
 // command runs a command with the agent's environment.
-func (l *lab) command(args ...string) (out string, code int) {
+func (l *fixture) command(args ...string) (out string, code int) {
 	cmd := l.agent.Command(args...)
 	text, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
@@ -87,12 +87,12 @@ func (l *lab) command(args ...string) (out string, code int) {
 }
 
 // until waits for something that is expected to happen.
-func (l *lab) until(what string, ok func() bool) {
+func (l *fixture) until(what string, ok func() bool) {
 	l.t.Helper()
 	l.agent.Check(l.t, l.agent.Until(l.t.Context(), what, ok))
 }
 
-func (l *lab) served(id string) string {
+func (l *fixture) served(id string) string {
 	replay, err := l.core.Served(l.t.Context(), id)
 	if err != nil {
 		return err.Error()
@@ -101,7 +101,7 @@ func (l *lab) served(id string) string {
 }
 
 // health returns the status of the agent's health response; 0 if there is none.
-func (l *lab) health() int {
+func (l *fixture) health() int {
 	status, _ := l.agent.Health(l.t.Context())
 	return status
 }
@@ -120,7 +120,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 	for _, version := range releases() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, version)
+			l := newFixture(t, version)
 			seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
 			if err != nil {
 				t.Fatal(err)
@@ -185,7 +185,7 @@ func TestAgentReplacesWhatIsOnTheVolume(t *testing.T) {
 }
 
 // keySecret reads the access key that the agent has stored.
-func keySecret(t *testing.T, l *lab) string {
+func keySecret(t *testing.T, l *fixture) string {
 	t.Helper()
 	path := filepath.Join(l.dir, "data", "keys", ".access_key")
 	data, err := os.ReadFile(path)
@@ -204,7 +204,7 @@ func keySecret(t *testing.T, l *lab) string {
 
 func TestARecordingThatArrivesWhileTheAgentRuns(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	const id = "eeeeeeee-1111-4111-8111-111111111111"
 	l.put(id)
@@ -213,7 +213,7 @@ func TestARecordingThatArrivesWhileTheAgentRuns(t *testing.T) {
 
 func TestHealthSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.core.SetRegistration(devcore.RegistrationOff)
 	l.start()
 	l.until("unhealthy", func() bool { return l.health() == http.StatusServiceUnavailable })
@@ -223,7 +223,7 @@ func TestHealthSaysWhatIsWrong(t *testing.T) {
 
 func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	out, code := l.command("agent")
 	if code != exitFailure || !strings.Contains(out, "another agent uses") {
@@ -233,7 +233,7 @@ func TestTwoAgentsDoNotShareADataFolder(t *testing.T) {
 
 func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	for _, path := range []string{taskapi.Prefix + "/tasks", metrics.Path} {
 		if status, _ := l.get(path, "X-Forwarded-For", "203.0.113.9"); status != http.StatusUnauthorized {
@@ -247,7 +247,7 @@ func TestTheTaskAPIAndMetricsAreForThisHostOnly(t *testing.T) {
 
 // get requests a page of the agent, with one header. Without a response, the status is 0,
 // and the body is the error.
-func (l *lab) get(path, header, value string) (status int, body string) {
+func (l *fixture) get(path, header, value string) (status int, body string) {
 	l.t.Helper()
 	headers := http.Header{}
 	if header != "" {
@@ -263,7 +263,7 @@ func (l *lab) get(path, header, value string) (status int, body string) {
 // TestRazorsRecordingsOnTheVolume: all programs that record, and all names of recordings.
 func TestRazorsRecordingsOnTheVolume(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	packed, err := os.Open(sample(t, "tiny/v3/*/*.replay.gz"))
 	if err != nil {
 		t.Fatal(err)

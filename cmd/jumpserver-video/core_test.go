@@ -18,7 +18,7 @@ import (
 // gets no event twice.
 func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13", func(o *devcore.Options) { o.Registration = devcore.RegistrationOn })
+	l := newFixture(t, "4.10.13", func(o *devcore.Options) { o.Registration = devcore.RegistrationOn })
 	seeds := planted(t, l)
 	var once sync.Once
 	stop := make(chan struct{})
@@ -54,7 +54,7 @@ func TestTheKeyIsRevokedWhileConverting(t *testing.T) {
 // long before their next retry. Until then, core gets few requests.
 func TestCoreGoesAwayAndComesBack(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["TEST_BEAT"] = "500ms"
 	seeds := planted(t, l)
 	throttled := devcore.Fault{Status: http.StatusServiceUnavailable, Header: map[string]string{"Retry-After": "3600"}}
@@ -84,7 +84,7 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 }
 
 // planted returns those of the demo's recordings that become MP4s.
-func planted(t *testing.T, l *lab) (converted []seed) {
+func planted(t *testing.T, l *fixture) (converted []seed) {
 	t.Helper()
 	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
 	if err != nil {
@@ -108,7 +108,7 @@ func planted(t *testing.T, l *lab) (converted []seed) {
 	return converted
 }
 
-func (l *lab) allReplaced(seeds []seed) {
+func (l *fixture) allReplaced(seeds []seed) {
 	l.t.Helper()
 	for _, s := range seeds {
 		l.until(s.what, func() bool { return l.served(s.id) == "mp4" })
@@ -120,7 +120,7 @@ func (l *lab) allReplaced(seeds []seed) {
 }
 
 // toldOnce checks that core got each event of each session once.
-func (l *lab) toldOnce(seeds []seed) {
+func (l *fixture) toldOnce(seeds []seed) {
 	l.t.Helper()
 	for _, s := range seeds {
 		seen := map[string]int{}

@@ -31,7 +31,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 		t.Skip("the commands have tests of their own")
 	}
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	if _, err := plant("../../testdata/recordings", l.replay(), l.core); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 }
 
 // shell runs a script in a folder of its own.
-func (l *lab) shell(file, script, session string, recording []byte) {
+func (l *fixture) shell(file, script, session string, recording []byte) {
 	t := l.t
 	t.Helper()
 	dir := t.TempDir()

@@ -19,7 +19,7 @@ func TestConvertTakesWhatJumpServerLetsPeopleDownload(t *testing.T) {
 		t.Skip("two more conversions")
 	}
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	seeds, err := plant("../../testdata/recordings", l.replay(), l.core)
 	if err != nil {
 		t.Fatal(err)

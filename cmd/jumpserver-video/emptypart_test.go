@@ -14,7 +14,7 @@ import (
 // session. That part is then empty, and the others are good.
 func TestASessionWithAnEmptyPartBecomesAnMP4(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	from := t.TempDir()
 	if err := os.CopyFS(from, os.DirFS(sample(t, "multipart/v4/*/*"))); err != nil {

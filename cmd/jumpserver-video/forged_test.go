@@ -50,7 +50,7 @@ func reserve(t *testing.T, ports int) *loopback.Address {
 func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 	t.Parallel()
 	const done, victim = "eeeeeeee-1111-4111-8111-111111111111", "eeeeeeee-2222-4222-8222-222222222222"
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	s := startNATS(t, &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: t.TempDir()})
 	if !s.ReadyForConnections(time.Minute) {
 		t.Fatal("the NATS server does not start")
@@ -204,7 +204,7 @@ func TestNATSAsTheDocsSetItUp(t *testing.T) {
 	}
 
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["QUEUE_URL"], l.env["VIDEO_WORKER_SECRET_KEY"], l.env["SSL_CERT_FILE"] = strings.Join(urls, ","), fleetKey, cert
 	l.put(session)
 	l.start()

@@ -35,7 +35,7 @@ func TestHostileMP4sInPlaceDoNotStopTheAgent(t *testing.T) {
 		{func(path string) error { return os.Mkdir(path, 0o755) }, "failed"},
 		{func(path string) error { return os.Symlink("/etc/passwd", path) }, "failed"},
 	}
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	id := func(i int) string { return fmt.Sprintf("eeeeeeee-1111-4111-8111-%012d", i) }
 	mp4 := func(i int) string { return filepath.Join(l.replay(), sessionDay, id(i)+".replay.mp4") }
 	for i, c := range inPlace {
@@ -99,7 +99,7 @@ func nestedMP4(size int) []byte {
 // once. The recording stays in its place, and others are converted.
 func TestHostileRecordingsFailTheirTasks(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const costly, other = "eeeeeeee-2222-4111-8111-111111111111", "eeeeeeee-3333-4111-8111-111111111111"
 	l.put(costly)
 	path := filepath.Join(l.replay(), sessionDay, costly+".replay.gz")

@@ -47,7 +47,7 @@ func withOpcode(t *testing.T, file, instruction string) []byte {
 func TestAnMP4ThatMayNotShowEverythingIsTold(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["ORIGINALS"] = "delete"
 	l.put(session)
 	original := filepath.Join(l.replay(), sessionDay, session+".replay.gz")

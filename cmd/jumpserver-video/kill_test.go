@@ -40,7 +40,7 @@ func (s *slowBody) Read(p []byte) (int, error) {
 // finally have an MP4.
 func TestKilledWhileUploading(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -118,7 +118,7 @@ func TestKilledWhileUploading(t *testing.T) {
 }
 
 // left checks that nothing unfinished stays in the spool after a restart.
-func (l *lab) left(dir string) {
+func (l *fixture) left(dir string) {
 	l.t.Helper()
 	spool := &upload.Spool{Dir: dir}
 	if _, err := spool.Recover(time.Now()); err != nil {
@@ -157,7 +157,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 	for era, end := range map[liontest.Era]string{liontest.Signed: "/task/", liontest.Parts: "/task/upload/2"} {
 		t.Run(era.String(), func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, "4.10.13")
+			l := newFixture(t, "4.10.13")
 			l.startHealthy()
 			transport := &http.Transport{DisableKeepAlives: true}
 			lion, err := liontest.Start(t.Context(), era, liontest.Options{
@@ -193,7 +193,7 @@ func TestTheLastAnswerIsLost(t *testing.T) {
 // the session waits for an operator, and does no harm.
 func TestTwoUploadsOfOneSession(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	first, second := l.lion(liontest.Signed), l.lion(liontest.Keeps)
 	id, from := "dddddddd-1111-4111-8111-111111111111", sample(t, "tiny/v3/*/*.replay.gz")

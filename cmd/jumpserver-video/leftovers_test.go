@@ -29,7 +29,7 @@ func TestLeftoversAreToldAndConvertedOnRequest(t *testing.T) {
 		damaged  = "eeeeeeee-2222-4222-8222-222222222226"
 		waiting  = "eeeeeeee-2222-4222-8222-222222222227"
 	)
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["ORIGINALS"] = "delete"
 	packed, err := os.ReadFile(sample(t, "tiny/v3/*/*.replay.gz"))
 	if err != nil {

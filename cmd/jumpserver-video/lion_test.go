@@ -29,7 +29,7 @@ import (
 // a new secret. Its channel ends, and it logs in again.
 func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "3.10.9")
+	l := newFixture(t, "3.10.9")
 	l.startHealthy()
 	lion := l.lion(liontest.Raw, func(o *liontest.Options) { o.Again = 50 * time.Millisecond })
 	const before, meanwhile, after = "aaaaaaaa-4444-4111-8111-111111111111", "bbbbbbbb-4444-4111-8111-111111111111", "cccccccc-4444-4111-8111-111111111111"
@@ -56,7 +56,7 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 // into its own storage.
 func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["TEST_EXPIRE"] = "100ms"
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 // the machine is too busy. The agent is healthy all the time. make load measures it.
 func TestManySessionsEndAtOnce(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.16") // allows a component 300 calls per minute
+	l := newFixture(t, "4.10.16") // allows a component 300 calls per minute
 	if err := os.MkdirAll(l.replay(), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +162,7 @@ func TestManySessionsEndAtOnce(t *testing.T) {
 // name, and are not changed where Razor then puts them.
 func TestRazorHandsOver(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "3.10.9")
+	l := newFixture(t, "3.10.9")
 	l.startHealthy()
 	razor := l.lion(liontest.Signed, func(o *liontest.Options) { o.Component, o.FileType = "razor", "rdp" })
 	const dump, images, late = "aaaaaaaa-5555-4111-8111-111111111111", "bbbbbbbb-5555-4111-8111-111111111111", "cccccccc-5555-4111-8111-111111111111"
@@ -212,7 +212,7 @@ func TestRazorHandsOver(t *testing.T) {
 // registration to the MP4 of an upload.
 func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	core, err := url.Parse(l.core.URL)
 	if err != nil {
 		t.Fatal(err)
@@ -240,7 +240,7 @@ func TestCoresCertificateIsCheckedUnlessToldOtherwise(t *testing.T) {
 // there that the agent has, because the last response was lost, or because it restarts.
 func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
 	t.Parallel()
-	b := newBucketLab(t, storagetest.S3(t), "4.10.17")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.17")
 	b.startHealthy()
 	store := func(ctx context.Context, key, file string) error {
 		_, err := b.client.FPutObject(ctx, b.bucket, key, file, minio.PutObjectOptions{})
@@ -286,7 +286,7 @@ func TestBucketTakesWhatLionSendsTwice(t *testing.T) {
 }
 
 // trashed reports whether the bucket's trash contains an object of a session.
-func (b *bucketLab) trashed(id string) bool {
+func (b *bucketFixture) trashed(id string) bool {
 	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
 		if storage.InTrash(o.Key) && strings.Contains(o.Key, id) {
 			return true

@@ -9,7 +9,7 @@ import (
 // that logs nothing cannot be distinguished from a dead one.
 func TestOneLineAtTheStartWhateverTheLogLevel(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["LOG_LEVEL"] = "ERROR # as JumpServer's"
 	l.startHealthy()
 	l.stop()

@@ -16,7 +16,7 @@ import (
 
 // metric returns the value of a metric of the agent, without the common prefix of names. It
 // fails the test if there is no such metric.
-func (l *lab) metric(name string, labels ...string) float64 {
+func (l *fixture) metric(name string, labels ...string) float64 {
 	l.t.Helper()
 	n, err := l.agent.Metric(l.t.Context(), "jumpserver_video_"+name, labels...)
 	if err != nil {
@@ -29,7 +29,7 @@ func (l *lab) metric(name string, labels ...string) float64 {
 // and their sizes in spool and trash.
 func TestUploadsInMetrics(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["TEST_MEASURE"], l.env["NOTIFY_URL"] = "100ms", ""
 	began := time.Now().Truncate(time.Second)
 	l.startHealthy()
@@ -118,7 +118,7 @@ func TestUploadsInMetrics(t *testing.T) {
 // and an incomplete one is deleted.
 func TestUploadsThatComeToNothingInMetrics(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["TEST_MEASURE"] = "100ms"
 	l.startHealthy()
 	const id = "b1111111-1111-4111-8111-111111111111"
@@ -156,7 +156,7 @@ func TestUploadsThatComeToNothingInMetrics(t *testing.T) {
 // values stay while the volume is unavailable.
 func TestTheTrashInMetrics(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["TEST_MEASURE"] = "100ms"
 	seeds := []string{"c1111111-1111-4111-8111-111111111111", "c2222222-1111-4111-8111-111111111111"}
 	for _, id := range seeds {
@@ -193,7 +193,7 @@ func TestTheTrashInMetrics(t *testing.T) {
 }
 
 // sizeBelow returns the size of all files below a folder.
-func (l *lab) sizeBelow(dir string) (size float64) {
+func (l *fixture) sizeBelow(dir string) (size float64) {
 	l.t.Helper()
 	err := filepath.WalkDir(dir, func(_ string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -41,7 +41,7 @@ func TestPeopleAreNotified(t *testing.T) {
 			return slices.ContainsFunc(taken, of)
 		}
 	}
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const secret = "whk-4f5e6d7c8b9a"
 	l.env["NOTIFY_URL"] = hook.URL + "/?token=" + secret + " http://127.0.0.1:1/" + secret
 	l.env["NOTIFY_LANG"], l.env["STATUS_URL"] = "ru", "https://video.example.org/video-worker/"

@@ -21,7 +21,7 @@ func TestWithoutAVolume(t *testing.T) {
 		for name, dir := range map[string]string{"none": "", "never there": "/nonexistent/core/data/media/replay"} {
 			t.Run(version+" "+name, func(t *testing.T) {
 				t.Parallel()
-				l := newLab(t, version)
+				l := newFixture(t, version)
 				l.env["REPLAY_DIR"], l.env["ORIGINALS"] = dir, "delete"
 				l.startHealthy()
 				sessions := map[string]*liontest.Lion{}
@@ -90,7 +90,7 @@ func TestWithoutAVolume(t *testing.T) {
 // TestAVolumeThatWentAwayIsUnavailable: also for the next agent. It accepts uploads, which wait.
 func TestAVolumeThatWentAwayIsUnavailable(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["SCAN_INTERVAL"] = "100ms"
 	link := filepath.Join(l.dir, "mounted")
 	l.env["REPLAY_DIR"] = link

@@ -15,7 +15,7 @@ import (
 // list, in the report and in task.json, unless names are hidden. Names are untrusted text.
 func TestWhoDidWhatAndWhetherThereIsAVideo(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const with, without = "aaaaaaaa-6666-4111-8111-111111111111", "bbbbbbbb-6666-4111-8111-111111111111"
 	for _, id := range []string{with, without} {
 		l.core.AddSession(devcore.Session{ID: id, User: "Ива\x1b[31mнов(ivanov)", Asset: "Бухгалтерия(10.3.4.8)\u202e", Account: "=cmd()", Protocol: "rdp",

@@ -40,8 +40,8 @@ func nginxDocumented(t *testing.T) string {
 	return strings.ReplaceAll(string(m[1]), "127.0.0.1:9000", "AGENT")
 }
 
-// nginx runs a real nginx on loopback in front of the lab's agent, and returns its address.
-func (l *lab) nginx(location string) string {
+// nginx runs a real nginx on loopback in front of the fixture's agent, and returns its address.
+func (l *fixture) nginx(location string) string {
 	t := l.t
 	t.Helper()
 	program, err := exec.LookPath("nginx")
@@ -118,8 +118,8 @@ func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
 	documented := nginxDocumented(t)
-	start := func(token string) *lab {
-		l := newLab(t, "4.10.13")
+	start := func(token string) *fixture {
+		l := newFixture(t, "4.10.13")
 		l.env["STATUS_TOKEN"] = token
 		l.put(session)
 		l.startHealthy()
@@ -206,7 +206,7 @@ func TestHealthTellsStrangersNoReasons(t *testing.T) {
 	for name, set := range map[string]string{"no token": "", "token": token} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, "4.10.13")
+			l := newFixture(t, "4.10.13")
 			l.env["STATUS_TOKEN"], l.env["REPLAY_DIR"] = set, filepath.Join(l.dir, "nowhere", "replay")
 			was := `{"root":"` + l.env["REPLAY_DIR"] + `"}`
 			if err := os.WriteFile(l.agent.Data("replay-volume.json"), []byte(was), 0o600); err != nil {

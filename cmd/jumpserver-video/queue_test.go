@@ -13,7 +13,7 @@ import (
 )
 
 // put puts a small recording of an ended session on the volume.
-func (l *lab) put(id string) {
+func (l *fixture) put(id string) {
 	l.t.Helper()
 	day := filepath.Join(l.replay(), sessionDay)
 	if err := os.MkdirAll(day, 0o755); err != nil {
@@ -33,7 +33,7 @@ func (l *lab) put(id string) {
 // the reason, and the agent works once the queue can be reached.
 func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	at, err := loopback.Reserve(1)
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestAnAgentWithoutItsSharedQueueLives(t *testing.T) {
 // it. All recordings are then found again.
 func TestTheQueueIsDeletedWhileTheAgentRuns(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const before, after = "eeeeeeee-2222-4111-8111-111111111111", "eeeeeeee-3333-4111-8111-111111111111"
 	l.put(before)
 	l.start()

@@ -36,7 +36,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	for _, version := range releases {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			b := newBucketLab(t, server, version)
+			b := newBucketFixture(t, server, version)
 			seeds, err := plant("../../testdata/recordings", b.replay(), b.core)
 			if err != nil {
 				t.Fatal(err)
@@ -118,7 +118,7 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 func TestBucketWithoutAVolume(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	b.env["REPLAY_DIR"], b.env["ORIGINALS"] = "", "delete"
 	const good, broken = "aaaaaaaa-1111-4111-8111-111111111111", "bbbbbbbb-1111-4111-8111-111111111111"
 	b.startHealthy()
@@ -155,7 +155,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			b := newBucketLab(t, server, "4.10.13")
+			b := newBucketFixture(t, server, "4.10.13")
 			b.env["STORAGE_SCAN_INTERVAL"] = "10m" // the default
 			if err := b.core.SetReplayStorage("", b.but(tc.field, tc.value)); err != nil {
 				t.Fatal(err)
@@ -204,7 +204,7 @@ func TestBucketSettingsThatAreWrong(t *testing.T) {
 // stored where core keeps replays at that time.
 func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 	t.Parallel()
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	if err := b.core.SetReplayStorage("", map[string]any{"TYPE": "server"}); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestBucketSettingsChangeAtRunTime(t *testing.T) {
 func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	day, began := sessionDay, sessionStart
 	row := func(id string, change func(*devcore.Session)) {
 		s := devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",

@@ -18,7 +18,7 @@ import (
 // object is read.
 func TestBucketScan(t *testing.T) {
 	t.Parallel()
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	b.env["STORAGE_SCAN_INTERVAL"], b.env["STORAGE_SWEEP_INTERVAL"] = "10m", "24h"
 	b.startHealthy()
 	b.stop()

@@ -21,7 +21,7 @@ import (
 // core dumps.
 func TestSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	secrets := map[string]string{
 		"BOOTSTRAP_TOKEN": "boot-secret", "STATUS_TOKEN": "status-8f1d2c3b4a59", "VIDEO_WORKER_SECRET_KEY": "0123456789abcdef-secret-key-4f5e",
 		"the bucket's key": "bucket-77aa66bb55cc44", "NOTIFY_URL": "hook-5e4d3c2b1a09",
@@ -91,7 +91,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 }
 
 // leaks checks the arguments of all processes, and the environment of ffmpeg.
-func (l *lab) leaks(secrets map[string]string) {
+func (l *fixture) leaks(secrets map[string]string) {
 	l.t.Helper()
 	each(func(pid string, args []byte) {
 		given := args

@@ -18,8 +18,8 @@ type manager struct {
 	told []string
 }
 
-// newManager starts a manager that the lab's agent notifies.
-func newManager(t *testing.T, l *lab) *manager {
+// newManager starts a manager that the fixture's agent notifies.
+func newManager(t *testing.T, l *fixture) *manager {
 	t.Helper()
 	path := filepath.Join(l.dir, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -58,7 +58,7 @@ func (m *manager) count(text string) (n int) {
 
 func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	m := newManager(t, l)
 	repair := l.core.Fail(devcore.Fault{Status: http.StatusBadGateway}) // core refuses all requests
 	l.start()

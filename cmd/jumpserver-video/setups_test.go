@@ -25,12 +25,12 @@ var unprivileged = []string{"--reuid", "65534", "--regid", "65534", "--clear-gro
 // setUp is a faulty setup of an agent, and the messages that lead to its cause.
 type setUp struct {
 	version string
-	breaks  func(*lab)  // before the start
+	breaks  func(*fixture)  // before the start
 	part    health.Part // on the page
 	check   doctor.Check
 	detail  string     // of the doctor's finding
 	fix     string     // of the doctor's finding
-	follows func(*lab) // does what the doctor says; the agent is then restarted
+	follows func(*fixture) // does what the doctor says; the agent is then restarted
 	docs    string     // text in docs/troubleshooting.md
 }
 
@@ -43,9 +43,9 @@ func TestBrokenSetUps(t *testing.T) {
 	for name, s := range map[string]setUp{
 		"rights of new day folders": {
 			version: "4.10.13",
-			breaks:  func(l *lab) { l.wrap("setpriv", unprivileged...) },
+			breaks:  func(l *fixture) { l.wrap("setpriv", unprivileged...) },
 			part:    health.Rights, check: doctor.Volume, detail: "the agent cannot retire originals: ", fix: "Run `sudo jumpserver-video doctor --fix`: it gives the service rights",
-			follows: func(l *lab) {
+			follows: func(l *fixture) {
 				caps := granted(l.t)
 				l.wrap("setpriv", append(unprivileged, "--inh-caps", caps, "--ambient-caps", caps)...)
 			},
@@ -53,25 +53,25 @@ func TestBrokenSetUps(t *testing.T) {
 		},
 		"REPLAY_DIR outside of the sandbox": {
 			version: "4.10.13",
-			breaks: func(l *lab) {
+			breaks: func(l *fixture) {
 				l.wrap("unshare", "-m", "--propagation", "private", "sh", "-c", `mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"`, l.replay())
 			},
 			part: health.Rights, check: doctor.Volume, detail: "read-only file system", fix: "The service's own sandbox, or its container, keeps it from writing below ",
-			follows: func(l *lab) { l.wrap("env") },
+			follows: func(l *fixture) { l.wrap("env") },
 			docs:    "`read_only`",
 		},
 		"a wrong token, in v4": {
 			version: "4.10.13",
-			breaks:  func(l *lab) { l.env["BOOTSTRAP_TOKEN"] = "another" },
+			breaks:  func(l *fixture) { l.env["BOOTSTRAP_TOKEN"] = "another" },
 			part:    health.Core, check: doctor.Registration, detail: "BOOTSTRAP_TOKEN is wrong", fix: "compare BOOTSTRAP_TOKEN with JumpServer's config.txt",
-			follows: func(l *lab) { l.env["BOOTSTRAP_TOKEN"] = "boot-secret" },
+			follows: func(l *fixture) { l.env["BOOTSTRAP_TOKEN"] = "boot-secret" },
 			docs:    "BOOTSTRAP_TOKEN",
 		},
 		"a wrong token, in v3": {
 			version: "3.10.9",
-			breaks:  func(l *lab) { l.env["BOOTSTRAP_TOKEN"] = "another" },
+			breaks:  func(l *fixture) { l.env["BOOTSTRAP_TOKEN"] = "another" },
 			part:    health.Core, check: doctor.Registration, detail: "core does not accept BOOTSTRAP_TOKEN", fix: "copy BOOTSTRAP_TOKEN from JumpServer's config.txt",
-			follows: func(l *lab) { l.env["BOOTSTRAP_TOKEN"] = "boot-secret" },
+			follows: func(l *fixture) { l.env["BOOTSTRAP_TOKEN"] = "boot-secret" },
 			docs:    "BOOTSTRAP_TOKEN",
 		},
 	} {
@@ -86,7 +86,7 @@ func (s setUp) isSolved(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs four agents one after another")
 	}
-	l := newLab(t, s.version, func(o *devcore.Options) { o.Registration = devcore.RegistrationOn })
+	l := newFixture(t, s.version, func(o *devcore.Options) { o.Registration = devcore.RegistrationOn })
 	seeds := planted(t, l)
 	everywhere(t, l.dir)
 	s.breaks(l)
@@ -135,7 +135,7 @@ func (s setUp) isSolved(t *testing.T) {
 }
 
 // wrap lets another program start the agent, from the next start on.
-func (l *lab) wrap(program string, args ...string) {
+func (l *fixture) wrap(program string, args ...string) {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		l.t.Skip(err)

@@ -15,7 +15,7 @@ import (
 // takes half a minute on a local volume, and some seconds for an upload.
 func TestHowSoonARecordingIsAnMP4(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	for _, name := range []string{"SETTLE_TIME", "SCAN_INTERVAL"} {
 		delete(l.env, name)
 	}

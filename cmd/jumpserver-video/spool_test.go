@@ -15,7 +15,7 @@ import (
 // change uploads that another is about to accept, also after a restart.
 func TestASpoolOfSeveralAgents(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	dir := filepath.Join(l.dir, "shared")
 	l.env["SPOOL_DIR"] = dir
 	if err := os.MkdirAll(dir, 0o700); err != nil {

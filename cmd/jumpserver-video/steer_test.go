@@ -20,7 +20,7 @@ import (
 
 // recordedOnVolume adds an ended session whose recording is on the volume, and
 // returns the recording's path.
-func (l *lab) recordedOnVolume(id, pattern string) string {
+func (l *fixture) recordedOnVolume(id, pattern string) string {
 	l.t.Helper()
 	l.core.AddSession(devcore.Session{ID: id, User: "Ivanov(ivanov)", Asset: "sql-7", Protocol: "rdp", TerminalType: "lion",
 		Start: sessionStart, End: sessionStart.Add(time.Minute), Finished: true})
@@ -40,7 +40,7 @@ func (l *lab) recordedOnVolume(id, pattern string) string {
 }
 
 // must runs a command that must succeed.
-func (l *lab) must(args ...string) string {
+func (l *fixture) must(args ...string) string {
 	l.t.Helper()
 	out, code := l.command(args...)
 	if code != 0 {
@@ -49,7 +49,7 @@ func (l *lab) must(args ...string) string {
 	return out
 }
 
-func (l *lab) state(id string) queue.State {
+func (l *fixture) state(id string) queue.State {
 	v, err := l.agent.API.Task(l.t.Context(), id)
 	if err != nil {
 		return ""
@@ -61,7 +61,7 @@ func (l *lab) state(id string) queue.State {
 // restart, limits, and the next task.
 func TestAnOperatorSteersTheAgent(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["VIDEO_WORKER_COUNT"] = "2"
 	l.startHealthy()
 	if out := l.must("pause"); !strings.Contains(out, "Paused since") {
@@ -146,7 +146,7 @@ func TestAnOperatorSteersTheAgent(t *testing.T) {
 // TestRetryByFilter: only tasks that user, state and day select are retried.
 func TestRetryByFilter(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const cut, other = "00000001-8888-4111-8111-111111111111", "00000002-8888-4111-8111-111111111111"
 	file := l.recordedOnVolume(cut, "tiny/v3/*/*.replay.gz")
 	for _, id := range []string{cut, other} { // not recordings, but long enough
@@ -186,7 +186,7 @@ func TestRetryByFilter(t *testing.T) {
 // converted after a restart, but are after a retry.
 func TestOriginalsAreRestored(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	const flat, parts, sent = "00000001-9999-4111-8111-111111111111", "00000002-9999-4111-8111-111111111111", "00000003-9999-4111-8111-111111111111"
 	file := l.recordedOnVolume(flat, "tiny/v3/*/*.replay.gz")
 	want, err := os.ReadFile(file)
@@ -295,7 +295,7 @@ func TestOriginalsAreRestored(t *testing.T) {
 // TestBucketOriginalsAreRestored: the same in a bucket.
 func TestBucketOriginalsAreRestored(t *testing.T) {
 	t.Parallel()
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	const id = "00000004-9999-4111-8111-111111111111"
 	b.recordedOnVolume(id, "tiny/v3/*/*.replay.gz")
 	b.move(b.replay())

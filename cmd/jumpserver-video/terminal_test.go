@@ -40,7 +40,7 @@ func shown(t *testing.T, what, text string) {
 func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	says, err := json.Marshal(map[string]string{"error": evil, "detail": evil})
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 // could look like lines of the program.
 func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	dir := t.TempDir()
 	name := filepath.Join(dir, evil+"\nhint: all is well")
 	good, bad := name+".replay.gz", name+".guac"
@@ -136,7 +136,7 @@ func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 // other sequences.
 func TestOurOwnSequencesReachTheTerminal(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.env["NO_COLOR"] = ""
 	recording, err := os.ReadFile(sample(t, "tiny/v3/*/*.replay.gz"))
 	if err != nil {

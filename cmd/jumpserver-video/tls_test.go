@@ -53,7 +53,7 @@ func writeCertificate(t *testing.T, dir, name string) (cert, key string) {
 
 func TestTheAgentSpeaksHTTPS(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	m := newManager(t, l)
 	cert, key := writeCertificate(t, t.TempDir(), "video.example.test")
 	l.env["HTTPD_TLS_CERT"], l.env["HTTPD_TLS_KEY"] = cert, key

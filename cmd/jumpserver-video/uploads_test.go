@@ -23,19 +23,19 @@ import (
 )
 
 // session adds a session to core, which has no replay yet.
-func (l *lab) session(id string) {
+func (l *fixture) session(id string) {
 	l.core.AddSession(devcore.Session{ID: id, User: "a(a)", Asset: "win", Account: "b(b)", Protocol: "rdp", TerminalType: "lion",
 		Start: sessionStart, Finished: true})
 }
 
 // marked reports whether core has a replay of the session.
-func (l *lab) marked(id string) bool {
+func (l *fixture) marked(id string) bool {
 	s, ok := l.core.Session(id)
 	return ok && s.HasReplay
 }
 
 // lion starts a Lion that uploads to the agent.
-func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontest.Lion {
+func (l *fixture) lion(era liontest.Era, change ...func(*liontest.Options)) *liontest.Lion {
 	l.t.Helper()
 	opt := liontest.Options{
 		Core: l.core.URL, Worker: l.agent.URL(), Token: "boot-secret", Name: era.String(),
@@ -53,7 +53,7 @@ func (l *lab) lion(era liontest.Era, change ...func(*liontest.Options)) *liontes
 }
 
 // recorded adds a session to core, and its recording to the Lion.
-func (l *lab) recorded(lion *liontest.Lion, id, from string) {
+func (l *fixture) recorded(lion *liontest.Lion, id, from string) {
 	l.t.Helper()
 	l.session(id)
 	if err := lion.Record(id, from); err != nil {
@@ -62,7 +62,7 @@ func (l *lab) recorded(lion *liontest.Lion, id, from string) {
 }
 
 // ended has the Lion upload a recording. It must end at the worker.
-func (l *lab) ended(lion *liontest.Lion, id string) {
+func (l *fixture) ended(lion *liontest.Lion, id string) {
 	l.t.Helper()
 	out, err := lion.End(l.t.Context(), id, sessionDay)
 	if err != nil || out.Task == "" {
@@ -94,7 +94,7 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 	for _, version := range releases() {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
-			l := newLab(t, version)
+			l := newFixture(t, version)
 			l.startHealthy()
 			lions := map[string]*liontest.Lion{}
 			for i, era := range liontest.Eras {
@@ -134,7 +134,7 @@ func TestEveryLionsUploadsAreServedAsMP4(t *testing.T) {
 const toldOfUpload = "replay_convert_start replay_convert_success replay_upload_start replay_upload_success"
 
 // events returns the names of a session's lifecycle events, in order.
-func (l *lab) events(id string) string {
+func (l *fixture) events(id string) string {
 	var names []string
 	for _, e := range l.core.Events(id) {
 		names = append(names, e.Name)
@@ -144,7 +144,7 @@ func (l *lab) events(id string) string {
 
 // sized checks that the session has the size of the MP4, if core has that field, and no
 // error.
-func (l *lab) sized(id, version string) {
+func (l *fixture) sized(id, version string) {
 	l.t.Helper()
 	st, err := os.Stat(filepath.Join(l.replay(), sessionDay, id+".replay.mp4"))
 	if err != nil {
@@ -160,7 +160,7 @@ func (l *lab) sized(id, version string) {
 }
 
 // eventsOnce checks that each lifecycle event was sent once for each session.
-func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
+func (l *fixture) eventsOnce(sessions map[string]*liontest.Lion) {
 	l.t.Helper()
 	for id := range sessions {
 		seen := map[string]int{}
@@ -179,7 +179,7 @@ func (l *lab) eventsOnce(sessions map[string]*liontest.Lion) {
 // TestWhatCannotBeConvertedIsUploadedAsItIs: recordings in which nothing is drawn.
 func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	l.startHealthy()
 	hollow := gzipped(t, "4.size,1.0,4.1024,3.768;"+longNops(4000)+"4.sync,4.1000;4.sync,4.9000;")
 	from := filepath.Join(t.TempDir(), "hollow.gz")
@@ -227,13 +227,13 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 // TestAnUnfitWorkerSaysSo: health has the reason, and Lion keeps its recordings.
 func TestAnUnfitWorkerSaysSo(t *testing.T) {
 	t.Parallel()
-	reasons := func(l *lab) string {
+	reasons := func(l *fixture) string {
 		_, body := l.get("/video-worker/health/", "", "")
 		return body
 	}
 	t.Run("no ffmpeg", func(t *testing.T) {
 		t.Parallel()
-		l := newLab(t, "4.10.13")
+		l := newFixture(t, "4.10.13")
 		real, err := exec.LookPath("ffmpeg")
 		if err != nil {
 			t.Fatal(err)
@@ -266,7 +266,7 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 	})
 	t.Run("no room", func(t *testing.T) {
 		t.Parallel()
-		l := newLab(t, "4.10.13")
+		l := newFixture(t, "4.10.13")
 		l.env["TEST_UPLOAD_RESERVE"] = strconv.Itoa(1 << 60)
 		l.start()
 		l.until("registered", func() bool {

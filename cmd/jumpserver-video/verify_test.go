@@ -214,7 +214,7 @@ func TestACopyOfTheRecordingIsKnownByItsHash(t *testing.T) {
 // TestBucketVerify: MP4s in a bucket are read from there.
 func TestBucketVerify(t *testing.T) {
 	t.Parallel()
-	b := newBucketLab(t, storagetest.S3(t), "4.10.13")
+	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")
 	b.startHealthy()
 	b.stop()
 	var scanned []surveyed

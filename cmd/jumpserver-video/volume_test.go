@@ -19,7 +19,7 @@ import (
 // are done.
 func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 	t.Parallel()
-	l := newLab(t, "4.10.13")
+	l := newFixture(t, "4.10.13")
 	seeds := planted(t, l)
 	point := filepath.Join(t.TempDir(), "replay")
 	if err := os.Mkdir(point, 0o755); err != nil {
@@ -85,7 +85,7 @@ func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 }
 
 // beats returns the number of heartbeats that core got.
-func (l *lab) beats() (n int) {
+func (l *fixture) beats() (n int) {
 	for _, r := range l.core.Requests() {
 		if strings.HasSuffix(r.Path, "/terminals/status/") {
 			n++

@@ -166,7 +166,7 @@ func (b *browser) signIn(token string) {
 
 func TestThePageShowsTheQueue(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for expression, want := range map[string]string{
@@ -212,7 +212,7 @@ func TestThePageShowsTheQueue(t *testing.T) {
 
 func TestALogIsShownAsText(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	b.click(`#reasons [data-key="` + failed + `"]`)
@@ -240,7 +240,7 @@ func TestALogIsShownAsText(t *testing.T) {
 
 func TestRetryingNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(`!document.getElementById('login').hidden`)
 	b.expected("401")
@@ -278,7 +278,7 @@ func TestRetryingNeedsTheToken(t *testing.T) {
 // TestABrowserOfThisHostLooksAndNoMore: without a token, access is read-only.
 func TestABrowserOfThisHostLooksAndNoMore(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for _, call := range []string{"retry?reason=verification", "tasks/" + failed + "/retry"} {
@@ -299,7 +299,7 @@ func TestABrowserOfThisHostLooksAndNoMore(t *testing.T) {
 // TestALateAnswerDoesNotSignOut: a refusal of an earlier token must not sign out.
 func TestALateAnswerDoesNotSignOut(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(`!document.getElementById('login').hidden`)
 	b.expected("401")
@@ -325,7 +325,7 @@ func (b *browser) call(method, path string) string {
 // TestBehindAProxy: the page works below a prefix, from another host.
 func TestBehindAProxy(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	to, err := url.Parse(l.server.URL)
 	if err != nil {
 		t.Fatal(err)

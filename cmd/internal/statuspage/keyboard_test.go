@@ -37,7 +37,7 @@ func (b *browser) tabTo(id string) {
 // The focus is never trapped, and each action is possible.
 func TestAllOfItWithTheKeyboardAlone(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(`!document.getElementById('login').hidden && document.activeElement.id === 'token'`)
 	b.expected("401")

@@ -46,7 +46,7 @@ func (b *browser) look(scheme string, width, height int64) {
 // (go test -artifacts).
 func TestAccessibleEverywhere(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	l.set(func() { l.work = health.Work{Failed: 2, Retrying: 1} })
 	for _, v := range []struct {
 		name, scheme  string
@@ -102,7 +102,7 @@ func TestAccessibleEverywhere(t *testing.T) {
 // names, paths and errors.
 func TestNothingIsLeftInEnglish(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for _, lang := range []i18n.Lang{i18n.Chinese, i18n.Russian} {
@@ -137,7 +137,7 @@ func TestNothingIsLeftInEnglish(t *testing.T) {
 // TestTheListIsFilteredAndPaged tests it with the keyboard only.
 func TestTheListIsFilteredAndPaged(t *testing.T) {
 	t.Parallel()
-	l, _ := newLabOf(t, "", tasktest.Tasks(5000, time.Now()))
+	l, _ := newFixtureOf(t, "", tasktest.Tasks(5000, time.Now()))
 	b := newBrowser(t)
 	b.open(l.server.URL + Path + "#sessions")
 	rows := func(n int) string { return fmt.Sprintf(`document.querySelectorAll('#list tr').length === %d`, n) }
@@ -171,7 +171,7 @@ func TestThePageStaysQuickAndSmall(t *testing.T) {
 	if testing.Short() {
 		t.Skip("fills a queue")
 	}
-	l, _ := newLabOf(t, "", tasktest.Tasks(100_000, time.Now()))
+	l, _ := newFixtureOf(t, "", tasktest.Tasks(100_000, time.Now()))
 	if err := l.api.Warm(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func patience() time.Duration {
 // on it leads to the explanation.
 func TestThePillNamesTheCardThatExplainsIt(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for _, tc := range []struct {
@@ -258,7 +258,7 @@ var errFull = fmt.Errorf("less than 1 GB is left")
 // TestAStarvedHostIsToldOf: if bars do not move, the page shows what the tasks wait for.
 func TestAStarvedHostIsToldOf(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	l.set(func() { l.cpu.Speed, l.cpu.Budget = .02, 1 })
 	if err := l.second.Update(func(item *queue.Task) { item.State = queue.StateQueued }); err != nil {
 		t.Fatal(err)
@@ -271,7 +271,7 @@ func TestAStarvedHostIsToldOf(t *testing.T) {
 // user, asset and account.
 func TestASessionLeadsToItsReplay(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path + "#" + failed[:6])
 	b.until(`document.getElementById('task-facts').innerText.includes('ivanov')`)
 	if got := b.eval(`document.getElementById('task-play').href`); got != "https://jumpserver.example/luna/replay/"+failed {
@@ -288,7 +288,7 @@ func TestASessionLeadsToItsReplay(t *testing.T) {
 // TestFilesAreTakenAway: exported files contain what the filters select.
 func TestFilesAreTakenAway(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	dir := t.TempDir()
 	b.downloads(dir)
 	b.open(l.server.URL + Path + "#sessions?reason=verification")

@@ -11,7 +11,7 @@ import (
 // whether the agent retries automatically.
 func TestThePageSaysWhatIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(ready)
 	for class, again := range map[task.Class]string{

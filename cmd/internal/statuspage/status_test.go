@@ -22,8 +22,8 @@ func journal(v any) json.RawMessage {
 	return data
 }
 
-// get requests a path of the lab, and returns the response and its body.
-func (l *lab) get(t *testing.T, path string, header ...string) (*http.Response, string) {
+// get requests a path of the fixture, and returns the response and its body.
+func (l *fixture) get(t *testing.T, path string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.server.URL+path, nil)
 	if err != nil {
@@ -46,7 +46,7 @@ func (l *lab) get(t *testing.T, path string, header ...string) (*http.Response, 
 }
 
 func TestStatus(t *testing.T) {
-	l := newLab(t, "")
+	l := newFixture(t, "")
 	resp, body := l.get(t, StatusPath)
 	if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %v", resp.StatusCode, resp.Header)
@@ -80,7 +80,7 @@ func TestStatus(t *testing.T) {
 	if len(s.Savings.Days) != daysShown || s.Savings.Recordings != 24 || s.Savings.Before != 9*s.Savings.After {
 		t.Errorf("savings %+v", s.Savings.Sum)
 	}
-	_, body = newLab(t, token).get(t, StatusPath, "Authorization", "Bearer "+token)
+	_, body = newFixture(t, token).get(t, StatusPath, "Authorization", "Bearer "+token)
 	if !strings.Contains(body, `"may_act":true`) || !strings.Contains(body, `"token_set":true`) {
 		t.Error("with the token, tasks can be changed")
 	}
@@ -88,7 +88,7 @@ func TestStatus(t *testing.T) {
 
 // TestWhoSeesWhat: everybody may see the page, but not its data.
 func TestWhoSeesWhat(t *testing.T) {
-	l := newLab(t, token)
+	l := newFixture(t, token)
 	const proxy = "X-Forwarded-For"
 	for _, tc := range []struct {
 		path   string
@@ -110,7 +110,7 @@ func TestWhoSeesWhat(t *testing.T) {
 			t.Errorf("%s %v: %d, want %d", tc.path, tc.header, resp.StatusCode, tc.want)
 		}
 	}
-	l = newLab(t, "")
+	l = newFixture(t, "")
 	for _, tc := range []struct {
 		header []string
 		want   int
@@ -122,7 +122,7 @@ func TestWhoSeesWhat(t *testing.T) {
 }
 
 func TestThePageIsLockedDown(t *testing.T) {
-	l := newLab(t, "")
+	l := newFixture(t, "")
 	resp, body := l.get(t, Path)
 	h := resp.Header
 	for name, want := range map[string]string{
@@ -148,7 +148,7 @@ func TestThePageIsLockedDown(t *testing.T) {
 
 // TestComputedOnce: many viewers cause no more work than one.
 func TestComputedOnce(t *testing.T) {
-	l := newLab(t, "")
+	l := newFixture(t, "")
 	asked := 0
 	l.page.Tasks = func(context.Context) ([]*queue.Task, error) { asked++; return nil, errGone }
 	for range 20 {

@@ -14,7 +14,7 @@ import (
 // an original need one click each.
 func TestSteeringOnThePage(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, token), newBrowser(t)
+	l, b := newFixture(t, token), newBrowser(t)
 	b.open(l.server.URL + Path)
 	b.until(`!document.getElementById('login').hidden`)
 	b.expected("401")
@@ -84,7 +84,7 @@ func TestSteeringOnThePage(t *testing.T) {
 // TestWhoMayNotSteer: without the token, the page shows the settings, but no buttons.
 func TestWhoMayNotSteer(t *testing.T) {
 	t.Parallel()
-	l, b := newLab(t, ""), newBrowser(t)
+	l, b := newFixture(t, ""), newBrowser(t)
 	if _, err := l.steers.Change(func(s *steering.Settings) { s.CPUTarget = 35 }); err != nil {
 		t.Fatal(err)
 	}

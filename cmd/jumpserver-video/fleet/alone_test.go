@@ -39,9 +39,9 @@ func TestAloneWithoutItsQueue(t *testing.T) {
 	})
 }
 
-// alone runs one agent, which misfortune ends the given number of times, and judges the
+// alone runs one agent, which fault ends the given number of times, and judges the
 // result.
-func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent *agenttest.Agent) error) {
+func (s *jumpServer) alone(t *testing.T, times int, fault func(n int, agent *agenttest.Agent) error) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(*seed, 3))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Duration(times)*10*time.Second+5*time.Minute)
@@ -49,25 +49,25 @@ func (s *jumpServer) alone(t *testing.T, times int, misfortune func(n int, agent
 	s.arrive(newID(0), random)
 	agent := s.agent("agent", "")
 	agent.Check(t, agent.Start())
-	c := &crew{jumpServer: s}
+	c := &deployment{jumpServer: s}
 	c.agents[0] = agent
 	for n := range times {
 		agent.Check(t, agent.Until(t.Context(), "the agent works", func() bool { return c.views(ctx) != nil }))
 		s.arrive(newID(n+1), random)
 		agenttest.Pause(ctx, time.Duration(random.IntN(4000))*time.Millisecond)
-		if err := misfortune(n, agent); err != nil {
+		if err := fault(n, agent); err != nil {
 			t.Fatal(err)
 		}
 		agent.Check(t, agent.Start())
 	}
-	c.dusk(ctx)
+	c.waitUntilDone(ctx)
 	tasks := c.views(ctx)
 	if err := agent.Stop(); err != nil {
 		t.Error(err)
 	}
-	s.notebook()
+	s.recordCoreEvents()
 	events, ends := s.log.all(), s.ends(ctx, tasks)
-	for _, what := range append(verdict(events, ends), agent.Strays()...) {
+	for _, what := range append(check(events, ends), agent.Strays()...) {
 		t.Error(what)
 	}
 	t.Logf("ended %d times; %s", times, summary(events, len(ends)))

@@ -18,8 +18,8 @@ type outcome struct {
 	Left     []string // other files of the session
 }
 
-// verdict returns everything that is wrong, according to the log and the final states.
-func verdict(events []event, ends map[string]outcome) (wrong []string) {
+// check returns everything that is wrong, according to the log and the final states.
+func check(events []event, ends map[string]outcome) (wrong []string) {
 	by := map[string][]event{}
 	for _, e := range events {
 		if e.Session != "" {
@@ -109,7 +109,7 @@ func TestTheCheckerFindsWhatIsWrong(t *testing.T) {
 			{What: retired, Session: id, Video: "v", Source: true}, {What: told, Session: id, Note: "replay_upload_success"},
 		}, map[string]outcome{id: {State: "done", Served: "v", Source: true, Marked: true, Trashed: 1}}
 	}
-	if wrong := verdict(good()); len(wrong) > 0 {
+	if wrong := check(good()); len(wrong) > 0 {
 		t.Errorf("nothing is wrong: %v", wrong)
 	}
 	for want, spoil := range map[string]func(e []event, o *outcome) []event{
@@ -135,7 +135,7 @@ func TestTheCheckerFindsWhatIsWrong(t *testing.T) {
 		end := ends[id]
 		events = spoil(events, &end)
 		ends[id] = end
-		if wrong := strings.Join(verdict(events, ends), "\n"); !strings.Contains(wrong, want) {
+		if wrong := strings.Join(check(events, ends), "\n"); !strings.Contains(wrong, want) {
 			t.Errorf("the checker does not find %q: %s", want, wrong)
 		}
 	}

@@ -64,7 +64,7 @@ func TestFleet(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10**trouble+5*time.Minute)
 	defer cancel()
 	s := newJumpServer(t, dir)
-	c := newCrew(t, s)
+	c := newDeployment(t, s)
 	first := c.agents[0]
 	first.Check(t, first.Until(t.Context(), "the queue is reached", func() bool { return c.views(ctx) != nil }))
 
@@ -80,7 +80,7 @@ func TestFleet(t *testing.T) {
 	}
 	group.Wait()
 	t.Logf("after %s the faults have ended: %v", time.Since(began).Round(time.Second), counts)
-	c.dusk(ctx)
+	c.waitUntilDone(ctx)
 	t.Logf("all is done after %s", time.Since(began).Round(time.Second))
 	tasks := c.views(ctx)
 	for _, a := range c.agents {
@@ -88,9 +88,9 @@ func TestFleet(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	s.notebook()
+	s.recordCoreEvents()
 	ends := s.ends(ctx, tasks)
-	wrong := append(verdict(s.log.all(), ends), c.strays()...)
+	wrong := append(check(s.log.all(), ends), c.unexpectedExits()...)
 	for _, what := range wrong {
 		t.Error(what)
 	}
@@ -119,9 +119,9 @@ func summary(events []event, sessions int) string {
 	return fmt.Sprintf("%d recordings, %d MP4s sent (%v), %d MP4s moved away, core told of %d events of %d", sessions, uploads, taken, away, tellings, 4*sessions)
 }
 
-// dusk waits until nothing is left to do. It retries failed tasks at once, and not at the
+// waitUntilDone waits until nothing is left to do. It retries failed tasks at once, and not at the
 // time of their next retry.
-func (c *crew) dusk(ctx context.Context) {
+func (c *deployment) waitUntilDone(ctx context.Context) {
 	for said := time.Now(); ; agenttest.Pause(ctx, 500*time.Millisecond) {
 		tasks := c.views(ctx)
 		open := 0
@@ -131,7 +131,7 @@ func (c *crew) dusk(ctx context.Context) {
 				_ = c.agents[0].API.Retry(ctx, id, "") // an agent may just have leased it
 			}
 			if !known && c.forgetful {
-				_, err := os.Stat(filepath.Join(c.below(), c.original(id)))
+				_, err := os.Stat(filepath.Join(c.coreReplay(), c.original(id)))
 				known = err != nil
 				v.State = queue.StateDone
 			}

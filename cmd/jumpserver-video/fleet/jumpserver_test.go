@@ -36,7 +36,7 @@ type jumpServer struct {
 	day    string // the folder of all recordings
 	core   *devcore.Server
 	volume *volumetest.Volume
-	log    *logbook
+	log    *eventLog
 	marks  map[string]string // the mark of its source in a session's MP4
 
 	// forgetful means that the queue is lost from time to time. Core then gets events
@@ -47,7 +47,7 @@ type jumpServer struct {
 func newJumpServer(t *testing.T, dir string) *jumpServer {
 	t.Helper()
 	start := time.Now().UTC().Add(-24 * time.Hour)
-	s := &jumpServer{t: t, dir: dir, day: start.Format(time.DateOnly), marks: map[string]string{}, log: newLogbook(t, filepath.Join(dir, "events.jsonl"))}
+	s := &jumpServer{t: t, dir: dir, day: start.Format(time.DateOnly), marks: map[string]string{}, log: newEventLog(t, filepath.Join(dir, "events.jsonl"))}
 	for _, sub := range []string{"media/replay/" + s.day, "mnt/replay"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func newJumpServer(t *testing.T, dir string) *jumpServer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.core.Close() })
-	if s.volume, err = volumetest.Mount(s.below(), filepath.Join(dir, "mnt", "replay")); err != nil {
+	if s.volume, err = volumetest.Mount(s.coreReplay(), filepath.Join(dir, "mnt", "replay")); err != nil {
 		t.Skipf("FUSE mounts are not permitted here: %v", err)
 	}
 	t.Cleanup(s.volume.Vanish)
@@ -68,8 +68,8 @@ func newJumpServer(t *testing.T, dir string) *jumpServer {
 	return s
 }
 
-// below is the folder to which core writes; agents see it through the volume.
-func (s *jumpServer) below() string { return filepath.Join(s.dir, "media", "replay") }
+// coreReplay is the folder to which core writes; agents see it through the volume.
+func (s *jumpServer) coreReplay() string { return filepath.Join(s.dir, "media", "replay") }
 
 func (s *jumpServer) original(id string) string { return s.day + "/" + id + ".replay.gz" }
 func (s *jumpServer) video(id string) string    { return s.day + "/" + id + ".replay.mp4" }
@@ -90,7 +90,7 @@ func (s *jumpServer) arrive(id string, random *rand.Rand) {
 	z := gzip.NewWriter(&b)
 	_, _ = z.Write(data) // to memory
 	_ = z.Close()
-	path := filepath.Join(s.below(), s.original(id))
+	path := filepath.Join(s.coreReplay(), s.original(id))
 	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
 		s.t.Error(err)
 	}
@@ -142,7 +142,7 @@ func (s *jumpServer) touched(op, on string) {
 		return
 	}
 	e := event{What: what, Session: id, Note: op}
-	if data, err := os.ReadFile(filepath.Join(s.below(), s.video(id))); err == nil {
+	if data, err := os.ReadFile(filepath.Join(s.coreReplay(), s.video(id))); err == nil {
 		e.Video, e.Source = s.videoOf(id, data)
 	}
 	s.log.add(e)
@@ -188,8 +188,8 @@ func file(kind string, body []byte) []byte {
 	}
 }
 
-// notebook adds the events that core has got to the log.
-func (s *jumpServer) notebook() {
+// recordCoreEvents adds the events that core has got to the log.
+func (s *jumpServer) recordCoreEvents() {
 	if s.forgetful {
 		return
 	}
@@ -214,16 +214,16 @@ func (s *jumpServer) ends(ctx context.Context, tasks map[string]task.View) map[s
 				end.Left = append(end.Left, err.Error())
 			}
 		}
-		if _, err := os.Stat(filepath.Join(s.below(), s.original(id))); s.forgetful && tasks[id].ID == "" && err != nil {
+		if _, err := os.Stat(filepath.Join(s.coreReplay(), s.original(id))); s.forgetful && tasks[id].ID == "" && err != nil {
 			end.State, end.Marked = "done", true // its task was lost
 		}
 		all[id] = end
 	}
-	err := filepath.WalkDir(s.below(), func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(s.coreReplay(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(s.below(), path)
+		rel, err := filepath.Rel(s.coreReplay(), path)
 		id := uuids.FindString(rel)
 		end := all[id]
 		switch {

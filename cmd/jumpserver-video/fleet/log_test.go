@@ -30,24 +30,24 @@ type event struct {
 	Note    string    `json:"note,omitempty"`
 }
 
-// logbook records events in order.
-type logbook struct {
+// eventLog records events in order.
+type eventLog struct {
 	mu     sync.Mutex
 	file   *os.File
 	events []event
 }
 
-func newLogbook(t *testing.T, path string) *logbook {
+func newEventLog(t *testing.T, path string) *eventLog {
 	t.Helper()
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	return &logbook{file: f}
+	return &eventLog{file: f}
 }
 
-func (l *logbook) add(e event) {
+func (l *eventLog) add(e event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e.At = time.Now()
@@ -56,7 +56,7 @@ func (l *logbook) add(e event) {
 	_, _ = l.file.Write(append(data, '\n'))
 }
 
-func (l *logbook) all() []event {
+func (l *eventLog) all() []event {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return append([]event(nil), l.events...)

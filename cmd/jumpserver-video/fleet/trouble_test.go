@@ -12,7 +12,7 @@ import (
 )
 
 // trouble causes faults for a time, and then repairs all of them. It returns their numbers.
-func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Duration) map[string]int {
+func (c *deployment) trouble(ctx context.Context, random *rand.Rand, length time.Duration) map[string]int {
 	kinds := []string{"agent killed", "agent stopped", "server killed", "agent cut off", "server cut off", "network stalled"}
 	counts := map[string]int{}
 	var busy sync.Map // agents and servers that have a fault
@@ -36,7 +36,7 @@ func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Durat
 			c.log.add(event{What: troubled, Agent: who, Note: kind})
 			group.Go(func() {
 				defer busy.Delete(who)
-				c.suffer(ctx, kind, i, short, long)
+				c.injectFault(ctx, kind, i, short, long)
 				c.log.add(event{What: troubled, Agent: who, Note: "no longer " + kind})
 			})
 		}
@@ -46,8 +46,8 @@ func (c *crew) trouble(ctx context.Context, random *rand.Rand, length time.Durat
 	return counts
 }
 
-// suffer causes one fault of an agent or server, and repairs it.
-func (c *crew) suffer(ctx context.Context, kind string, i int, short, long time.Duration) {
+// injectFault causes one fault of an agent or server, and repairs it.
+func (c *deployment) injectFault(ctx context.Context, kind string, i int, short, long time.Duration) {
 	agent, node := c.agents[i], c.nodes[i]
 	var err error
 	switch kind {

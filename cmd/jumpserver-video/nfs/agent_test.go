@@ -29,7 +29,7 @@ func (g *guest) install(t *testing.T, more ...string) {
 func (g *guest) configure(t *testing.T, more ...string) {
 	t.Helper()
 	dir := mountPoint + "/replay"
-	if g == g.lab.js {
+	if g == g.fixture.js {
 		dir = replay
 	}
 	lines := append([]string{
@@ -110,7 +110,7 @@ func (g *guest) waitUnwell(t *testing.T, part health.Part, patience time.Duratio
 }
 
 // waitReplaced waits until sessions have their MP4s.
-func (l *lab) waitReplaced(t *testing.T, patience time.Duration, ids ...string) {
+func (l *fixture) waitReplaced(t *testing.T, patience time.Duration, ids ...string) {
 	t.Helper()
 	defer func() {
 		if t.Failed() {

@@ -13,7 +13,7 @@ import (
 // goesAway: the server is unavailable for two minutes, first only its NFS and then all of it.
 // One host has a hard mount of v4.2, and one a soft mount of v3. The agents respond, report
 // the fault, can be stopped and started, and continue.
-func goesAway(t *testing.T, l *lab) {
+func goesAway(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", options)
 	l.t2.sh(t, "systemctl start rpc-statd || true")
 	l.t2.mount(t, "nfs", "rw,soft,timeo=50,retrans=2,noatime,vers=3,nolock")
@@ -76,7 +76,7 @@ func goesAway(t *testing.T, l *lab) {
 }
 
 // shares: two agents, each with its own mount, share one queue.
-func shares(t *testing.T, l *lab) {
+func shares(t *testing.T, l *fixture) {
 	var ids []string
 	for _, g := range []*guest{l.t1, l.t2} {
 		g.mount(t, "nfs4", options+",nosharecache")
@@ -118,7 +118,7 @@ func shares(t *testing.T, l *lab) {
 
 // boots: the agent's host boots while the server is unavailable, as after a power failure. The
 // line for fstab is that of docs/nfs.md.
-func boots(t *testing.T, l *lab) {
+func boots(t *testing.T, l *fixture) {
 	docs, err := os.ReadFile("../../../docs/nfs.md")
 	if err != nil {
 		t.Fatal(err)

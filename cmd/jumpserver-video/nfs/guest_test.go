@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// lab is the hosts and their network.
-type lab struct {
+// fixture is the hosts and their network.
+type fixture struct {
 	t      *testing.T
 	dir    string
 	js     *guest // JumpServer
@@ -23,7 +23,7 @@ type lab struct {
 
 // guest is a Linux host.
 type guest struct {
-	lab     *lab
+	fixture     *fixture
 	name    string
 	address string
 	disk    string // changes to the image
@@ -33,10 +33,10 @@ type guest struct {
 	console *os.File
 }
 
-// newLab boots the guests.
-func newLab(t *testing.T, image string) *lab {
+// newFixture boots the guests.
+func newFixture(t *testing.T, image string) *fixture {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "nfs-lab-") // short, because names of sockets are limited
+	dir, err := os.MkdirTemp("", "nfs-fixture-") // short, because names of sockets are limited
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func newLab(t *testing.T, image string) *lab {
 			t.Log("the files are in ", dir)
 		}
 	})
-	l := &lab{t: t, dir: dir}
+	l := &fixture{t: t, dir: dir}
 	sw := exec.Command("uml_switch", "-unix", filepath.Join(dir, "switch"))
 	if stdin, err := sw.StdinPipe(); err != nil { // the switch ends with its input
 		t.Fatal(err)
@@ -64,7 +64,7 @@ func newLab(t *testing.T, image string) *lab {
 	})
 	for i, g := range []**guest{&l.js, &l.t1, &l.t2} {
 		name := []string{"js", "t1", "t2"}[i]
-		*g = &guest{lab: l, name: name, address: fmt.Sprintf("10.9.0.%d", i+1), disk: filepath.Join(dir, name+".cow")}
+		*g = &guest{fixture: l, name: name, address: fmt.Sprintf("10.9.0.%d", i+1), disk: filepath.Join(dir, name+".cow")}
 		(*g).boot(image)
 	}
 	for _, g := range []*guest{l.js, l.t1, l.t2} {
@@ -73,11 +73,11 @@ func newLab(t *testing.T, image string) *lab {
 	return l
 }
 
-func (g *guest) share() string { return filepath.Join(g.lab.dir, "share", g.name) }
+func (g *guest) share() string { return filepath.Join(g.fixture.dir, "share", g.name) }
 
 // boot starts the guest.
 func (g *guest) boot(image string) {
-	t := g.lab.t
+	t := g.fixture.t
 	t.Helper()
 	if err := os.RemoveAll(g.share()); err != nil {
 		t.Fatal(err)
@@ -86,12 +86,12 @@ func (g *guest) boot(image string) {
 		t.Fatal(err)
 	}
 	var err error
-	if g.console, err = os.OpenFile(filepath.Join(g.lab.dir, g.name+".console"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+	if g.console, err = os.OpenFile(filepath.Join(g.fixture.dir, g.name+".console"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	g.next = 0
-	g.cmd = exec.Command("linux", "umid="+g.name, "uml_dir="+g.lab.dir+"/uml/", "mem=640M", "ubd0="+g.disk+","+image, "root=/dev/ubda", "rw",
-		"hostfs="+filepath.Join(g.lab.dir, "share"), "con=null", "con0=null,fd:1", "eth0=daemon,,unix,"+filepath.Join(g.lab.dir, "switch"),
+	g.cmd = exec.Command("linux", "umid="+g.name, "uml_dir="+g.fixture.dir+"/uml/", "mem=640M", "ubd0="+g.disk+","+image, "root=/dev/ubda", "rw",
+		"hostfs="+filepath.Join(g.fixture.dir, "share"), "con=null", "con0=null,fd:1", "eth0=daemon,,unix,"+filepath.Join(g.fixture.dir, "switch"),
 		"guest="+g.name, "address="+g.address, "systemd.show_status=0", "quiet")
 	g.cmd.Env = append(os.Environ(), "LD_PRELOAD="+filepath.Join(filepath.Dir(image), "xstate.so"), "TMPDIR=/dev/shm")
 	g.cmd.Stdout, g.cmd.Stderr = g.console, g.console
@@ -116,12 +116,12 @@ func (g *guest) pause()  { _ = g.cmd.Process.Signal(syscall.SIGSTOP) }
 func (g *guest) resume() { _ = g.cmd.Process.Signal(syscall.SIGCONT) }
 
 func (g *guest) waitUp() {
-	g.lab.t.Helper()
-	waitFor(g.lab.t, g.name+" boots", 5*time.Minute, func() bool {
+	g.fixture.t.Helper()
+	waitFor(g.fixture.t, g.name+" boots", 5*time.Minute, func() bool {
 		select {
 		case <-g.done:
 			console, _ := os.ReadFile(g.console.Name())
-			g.lab.t.Fatalf("%s has ended: %s", g.name, console)
+			g.fixture.t.Fatalf("%s has ended: %s", g.name, console)
 		default:
 		}
 		_, err := os.Stat(filepath.Join(g.share(), "up"))

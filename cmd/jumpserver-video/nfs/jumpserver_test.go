@@ -94,7 +94,7 @@ func writeRecording(file string) error {
 }
 
 // startJumpServer starts nfsd and core in the guest.
-func (l *lab) startJumpServer() {
+func (l *fixture) startJumpServer() {
 	l.js.sh(l.t, `mkdir -p %s /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
 systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test
 for n in $(seq 100); do curl -fs -o /dev/null http://127.0.0.1:8081/uploads/none && exit 0; sleep 0.5; done; journalctl -u jumpserver --no-pager; exit 1`,
@@ -111,7 +111,7 @@ const (
 )
 
 // export exports the volume to all hosts; "" = to no host.
-func (l *lab) export(t *testing.T, options string) {
+func (l *fixture) export(t *testing.T, options string) {
 	t.Helper()
 	line := ""
 	if options != "" {
@@ -123,7 +123,7 @@ func (l *lab) export(t *testing.T, options string) {
 // plant does the same as core when Lion uploads a recording. If it is the first of the day, it
 // creates the day's folder with mode 0755. It writes the file to the server's own disk, and
 // returns the session.
-func (l *lab) plant(t *testing.T) string {
+func (l *fixture) plant(t *testing.T) string {
 	t.Helper()
 	id := uuid.NewString()
 	l.js.sh(t, `curl -fsS -X POST http://127.0.0.1:8081/session/%s; [ -d %s/%[3]s ] || mkdir -m 0755 %[2]s/%[3]s; cp /host/recording.gz %[2]s/%[3]s/%[1]s.replay.gz`, id, replay, today())
@@ -131,14 +131,14 @@ func (l *lab) plant(t *testing.T) string {
 }
 
 // uploads returns what core got for a session.
-func (l *lab) uploads(t *testing.T, id string) string {
+func (l *fixture) uploads(t *testing.T, id string) string {
 	t.Helper()
 	return l.js.sh(t, "curl -fsS http://127.0.0.1:8081/uploads/%s", id)
 }
 
 // isReplaced reports whether core serves the MP4, with the time of its original, and the
 // original is in the trash.
-func (l *lab) isReplaced(t *testing.T, id string) bool {
+func (l *fixture) isReplaced(t *testing.T, id string) bool {
 	t.Helper()
 	out := l.js.sh(t, `curl -fsS http://127.0.0.1:8081/served/%s; cd %s; ls */%[1]s.replay.gz 2>/dev/null || true`, id, replay)
 	return strings.Contains(out, `"type":"mp4"`) && !strings.Contains(out, ".gz")

@@ -31,7 +31,7 @@ func TestNFS(t *testing.T) {
 	if image == "" {
 		t.Skip("see `make test-nfs`")
 	}
-	l := newLab(t, image)
+	l := newFixture(t, image)
 	shared := filepath.Join(l.dir, "share")
 	for from, to := range map[string]string{deb: "jumpserver-video.deb", os.Args[0]: "nfs.test"} {
 		if out, err := exec.Command("cp", from, filepath.Join(shared, to)).CombinedOutput(); err != nil {
@@ -47,7 +47,7 @@ func TestNFS(t *testing.T) {
 	for _, scenario := range []struct {
 		name  string
 		short bool // also runs in CI
-		run   func(*testing.T, *lab)
+		run   func(*testing.T, *fixture)
 	}{
 		{"MP4s show at once", true, confirms},
 		{"a recording that grows", false, grows},
@@ -72,7 +72,7 @@ func TestNFS(t *testing.T) {
 // confirms: with the defaults, an MP4 exists one minute after the session, plus the time of the
 // conversion. A new file of core is seen as soon as it exists, even without
 // lookupcache=pos.
-func confirms(t *testing.T, l *lab) {
+func confirms(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", "rw,hard,noatime")
 	l.t1.start(t)
 	t.Cleanup(func() { l.t1.stop(t); l.t1.umount(t) })
@@ -114,7 +114,7 @@ func confirms(t *testing.T, l *lab) {
 
 // grows: although attributes are cached for longer than SETTLE_TIME, a recording that is still
 // being written is not accepted before it is complete.
-func grows(t *testing.T, l *lab) {
+func grows(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", options+",actimeo=60")
 	l.t1.configure(t, "SETTLE_TIME=5s", "SCAN_INTERVAL=5s")
 	l.t1.start(t)
@@ -129,7 +129,7 @@ systemd-run -q bash -c 'f=%[2]s/%[3]s/%[1]s.replay.gz; n=$(stat -c %%s /host/rec
 }
 
 // idles: an agent without work sends few requests to the server.
-func idles(t *testing.T, l *lab) {
+func idles(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", options)
 	l.t1.start(t)
 	t.Cleanup(func() { l.t1.stop(t); l.t1.umount(t) })
@@ -145,7 +145,7 @@ func idles(t *testing.T, l *lab) {
 
 // allows: before anything is rendered, the agent knows what an export permits. It reports the
 // problem with a fix, and continues when the export is corrected.
-func allows(t *testing.T, l *lab) {
+func allows(t *testing.T, l *fixture) {
 	for _, tc := range []struct {
 		name, export, before, fix string
 	}{
@@ -190,7 +190,7 @@ func allows(t *testing.T, l *lab) {
 
 // livesThere: beside core, on its local disk, the service needs rights to files of root.
 // doctor --fix gives them to the service, but not to ffmpeg.
-func livesThere(t *testing.T, l *lab) {
+func livesThere(t *testing.T, l *fixture) {
 	l.js.install(t)
 	l.js.sh(t, "systemctl start %s", service)
 	t.Cleanup(func() {
@@ -225,7 +225,7 @@ func livesThere(t *testing.T, l *lab) {
 
 // holdsOpen: with ORIGINALS=delete, parts that another process on the agent's host has open are
 // removed all the same.
-func holdsOpen(t *testing.T, l *lab) {
+func holdsOpen(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", options)
 	l.t1.configure(t, "ORIGINALS=delete")
 	l.t1.start(t)
@@ -249,7 +249,7 @@ func holdsOpen(t *testing.T, l *lab) {
 }
 
 // unexports: if an export is withdrawn during a task, the task waits for it.
-func unexports(t *testing.T, l *lab) {
+func unexports(t *testing.T, l *fixture) {
 	l.t1.mount(t, "nfs4", options)
 	l.t1.start(t)
 	t.Cleanup(func() { l.t1.stop(t); l.t1.umount(t); l.export(t, squash) })

@@ -16,7 +16,7 @@ import (
 )
 
 // arrivals adds all recordings, each at its time, and returns when all are in place.
-func (w *town) arrivals(ctx context.Context, began time.Time) {
+func (s *simulation) arrivals(ctx context.Context, began time.Time) {
 	var group sync.WaitGroup
 	at := func(after time.Duration, do func()) {
 		group.Go(func() {
@@ -27,34 +27,34 @@ func (w *town) arrivals(ctx context.Context, began time.Time) {
 			}
 		})
 	}
-	for _, i := range w.items {
-		at(i.after, func() { w.arrive(ctx, i) })
+	for _, i := range s.items {
+		at(i.after, func() { s.arrive(ctx, i) })
 		if i.over > 0 {
 			at(i.over, func() {
-				s := i.session
-				s.Finished, s.End = true, time.Now()
-				w.core.AddSession(s)
+				over := i.session
+				over.Finished, over.End = true, time.Now()
+				s.core.AddSession(over)
 			})
 		}
 		if i.forget > 0 {
-			at(i.forget, func() { w.core.RemoveSession(i.id) })
+			at(i.forget, func() { s.core.RemoveSession(i.id) })
 		}
 	}
 	group.Wait()
 	// Lions that keep recordings send them to core when they restart.
 	for _, era := range []liontest.Era{liontest.Cookie, liontest.Keeps} {
-		w.insist(ctx, "restart "+era.String(), func() error { return w.lions[era].Restart(ctx, time.Now().UTC().Format(time.DateOnly)) })
+		s.keepTrying(ctx, "restart "+era.String(), func() error { return s.lions[era].Restart(ctx, time.Now().UTC().Format(time.DateOnly)) })
 	}
 }
 
-// insist repeats what people and components would repeat until it succeeds.
-func (w *town) insist(ctx context.Context, what string, do func() error) {
+// keepTrying repeats what people and components would repeat until it succeeds.
+func (s *simulation) keepTrying(ctx context.Context, what string, do func() error) {
 	for {
 		err := do()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		w.log.Info("retrying later", "what", what, "error", err.Error())
+		s.log.Info("retrying later", "what", what, "error", err.Error())
 		select {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second):
@@ -62,28 +62,28 @@ func (w *town) insist(ctx context.Context, what string, do func() error) {
 	}
 }
 
-func (w *town) arrive(ctx context.Context, i *item) {
-	w.log.Info("arrives", "id", i.id, "kind", i.kind)
+func (s *simulation) arrive(ctx context.Context, i *item) {
+	s.log.Info("arrives", "id", i.id, "kind", i.kind)
 	if i.session.ID != "" {
-		w.core.AddSession(i.session)
+		s.core.AddSession(i.session)
 	}
 	switch {
 	case i.isUpload(), i.kind == "hollow upload":
-		w.upload(ctx, i, w.lions[i.era])
+		s.upload(ctx, i, s.lions[i.era])
 		if i.kind == "upload twice" {
-			w.upload(ctx, i, w.lions[liontest.Keeps])
+			s.upload(ctx, i, s.lions[liontest.Keeps])
 		}
 	case i.bucket:
 		for _, key := range i.order() {
-			w.insist(ctx, key, func() error {
-				_, err := w.client.PutObject(ctx, bucket, key, bytes.NewReader(i.files[key]), int64(len(i.files[key])), minio.PutObjectOptions{})
+			s.keepTrying(ctx, key, func() error {
+				_, err := s.client.PutObject(ctx, bucket, key, bytes.NewReader(i.files[key]), int64(len(i.files[key])), minio.PutObjectOptions{})
 				return err
 			})
 		}
 	default:
 		for _, name := range i.order() {
-			if err := w.write(ctx, i, name); err != nil {
-				w.complain("the soak cannot write %s: %v", name, err)
+			if err := s.write(ctx, i, name); err != nil {
+				s.addFault("the soak cannot write %s: %v", name, err)
 			}
 		}
 	}
@@ -101,8 +101,8 @@ func (i *item) order() (names []string) {
 }
 
 // write writes a file to the volume, dated an hour ago unless it is a slow one.
-func (w *town) write(ctx context.Context, i *item, name string) error {
-	path := filepath.Join(w.below(), filepath.FromSlash(name))
+func (s *simulation) write(ctx context.Context, i *item, name string) error {
+	path := filepath.Join(s.coreReplay(), filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -134,15 +134,15 @@ func (w *town) write(ctx context.Context, i *item, name string) error {
 }
 
 // upload has a Lion upload a recording, to the agent or finally to core.
-func (w *town) upload(ctx context.Context, i *item, lion *liontest.Lion) {
-	from := filepath.Join(w.dir, "made", i.id)
+func (s *simulation) upload(ctx context.Context, i *item, lion *liontest.Lion) {
+	from := filepath.Join(s.dir, "made", i.id)
 	if err := os.MkdirAll(from, 0o755); err != nil {
-		w.complain("%v", err)
+		s.addFault("%v", err)
 		return
 	}
 	for name, data := range i.files {
 		if err := os.WriteFile(filepath.Join(from, filepath.Base(name)), data, 0o600); err != nil {
-			w.complain("%v", err)
+			s.addFault("%v", err)
 			return
 		}
 	}
@@ -151,16 +151,16 @@ func (w *town) upload(ctx context.Context, i *item, lion *liontest.Lion) {
 		path = filepath.Join(from, i.id+".replay.gz")
 	}
 	if err := lion.Record(i.id, path); err != nil {
-		w.complain("%s: %v", i.id, err)
+		s.addFault("%s: %v", i.id, err)
 		return
 	}
-	w.insist(ctx, "upload of "+i.id, func() error {
+	s.keepTrying(ctx, "upload of "+i.id, func() error {
 		out, err := lion.End(ctx, i.id, i.day())
 		refused := ""
 		if out.Refused != nil {
 			refused = out.Refused.Error()
 		}
-		w.log.Info("upload", "id", i.id, "taken", out.Task != "", "refused", refused)
+		s.log.Info("upload", "id", i.id, "taken", out.Task != "", "refused", refused)
 		return err
 	})
 }

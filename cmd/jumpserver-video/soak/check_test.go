@@ -32,7 +32,7 @@ type tree struct {
 
 // look reads the tree. When core shows a recording in a bucket, it may create copies, so
 // that must happen later.
-func (w *town) look(ctx context.Context) (all tree, err error) {
+func (s *simulation) look(ctx context.Context) (all tree, err error) {
 	all = tree{live: map[string]string{}, trashed: map[string]string{}}
 	add := func(name string, data []byte) {
 		if hidden(name) {
@@ -41,11 +41,11 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 			all.live[name] = sum(data)
 		}
 	}
-	err = filepath.WalkDir(w.below(), func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(s.coreReplay(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(w.below(), path)
+		rel, err := filepath.Rel(s.coreReplay(), path)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 	if err != nil {
 		return all, err
 	}
-	err = filepath.WalkDir(w.agent.Data("spool", "done"), func(path string, d fs.DirEntry, err error) error {
+	err = filepath.WalkDir(s.agent.Data("spool", "done"), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -64,14 +64,14 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 		all.trashed[sum(data)] = path
 		return err
 	})
-	if err != nil || w.client == nil {
+	if err != nil || s.client == nil {
 		return all, err
 	}
-	for o := range w.client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true}) {
+	for o := range s.client.ListObjects(ctx, bucket, minio.ListObjectsOptions{Recursive: true}) {
 		if o.Err != nil {
 			return all, o.Err
 		}
-		data, err := w.object(ctx, o.Key)
+		data, err := s.object(ctx, o.Key)
 		if err != nil {
 			return all, err
 		}
@@ -86,27 +86,27 @@ func (w *town) look(ctx context.Context) (all tree, err error) {
 	return all, nil
 }
 
-// verdict returns everything that is wrong.
-func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events map[string][]string) (wrong []string) {
-	w.mu.Lock()
-	wrong = slices.Concat(w.faults, w.agent.Strays())
-	w.mu.Unlock()
-	all, err := w.look(ctx)
+// check returns everything that is wrong.
+func (s *simulation) check(ctx context.Context, tasks map[string]task.View, events map[string][]string) (wrong []string) {
+	s.mu.Lock()
+	wrong = slices.Concat(s.faults, s.agent.Strays())
+	s.mu.Unlock()
+	all, err := s.look(ctx)
 	if err != nil {
 		return append(wrong, err.Error())
 	}
 	wrong = append(wrong, all.twice...)
 	known := map[string]bool{}
-	for _, i := range w.items {
+	for _, i := range s.items {
 		var why error
 		switch i.want {
 		case ends:
-			why = w.isServed(ctx, i, all, tasks)
+			why = s.isServed(ctx, i, all, tasks)
 			known[i.video()] = true
 		case stays:
 			why = isLeft(i, all, tasks)
 		case uploaded:
-			why = w.isUploaded(ctx, i)
+			why = s.isUploaded(ctx, i)
 			known[i.original()] = true
 		case whole:
 			_, there := all.live[i.video()]
@@ -127,13 +127,13 @@ func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events m
 			wrong = append(wrong, fmt.Sprintf("%s (%s) is not %s: %v; its task is %q (%s) %s", i.id, i.kind, i.want, why, v.State, v.Reason, v.Error))
 		}
 		for name, n := range count(events[i.id]) {
-			if n > w.often(i) {
+			if n > s.often(i) {
 				wrong = append(wrong, fmt.Sprintf("%s (%s): core was told of %s %d times", i.id, i.kind, name, n))
 			}
 		}
 	}
 	for name, digest := range all.live {
-		if !known[name] && !w.isSecond(name, digest) {
+		if !known[name] && !s.isSecond(name, digest) {
 			wrong = append(wrong, fmt.Sprintf("%s is left over", name))
 		}
 	}
@@ -143,15 +143,15 @@ func (w *town) verdict(ctx context.Context, tasks map[string]task.View, events m
 
 // isSecond reports whether a file is a second copy of a recording, which core before 4.8 has
 // stored under a random name. Such copies are neither served nor changed.
-func (w *town) isSecond(name, digest string) bool {
-	i := w.itemOf(name)
+func (s *simulation) isSecond(name, digest string) bool {
+	i := s.itemOf(name)
 	return i != nil && recording.ParseName(name).Class == recording.ClassCollision && sum(i.files[i.original()]) == digest
 }
 
 // often returns how often core may get an event of a session: once. If replays are moved to
 // another storage meanwhile, a recording that is sent again is converted again for that.
-func (w *town) often(i *item) int {
-	if w.client != nil && (i.kind == "upload kept" || i.kind == "upload twice") {
+func (s *simulation) often(i *item) int {
+	if s.client != nil && (i.kind == "upload kept" || i.kind == "upload twice") {
 		return 2
 	}
 	return 1
@@ -159,8 +159,8 @@ func (w *town) often(i *item) int {
 
 // isServed checks that core's UI plays the MP4 of exactly this recording, and that each
 // original is in a trash.
-func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string]task.View) error {
-	replay, err := w.core.Served(ctx, i.id)
+func (s *simulation) isServed(ctx context.Context, i *item, all tree, tasks map[string]task.View) error {
+	replay, err := s.core.Served(ctx, i.id)
 	if err != nil {
 		return err
 	}
@@ -177,9 +177,9 @@ func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string
 	if sum(data) != all.live[i.video()] {
 		return fmt.Errorf("core serves other bytes than are stored")
 	}
-	s, _ := w.core.Session(i.id)
+	session, _ := s.core.Session(i.id)
 	switch {
-	case !s.HasReplay:
+	case !session.HasReplay:
 		return fmt.Errorf("the session is not marked")
 	case tasks[i.id].State != queue.StateDone:
 		return fmt.Errorf("its task is not done")
@@ -198,9 +198,9 @@ func (w *town) isServed(ctx context.Context, i *item, all tree, tasks map[string
 }
 
 // decodes has ffmpeg decode some of the MP4s, without any error.
-func (w *town) decodes(ctx context.Context, most int) (wrong []string) {
-	for _, i := range w.items { // in random order
-		replay, err := w.core.Served(ctx, i.id)
+func (s *simulation) decodes(ctx context.Context, most int) (wrong []string) {
+	for _, i := range s.items { // in random order
+		replay, err := s.core.Served(ctx, i.id)
 		if i.want != ends || err != nil || replay.Type != "mp4" {
 			continue
 		}
@@ -231,8 +231,8 @@ func isLeft(i *item, all tree, tasks map[string]task.View) error {
 }
 
 // isUploaded checks that core plays the recording itself.
-func (w *town) isUploaded(ctx context.Context, i *item) error {
-	replay, err := w.core.Served(ctx, i.id)
+func (s *simulation) isUploaded(ctx context.Context, i *item) error {
+	replay, err := s.core.Served(ctx, i.id)
 	if err != nil {
 		return err
 	}
@@ -246,11 +246,11 @@ func (w *town) isUploaded(ctx context.Context, i *item) error {
 	return nil
 }
 
-// told returns the events that core got from the agents, by session.
-func (w *town) told() map[string][]string {
+// events returns the events that core got from the agents, by session.
+func (s *simulation) events() map[string][]string {
 	told := map[string][]string{}
-	for id := range w.items {
-		for _, e := range w.core.Events(id) {
+	for id := range s.items {
+		for _, e := range s.core.Events(id) {
 			if !strings.HasPrefix(e.By, "[Lion]") {
 				told[id] = append(told[id], e.Name)
 			}
@@ -285,10 +285,10 @@ func untold(items map[string]*item, told map[string][]string) (missing int) {
 	return missing
 }
 
-// storms checks the number of requests to core: per second, per recording, and while all of
+// requestRates checks the number of requests to core: per second, per recording, and while all of
 // them fail.
-func (w *town) storms(began time.Time, past []window) (wrong []string, total, peak int, down float64) {
-	calls := w.desk.between(began, time.Now())
+func (s *simulation) requestRates(began time.Time, past []window) (wrong []string, total, peak int, down float64) {
+	calls := s.proxy.between(began, time.Now())
 	seconds := map[int64]int{}
 	for _, c := range calls {
 		seconds[c.at.Unix()]++
@@ -301,11 +301,11 @@ func (w *town) storms(began time.Time, past []window) (wrong []string, total, pe
 			continue
 		}
 		since := was.from.Add(2 * time.Second) // until requests in progress have ended
-		if n := len(w.desk.between(since, was.to)); was.to.After(since) {
+		if n := len(s.proxy.between(since, was.to)); was.to.After(since) {
 			down = max(down, float64(n)/was.to.Sub(since).Seconds())
 		}
 	}
-	if per := len(calls) / len(w.items); per > mostPerRecording {
+	if per := len(calls) / len(s.items); per > mostPerRecording {
 		wrong = append(wrong, fmt.Sprintf("core got %d requests per recording", per))
 	}
 	if peak > mostPerSecond {
@@ -325,18 +325,18 @@ const (
 )
 
 // secrets searches logs, task files and arguments for secrets.
-func (w *town) secrets() (wrong []string) {
+func (s *simulation) secrets() (wrong []string) {
 	secrets := []string{token}
-	if w.server != nil {
-		secrets = append(secrets, w.server.Secret)
+	if s.server != nil {
+		secrets = append(secrets, s.server.Secret)
 	}
-	if key, err := os.ReadFile(w.agent.Data("keys", ".access_key")); err == nil {
+	if key, err := os.ReadFile(s.agent.Data("keys", ".access_key")); err == nil {
 		_, secret, _ := bytes.Cut(bytes.TrimSpace(key), []byte(":"))
 		secrets = append(secrets, string(secret))
 	} else {
 		wrong = append(wrong, err.Error())
 	}
-	for _, dir := range []string{w.agent.Output, w.agent.Data("tasks"), w.agent.Data("queue"), w.agent.Data("work")} {
+	for _, dir := range []string{s.agent.Output, s.agent.Data("tasks"), s.agent.Data("queue"), s.agent.Data("work")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {
 				return nil //nolint:nilerr // the file was removed

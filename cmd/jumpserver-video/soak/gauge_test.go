@@ -29,8 +29,8 @@ func (g gauge) String() string {
 	return fmt.Sprintf("%4d MB, %4d goroutines, %3d file descriptors, %d children, %d temporary files", g.memory>>20, g.goroutines, g.files, g.children, g.temps)
 }
 
-func (w *town) measure(ctx context.Context) (g gauge, err error) {
-	pid := w.pid()
+func (s *simulation) measure(ctx context.Context) (g gauge, err error) {
+	pid := s.pid()
 	p := process.Process{Pid: pid}
 	info, err := p.MemoryInfoWithContext(ctx)
 	if err != nil {
@@ -41,7 +41,7 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 		return g, err
 	}
 	g.memory, g.files, g.children = info.RSS, int(files), len(family(pid))-1
-	for _, dir := range []string{w.agent.Temp(), w.agent.Data("work"), w.agent.Data("spool")} {
+	for _, dir := range []string{s.agent.Temp(), s.agent.Data("work"), s.agent.Data("spool")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.Name() == "done" { // finished uploads in the spool
 				return fs.SkipDir
@@ -52,7 +52,7 @@ func (w *town) measure(ctx context.Context) (g gauge, err error) {
 			return nil
 		})
 	}
-	goroutines, err := w.agent.Metric(ctx, "go_goroutines")
+	goroutines, err := s.agent.Metric(ctx, "go_goroutines")
 	g.goroutines = int(goroutines)
 	return g, err
 }
@@ -88,26 +88,26 @@ type sample struct {
 }
 
 // watch measures once per second until ctx ends.
-func (w *town) watch(ctx context.Context) (all []sample) {
+func (s *simulation) watch(ctx context.Context) (all []sample) {
 	for ; ctx.Err() == nil; agenttest.Pause(ctx, time.Second) {
-		pid := w.pid()
-		s := sample{at: time.Now()}
-		s.status, s.health = w.agent.Health(ctx)
-		g, err := w.measure(ctx)
+		pid := s.pid()
+		now := sample{at: time.Now()}
+		now.status, now.health = s.agent.Health(ctx)
+		g, err := s.measure(ctx)
 		created, createdErr := (&process.Process{Pid: pid}).CreateTimeWithContext(ctx)
-		if err != nil || createdErr != nil || pid != w.pid() { // killed meanwhile
+		if err != nil || createdErr != nil || pid != s.pid() { // killed meanwhile
 			continue
 		}
-		s.gauge, s.lifetime = g, time.Since(time.UnixMilli(created))
-		all = append(all, s)
+		now.gauge, now.lifetime = g, time.Since(time.UnixMilli(created))
+		all = append(all, now)
 	}
 	return all
 }
 
 // idle waits until the agent has no task in progress, and then measures it.
-func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err error) {
+func (s *simulation) idle(ctx context.Context, patience time.Duration) (g gauge, err error) {
 	for end := time.Now().Add(patience); ; agenttest.Pause(ctx, time.Second) {
-		g, err = w.measure(ctx)
+		g, err = s.measure(ctx)
 		if err == nil && g.children == 0 && g.temps == 0 {
 			break
 		}
@@ -119,7 +119,7 @@ func (w *town) idle(ctx context.Context, patience time.Duration) (g gauge, err e
 	var all []gauge
 	for range 5 {
 		agenttest.Pause(ctx, time.Second)
-		if g, err = w.measure(ctx); err != nil {
+		if g, err = s.measure(ctx); err != nil {
 			return g, err
 		}
 		all = append(all, g)

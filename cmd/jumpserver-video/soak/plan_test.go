@@ -55,7 +55,7 @@ type planner struct {
 	random  *rand.Rand
 	now     time.Time
 	day     time.Duration // duration of the arrivals
-	bucket  bool          // there is a bucket from noon on
+	bucket  bool          // there is a bucket from the middle of the day on
 	n       int
 }
 
@@ -70,7 +70,7 @@ func (p *planner) plan(count int) (items []*item) {
 		if i.bucket && !p.bucket {
 			i.bucket, i.kind = false, strings.Replace(strings.Replace(i.kind, "bucket parts", "parts", 1), "bucket", "flat", 1)
 		}
-		if i.bucket { // the bucket exists only from noon on
+		if i.bucket { // the bucket exists only from the middle of the day on
 			i.after = p.day/2 + i.after/2
 		}
 		start := p.now.Add(-2*time.Hour - time.Duration(n%2)*24*time.Hour).UTC().Truncate(time.Second)

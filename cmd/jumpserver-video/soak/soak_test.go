@@ -60,12 +60,12 @@ func TestSoak(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	_, err := os.Stat("../../../.cache/bin/versitygw")
 	plan := planner{sources: sources(t), random: random, now: time.Now(), day: length * 6 / 10, bucket: err == nil}
-	w := newTown(t, dir, plan.plan(*recordings), plan.bucket)
-	w.start()
-	t.Cleanup(func() { _ = w.agent.Kill() })
+	s := newSimulation(t, dir, plan.plan(*recordings), plan.bucket)
+	s.start()
+	t.Cleanup(func() { _ = s.agent.Kill() })
 	ctx, cancel := context.WithTimeout(t.Context(), evening*length+3*time.Minute)
 	defer cancel()
-	w.agent.Check(t, w.agent.WaitHealthy(t.Context()))
+	s.agent.Check(t, s.agent.WaitHealthy(t.Context()))
 
 	began := time.Now()
 	var group, measuring sync.WaitGroup
@@ -73,7 +73,7 @@ func TestSoak(t *testing.T) {
 	var samples []sample
 	kills := 0
 	watching, unwatch := context.WithCancel(ctx)
-	measuring.Go(func() { samples = w.watch(watching) })
+	measuring.Go(func() { samples = s.watch(watching) })
 	bad, good := context.WithDeadline(ctx, began.Add(length*7/10))
 	defer good()
 	scale := time.Second
@@ -81,49 +81,49 @@ func TestSoak(t *testing.T) {
 		scale = 4 * time.Second
 	}
 	a, b := rand.New(rand.NewPCG(*seed, 2)), rand.New(rand.NewPCG(*seed, 3))
-	group.Go(func() { past = w.misfortune(bad, a, scale, long) })
-	group.Go(func() { kills = w.killings(bad, b, 3*scale) })
+	group.Go(func() { past = s.injectFaults(bad, a, scale, long) })
+	group.Go(func() { kills = s.killRepeatedly(bad, b, 3*scale) })
 	group.Go(func() {
 		agenttest.Pause(ctx, length*3/10)
-		if err := w.noon(); err != nil {
-			w.complain("noon: %v", err)
+		if err := s.switchStorage(); err != nil {
+			s.addFault("switch the storage: %v", err)
 		}
 	})
-	group.Go(func() { w.arrivals(ctx, began) })
+	group.Go(func() { s.arrivals(ctx, began) })
 	group.Wait()
 	t.Logf("after %s all have arrived, and the faults have ended: %d kills, %d troubles", time.Since(began).Round(time.Second), kills, len(past))
-	w.dusk(ctx)
+	s.waitUntilDone(ctx)
 	took := time.Since(began)
 	unwatch()
 	measuring.Wait()
-	worn, err := w.idle(t.Context(), 2*time.Minute) // ctx may have ended
+	worn, err := s.idle(t.Context(), 2*time.Minute) // ctx may have ended
 	if err != nil {
-		w.complain("worn: %v", err)
+		s.addFault("worn: %v", err)
 	}
-	tasks := w.views(t.Context())
-	old := w.pid()
-	w.stop()
-	w.alone(old)
-	w.start()
-	w.agent.Check(t, w.agent.WaitHealthy(t.Context()))
+	tasks := s.views(t.Context())
+	old := s.pid()
+	s.stop()
+	s.checkNoProcesses(old)
+	s.start()
+	s.agent.Check(t, s.agent.WaitHealthy(t.Context()))
 	agenttest.Pause(t.Context(), 5*time.Second)
-	fresh, err := w.idle(t.Context(), time.Minute)
+	fresh, err := s.idle(t.Context(), time.Minute)
 	if err != nil {
-		w.complain("fresh: %v", err)
+		s.addFault("fresh: %v", err)
 	}
-	w.stop()
+	s.stop()
 
-	told := w.told()
-	wrong := w.verdict(t.Context(), tasks, told)
-	stormy, total, peak, down := w.storms(began, past)
-	wrong = slices.Concat(wrong, stormy, w.secrets(), flat(worn, fresh), ready(samples), w.decodes(t.Context(), max(4, len(w.items)/20)))
-	missing := untold(w.items, told)
+	told := s.events()
+	wrong := s.check(t.Context(), tasks, told)
+	tooMany, total, peak, down := s.requestRates(began, past)
+	wrong = slices.Concat(wrong, tooMany, s.secrets(), flat(worn, fresh), ready(samples), s.decodes(t.Context(), max(4, len(s.items)/20)))
+	missing := untold(s.items, told)
 	if missing > kills+len(past)*4 {
 		wrong = append(wrong, fmt.Sprintf("core did not get %d events", missing))
 	}
-	t.Logf("%d recordings in %s: %v", len(w.items), took.Round(time.Second), outcomes(w, tasks))
+	t.Logf("%d recordings in %s: %v", len(s.items), took.Round(time.Second), outcomes(s, tasks))
 	t.Logf("%d kills, %d troubles; events that core never got: %d", kills, len(past), missing)
-	t.Logf("requests to core: %d, %.1f per recording, at most %d per second; %.1f per second while it was down", total, float64(total)/float64(len(w.items)), peak, down)
+	t.Logf("requests to core: %d, %.1f per recording, at most %d per second; %.1f per second while it was down", total, float64(total)/float64(len(s.items)), peak, down)
 	t.Logf("agent, after the day: %s", worn)
 	t.Logf("agent, restarted:     %s", fresh)
 	t.Logf("%s", summary(samples))
@@ -131,34 +131,34 @@ func TestSoak(t *testing.T) {
 		t.Error(what)
 	}
 	if len(wrong) == 0 {
-		w.tamper(t, tasks, told)
+		s.checkTheChecker(t, tasks, told)
 	}
 }
 
 // views returns all tasks of the agent.
-func (w *town) views(ctx context.Context) map[string]task.View {
-	views, err := w.agent.Tasks(ctx)
+func (s *simulation) views(ctx context.Context) map[string]task.View {
+	views, err := s.agent.Tasks(ctx)
 	if err != nil {
-		w.log.Warn("no tasks", "error", err.Error())
+		s.log.Warn("no tasks", "error", err.Error())
 	}
 	return views
 }
 
-// dusk waits until nothing is left to do. It retries failed tasks at once, as an operator
+// waitUntilDone waits until nothing is left to do. It retries failed tasks at once, as an operator
 // would, and not at the time of their next retry.
-func (w *town) dusk(ctx context.Context) {
-	spool := &upload.Spool{Dir: w.agent.Data("spool")}
+func (s *simulation) waitUntilDone(ctx context.Context) {
+	spool := &upload.Spool{Dir: s.agent.Data("spool")}
 	quiet := 0
 	for said := time.Now(); quiet < 3; agenttest.Pause(ctx, time.Second) {
-		tasks := w.views(ctx)
+		tasks := s.views(ctx)
 		open := 0
 		var waits []string
-		for id, i := range w.items {
+		for id, i := range s.items {
 			v := tasks[id]
 			if v.State == queue.StateRetrying {
-				_ = w.agent.API.Retry(ctx, id, "") // the agent may just have leased it
+				_ = s.agent.API.Retry(ctx, id, "") // the agent may just have leased it
 			}
-			if !v.State.Final() && i.want != stays || i.want == ends && w.lies(i) {
+			if !v.State.Final() && i.want != stays || i.want == ends && s.inPlace(i) {
 				open++
 				waits = append(waits, fmt.Sprintf("%s (%s): %s %s", id, i.kind, v.State, v.Reason))
 			}
@@ -171,21 +171,21 @@ func (w *town) dusk(ctx context.Context) {
 			said = time.Now()
 			for _, l := range left {
 				v := tasks[l.Session]
-				waits = append(waits, fmt.Sprintf("upload %s of %s (%s): %s %s, of %s", l.ID, l.Session, w.items[l.Session].kind, v.State, v.Reason, v.Path))
+				waits = append(waits, fmt.Sprintf("upload %s of %s (%s): %s %s, of %s", l.ID, l.Session, s.items[l.Session].kind, v.State, v.Reason, v.Path))
 			}
-			w.t.Logf("%d recordings and %d uploads are not done yet: %s", open, len(left), strings.Join(waits, "; "))
+			s.t.Logf("%d recordings and %d uploads are not done yet: %s", open, len(left), strings.Join(waits, "; "))
 		}
 		if ctx.Err() != nil {
-			w.complain("%d recordings and %d uploads were not done in time", open, len(left))
+			s.addFault("%d recordings and %d uploads were not done in time", open, len(left))
 			return
 		}
 	}
 }
 
-// lies reports whether an original is in its place: another one may have arrived after its
+// inPlace reports whether an original is in its place: another one may have arrived after its
 // task was done.
-func (w *town) lies(i *item) bool {
-	_, err := os.Lstat(filepath.Join(w.below(), filepath.FromSlash(i.original())))
+func (s *simulation) inPlace(i *item) bool {
+	_, err := os.Lstat(filepath.Join(s.coreReplay(), filepath.FromSlash(i.original())))
 	return err == nil
 }
 
@@ -217,31 +217,31 @@ func summary(samples []sample) string {
 	return fmt.Sprintf("at most:              %s; slowest response %s", most, slowest.Round(time.Millisecond))
 }
 
-func outcomes(w *town, tasks map[string]task.View) map[string]int {
+func outcomes(s *simulation, tasks map[string]task.View) map[string]int {
 	n := map[string]int{}
-	for id, i := range w.items {
+	for id, i := range s.items {
 		n[fmt.Sprintf("%s: %s %s", i.kind, tasks[id].State, tasks[id].Reason)]++
 	}
 	return n
 }
 
-// tamper checks that the checker finds faults.
-func (w *town) tamper(t *testing.T, tasks map[string]task.View, told map[string][]string) {
+// checkTheChecker checks that the checker finds faults.
+func (s *simulation) checkTheChecker(t *testing.T, tasks map[string]task.View, told map[string][]string) {
 	t.Helper()
 	for name, spoil := range map[string]func(i *item) bool{
 		"a lost MP4": func(i *item) bool {
-			if w.client != nil && w.client.RemoveObject(t.Context(), bucket, i.video(), minio.RemoveObjectOptions{}) != nil {
+			if s.client != nil && s.client.RemoveObject(t.Context(), bucket, i.video(), minio.RemoveObjectOptions{}) != nil {
 				return false
 			}
-			return i.want == ends && os.Remove(filepath.Join(w.below(), i.video())) == nil
+			return i.want == ends && os.Remove(filepath.Join(s.coreReplay(), i.video())) == nil
 		},
 		"another MP4": func(i *item) bool {
-			path := filepath.Join(w.below(), i.video())
+			path := filepath.Join(s.coreReplay(), i.video())
 			_, err := os.Stat(path)
 			return i.want == ends && err == nil && os.WriteFile(path, []byte("something"), 0o644) == nil
 		},
 		"a changed original": func(i *item) bool {
-			path := filepath.Join(w.below(), i.original())
+			path := filepath.Join(s.coreReplay(), i.original())
 			_, err := os.Stat(path)
 			return i.want == stays && err == nil && os.WriteFile(path, []byte("something"), 0o644) == nil
 		},
@@ -252,16 +252,16 @@ func (w *town) tamper(t *testing.T, tasks map[string]task.View, told map[string]
 			return i.kind == "flat"
 		},
 		"a leftover": func(i *item) bool {
-			return os.WriteFile(filepath.Join(w.below(), i.day(), i.id+".replay_abcdefg.mp4"), []byte("x"), 0o644) == nil
+			return os.WriteFile(filepath.Join(s.coreReplay(), i.day(), i.id+".replay_abcdefg.mp4"), []byte("x"), 0o644) == nil
 		},
 	} {
-		before := len(w.verdict(t.Context(), tasks, told))
-		for _, i := range w.items {
+		before := len(s.check(t.Context(), tasks, told))
+		for _, i := range s.items {
 			if spoil(i) {
 				break
 			}
 		}
-		if len(w.verdict(t.Context(), tasks, told)) == before {
+		if len(s.check(t.Context(), tasks, told)) == before {
 			t.Errorf("the checker does not notice %s", name)
 		}
 	}

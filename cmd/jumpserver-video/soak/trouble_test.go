@@ -29,20 +29,20 @@ type trouble struct {
 	begin func() (end func())
 }
 
-func (w *town) troubles(bucket bool) (all []trouble) {
-	all = append(all, w.troublesOfCore()...)
-	if w.volume != nil {
-		all = append(all, w.troublesOfTheVolume()...)
+func (s *simulation) troubles(bucket bool) (all []trouble) {
+	all = append(all, s.troublesOfCore()...)
+	if s.volume != nil {
+		all = append(all, s.troublesOfTheVolume()...)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.switched && bucket { // each takes a minute
-		all = append(all, w.troublesOfTheBucket()...)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.switched && bucket { // each takes a minute
+		all = append(all, s.troublesOfTheBucket()...)
 	}
 	return all
 }
 
-func (w *town) troublesOfTheVolume() (all []trouble) {
+func (s *simulation) troublesOfTheVolume() (all []trouble) {
 	type fault = volumetest.Fault
 	for name, f := range map[string]fault{
 		"stale handles":           {Op: "stat", On: ".replay.gz", Errno: syscall.ESTALE},
@@ -58,22 +58,22 @@ func (w *town) troublesOfTheVolume() (all []trouble) {
 		"the server is gone":      {Errno: syscall.ESTALE},
 	} {
 		all = append(all, trouble{"volume: " + name, func() func() {
-			w.volume.Set(f)
-			return func() { w.volume.Set() }
+			s.volume.Set(f)
+			return func() { s.volume.Set() }
 		}})
 	}
 	for _, op := range []string{"read", "stat", "list", ""} {
 		all = append(all, trouble{"volume: hangs " + op, func() func() {
 			gate := make(chan struct{})
-			w.volume.Set(fault{Op: op, Hang: gate})
-			return func() { w.volume.Set(); close(gate) }
+			s.volume.Set(fault{Op: op, Hang: gate})
+			return func() { s.volume.Set(); close(gate) }
 		}})
 	}
 	return append(all, trouble{"volume: vanishes", func() func() {
-		w.volume.Vanish()
+		s.volume.Vanish()
 		return func() {
-			if err := w.volume.Mount(); err != nil {
-				w.complain("the soak cannot mount its volume again: %v", err)
+			if err := s.volume.Mount(); err != nil {
+				s.addFault("the soak cannot mount its volume again: %v", err)
 			}
 		}
 	}})
@@ -84,7 +84,7 @@ var (
 	events  = regexp.MustCompile(`/lifecycle_log/$`)
 )
 
-func (w *town) troublesOfCore() (all []trouble) {
+func (s *simulation) troublesOfCore() (all []trouble) {
 	type fault = devcore.Fault
 	for name, f := range map[string]fault{
 		"down":                  {Cut: true},
@@ -98,17 +98,17 @@ func (w *town) troublesOfCore() (all []trouble) {
 		"patches' answers lost": {Method: http.MethodPatch, After: true, Status: 504},
 		"its disk is full":      {Method: http.MethodPost, Path: uploads, Status: 500, Body: `{"detail":"No space left on device"}`},
 	} {
-		all = append(all, trouble{"core: " + name, func() func() { return w.core.Fail(f) }})
+		all = append(all, trouble{"core: " + name, func() func() { return s.core.Fail(f) }})
 	}
 	return append(all, trouble{"core: the component is deleted", func() func() {
-		for _, name := range w.workers() {
-			_ = w.core.DeleteComponent(name) // it may no longer exist
+		for _, name := range s.workers() {
+			_ = s.core.DeleteComponent(name) // it may no longer exist
 		}
 		return func() {}
 	}})
 }
 
-func (w *town) troublesOfTheBucket() (all []trouble) {
+func (s *simulation) troublesOfTheBucket() (all []trouble) {
 	type fault = storagetest.Fault
 	for name, of := range map[string]func(*http.Request) fault{
 		"slow down": func(*http.Request) fault { return storagetest.XMLError(http.StatusServiceUnavailable, "SlowDown") },
@@ -121,8 +121,8 @@ func (w *town) troublesOfTheBucket() (all []trouble) {
 		"flipped bits":  func(r *http.Request) fault { return fault{Flip: r.Method == http.MethodPut} },
 	} {
 		all = append(all, trouble{"bucket: " + name, func() func() {
-			w.gateway.Spoil(func(r *http.Request) storagetest.Fault { w.seen(r); return of(r) })
-			return func() { w.gateway.Spoil(w.seen) }
+			s.gateway.Spoil(func(r *http.Request) storagetest.Fault { s.seen(r); return of(r) })
+			return func() { s.gateway.Spoil(s.seen) }
 		}})
 	}
 	return all
@@ -141,75 +141,75 @@ type window struct {
 	from, to time.Time
 }
 
-// misfortune causes one fault after another until ctx ends.
-func (w *town) misfortune(ctx context.Context, random *rand.Rand, scale time.Duration, bucket bool) (past []window) {
+// injectFaults causes one fault after another until ctx ends.
+func (s *simulation) injectFaults(ctx context.Context, random *rand.Rand, scale time.Duration, bucket bool) (past []window) {
 	var left []trouble
 	for n := 0; ctx.Err() == nil; n++ {
 		if len(left) == 0 { // each once before any is repeated
-			left = w.troubles(bucket)
+			left = s.troubles(bucket)
 			random.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
 		}
 		now := left[0]
 		left = left[1:]
 		was := window{name: now.name, from: time.Now()}
-		w.log.Info("trouble begins", "what", now.name)
+		s.log.Info("trouble begins", "what", now.name)
 		end := now.begin()
 		agenttest.Pause(ctx, scale+time.Duration(random.Int64N(int64(scale))))
 		end()
 		was.to = time.Now()
-		w.log.Info("trouble is over", "what", now.name)
+		s.log.Info("trouble is over", "what", now.name)
 		past = append(past, was)
 		agenttest.Pause(ctx, scale/2+time.Duration(random.Int64N(int64(scale))))
 	}
 	return past
 }
 
-// killings kills the agent at random times until ctx ends, and restarts it.
-func (w *town) killings(ctx context.Context, random *rand.Rand, scale time.Duration) (kills int) {
+// killRepeatedly kills the agent at random times until ctx ends, and restarts it.
+func (s *simulation) killRepeatedly(ctx context.Context, random *rand.Rand, scale time.Duration) (kills int) {
 	for {
 		agenttest.Pause(ctx, scale+time.Duration(random.Int64N(int64(2*scale))))
 		if ctx.Err() != nil {
 			return kills
 		}
-		pid := w.pid()
-		w.kill()
-		w.alone(pid)
+		pid := s.pid()
+		s.kill()
+		s.checkNoProcesses(pid)
 		kills++
-		w.start()
+		s.start()
 	}
 }
 
-// alone checks that no process outlives the agent.
-func (w *town) alone(pid int32) {
+// checkNoProcesses checks that no process outlives the agent.
+func (s *simulation) checkNoProcesses(pid int32) {
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		left := family(pid)
 		if len(left) == 0 {
 			return
 		}
 		if time.Now().After(end) {
-			w.complain("processes outlive the agent: %v", left)
+			s.addFault("processes outlive the agent: %v", left)
 			return
 		}
 	}
 }
 
 // seen checks the agent's requests to the bucket.
-func (w *town) seen(r *http.Request) storagetest.Fault {
+func (s *simulation) seen(r *http.Request) storagetest.Fault {
 	if key, in := strings.CutPrefix(r.URL.Path, "/"+bucket+"/"); in && r.Method == http.MethodDelete {
-		w.takenAway(key, "deleted")
+		s.takenAway(key, "deleted")
 	}
 	return storagetest.Fault{}
 }
 
 // touched checks the agent's operations on the volume.
-func (w *town) touched(op, on string) {
+func (s *simulation) touched(op, on string) {
 	switch op {
 	case "rename":
-		w.takenAway(on, "moved away")
+		s.takenAway(on, "moved away")
 	case "remove":
-		w.takenAway(on, "removed")
-		if i := w.itemOf(on); i != nil && !hidden(on) && i.holds(on) {
-			w.complain("%s was removed, not moved to the trash", on)
+		s.takenAway(on, "removed")
+		if i := s.itemOf(on); i != nil && !hidden(on) && i.holds(on) {
+			s.addFault("%s was removed, not moved to the trash", on)
 		}
 	}
 }
@@ -218,7 +218,7 @@ func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
 var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
-func (w *town) itemOf(name string) *item { return w.items[uuids.FindString(name)] }
+func (s *simulation) itemOf(name string) *item { return s.items[uuids.FindString(name)] }
 
 // holds reports whether a name is that of the recording, or of the folder of its parts.
 func (i *item) holds(name string) bool {
@@ -227,24 +227,24 @@ func (i *item) holds(name string) bool {
 }
 
 // takenAway checks the main invariant: an original is removed only when its MP4 is in place.
-func (w *town) takenAway(name, how string) {
-	i := w.itemOf(name)
+func (s *simulation) takenAway(name, how string) {
+	i := s.itemOf(name)
 	if i == nil || hidden(name) || !i.holds(name) {
 		return
 	}
-	w.log.Info("original is removed", "name", name, "how", how)
+	s.log.Info("original is removed", "name", name, "how", how)
 	if i.want == stays || i.want == uploaded {
-		w.complain("%s (%s) must not be removed, and was %s", name, i.kind, how)
-	} else if err := w.served(context.Background(), i); err != nil {
-		w.complain("%s was %s before its MP4 was in place: %v", name, how, err)
+		s.addFault("%s (%s) must not be removed, and was %s", name, i.kind, how)
+	} else if err := s.served(context.Background(), i); err != nil {
+		s.addFault("%s was %s before its MP4 was in place: %v", name, how, err)
 	}
 }
 
 // served checks that an MP4 made from the item's recording is in place.
-func (w *town) served(ctx context.Context, i *item) error {
-	data, err := os.ReadFile(filepath.Join(w.below(), filepath.FromSlash(i.video())))
-	if err != nil && w.client != nil {
-		data, err = w.object(ctx, i.video())
+func (s *simulation) served(ctx context.Context, i *item) error {
+	data, err := os.ReadFile(filepath.Join(s.coreReplay(), filepath.FromSlash(i.video())))
+	if err != nil && s.client != nil {
+		data, err = s.object(ctx, i.video())
 	}
 	if err != nil {
 		return err
@@ -260,8 +260,8 @@ func (i *item) marked(mp4 []byte) error {
 	return nil
 }
 
-func (w *town) object(ctx context.Context, key string) ([]byte, error) {
-	o, err := w.client.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
+func (s *simulation) object(ctx context.Context, key string) ([]byte, error) {
+	o, err := s.client.GetObject(ctx, bucket, key, minio.GetObjectOptions{})
 	if err != nil {
 		return nil, err
 	}

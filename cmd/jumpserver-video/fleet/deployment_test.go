@@ -14,8 +14,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// crew is the agents and the servers.
-type crew struct {
+// deployment is the agents and NATS servers of a fleet.
+type deployment struct {
 	*jumpServer
 	cluster *cluster
 	nodes   [nodes]*agenttest.Process
@@ -23,9 +23,9 @@ type crew struct {
 	ways    [agents][nodes]*link     // links from agents to servers
 }
 
-func newCrew(t *testing.T, s *jumpServer) *crew {
+func newDeployment(t *testing.T, s *jumpServer) *deployment {
 	t.Helper()
-	c := &crew{jumpServer: s, cluster: newCluster(t, s.dir)}
+	c := &deployment{jumpServer: s, cluster: newCluster(t, s.dir)}
 	for i := range c.nodes {
 		name := c.cluster.config[i].Name
 		c.nodes[i] = &agenttest.Process{
@@ -49,7 +49,7 @@ func newCrew(t *testing.T, s *jumpServer) *crew {
 }
 
 // views returns all tasks, from the first agent that responds.
-func (c *crew) views(ctx context.Context) map[string]task.View {
+func (c *deployment) views(ctx context.Context) map[string]task.View {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	for _, a := range c.agents {
@@ -63,8 +63,8 @@ func (c *crew) views(ctx context.Context) map[string]task.View {
 	return nil
 }
 
-// strays returns unexpected exits of processes.
-func (c *crew) strays() (all []string) {
+// unexpectedExits returns unexpected exits of processes.
+func (c *deployment) unexpectedExits() (all []string) {
 	for i, a := range c.agents {
 		all = append(all, slices.Concat(a.Strays(), c.nodes[i].Strays())...)
 	}

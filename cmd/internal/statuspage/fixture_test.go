@@ -30,8 +30,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// lab is an agent's HTTP server with a real queue and simulated values.
-type lab struct {
+// fixture is an agent's HTTP server with a real queue and simulated values.
+type fixture struct {
 	queue  *queue.Queue
 	server *httptest.Server
 	page   *Server
@@ -51,16 +51,16 @@ type lab struct {
 
 const token = "correct-horse-battery"
 
-func newLab(t *testing.T, token string) *lab {
+func newFixture(t *testing.T, token string) *fixture {
 	t.Helper()
-	l, tasks := newLabOf(t, token, nil)
+	l, tasks := newFixtureOf(t, token, nil)
 	l.seed(t, tasks)
 	return l
 }
 
-// newLabOf returns a lab whose queue contains only these tasks, and the folder of
+// newFixtureOf returns a fixture whose queue contains only these tasks, and the folder of
 // their logs.
-func newLabOf(t *testing.T, token string, stock []queue.Task) (_ *lab, logs string) {
+func newFixtureOf(t *testing.T, token string, stock []queue.Task) (_ *fixture, logs string) {
 	t.Helper()
 	dir := t.TempDir()
 	if stock != nil {
@@ -78,7 +78,7 @@ func newLabOf(t *testing.T, token string, stock []queue.Task) (_ *lab, logs stri
 		t.Fatal(err)
 	}
 	now := time.Now().UTC()
-	l := &lab{queue: q, cpu: usage(now),
+	l := &fixture{queue: q, cpu: usage(now),
 		storage: Storage{Place: "s3 bucket replays at minio.example:9000", LastPoll: Some(now.Add(-4 * time.Minute)), LastSweep: Some(now.Add(-7 * time.Hour))},
 		core:    coreapi.State{Name: "[VIDEO]-worker-1", Registered: true, Online: true, LastBeat: now.Add(-12 * time.Second)},
 		volume: watcher.Status{Available: true, Since: now.Add(-time.Hour), Mode: watcher.ModePoll, LastPoll: now.Add(-5 * time.Second),
@@ -134,9 +134,9 @@ func (t trash) Restore(ctx context.Context, session, by string) ([]task.Trashed,
 	return []task.Trashed{{Session: session}}, t.queue.Leave(ctx, queue.Task{ID: session, Reason: task.ClassRestored, Error: "restored for " + by})
 }
 
-// sessions returns core's sessions of today: those of the lab's tasks that ended, one
+// sessions returns core's sessions of today: those of the fixture's tasks that ended, one
 // that is active, and one without a recording.
-func (l *lab) sessions(ctx context.Context, q coreapi.SessionQuery) (coreapi.SessionPage, error) {
+func (l *fixture) sessions(ctx context.Context, q coreapi.SessionQuery) (coreapi.SessionPage, error) {
 	tasks, err := l.queue.Newest(ctx)
 	if err != nil || q.Offset > 0 {
 		return coreapi.SessionPage{}, err
@@ -154,8 +154,8 @@ func (l *lab) sessions(ctx context.Context, q coreapi.SessionQuery) (coreapi.Ses
 	return page, nil
 }
 
-// conditions returns the conditions of the lab's parts.
-func (l *lab) conditions() health.Conditions {
+// conditions returns the conditions of the fixture's parts.
+func (l *fixture) conditions() health.Conditions {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fine := func() error { return nil }
@@ -188,7 +188,7 @@ func usage(now time.Time) throttle.Status {
 	return u
 }
 
-// Ids of sessions of the lab.
+// Ids of sessions of the fixture.
 const (
 	working   = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e70"
 	verifying = "1c8e4a2d-7b3f-4d1c-9e5a-3f2b1c0d9e81"
@@ -196,7 +196,7 @@ const (
 )
 
 // seed fills the queue: two tasks are in progress, some wait, some have ended.
-func (l *lab) seed(t *testing.T, tasks string) {
+func (l *fixture) seed(t *testing.T, tasks string) {
 	t.Helper()
 	fill := func(id string, size int64, change func(*queue.Task)) {
 		lease := l.take(t, id, size)
@@ -261,7 +261,7 @@ func scattered(i int) string {
 	return fmt.Sprintf("%08x-%04x-4000-8000-%012x", uint32(i+1)*2654435761, i, i)
 }
 
-// names returns the names of a session of the lab.
+// names returns the names of a session of the fixture.
 func names(i int) *task.Session {
 	start := time.Now().Add(-3 * time.Hour)
 	end := start.Add(73 * time.Minute)
@@ -272,7 +272,7 @@ func names(i int) *task.Session {
 	}
 }
 
-func (l *lab) submit(t *testing.T, id string, size int64) {
+func (l *fixture) submit(t *testing.T, id string, size int64) {
 	t.Helper()
 	source := task.Source{Path: "2026-11-22/" + id + ".replay.gz", Size: size, ModTime: time.Now().Add(-time.Hour)}
 	_, _, err := l.queue.Submit(t.Context(), queue.Task{ID: id, Source: journal(source), Fingerprint: source.Fingerprint()})
@@ -282,12 +282,12 @@ func (l *lab) submit(t *testing.T, id string, size int64) {
 }
 
 // take submits a task and leases it. Its rendering is at 37 %.
-func (l *lab) take(t *testing.T, id string, size int64) *queue.Lease {
+func (l *fixture) take(t *testing.T, id string, size int64) *queue.Lease {
 	t.Helper()
 	return l.lease(t, id, size, func(item *queue.Task) { item.State = queue.StateRendering })
 }
 
-func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task)) *queue.Lease {
+func (l *fixture) lease(t *testing.T, id string, size int64, change func(*queue.Task)) *queue.Lease {
 	t.Helper()
 	l.submit(t, id, size)
 	lease, err := l.queue.Lease(t.Context())
@@ -307,14 +307,14 @@ func (l *lab) lease(t *testing.T, id string, size int64, change func(*queue.Task
 }
 
 // set changes the simulated values.
-func (l *lab) set(change func()) {
+func (l *fixture) set(change func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	change()
 }
 
 // state waits until a task is in a state.
-func (l *lab) state(t *testing.T, id string, want queue.State) {
+func (l *fixture) state(t *testing.T, id string, want queue.State) {
 	t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		item, err := l.queue.Get(context.WithoutCancel(t.Context()), id)

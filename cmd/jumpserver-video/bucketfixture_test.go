@@ -22,26 +22,26 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// bucketLab is a lab in which core keeps replays in a bucket of a real server.
-type bucketLab struct {
-	*lab
+// bucketFixture is a fixture in which core keeps replays in a bucket of a real server.
+type bucketFixture struct {
+	*fixture
 	server *storagetest.Server
 	client *minio.Client
 	bucket string
 	front  *storagetest.Front // proxy between the agent and the server
 }
 
-// newBucketLab creates a lab with a bucket of the server.
-func newBucketLab(t *testing.T, server *storagetest.Server, version string) *bucketLab {
+// newBucketFixture creates a fixture with a bucket of the server.
+func newBucketFixture(t *testing.T, server *storagetest.Server, version string) *bucketFixture {
 	t.Helper()
-	b := &bucketLab{
+	b := &bucketFixture{
 		server: server, client: server.Client(t), front: storagetest.NewFront(t, server.URL),
 		bucket: "lab-" + strings.ReplaceAll(version, ".", "-") + fmt.Sprint("-", time.Now().UnixNano()),
 	}
 	if err := b.client.MakeBucket(t.Context(), b.bucket, minio.MakeBucketOptions{Region: server.Region}); err != nil {
 		t.Fatal(err)
 	}
-	b.lab = newLab(t, version, func(o *devcore.Options) {
+	b.fixture = newFixture(t, version, func(o *devcore.Options) {
 		o.ReplayStorage = b.settings()
 		o.External = []devcore.Storage{{Name: "bucket", External: devcore.S3Bucket{Client: b.client, Name: b.bucket}}}
 	})
@@ -55,12 +55,12 @@ func newBucketLab(t *testing.T, server *storagetest.Server, version string) *buc
 }
 
 // settings returns core's settings of the storage.
-func (b *bucketLab) settings() map[string]any {
+func (b *bucketFixture) settings() map[string]any {
 	return map[string]any{"TYPE": "s3", "BUCKET": b.bucket, "ACCESS_KEY": b.server.Access, "SECRET_KEY": b.server.Secret, "ENDPOINT": b.front.URL.String()}
 }
 
 // set changes core's settings of the agent's storage at run time.
-func (b *bucketLab) set(settings map[string]any) {
+func (b *bucketFixture) set(settings map[string]any) {
 	b.t.Helper()
 	for _, c := range b.core.Components() {
 		if c.Type != "video_worker" {
@@ -73,14 +73,14 @@ func (b *bucketLab) set(settings map[string]any) {
 }
 
 // but returns the settings with one other value.
-func (b *bucketLab) but(name, value string) map[string]any {
+func (b *bucketFixture) but(name, value string) map[string]any {
 	s := b.settings()
 	s[name] = value
 	return s
 }
 
 // move moves all files of the folder into the bucket.
-func (b *bucketLab) move(dir string) {
+func (b *bucketFixture) move(dir string) {
 	b.t.Helper()
 	err := filepath.WalkDir(dir, func(file string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -101,7 +101,7 @@ func (b *bucketLab) move(dir string) {
 }
 
 // keys returns the keys of all objects in the bucket, except those in the trash.
-func (b *bucketLab) keys() (all []string) {
+func (b *bucketFixture) keys() (all []string) {
 	b.t.Helper()
 	for o := range b.client.ListObjects(b.t.Context(), b.bucket, minio.ListObjectsOptions{Recursive: true}) {
 		if o.Err != nil {
@@ -115,7 +115,7 @@ func (b *bucketLab) keys() (all []string) {
 }
 
 // task returns a session's task.
-func (b *bucketLab) task(id string) (v task.View) {
+func (b *bucketFixture) task(id string) (v task.View) {
 	out, code := b.command("tasks", "show", id, "--json")
 	if code != 0 {
 		return v
@@ -128,7 +128,7 @@ func (b *bucketLab) task(id string) (v task.View) {
 
 // published waits until the session's task is done. It checks that the UI plays the MP4 in
 // the bucket.
-func (b *bucketLab) published(what, id, day string) {
+func (b *bucketFixture) published(what, id, day string) {
 	b.t.Helper()
 	b.until(what, func() bool { return b.marked(id) && b.task(id).State == queue.StateDone })
 	key := day + "/" + id + ".replay.mp4"
@@ -159,7 +159,7 @@ func (b *bucketLab) published(what, id, day string) {
 const flatRecording = "tiny/v3/*/*.replay.gz"
 
 // send has a Lion upload a recording of a session.
-func (b *bucketLab) send(lion *liontest.Lion, id string) {
+func (b *bucketFixture) send(lion *liontest.Lion, id string) {
 	b.t.Helper()
 	b.recorded(lion, id, sample(b.t, flatRecording))
 	b.ended(lion, id)
