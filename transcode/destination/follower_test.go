@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -116,7 +117,9 @@ var server = map[string]any{"TYPE": "server"}
 
 // TestAFollowerKnowsWhereMP4sGo, or why they cannot be stored, as core's settings
 // change.
-func TestAFollowerKnowsWhereMP4sGo(t *testing.T) {
+func TestAFollowerKnowsWhereMP4sGo(t *testing.T) { synctest.Test(t, followsSettings) }
+
+func followsSettings(t *testing.T) {
 	c, f, p := follow(t)
 	if _, err := f.Current(); !errors.Is(err, destination.ErrStorageUnknown) {
 		t.Errorf("before core has said anything: %v", err)
@@ -129,7 +132,7 @@ func TestAFollowerKnowsWhereMP4sGo(t *testing.T) {
 	select {
 	case err := <-waited:
 		t.Fatalf("nobody knows where MP4s go, and waiting for it ended: %v", err)
-	case <-time.After(200 * time.Millisecond):
+	case <-time.After(time.Hour):
 	}
 	changes := 0
 	for _, step := range []struct {
@@ -148,7 +151,10 @@ func TestAFollowerKnowsWhereMP4sGo(t *testing.T) {
 		if step.change {
 			changes++
 		}
-		eventually(t, step.name, func() bool { _, n := p.seen(); return n == changes })
+		synctest.Wait()
+		if _, n := p.seen(); n != changes {
+			t.Errorf("%s: the pool was told of %d changes, want %d", step.name, n, changes)
+		}
 		in, err := f.Current()
 		trouble, takes := f.Trouble(), f.Takes()
 		for _, got := range []error{err, trouble, takes} {
@@ -164,7 +170,7 @@ func TestAFollowerKnowsWhereMP4sGo(t *testing.T) {
 	if err := <-waited; err != nil {
 		t.Error(err)
 	}
-	time.Sleep(50 * time.Millisecond)
+	time.Sleep(time.Hour)
 	if _, n := p.seen(); n != changes {
 		t.Errorf("the pool was told of %d changes, want %d", n, changes)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -123,61 +124,54 @@ func TestQuietHours(t *testing.T) {
 	}
 }
 
-// TestATaskRestsInProportionAndWakesWhenItMayGoOn: a task that was slowed down to
-// almost zero continues at once when the host is idle again, and ends at once when
-// its context ends.
-func TestATaskRestsInProportionAndWakesWhenItMayGoOn(t *testing.T) {
-	g, f, now := rig(t, Config{Target: 80})
-	set := func(speed float64) {
-		g.mu.Lock()
-		g.law.speed = speed
-		g.mu.Unlock()
-	}
-	pace := g.Pacer(*now)
-
-	set(0.25)
-	began := time.Now()
-	if err := pace(t.Context(), 50*time.Millisecond); err != nil {
-		t.Fatal(err)
-	}
-	if rest := time.Since(began); rest < 145*time.Millisecond || rest > 600*time.Millisecond {
-		t.Errorf("rested %s after 50 ms of work at a quarter's speed", rest)
-	}
-
-	set(slowest)
-	done := make(chan error, 1)
-	go func() { done <- pace(t.Context(), 50*time.Millisecond) }()
-	select {
-	case <-done:
-		t.Fatal("no rest at the slowest speed")
-	case <-time.After(300 * time.Millisecond):
-	}
-	for range 40 {
-		f.pass(g, 0.1, 0.1)
-	}
-	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
+// TestATaskPausesInProportion to its work, and continues at once when the host is idle
+// again, even if it was slowed down to almost zero. It ends at once when its context ends.
+func TestATaskPausesInProportion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, f, now := rig(t, Config{Target: 80})
+		set := func(speed float64) {
+			g.mu.Lock()
+			g.law.speed = speed
+			g.mu.Unlock()
 		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("the task rests on although the host is idle")
-	}
+		pace := g.Pacer(*now)
 
-	set(slowest)
-	stopped := errors.New("the agent stops")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	go func() { done <- pace(ctx, time.Second) }()
-	time.Sleep(20 * time.Millisecond)
-	cancel(stopped)
-	select {
-	case err := <-done:
-		if !errors.Is(err, stopped) {
-			t.Error(err)
+		set(0.25)
+		began := time.Now()
+		if err := pace(t.Context(), 50*time.Millisecond); err != nil {
+			t.Fatal(err)
 		}
-	case <-time.After(5 * time.Second):
-		t.Fatal("a resting task cannot be stopped")
-	}
+		if pause := time.Since(began); pause < 145*time.Millisecond || pause > 155*time.Millisecond {
+			t.Errorf("a pause of %s after 50 ms of work at a quarter's speed", pause)
+		}
+
+		set(slowest)
+		done := make(chan error, 1)
+		go func() { done <- pace(t.Context(), 50*time.Millisecond) }()
+		select {
+		case <-done:
+			t.Fatal("no pause at the slowest speed")
+		case <-time.After(300 * time.Millisecond):
+		}
+		for range 40 {
+			f.pass(g, 0.1, 0.1)
+		}
+		began = time.Now()
+		if err := <-done; err != nil || time.Since(began) > time.Second {
+			t.Errorf("the task continues %s after the host is idle: %v", time.Since(began), err)
+		}
+
+		set(slowest)
+		stopped := errors.New("the agent stops")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		go func() { done <- pace(ctx, time.Second) }()
+		synctest.Wait()
+		began = time.Now()
+		cancel(stopped)
+		if err := <-done; !errors.Is(err, stopped) || time.Since(began) > 0 {
+			t.Errorf("the task ends %s after its context: %v", time.Since(began), err)
+		}
+	})
 }
 
 // TestReadingsThatFailChangeNothing: /proc may be hidden.
