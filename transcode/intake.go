@@ -132,7 +132,7 @@ func (p *Pool) full(ctx context.Context) (bool, error) {
 }
 
 // submit creates or updates the session's task. It returns [watcher.ErrInWork] if the task
-// is being worked on for another source.
+// is in progress for another source.
 func (p *Pool) submit(ctx context.Context, session string, source task.Source) error {
 	t, created, err := p.Queue.Submit(ctx, queue.Task{
 		ID: session, Source: task.Encode(source), Fingerprint: source.Fingerprint(), Date: source.ModTime.UTC(), Created: time.Now().UTC(),

@@ -111,14 +111,14 @@ func (m *Mount) judge(empty bool, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && m.was.Root == "":
 		m.none.Store(true)
-		return fmt.Errorf("%w: %s is not there, and never was", ErrNoVolume, m.dir)
+		return fmt.Errorf("%w: %s does not exist and never did", ErrNoVolume, m.dir)
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("%s is not there, which it was before: is it mounted?", m.dir)
+		return fmt.Errorf("%s no longer exists, but did before: is it mounted?", m.dir)
 	case err != nil:
 		m.none.Store(false)
 		return err
 	case empty && m.was.Filled:
-		return fmt.Errorf("%s is empty, which it was not before: is it mounted?", m.dir)
+		return fmt.Errorf("%s is empty, but was not before: is it mounted?", m.dir)
 	}
 	m.none.Store(false)
 	return m.remember(past{Root: m.dir, Filled: m.was.Filled || !empty})

@@ -45,21 +45,21 @@ func TestAVolumeThatWasThereIsAwayAndNotNone(t *testing.T) {
 	must(os.MkdirAll(dir, 0o755)) // of a new JumpServer
 	check(m, "")
 	must(os.Remove(dir))
-	check(m, "is not there, which it was before")
-	check(start(dir), "is not there, which it was before")
+	check(m, "no longer exists, but did before")
+	check(start(dir), "no longer exists, but did before")
 	must(os.MkdirAll(filepath.Join(dir, "2026-11-28"), 0o755))
 	check(start(dir), "")
 	must(os.Remove(filepath.Join(dir, "2026-11-28")))
-	check(start(dir), "is empty, which it was not before")
+	check(start(dir), "is empty, but was not before")
 	check(start(filepath.Join(t.TempDir(), "other")), "never was")
 	check(start(""), "there is no replay volume")
 	must(os.WriteFile(filepath.Join(data, mountFile), []byte("damaged"), 0o600))
 	must(os.Remove(dir))
-	check(start(dir), "is not there, which it was before")
+	check(start(dir), "no longer exists, but did before")
 	// The state of agents of earlier releases.
 	must(os.Remove(filepath.Join(data, mountFile)))
 	must(os.WriteFile(filepath.Join(data, StateFile), []byte(`{"root":"`+dir+`","epoch":"x","days":{"2026-11-28":{}}}`), 0o600))
-	check(start(dir), "is not there, which it was before")
+	check(start(dir), "no longer exists, but did before")
 }
 
 // TestWhatCannotBeRememberedIsNotUsed: after a restart the volume would be taken

@@ -109,7 +109,7 @@ func TestAVolumeThatWentAwayIsUnavailable(t *testing.T) {
 	l.stop()
 	l.start()
 	l.until("unavailable after the restart", func() bool {
-		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.agent.Log(), "which it was before")
+		return l.health() == http.StatusServiceUnavailable && strings.Contains(l.agent.Log(), "but did before")
 	})
 	if out, code := l.command("doctor"); code == 0 || !strings.Contains(out, "does not exist any more") {
 		t.Errorf("doctor: %d\n%s", code, out)

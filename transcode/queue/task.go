@@ -72,7 +72,7 @@ var (
 	// not be renewed for almost its whole time. The work must stop.
 	ErrLeaseLost = errors.New("the lease of the task is lost")
 	ErrNotFound  = errors.New("no such task")
-	ErrActive    = errors.New("the task is being worked on")
+	ErrActive    = errors.New("the task is in progress")
 	ErrDone      = errors.New("the task is done")
 	ErrClosed    = errors.New("the queue is closed")
 	ErrUnreached = errors.New("the queue cannot be reached")

@@ -48,7 +48,7 @@ func (f Filter) all() bool {
 }
 
 // Retries reports whether a retry with this filter retries a task in a state. held means
-// that the task is being worked on.
+// that the task is in progress.
 func (f Filter) Retries(state queue.State, held bool) bool {
 	switch state {
 	case queue.StateFailed, queue.StateRetrying, queue.StateSettling:
