@@ -128,7 +128,7 @@ func TestAVolumeThatWentAwayIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.until("well again", func() bool { return l.health() == http.StatusOK })
-	if err := l.agent.API.Retry(t.Context(), id, ""); err != nil && !strings.Contains(err.Error(), "worked on") {
+	if err := l.agent.API.Retry(t.Context(), id, ""); err != nil && !strings.Contains(err.Error(), "in progress") {
 		t.Error(err)
 	}
 	l.until("served", func() bool { return l.served(id) == "mp4" })
