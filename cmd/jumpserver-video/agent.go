@@ -155,7 +155,7 @@ func newAgent(ctx context.Context, cfg config.Config, opt options, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	tool.Ended = func(step video.Step, cpu time.Duration) { count.metrics.FFmpeg(string(step), cpu) }
+	tool.OnExit = func(step video.Step, cpu time.Duration) { count.metrics.FFmpeg(string(step), cpu) }
 	core, err := a.newCore(count)
 	if err != nil {
 		return nil, err

@@ -90,7 +90,7 @@ func findTool(ctx context.Context, cfg config.Config, log *slog.Logger) (*video.
 		return nil, err
 	}
 	log.Info("ffmpeg found", "path", tool.Path, "version", tool.Version)
-	tool.Started = throttle.YieldChild
+	tool.OnStart = throttle.YieldChild
 	return tool, nil
 }
 

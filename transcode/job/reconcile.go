@@ -49,7 +49,7 @@ func (j *job) reconcile(ctx context.Context, plan *render.Plan) (done bool, err 
 	if err := j.mustNotBeCached(plan); err != nil {
 		return false, err
 	}
-	if err := j.cfg.Render.Tool.Paced(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
+	if err := j.cfg.Render.Tool.WithPace(j.pacer()).Verify(ctx, path, video.Report{Frames: info.Frames, Duration: info.Duration}); err != nil {
 		if ctx.Err() != nil {
 			return false, err
 		}

@@ -98,7 +98,7 @@ func (j *job) compareVideo(ctx context.Context, file, content string, plan *rend
 			}
 		}
 	}
-	return playable(ctx, j.cfg.Render.Tool.Paced(j.pacer()).Decodes(ctx, file, info))
+	return playable(ctx, j.cfg.Render.Tool.WithPace(j.pacer()).DecodeAll(ctx, file, info))
 }
 
 // playable returns the presence of another MP4, of which err is the result of reading it:

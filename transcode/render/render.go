@@ -190,7 +190,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	// limited, which the kernel measures for each ffmpeg, and guac for the thread
 	// that draws. Other recordings in progress, pauses, and a busy host do not
 	// count.
-	tool := opt.Tool.Paced(opt.Pace).Bounded(time.Minute + slowest*time.Duration(guac.Allowed(parts, play)))
+	tool := opt.Tool.WithPace(opt.Pace).WithCPULimit(time.Minute + slowest*time.Duration(guac.Allowed(parts, play)))
 	encoder, err := tool.Start(ctx, settings)
 	if err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 	defer encoder.Abort() // has no effect after Close
 	total := p.plain()
 	var to guac.Sink = sink{encoder, settings.Audio, newPacer(ctx, opt.Pace)}
-	short := &shortener{to: to, limit: opt.IdleLimit, skip: encoder.Skip, end: encoder.Lasts, total: p.Duration(), slot: time.Second / time.Duration(opt.FPS)}
+	short := &shortener{to: to, limit: opt.IdleLimit, skip: encoder.SkipIdle, end: encoder.SetDuration, total: p.Duration(), slot: time.Second / time.Duration(opt.FPS)}
 	if short.limit > 0 {
 		to = short
 	}
@@ -214,12 +214,12 @@ func (p *Plan) encode(ctx context.Context, settings video.Options, opt Options, 
 		short.finish()
 	}
 	if opt.Clock {
-		encoder.Subtitles(p.cues(p.Duration()-short.gone, short.spots))
+		encoder.SetSubtitles(p.cues(p.Duration()-short.gone, short.spots))
 	}
 	missing := append(slices.Clone(p.Missing), stats.Missing...)
 	mark := p.mark(opt, len(missing) > 0)
 	mark.IdleLimit, mark.LeftOut = opt.IdleLimit, short.gone
-	encoder.Describe(mark.metadata(opt.Seal.CanSeal()))
+	encoder.SetMetadata(mark.metadata(opt.Seal.CanSeal()))
 	report, err := encoder.Close()
 	if err != nil {
 		return nil, tooCostly(err)
@@ -243,7 +243,7 @@ const slowest = 4
 
 // tooCostly converts all errors about recordings that take too much to one kind.
 func tooCostly(err error) error {
-	if errors.Is(err, video.ErrTooLong) {
+	if errors.Is(err, video.ErrCPULimit) {
 		return fmt.Errorf("%w: %w", guac.ErrTooCostly, err)
 	}
 	return err
@@ -295,7 +295,7 @@ type sink struct {
 }
 
 func (s sink) Frame(f guac.Frame) error {
-	if err := s.encoder.Frame(f.Time, f.Image, f.Damage); err != nil {
+	if err := s.encoder.AddFrame(f.Time, f.Image, f.Damage); err != nil {
 		return err
 	}
 	return s.pace.rest()
@@ -305,5 +305,5 @@ func (s sink) Audio(c guac.AudioChunk) error {
 	if s.audio == nil {
 		return nil // not requested
 	}
-	return s.encoder.Audio(c.Time, c.Stream, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
+	return s.encoder.AddAudio(c.Time, c.Stream, video.AudioFormat{Rate: c.Rate, Channels: c.Channels}, c.PCM)
 }

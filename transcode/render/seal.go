@@ -82,7 +82,7 @@ func Sealed(ctx context.Context, path string, key seal.Key) error {
 // findSeal returns the seal of an MP4, and the offset of its digits. The MP4 must
 // have exactly one place for a seal.
 func findSeal(f *os.File) (have []byte, at int64, err error) {
-	moov, start, err := video.Index(f)
+	moov, start, err := video.ReadMoov(f)
 	var bad *video.VerifyError
 	if errors.As(err, &bad) {
 		return nil, 0, fmt.Errorf("%w: %w", ErrUnsealed, err)

@@ -32,28 +32,28 @@ const (
 // child is a running ffmpeg: in its own process group, niced, with a minimal
 // environment, killed with the agent, its last words kept.
 type child struct {
-	cmd   *exec.Cmd
-	words *tail
-	ended func(cpu time.Duration)
-	most  time.Duration // of the processor; 0 = any amount
-	stop  context.CancelCauseFunc
-	ctx   context.Context
+	cmd      *exec.Cmd
+	stderr   *tailBuffer
+	onExit   func(cpu time.Duration)
+	cpuLimit time.Duration // of the processor; 0 = any amount
+	cancel   context.CancelCauseFunc
+	ctx      context.Context
 }
 
 // start runs ffmpeg with what it needs on every call; stdin and stdout may be nil.
 func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, stdout io.Writer, args ...string) (*child, error) {
-	ctx, stop := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, t.Path, append([]string{
 		"-hide_banner", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "pipe,file",
 	}, args...)...)
-	c := &child{cmd: cmd, words: &tail{}, ended: func(time.Duration) {}, most: t.most, stop: stop, ctx: ctx}
-	if t.Ended != nil {
-		c.ended = func(cpu time.Duration) { t.Ended(step, cpu) }
+	c := &child{cmd: cmd, stderr: &tailBuffer{}, onExit: func(time.Duration) {}, cpuLimit: t.cpuLimit, cancel: cancel, ctx: ctx}
+	if t.OnExit != nil {
+		c.onExit = func(cpu time.Duration) { t.OnExit(step, cpu) }
 	}
 	if stdin != nil {
 		cmd.Stdin = stdin
 	}
-	cmd.Stdout, cmd.Stderr = stdout, c.words
+	cmd.Stdout, cmd.Stderr = stdout, c.stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1",
 		// A picture's memory is used again for the next one instead of being
 		// given back to the system and cleared anew each time.
@@ -63,20 +63,20 @@ func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, s
 	cmd.WaitDelay = 5 * time.Second
 	if err := bare.Start(cmd); err != nil {
 		cause := context.Cause(ctx)
-		if stop(nil); cause != nil {
+		if cancel(nil); cause != nil {
 			return nil, cause
 		}
-		return nil, notStarted(err)
+		return nil, startError(err)
 	}
-	if c.most > 0 { // a refusal leaves what encodes no more than it is given
-		limit := uint64(max(c.most/time.Second, 1))
+	if c.cpuLimit > 0 { // a refusal leaves what encodes no more than it is given
+		limit := uint64(max(c.cpuLimit/time.Second, 1))
 		_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}
 	if nice > 0 { // a refusal is no reason not to work
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice)
 	}
-	if t.Started != nil { // may lower it further
-		t.Started(cmd.Process.Pid)
+	if t.OnStart != nil { // may lower it further
+		t.OnStart(cmd.Process.Pid)
 	}
 	return c, nil
 }
@@ -85,7 +85,7 @@ func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, s
 // program missing or unfit is [ErrNoFFmpeg], which is waited for to be mended.
 // Anything else, such as arguments that the system does not take, would stay so
 // for ever; its number says nothing about the volume or its disks.
-func notStarted(err error) error {
+func startError(err error) error {
 	for _, missing := range []error{syscall.ENOENT, syscall.EACCES, syscall.ENOEXEC, exec.ErrNotFound} {
 		if errors.Is(err, missing) {
 			return fmt.Errorf("%w: %w", ErrNoFFmpeg, err)
@@ -101,35 +101,35 @@ var errNotStarted = errors.New("ffmpeg could not be started")
 // own words; a full disk is syscall.ENOSPC.
 func (c *child) wait() error {
 	err := c.cmd.Wait()
-	c.ended(c.cpu())
-	defer c.stop(nil)
-	words := c.words.String()
-	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && words != "" {
-		return fmt.Errorf("%w; it said: %s", cause, words)
+	c.onExit(c.cpu())
+	defer c.cancel(nil)
+	stderr := c.stderr.String()
+	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && stderr != "" {
+		return fmt.Errorf("%w; it said: %s", cause, stderr)
 	} else if cause != nil {
 		return cause
 	}
 	if err == nil {
 		return nil
 	}
-	if c.tookTooMuch() {
-		return fmt.Errorf("%w: more than %s", ErrTooLong, c.most.Round(time.Second))
+	if c.exceededCPULimit() {
+		return fmt.Errorf("%w: more than %s", ErrCPULimit, c.cpuLimit.Round(time.Second))
 	}
-	if strings.Contains(words, "No space left on device") {
-		return fmt.Errorf("ffmpeg: %s: %w", words, syscall.ENOSPC)
+	if strings.Contains(stderr, "No space left on device") {
+		return fmt.Errorf("ffmpeg: %s: %w", stderr, syscall.ENOSPC)
 	}
-	if words == "" {
+	if stderr == "" {
 		return fmt.Errorf("ffmpeg: %w", err)
 	}
-	return fmt.Errorf("ffmpeg: %w: %s", err, words)
+	return fmt.Errorf("ffmpeg: %w: %s", err, stderr)
 }
 
 // tookTooMuch reports whether the kernel has ended the process for the time that
 // it took. It bounds what it has sampled by the tick, which is more or less than
 // what it tells.
-func (c *child) tookTooMuch() bool {
+func (c *child) exceededCPULimit() bool {
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return ok && status.Signal() == syscall.SIGKILL && c.most > 0 && c.cpu() > c.most/2
+	return ok && status.Signal() == syscall.SIGKILL && c.cpuLimit > 0 && c.cpu() > c.cpuLimit/2
 }
 
 // cpu is the processor time that the ended process took.
@@ -141,14 +141,14 @@ func (c *child) cpu() time.Duration {
 }
 
 // tail keeps the end of what is written to it.
-type tail struct {
+type tailBuffer struct {
 	mu  sync.Mutex
 	buf []byte // guarded by mu
 }
 
 const tailSize = 4 << 10
 
-func (t *tail) Write(b []byte) (int, error) {
+func (t *tailBuffer) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.buf = append(t.buf, b...)
@@ -159,7 +159,7 @@ func (t *tail) Write(b []byte) (int, error) {
 }
 
 // String is the last lines, joined.
-func (t *tail) String() string {
+func (t *tailBuffer) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := bytes.Split(bytes.TrimSpace(t.buf), []byte("\n"))

@@ -17,10 +17,10 @@ import (
 
 // codec is how ffmpeg encodes.
 type codec struct {
-	before []string // options ahead of the input
-	encode []string
-	stream string // what [Info] calls it
-	tag    string // the MP4's sample entry, where ffmpeg's choice plays in fewer places
+	inputOptions  []string // options ahead of the input
+	encodeOptions []string
+	name          string // what [Info] calls it
+	tag           string // the MP4's sample entry, where ffmpeg's choice plays in fewer places
 }
 
 var encoderName = regexp.MustCompile(`^(h264|hevc|av1)_(nvenc|qsv|vaapi|amf|v4l2m2m|rkmpp|mf|videotoolbox)$`)
@@ -41,44 +41,44 @@ var ErrUnexpected = h264.ErrUnexpected
 func codecFor(opt Options) (codec, error) {
 	switch opt.Codec {
 	case "", "h264":
-		return codec{encode: x264Arguments(opt), stream: "h264"}, nil
+		return codec{encodeOptions: x264Args(opt), name: "h264"}, nil
 	case "hevc":
-		return codec{stream: "hevc", tag: "hvc1", encode: []string{"-c:v", encoderOf(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "superfast",
+		return codec{name: "hevc", tag: "hvc1", encodeOptions: []string{"-c:v", encoderFor(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "superfast",
 			"-crf", strconv.FormatFloat(opt.crf()+1, 'f', 1, 64), "-x265-params", "log-level=error:pools=1:frame-threads=1:bframes=0:keyint=600", "-threads", "1"}}, nil
 	case "av1":
-		return codec{stream: "av1", encode: []string{"-c:v", encoderOf(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "10",
+		return codec{name: "av1", encodeOptions: []string{"-c:v", encoderFor(opt.Codec), "-pix_fmt", "yuv420p", "-preset", "10",
 			"-crf", strconv.Itoa(min(int(opt.crf())+8, 63)), "-svtav1-params", "scm=1:lp=1:keyint=600"}}, nil
 	}
 	m := encoderName.FindStringSubmatch(opt.Codec)
 	if m == nil {
 		return codec{}, fmt.Errorf("codec %q: choose h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi", opt.Codec)
 	}
-	c := codec{stream: m[1], encode: []string{"-c:v", encoderOf(opt.Codec), "-g", "600", "-bf", "0"}}
+	c := codec{name: m[1], encodeOptions: []string{"-c:v", encoderFor(opt.Codec), "-g", "600", "-bf", "0"}}
 	if m[1] == "hevc" {
 		c.tag = "hvc1"
 	}
 	quality := strconv.Itoa(int(opt.crf()))
 	switch m[2] {
 	case "vaapi":
-		c.before = []string{"-vaapi_device", "/dev/dri/renderD128"}
-		c.encode = append(c.encode, "-vf", "format=nv12,hwupload", "-rc_mode", "CQP", "-qp", quality)
+		c.inputOptions = []string{"-vaapi_device", "/dev/dri/renderD128"}
+		c.encodeOptions = append(c.encodeOptions, "-vf", "format=nv12,hwupload", "-rc_mode", "CQP", "-qp", quality)
 	case "nvenc":
-		c.encode = append(c.encode, "-pix_fmt", "yuv420p", "-rc", "vbr", "-cq", quality, "-b:v", "0")
+		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "yuv420p", "-rc", "vbr", "-cq", quality, "-b:v", "0")
 	case "qsv":
-		c.encode = append(c.encode, "-pix_fmt", "nv12", "-global_quality", quality)
+		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-global_quality", quality)
 	case "amf":
-		c.encode = append(c.encode, "-pix_fmt", "nv12", "-rc", "cqp", "-qp_i", quality, "-qp_p", quality)
+		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-rc", "cqp", "-qp_i", quality, "-qp_p", quality)
 	default: // these know bit rates only
-		c.encode = append(c.encode, "-pix_fmt", "nv12", "-b:v", "1M")
+		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-b:v", "1M")
 	}
 	if strings.HasPrefix(opt.Codec, "h264") && m[2] != "v4l2m2m" && m[2] != "mf" {
-		c.encode = append(c.encode, "-profile:v", "high")
+		c.encodeOptions = append(c.encodeOptions, "-profile:v", "high")
 	}
 	return c, nil
 }
 
 // encoderOf names ffmpeg's encoder of a codec.
-func encoderOf(name string) string {
+func encoderFor(name string) string {
 	switch name {
 	case "", "h264":
 		return "libx264"
@@ -111,7 +111,7 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 		for k := range img.Pix {
 			img.Pix[k] = uint8(k/4%opt.Width + 60*i)
 		}
-		if err := e.Frame(time.Duration(i)*opt.slot(), img, []image.Rectangle{img.Rect}); err != nil {
+		if err := e.AddFrame(time.Duration(i)*opt.slot(), img, []image.Rectangle{img.Rect}); err != nil {
 			return err
 		}
 	}
@@ -137,28 +137,28 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 //   - Blocks of 8×8 coefficients take no fewer bytes. Without them x264 says that
 //     the stream is Main, and package h264 that it is High.
 //   - Keyframes come with large changes or every 600 frames.
-const x264 = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
+const x264Params = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
 	"mbtree=1:qcomp=0.5:aq-mode=2:aq-strength=1.25:ipratio=1.1:" +
 	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600"
 
-func x264Arguments(opt Options) []string { return x264At(opt, opt.crf(), ":8x8dct=1:force-cfr=1") }
+func x264Args(opt Options) []string { return x264ArgsFor(opt, opt.crf(), ":8x8dct=1:force-cfr=1") }
 
 // x264Weighted is for pictures whose times are [weights]: one is coarser by as
 // much as those that stay gain by what is told of them.
-func x264Weighted(opt Options) []string { return x264At(opt, weightedCRF(opt), ":8x8dct=0") }
+func x264RetimedArgs(opt Options) []string { return x264ArgsFor(opt, retimedCRF(opt), ":8x8dct=0") }
 
-func weightedCRF(opt Options) float64 { return min(opt.crf()+weightedMore, 51) }
+func retimedCRF(opt Options) float64 { return min(opt.crf()+retimedCRFOffset, 51) }
 
-const weightedMore = 3.6
+const retimedCRFOffset = 3.6
 
-func x264At(opt Options, crf float64, more string) []string {
+func x264ArgsFor(opt Options, crf float64, extraParams string) []string {
 	pixels := opt.Width * opt.Height
 	references, lookahead := 3, min(max(lookaheadPixels/pixels, 5), 20)
 	if pixels > largePixels {
 		references, lookahead = 1, 0
 	}
-	return []string{"-c:v", encoderOf("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
-		"-crf", strconv.FormatFloat(crf, 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d%s", x264, references, lookahead, more), "-threads", "1"}
+	return []string{"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
+		"-crf", strconv.FormatFloat(crf, 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d%s", x264Params, references, lookahead, extraParams), "-threads", "1"}
 }
 
 // largePixels is the size of a picture, one of 4K, beyond which memory is spared

@@ -18,186 +18,186 @@ import (
 // Bounds of what is coded as a difference. They are where x264 becomes
 // cheaper, in bytes or in time; docs/PERFORMANCE.md has the measurements.
 const (
-	deltaBlocks = 200  // 16×16 pixels that differ from the frame before, at most
-	deltaBytes  = 4000 // of one difference
-	deltaRun    = 300  // differences in a row
+	maxDeltaMacroblocks = 200  // 16×16 pixels that differ from the frame before, at most
+	maxDeltaBytes       = 4000 // of one difference
+	maxDeltaRun         = 300  // differences in a row
 )
 
 // deltaTrack gives x264 the frames that differ much and writes those that
 // differ little itself; see package h264.
 type deltaTrack struct {
-	ffmpeg  *frames
-	weights weights
+	ffmpeg  *frameWriter
+	retimer retimer
 
-	coder   *h264.Delta
-	base    *planes // the frame that x264 was given last, and differences since
-	started bool
-	touched []bool        // macroblocks that may differ from base
-	changed []h264.Change // those that do
-	ghosts  ghosts
-	rebuilt []bool // macroblocks of base that are as decoded, not as given
-	run     int    // differences since x264's last frame
+	encoder       *h264.DeltaEncoder
+	reference     *planes // the frame that x264 was given last, and differences since
+	started       bool
+	dirty         []bool            // macroblocks that may differ from base
+	changed       []h264.Macroblock // those that do
+	ghosts        ghosts
+	reconstructed []bool // macroblocks of base that are as decoded, not as given
+	runLength     int    // differences since x264's last frame
 
 	mu    sync.Mutex
-	queue []entry // frames whose packet is not written; guarded by mu
+	queue []queuedFrame // frames whose packet is not written; guarded by mu
 
-	out    *os.File
-	stdout *io.PipeWriter // ffmpeg's output on its way to join
-	done   chan error     // what join answered
-	stream h264.Stream
-	packed muxer // to out
-	info   pictures
-	proven proof // of what was written to out
+	out        *os.File
+	x264Output *io.PipeWriter // ffmpeg's output on its way to join
+	merged     chan error     // what join answered
+	stream     h264.Stream
+	muxer      muxer // to out
+	info       trackInfo
+	hash       trackDigest // of what was written to out
 }
 
 // entry is a frame on its way.
-type entry struct {
+type queuedFrame struct {
 	at    time.Duration
-	delta *h264.Difference // nil: comes from x264
+	delta *h264.DeltaSlice // nil: comes from x264
 }
 
 // delta starts an encoder that writes a Matroska file.
-func (t *Tool) delta(ctx context.Context, opt Options, out string) (*deltaTrack, error) {
+func (t *Tool) startDelta(ctx context.Context, opt Options, out string) (*deltaTrack, error) {
 	file, err := os.Create(out)
 	if err != nil {
 		return nil, fmt.Errorf("video: %w", err)
 	}
 	r, w := io.Pipe()
-	args := append(append([]string{}, rawInput...), t.passthrough...)
-	args = append(args, x264Weighted(opt)...)
-	args = append(args, "-force_key_frames", forceKeys)
-	args = append(args, bt709...)
-	info := pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
-	ffmpeg, err := t.frames(ctx, opt.Nice, info, w, append(args, "-f", "h264", "pipe:1")...)
+	args := append(append([]string{}, rawInputArgs...), t.passthrough...)
+	args = append(args, x264RetimedArgs(opt)...)
+	args = append(args, "-force_key_frames", forceKeysExpr)
+	args = append(args, bt709Args...)
+	info := trackInfo{width: opt.Width, height: opt.Height, slot: opt.slot()}
+	ffmpeg, err := t.startFrameWriter(ctx, opt.Nice, info, w, append(args, "-f", "h264", "pipe:1")...)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	d := &deltaTrack{
-		ffmpeg: ffmpeg, base: newPlanes(opt.Width, opt.Height), info: info, weights: weights{least: opt.slot()},
-		coder: h264.NewDelta(opt.Width, opt.Height, min(max(int(weightedCRF(opt))+deltaQP, 1), 51)),
-		out:   file, stdout: w, done: make(chan error, 1),
+		ffmpeg: ffmpeg, reference: newPlanes(opt.Width, opt.Height), info: info, retimer: retimer{minPictureTime: opt.slot()},
+		encoder: h264.NewDeltaEncoder(opt.Width, opt.Height, min(max(int(retimedCRF(opt))+deltaQPOffset, 1), 51)),
+		out:     file, x264Output: w, merged: make(chan error, 1),
 	}
-	columns, rows := d.coder.Macroblocks()
-	d.touched, d.rebuilt = make([]bool, columns*rows), make([]bool, columns*rows)
+	columns, rows := d.encoder.GridSize()
+	d.dirty, d.reconstructed = make([]bool, columns*rows), make([]bool, columns*rows)
 	go func() {
-		err := d.join(r)
+		err := d.merge(r)
 		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg need not go on
-		d.done <- err
+		d.merged <- err
 	}()
 	return d, nil
 }
 
 // deltaQP is the quantiser of differences above the rate factor.
-const deltaQP = 2
+const deltaQPOffset = 2
 
 // touch notes that a rectangle of the frame to come may differ.
-func (d *deltaTrack) touch(r image.Rectangle) {
-	columns, rows := d.coder.Macroblocks()
+func (d *deltaTrack) markChanged(r image.Rectangle) {
+	columns, rows := d.encoder.GridSize()
 	for y := max(r.Min.Y, 0) / 16; y < min((r.Max.Y+15)/16, rows); y++ {
 		for x := max(r.Min.X, 0) / 16; x < min((r.Max.X+15)/16, columns); x++ {
-			d.touched[y*columns+x] = true
+			d.dirty[y*columns+x] = true
 		}
 	}
 }
 
 func (d *deltaTrack) add(at time.Duration, frame *planes) error {
-	if diff := d.difference(at, frame); diff != nil {
+	if delta := d.encodeDelta(at, frame); delta != nil {
 		for _, c := range d.changed {
-			d.touched[c.MB], d.rebuilt[c.MB] = false, true
-			d.ghosts.note(c, at, d.base.blockError(frame, c.MB))
+			d.dirty[c.Index], d.reconstructed[c.Index] = false, true
+			d.ghosts.update(c, at, d.reference.maxError(frame, c.Index))
 		}
-		d.run++
-		d.push(entry{at: at, delta: diff})
+		d.runLength++
+		d.push(queuedFrame{at: at, delta: delta})
 		return nil
 	}
 	d.ghosts.clear()
-	changed := d.rebase(frame)
-	d.started, d.run = true, 0
-	d.push(entry{at: at})
-	if err := d.ffmpeg.add(d.weights.next(at, changed > len(d.touched)/2), frame.pix); err != nil {
-		return d.end(err)
+	changed := d.resetReference(frame)
+	d.started, d.runLength = true, 0
+	d.push(queuedFrame{at: at})
+	if err := d.ffmpeg.add(d.retimer.next(at, changed > len(d.dirty)/2), frame.pix); err != nil {
+		return d.waitMerged(err)
 	}
 	return nil
 }
 
 // difference is frame's from the one before, or nil when that is too much.
-func (d *deltaTrack) difference(at time.Duration, frame *planes) *h264.Difference {
-	if !d.started || d.run >= deltaRun {
+func (d *deltaTrack) encodeDelta(at time.Duration, frame *planes) *h264.DeltaSlice {
+	if !d.started || d.runLength >= maxDeltaRun {
 		return nil
 	}
 	d.changed = d.changed[:0]
-	for mb, touched := range d.touched {
-		if !touched {
+	for mb, dirty := range d.dirty {
+		if !dirty {
 			continue
 		}
-		if d.base.sameBlock(frame, mb) {
-			d.touched[mb] = false
+		if d.reference.sameMacroblock(frame, mb) {
+			d.dirty[mb] = false
 			continue
 		}
-		if d.changed = append(d.changed, h264.Change{MB: mb}); len(d.changed) > deltaBlocks {
+		if d.changed = append(d.changed, h264.Macroblock{Index: mb}); len(d.changed) > maxDeltaMacroblocks {
 			return nil
 		}
 	}
-	d.ghosts.forget(d.changed)
+	d.ghosts.remove(d.changed)
 	n := len(d.changed)
-	if fine := d.ghosts.resting(at); len(fine) > 0 {
+	if fine := d.ghosts.ready(at); len(fine) > 0 {
 		d.changed = append(d.changed, fine...)
-		slices.SortFunc(d.changed, func(a, b h264.Change) int { return a.MB - b.MB })
+		slices.SortFunc(d.changed, func(a, b h264.Macroblock) int { return a.Index - b.Index })
 	}
-	diff, ok := d.coder.Encode(frame.picture(), d.base.picture(), d.changed, deltaBytes)
+	delta, ok := d.encoder.Encode(frame.picture(), d.reference.picture(), d.changed, maxDeltaBytes)
 	if !ok && n < len(d.changed) { // it is not worth a picture of x264's
 		d.ghosts.clear()
-		d.changed = slices.DeleteFunc(d.changed, func(c h264.Change) bool { return c.Fine })
-		diff, ok = d.coder.Encode(frame.picture(), d.base.picture(), d.changed, deltaBytes)
+		d.changed = slices.DeleteFunc(d.changed, func(c h264.Macroblock) bool { return c.Fine })
+		delta, ok = d.encoder.Encode(frame.picture(), d.reference.picture(), d.changed, maxDeltaBytes)
 	}
 	if !ok {
 		return nil
 	}
-	return &diff
+	return &delta
 }
 
 // due returns when a picture is wanted although nothing has changed, to remove what
 // changes have left; 0 = not at all.
-func (d *deltaTrack) due() time.Duration { return d.ghosts.due() }
+func (d *deltaTrack) refreshAt() time.Duration { return d.ghosts.refreshAt() }
 
 // rebase makes frame the one that differences are from, and returns how many
 // macroblocks may differ from the one before.
-func (d *deltaTrack) rebase(frame *planes) int {
-	n := 0
-	for mb := range d.touched {
-		d.touched[mb] = d.touched[mb] || d.rebuilt[mb]
-		if d.touched[mb] {
-			n++
+func (d *deltaTrack) resetReference(frame *planes) int {
+	changed := 0
+	for mb := range d.dirty {
+		d.dirty[mb] = d.dirty[mb] || d.reconstructed[mb]
+		if d.dirty[mb] {
+			changed++
 		}
 	}
-	clear(d.rebuilt)
-	if n > len(d.touched)/4 { // faster than block by block
-		copy(d.base.pix, frame.pix)
-		clear(d.touched)
-		return n
+	clear(d.reconstructed)
+	if changed > len(d.dirty)/4 { // faster than block by block
+		copy(d.reference.pix, frame.pix)
+		clear(d.dirty)
+		return changed
 	}
-	for mb, touched := range d.touched {
-		if touched {
-			d.base.copyBlock(frame, mb)
-			d.touched[mb] = false
+	for mb, dirty := range d.dirty {
+		if dirty {
+			d.reference.copyMacroblock(frame, mb)
+			d.dirty[mb] = false
 		}
 	}
-	return n
+	return changed
 }
 
-func (d *deltaTrack) push(e entry) {
+func (d *deltaTrack) push(e queuedFrame) {
 	d.mu.Lock()
 	d.queue = append(d.queue, e)
 	d.mu.Unlock()
 }
 
 // pop takes the first frame from the queue, if it is of the kind asked for.
-func (d *deltaTrack) pop(delta bool) (entry, bool) {
+func (d *deltaTrack) pop(isDelta bool) (queuedFrame, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.queue) == 0 || (d.queue[0].delta != nil) != delta {
-		return entry{}, false
+	if len(d.queue) == 0 || (d.queue[0].delta != nil) != isDelta {
+		return queuedFrame{}, false
 	}
 	e := d.queue[0]
 	d.queue = d.queue[1:]
@@ -205,24 +205,24 @@ func (d *deltaTrack) pop(delta bool) (entry, bool) {
 }
 
 // join makes one stream of x264's packets and the differences between them.
-func (d *deltaTrack) join(r io.Reader) error {
+func (d *deltaTrack) merge(r io.Reader) error {
 	file := bufio.NewWriterSize(d.out, 256<<10)
-	d.packed.w = file
+	d.muxer.w = file
 	err := h264.Split(r, func(nal []byte) error {
 		// What follows the picture before belongs to that one.
-		if err := d.deltas(); err != nil {
+		if err := d.writeDeltas(); err != nil {
 			return err
 		}
-		packet, key, err := d.stream.NAL(nal)
+		packet, key, err := d.stream.AddNAL(nal)
 		if err != nil || packet == nil {
 			return err
 		}
 		if d.info.config == nil {
-			d.info.config = d.stream.Config()
-			if err := d.packed.header(d.info); err != nil {
+			d.info.config = d.stream.DecoderConfig()
+			if err := d.muxer.writeHeader(d.info); err != nil {
 				return err
 			}
-			d.proven = newProof(d.info.config)
+			d.hash = newTrackDigest(d.info.config)
 		}
 		e, ok := d.pop(false)
 		if !ok {
@@ -233,30 +233,30 @@ func (d *deltaTrack) join(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := d.deltas(); err != nil {
+	if err := d.writeDeltas(); err != nil {
 		return err
 	}
 	return file.Flush()
 }
 
 func (d *deltaTrack) write(at time.Duration, key bool, packet []byte) error {
-	d.proven.add(packet)
-	return d.packed.block(at, key, packet)
+	d.hash.add(packet)
+	return d.muxer.writeBlock(at, key, packet)
 }
 
-func (d *deltaTrack) proves() bool { return true }
+func (d *deltaTrack) hasDigest() bool { return true }
 
 // proof is that of the finished track.
-func (d *deltaTrack) proof() []byte { return d.proven.Sum(nil) }
+func (d *deltaTrack) digest() []byte { return d.hash.Sum(nil) }
 
 // deltas writes the differences that stand at the queue's front.
-func (d *deltaTrack) deltas() error {
+func (d *deltaTrack) writeDeltas() error {
 	for {
 		e, ok := d.pop(true)
 		if !ok {
 			return nil
 		}
-		if err := d.write(e.at, false, d.stream.Delta(*e.delta)); err != nil {
+		if err := d.write(e.at, false, d.stream.AddDelta(*e.delta)); err != nil {
 			return err
 		}
 	}
@@ -264,25 +264,25 @@ func (d *deltaTrack) deltas() error {
 
 // end waits for join after ffmpeg has ended with err. What failed first is
 // the answer.
-func (d *deltaTrack) end(err error) error {
-	_ = d.stdout.CloseWithError(err) // nil: the end of the stream
-	joined := <-d.done
-	d.done <- joined // for the next call
-	if cerr := d.out.Close(); joined == nil && !errors.Is(cerr, os.ErrClosed) {
-		joined = cerr
+func (d *deltaTrack) waitMerged(err error) error {
+	_ = d.x264Output.CloseWithError(err) // nil: the end of the stream
+	mergeErr := <-d.merged
+	d.merged <- mergeErr // for the next call
+	if closeErr := d.out.Close(); mergeErr == nil && !errors.Is(closeErr, os.ErrClosed) {
+		mergeErr = closeErr
 	}
-	if joined == nil && len(d.queue) > 0 {
-		joined = fmt.Errorf("%w: %d pictures too few", h264.ErrUnexpected, len(d.queue))
+	if mergeErr == nil && len(d.queue) > 0 {
+		mergeErr = fmt.Errorf("%w: %d pictures too few", h264.ErrUnexpected, len(d.queue))
 	}
-	return joined
+	return mergeErr
 }
 
 func (d *deltaTrack) close() (time.Duration, error) {
-	err := d.end(d.ffmpeg.close())
+	err := d.waitMerged(d.ffmpeg.close())
 	return d.ffmpeg.cpu(), err
 }
 
 func (d *deltaTrack) abort() {
 	d.ffmpeg.abort()
-	_ = d.end(context.Canceled)
+	_ = d.waitMerged(context.Canceled)
 }

@@ -39,7 +39,7 @@ type Report struct {
 	Width    int
 	Height   int
 	Codec    string // as in [Info]; empty = any
-	Samples  []Sample
+	Samples  []FrameSample
 	Audio    bool
 	Chapters int
 	Bytes    int64         // size of the file
@@ -47,8 +47,8 @@ type Report struct {
 
 	// proof, when not nil, is that of the pictures that were decoded and
 	// compared before they were joined, with the answer decoded.
-	proof   []byte
-	decoded error
+	digest    []byte
+	decodeErr error
 }
 
 // track turns frames into a Matroska file of encoded pictures.
@@ -56,27 +56,27 @@ type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
-	due() time.Duration // when a picture is wanted although nothing has changed; 0 = not at all
-	proves() bool       // there is a proof of the file once it is finished
-	proof() []byte      // nil if there is none
+	refreshAt() time.Duration // when a picture is wanted although nothing has changed; 0 = not at all
+	hasDigest() bool          // there is a proof of the file once it is finished
+	digest() []byte           // nil if there is none
 }
 
 // Encoder makes a video. Its methods are called from one goroutine.
 type Encoder struct {
-	tool    *Tool
-	ctx     context.Context //nolint:containedctx // of the children, from Start to Close
-	opt     Options
-	track   track
-	touch   func(image.Rectangle)
-	sound   *sound
-	planes  *planes
-	samples sampler
-	poster  poster
-	active  activity
-	cues    []Cue
-	frames  int
-	last    time.Duration
-	closed  bool
+	tool        *Tool
+	ctx         context.Context //nolint:containedctx // of the children, from Start to Close
+	opt         Options
+	track       track
+	markChanged func(image.Rectangle)
+	sound       *soundTrack
+	planes      *planes
+	sampler     frameSampler
+	poster      poster
+	activity    activity
+	cues        []Cue
+	frames      int
+	last        time.Duration
+	closed      bool
 }
 
 // Start begins a video. The caller must call Close or Abort.
@@ -87,7 +87,7 @@ func (t *Tool) Start(ctx context.Context, opt Options) (*Encoder, error) {
 	if opt.FPS <= 0 {
 		return nil, fmt.Errorf("video: %d frames a second", opt.FPS)
 	}
-	e := &Encoder{tool: t, ctx: ctx, opt: opt, planes: newPlanes(opt.Width, opt.Height), touch: func(image.Rectangle) {}}
+	e := &Encoder{tool: t, ctx: ctx, opt: opt, planes: newPlanes(opt.Width, opt.Height), markChanged: func(image.Rectangle) {}}
 	if err := e.start(); err != nil {
 		e.Abort()
 		return nil, err
@@ -97,13 +97,13 @@ func (t *Tool) Start(ctx context.Context, opt Options) (*Encoder, error) {
 
 func (e *Encoder) start() error {
 	if (e.opt.Codec == "" || e.opt.Codec == "h264") && !e.opt.Plain {
-		delta, err := e.tool.delta(e.ctx, e.opt, e.picturesFile())
+		delta, err := e.tool.startDelta(e.ctx, e.opt, e.picturesFile())
 		if err != nil {
 			return err
 		}
-		e.track, e.touch = delta, delta.touch
+		e.track, e.markChanged = delta, delta.markChanged
 	} else {
-		plain, err := e.tool.plain(e.ctx, e.opt, e.picturesFile())
+		plain, err := e.tool.startPlain(e.ctx, e.opt, e.picturesFile())
 		if err != nil {
 			return err
 		}
@@ -113,7 +113,7 @@ func (e *Encoder) start() error {
 		return nil
 	}
 	var err error
-	e.sound, err = e.tool.sound(e.ctx, e.opt, e.soundFile())
+	e.sound, err = e.tool.startSound(e.ctx, e.opt, e.soundFile())
 	return err
 }
 
@@ -124,7 +124,7 @@ func (e *Encoder) chaptersFile() string { return e.opt.Output + ".chapters" }
 func (e *Encoder) posterFile() string   { return e.opt.Output + ".poster" }
 func (e *Encoder) cuesFile() string     { return e.opt.Output + ".cues" }
 
-func (e *Encoder) clean() {
+func (e *Encoder) removeTemporary() {
 	for _, path := range []string{e.picturesFile(), e.soundFile(), e.chaptersFile(), e.posterFile(), e.cuesFile()} {
 		os.Remove(path)
 	}
@@ -133,9 +133,9 @@ func (e *Encoder) clean() {
 // Frame encodes img, to be shown from at on. Times are whole milliseconds
 // and strictly increase. Only damage, what differs from the frame before, is
 // looked at; the first frame is looked at whole.
-func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectangle) error {
+func (e *Encoder) AddFrame(at time.Duration, img *image.RGBA, damage []image.Rectangle) error {
 	if e.closed {
-		return errEnded
+		return errClosed
 	}
 	at = at.Truncate(time.Millisecond)
 	if e.frames == 0 {
@@ -144,25 +144,25 @@ func (e *Encoder) Frame(at time.Duration, img *image.RGBA, damage []image.Rectan
 		return fmt.Errorf("video: frame at %s after one at %s", at, e.last)
 	}
 	// What was shown last, once more, while it is still in the planes.
-	if due := e.track.due().Truncate(time.Millisecond); e.frames > 0 && due > e.last && due+e.opt.slot() <= at {
-		if err := e.put(due); err != nil {
+	if due := e.track.refreshAt().Truncate(time.Millisecond); e.frames > 0 && due > e.last && due+e.opt.slot() <= at {
+		if err := e.encode(due); err != nil {
 			return err
 		}
 	}
 	for _, r := range damage {
 		e.planes.convert(img, r)
-		e.touch(r)
+		e.markChanged(r)
 	}
 	if len(damage) > 0 {
-		e.active.see(at)
+		e.activity.record(at)
 	}
-	e.poster.see(img, e.planes, damage)
-	return e.put(at)
+	e.poster.consider(img, e.planes, damage)
+	return e.encode(at)
 }
 
 // put encodes what is in the planes.
-func (e *Encoder) put(at time.Duration) error {
-	e.samples.see(e.frames, at, e.planes)
+func (e *Encoder) encode(at time.Duration) error {
+	e.sampler.consider(e.frames, at, e.planes)
 	e.frames++
 	e.last = at
 	if err := e.track.add(at, e.planes); err != nil {
@@ -174,31 +174,31 @@ func (e *Encoder) put(at time.Duration) error {
 
 // Describe sets what the video says of itself: title, comment, creation_time
 // and so on. It is called before Close.
-func (e *Encoder) Describe(metadata map[string]string) { e.opt.Metadata = metadata }
+func (e *Encoder) SetMetadata(metadata map[string]string) { e.opt.Metadata = metadata }
 
 // Skip notes that idle time of the recording is left out of the video at this
 // point: names of chapters tell of it. It is called between frames.
-func (e *Encoder) Skip(by time.Duration) { e.active.skip(by) }
+func (e *Encoder) SkipIdle(by time.Duration) { e.activity.skip(by) }
 
 // Lasts sets how long the video is, if that was not known at the start. It is
 // called before Close.
-func (e *Encoder) Lasts(d time.Duration) { e.opt.Duration = d }
+func (e *Encoder) SetDuration(d time.Duration) { e.opt.Duration = d }
 
 // Subtitles adds a track of subtitles, which players show on request only. It is
 // called before Close.
-func (e *Encoder) Subtitles(cues []Cue) { e.cues = cues }
+func (e *Encoder) SetSubtitles(cues []Cue) { e.cues = cues }
 
 // Audio adds a piece of sound that begins at a time, in whatever format. The
 // pieces of a stream come in their order. Where none is heard there is silence;
 // several at once are mixed.
-func (e *Encoder) Audio(at time.Duration, stream int, format AudioFormat, pcm []byte) error {
+func (e *Encoder) AddAudio(at time.Duration, stream int, format AudioFormat, pcm []byte) error {
 	if e.sound == nil {
 		return errNoSound
 	}
 	if e.closed {
-		return errEnded
+		return errClosed
 	}
-	e.sound.heard = e.sound.heard || len(pcm) > 0
+	e.sound.present = e.sound.present || len(pcm) > 0
 	if err := e.sound.add(at, stream, format, pcm); err != nil {
 		e.Abort()
 		return err
@@ -206,12 +206,12 @@ func (e *Encoder) Audio(at time.Duration, stream int, format AudioFormat, pcm []
 	return nil
 }
 
-var errEnded = errors.New("video: the encoder has ended")
+var errClosed = errors.New("video: the encoder has ended")
 
 // Close ends the video and waits for ffmpeg. On an error no file is left.
 func (e *Encoder) Close() (Report, error) {
 	if e.closed {
-		return Report{}, errEnded
+		return Report{}, errClosed
 	}
 	report, err := e.finish()
 	if err != nil {
@@ -220,7 +220,7 @@ func (e *Encoder) Close() (Report, error) {
 		return Report{}, err
 	}
 	e.closed = true
-	e.clean()
+	e.removeTemporary()
 	return report, nil
 }
 
@@ -236,5 +236,5 @@ func (e *Encoder) Abort() {
 	if e.sound != nil {
 		e.sound.ffmpeg.abort()
 	}
-	e.clean()
+	e.removeTemporary()
 }

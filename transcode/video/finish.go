@@ -20,24 +20,24 @@ func (e *Encoder) finish() (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	heard := e.sound != nil && e.sound.heard
+	hasSound := e.sound != nil && e.sound.present
 	duration := e.opt.length()
-	chapters := e.active.chapters(duration)
+	chapters := e.activity.chapters(duration)
 	report := Report{
-		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.stream,
-		Samples: e.samples.finish(e.frames-1, e.last, e.planes), Audio: heard, Chapters: len(chapters),
+		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.name,
+		Samples: e.sampler.finish(e.frames-1, e.last, e.planes), Audio: hasSound, Chapters: len(chapters),
 	}
 	// Decoding takes a second or so per thousand frames, and ffmpeg's start as
 	// long as a hundred: it starts while the encoder still works, and decodes
 	// while the pictures are joined with the rest. Sound is decoded with the whole.
-	ctx, stop := context.WithCancel(e.ctx)
-	defer stop()
-	var witness *witness
-	if e.track.proves() && !heard {
-		if witness, err = e.tool.witness(ctx, report.Samples); err != nil {
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	var piped *pipedDecoder
+	if e.track.hasDigest() && !hasSound {
+		if piped, err = e.tool.startPipedDecoder(ctx, report.Samples); err != nil {
 			return Report{}, err
 		}
-		defer witness.abort()
+		defer piped.abort()
 	}
 	cpu, err := e.track.close()
 	if err != nil {
@@ -58,33 +58,33 @@ func (e *Encoder) finish() (Report, error) {
 	if err := e.poster.write(e.posterFile()); err != nil {
 		return Report{}, fmt.Errorf("video: %w", err)
 	}
-	decoded := make(chan error, 1)
-	if witness == nil {
-		decoded <- nil
+	decodeDone := make(chan error, 1)
+	if piped == nil {
+		decodeDone <- nil
 	} else {
-		report.proof = e.track.proof()
-		go func() { decoded <- witness.see(e.picturesFile()) }()
+		report.digest = e.track.digest()
+		go func() { decodeDone <- piped.decodeFile(e.picturesFile()) }()
 	}
-	joined, err := e.join(codec, heard)
+	joinCPU, err := e.join(codec, hasSound)
 	if err != nil {
-		stop()
-		<-decoded //nolint:errcheck // why it ended is known
+		cancel()
+		<-decodeDone //nolint:errcheck // why it ended is known
 		return Report{}, err
 	}
-	if report.decoded = <-decoded; e.ctx.Err() != nil {
+	if report.decodeErr = <-decodeDone; e.ctx.Err() != nil {
 		return Report{}, context.Cause(e.ctx)
 	}
 	st, err := os.Stat(e.opt.Output)
 	if err != nil {
 		return Report{}, fmt.Errorf("video: ffmpeg left no file: %w", err)
 	}
-	report.Bytes, report.CPU = st.Size(), cpu+joined
+	report.Bytes, report.CPU = st.Size(), cpu+joinCPU
 	return report, nil
 }
 
 // join makes the MP4 and answers the processor time that took.
-func (e *Encoder) join(codec codec, heard bool) (time.Duration, error) {
-	join, err := e.tool.feed(e.ctx, StepJoin, e.opt.Nice, nil, e.joinArguments(codec, heard)...)
+func (e *Encoder) join(codec codec, hasSound bool) (time.Duration, error) {
+	join, err := e.tool.startPiped(e.ctx, StepJoin, e.opt.Nice, nil, e.joinArgs(codec, hasSound)...)
 	if err != nil {
 		return 0, err
 	}
@@ -99,38 +99,38 @@ func (e *Encoder) join(codec codec, heard bool) (time.Duration, error) {
 	return join.child.cpu(), nil
 }
 
-func (e *Encoder) joinArguments(codec codec, heard bool) []string {
+func (e *Encoder) joinArgs(codec codec, hasSound bool) []string {
 	args := []string{"-f", "matroska", "-i", "file:" + e.picturesFile(), "-f", "ffmetadata", "-i", "file:" + e.chaptersFile(),
 		"-f", "jpeg_pipe", "-i", "file:" + e.posterFile()}
-	take := []string{"-map", "0:v:0"}
+	mapArgs := []string{"-map", "0:v:0"}
 	inputs := 3
-	if heard {
+	if hasSound {
 		args = append(args, "-f", "mp4", "-i", "file:"+e.soundFile())
-		take = append(take, "-map", fmt.Sprintf("%d:a:0", inputs))
+		mapArgs = append(mapArgs, "-map", fmt.Sprintf("%d:a:0", inputs))
 		inputs++
 	}
 	if len(e.cues) > 0 {
 		args = append(args, "-f", "srt", "-i", "file:"+e.cuesFile())
-		take = append(take, "-map", fmt.Sprintf("%d:s:0", inputs))
+		mapArgs = append(mapArgs, "-map", fmt.Sprintf("%d:s:0", inputs))
 	}
-	args = append(args, take...)
+	args = append(args, mapArgs...)
 	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "1", "-c", "copy", "-c:s", "mov_text",
 		"-bsf:v:0", "setts=pts=PTS:dts=PTS") // there are no B frames, but ffmpeg would guess
 	if codec.tag != "" {
 		args = append(args, "-tag:v:0", codec.tag)
 	}
 	for _, key := range slices.Sorted(maps.Keys(e.opt.Metadata)) {
-		args = append(args, "-metadata", key+"="+plainText(e.opt.Metadata[key]))
+		args = append(args, "-metadata", key+"="+sanitize(e.opt.Metadata[key]))
 	}
 	return append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+e.opt.Output)
 }
 
 // plainText is text as it may become an argument of ffmpeg's: without control
 // characters, and not longer than a program's argument can be.
-func plainText(text string) string {
-	const most = 4096 // bytes
-	if len(text) > most {
-		text = text[:most]
+func sanitize(text string) string {
+	const maxBytes = 4096 // bytes
+	if len(text) > maxBytes {
+		text = text[:maxBytes]
 	}
 	return strings.ToValidUTF8(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -141,39 +141,39 @@ func plainText(text string) string {
 }
 
 // idle is how long nothing changes between two periods of activity.
-const idle = time.Minute
+const chapterGap = time.Minute
 
 // chapter is a period of activity and what follows up to the next, at times of
 // the video. Of what was recorded, a video may leave out idle times.
 type chapter struct {
-	from, to     time.Duration
-	began, ended time.Duration // the first and the last change, at times of the recording
-	leftOut      time.Duration // of idle times within, and of that which follows
+	from, to                time.Duration
+	firstChange, lastChange time.Duration // the first and the last change, at times of the recording
+	skipped                 time.Duration // of idle times within, and of that which follows
 }
 
 // activity collects when something changed.
 type activity struct {
 	periods []chapter
-	leftOut time.Duration // so far
+	skipped time.Duration // so far
 }
 
 // maxChapters bounds the table of contents; more is no help to anybody.
 const maxChapters = 1000
 
-func (a *activity) see(at time.Duration) {
-	n, recorded := len(a.periods), at+a.leftOut
-	if n == 0 || recorded-a.periods[n-1].ended > idle && n < maxChapters {
-		a.periods = append(a.periods, chapter{from: at, began: recorded, ended: recorded})
+func (a *activity) record(at time.Duration) {
+	n, recorded := len(a.periods), at+a.skipped
+	if n == 0 || recorded-a.periods[n-1].lastChange > chapterGap && n < maxChapters {
+		a.periods = append(a.periods, chapter{from: at, firstChange: recorded, lastChange: recorded})
 		return
 	}
-	a.periods[n-1].ended = recorded
+	a.periods[n-1].lastChange = recorded
 }
 
 // skip notes that idle time of the recording is left out of the video.
 func (a *activity) skip(by time.Duration) {
-	a.leftOut += by
+	a.skipped += by
 	if n := len(a.periods); n > 0 {
-		a.periods[n-1].leftOut += by
+		a.periods[n-1].skipped += by
 	}
 }
 
@@ -204,9 +204,9 @@ func ffmetadata(chapters []chapter, started time.Time) []byte {
 	b := []byte(";FFMETADATA1\n")
 	for _, c := range chapters {
 		b = fmt.Appendf(b, "[CHAPTER]\nTIMEBASE=1/1000\nSTART=%d\nEND=%d\ntitle=Active %s – %s%s",
-			c.from.Milliseconds(), max(c.to, c.from+time.Millisecond).Milliseconds(), name(c.began), name(c.ended), zone)
-		if c.leftOut > 0 {
-			b = fmt.Appendf(b, " (%s of idling left out)", clockTime(c.leftOut))
+			c.from.Milliseconds(), max(c.to, c.from+time.Millisecond).Milliseconds(), name(c.firstChange), name(c.lastChange), zone)
+		if c.skipped > 0 {
+			b = fmt.Appendf(b, " (%s of idling left out)", clockTime(c.skipped))
 		}
 		b = append(b, '\n')
 	}

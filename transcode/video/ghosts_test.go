@@ -15,10 +15,10 @@ import (
 // TestNoGhostsStay: a pointer with an icon moves over a plain desktop and stops, a window comes and
 // goes, and some seconds of nothing follow. Two seconds after the last change nothing
 // is left that can be seen.
-func TestNoGhostsStay(t *testing.T) {
+func TestGhostsAreRemoved(t *testing.T) {
 	t.Parallel()
 	const width, height, fps = 640, 368, 15
-	ffmpeg := tool(t)
+	ffmpeg := findTool(t)
 	out := filepath.Join(t.TempDir(), "ghosts.mp4")
 	e, err := ffmpeg.Start(t.Context(), Options{Width: width, Height: height, FPS: fps, CRF: 29, Output: out})
 	if err != nil {
@@ -28,9 +28,9 @@ func TestNoGhostsStay(t *testing.T) {
 	fill := func(r image.Rectangle, c color.RGBA) {
 		draw.Draw(screen, r, image.NewUniform(c), image.Point{}, draw.Src)
 	}
-	ground, light, dark := color.RGBA{238, 238, 236, 255}, color.RGBA{255, 255, 255, 255}, color.RGBA{20, 24, 60, 255}
+	grey, light, dark := color.RGBA{238, 238, 236, 255}, color.RGBA{255, 255, 255, 255}, color.RGBA{20, 24, 60, 255}
 	background := func(r image.Rectangle) {
-		fill(r, ground)
+		fill(r, grey)
 		fill(r.Intersect(image.Rect(0, 0, width, 60)), dark) // a title bar
 	}
 	background(screen.Rect)
@@ -38,7 +38,7 @@ func TestNoGhostsStay(t *testing.T) {
 	at := time.Duration(0)
 	show := func(damage ...image.Rectangle) {
 		t.Helper()
-		if err := e.Frame(at, screen, damage); err != nil {
+		if err := e.AddFrame(at, screen, damage); err != nil {
 			t.Fatal(err)
 		}
 		at += 70 * time.Millisecond
@@ -46,8 +46,8 @@ func TestNoGhostsStay(t *testing.T) {
 	show(screen.Rect)
 	pointer := image.Rectangle{}
 	for i := range 120 {
-		was := pointer
-		background(was)
+		before := pointer
+		background(before)
 		pointer = image.Rect(0, 0, 11, 17).Add(image.Pt(20+i*5, 20+i*7%320))
 		fill(pointer, dark)
 		fill(pointer.Inset(2), light)
@@ -55,7 +55,7 @@ func TestNoGhostsStay(t *testing.T) {
 			v := uint8(r.IntN(256))
 			screen.SetRGBA(pointer.Min.X+r.IntN(11), pointer.Min.Y+r.IntN(17), color.RGBA{v, v, v, 255})
 		}
-		show(was, pointer)
+		show(before, pointer)
 	}
 	window := image.Rect(300, 100, 420, 160)
 	fill(window, color.RGBA{90, 130, 200, 255})
@@ -65,7 +65,7 @@ func TestNoGhostsStay(t *testing.T) {
 	moved := at
 	at += 6 * time.Second
 	show() // as the player repeats pictures
-	e.Lasts(at)
+	e.SetDuration(at)
 	report, err := e.Close()
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ type muxer struct {
 // Element ids of the Matroska specification.
 const (
 	idEBML, idDocType, idDocTypeVersion                = 0x1A45DFA3, 0x4282, 0x4287
-	idDocTypeRead, idSegment, idInfo                   = 0x4285, 0x18538067, 0x1549A966
+	idDocTypeReadVersion, idSegment, idInfo            = 0x4285, 0x18538067, 0x1549A966
 	idTimestampScale, idMuxingApp, idWritingApp        = 0x2AD7B1, 0x4D80, 0x5741
 	idTracks, idTrackEntry, idTrackNumber              = 0x1654AE6B, 0xAE, 0xD7
 	idTrackUID, idTrackType, idCodecID                 = 0x73C5, 0x83, 0x86
@@ -45,56 +45,56 @@ func appendID(b []byte, id uint32) []byte {
 	return append(b, full...)
 }
 
-func number(b []byte, id uint32, v uint64) []byte {
+func uintElement(b []byte, id uint32, v uint64) []byte {
 	return element(b, id, binary.BigEndian.AppendUint64(nil, v))
 }
 
-func text(b []byte, id uint32, s string) []byte { return element(b, id, []byte(s)) }
+func stringElement(b []byte, id uint32, s string) []byte { return element(b, id, []byte(s)) }
 
 // pictures describes the one track of a stream.
-type pictures struct {
+type trackInfo struct {
 	width, height int
 	slot          time.Duration // how long a picture lasts that no other follows
 	config        []byte        // H.264 decoder configuration; nil for raw I420
 }
 
 // header begins the stream.
-func (m *muxer) header(p pictures) error {
-	_, err := m.w.Write(streamHeader(p))
+func (m *muxer) writeHeader(p trackInfo) error {
+	_, err := m.w.Write(matroskaHeader(p))
 	return err
 }
 
-func streamHeader(p pictures) []byte {
-	b := element(nil, idEBML, text(number(number(nil, idDocTypeVersion, 4), idDocTypeRead, 2), idDocType, "matroska"))
+func matroskaHeader(p trackInfo) []byte {
+	b := element(nil, idEBML, stringElement(uintElement(uintElement(nil, idDocTypeVersion, 4), idDocTypeReadVersion, 2), idDocType, "matroska"))
 	b = appendID(b, idSegment)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
-	info := number(nil, idTimestampScale, uint64(time.Millisecond))
-	b = element(b, idInfo, text(text(info, idMuxingApp, "jumpserver-video"), idWritingApp, "jumpserver-video"))
+	info := uintElement(nil, idTimestampScale, uint64(time.Millisecond))
+	b = element(b, idInfo, stringElement(stringElement(info, idMuxingApp, "jumpserver-video"), idWritingApp, "jumpserver-video"))
 
-	size := number(number(nil, idPixelWidth, uint64(p.width)), idPixelHeight, uint64(p.height))
-	entry := number(number(number(nil, idTrackNumber, 1), idTrackUID, 1), idTrackType, 1)
-	entry = number(entry, idDefaultDuration, uint64(p.slot))
+	size := uintElement(uintElement(nil, idPixelWidth, uint64(p.width)), idPixelHeight, uint64(p.height))
+	entry := uintElement(uintElement(uintElement(nil, idTrackNumber, 1), idTrackUID, 1), idTrackType, 1)
+	entry = uintElement(entry, idDefaultDuration, uint64(p.slot))
 	if p.config == nil {
-		entry, size = text(entry, idCodecID, "V_UNCOMPRESSED"), text(size, idColourSpace, "I420")
+		entry, size = stringElement(entry, idCodecID, "V_UNCOMPRESSED"), stringElement(size, idColourSpace, "I420")
 	} else {
-		entry = element(text(entry, idCodecID, "V_MPEG4/ISO/AVC"), idCodecPrivate, p.config)
+		entry = element(stringElement(entry, idCodecID, "V_MPEG4/ISO/AVC"), idCodecPrivate, p.config)
 	}
 	return element(b, idTracks, element(nil, idTrackEntry, element(entry, idVideo, size)))
 }
 
 // block writes one block.
-func (m *muxer) block(at time.Duration, key bool, body []byte) error {
-	m.buf = appendBlock(m.buf[:0], at, key, body)
+func (m *muxer) writeBlock(at time.Duration, key bool, body []byte) error {
+	m.buf = appendCluster(m.buf[:0], at, key, body)
 	_, err := m.w.Write(m.buf)
 	return err
 }
 
 // appendBlock appends one block in a cluster of its own: clusters carry
 // absolute times, so any time fits.
-func appendBlock(b []byte, at time.Duration, key bool, body []byte) []byte {
+func appendCluster(b []byte, at time.Duration, key bool, body []byte) []byte {
 	b = appendID(b, idCluster)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)
-	b = number(b, idTimestamp, uint64(at.Milliseconds()))
+	b = uintElement(b, idTimestamp, uint64(at.Milliseconds()))
 	b = appendID(b, idSimpleBlock)
 	b = binary.BigEndian.AppendUint64(b, 0x0100000000000000|uint64(4+len(body)))
 	flags := byte(0)

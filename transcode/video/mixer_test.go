@@ -40,7 +40,7 @@ func mixedSamples(t *testing.T, format AudioFormat, length time.Duration, feed f
 }
 
 // power is the amplitude of a frequency in samples.
-func power(samples []int, rate int, hertz float64) float64 {
+func amplitude(samples []int, rate int, hertz float64) float64 {
 	var re, im float64
 	for i, v := range samples {
 		s, c := math.Sincos(2 * math.Pi * hertz * float64(i) / float64(rate))
@@ -53,7 +53,7 @@ var stereo = AudioFormat{Rate: 44100, Channels: 2}
 
 // TestOneSoundIsNotChanged: to the bit, where it belongs, and not longer than
 // the video.
-func TestOneSoundIsNotChanged(t *testing.T) {
+func TestOneStreamIsUnchanged(t *testing.T) {
 	want := sine(stereo, 440, 32767, 0, 3*44100)
 	got := mixedSamples(t, stereo, 3500*time.Millisecond, func(add func(time.Duration, int, AudioFormat, []byte)) {
 		for i := range 30 {
@@ -76,30 +76,30 @@ func TestOneSoundIsNotChanged(t *testing.T) {
 
 // TestSoundsAreMixed: two at once, of any rate, are both heard as loud as they
 // are and for as long.
-func TestSoundsAreMixed(t *testing.T) {
-	for _, other := range []AudioFormat{stereo, {22050, 1}, {8000, 1}, {11025, 2}, {96000, 2}, {48000, 6}, {7919, 1}} {
+func TestStreamsAreMixed(t *testing.T) {
+	for _, format := range []AudioFormat{stereo, {22050, 1}, {8000, 1}, {11025, 2}, {96000, 2}, {48000, 6}, {7919, 1}} {
 		samples := mixedSamples(t, stereo, time.Minute, func(add func(time.Duration, int, AudioFormat, []byte)) {
 			at := func(frame, rate int) time.Duration {
 				return time.Duration(float64(frame) / float64(rate) * 1e9)
 			}
-			n := other.Rate / 10
+			n := format.Rate / 10
 			for i := range 40 {
 				add(at(i*4410, 44100), 1, stereo, sine(stereo, 440, 8000, i*4410, 4410))
 				if i >= 10 && i < 30 {
-					add(time.Second+at((i-10)*n, other.Rate), 2, other, sine(other, 1000, 8000, (i-10)*n, n))
+					add(time.Second+at((i-10)*n, format.Rate), 2, format, sine(format, 1000, 8000, (i-10)*n, n))
 				}
 			}
 		})
 		if len(samples) != 4*44100 {
-			t.Errorf("%v: %d samples", other, len(samples))
+			t.Errorf("%v: %d samples", format, len(samples))
 		}
 		for _, part := range []struct {
 			from, to    int // ms
 			high, high2 float64
 		}{{0, 990, 0, 20}, {1010, 2990, 7500, 8050}, {3010, 4000, 0, 20}} {
 			piece := samples[part.from*441/10 : part.to*441/10]
-			if low, high := power(piece, 44100, 440), power(piece, 44100, 1000); math.Abs(low-8000) > 20 || high < part.high || high > part.high2 {
-				t.Errorf("%v, %d to %d ms: 440 Hz at %.0f, 1000 Hz at %.0f", other, part.from, part.to, low, high)
+			if low, high := amplitude(piece, 44100, 440), amplitude(piece, 44100, 1000); math.Abs(low-8000) > 20 || high < part.high || high > part.high2 {
+				t.Errorf("%v, %d to %d ms: 440 Hz at %.0f, 1000 Hz at %.0f", format, part.from, part.to, low, high)
 			}
 		}
 		// Pieces are joined without a click: between two samples there is no more than both tones' steps.
@@ -109,7 +109,7 @@ func TestSoundsAreMixed(t *testing.T) {
 				continue
 			}
 			if d := samples[i] - samples[i-1]; math.Abs(float64(d)) > most {
-				t.Fatalf("%v: sample %d is %d, after %d", other, i, samples[i], samples[i-1])
+				t.Fatalf("%v: sample %d is %d, after %d", format, i, samples[i], samples[i-1])
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func TestSoundsAreMixed(t *testing.T) {
 // TestLoudSoundsDoNotClip: three tones of full loudness are softer together, as
 // pure as they were, and the first one is as loud as before half a second after
 // the others have ended.
-func TestLoudSoundsDoNotClip(t *testing.T) {
+func TestLoudStreamsDoNotClip(t *testing.T) {
 	tones := []float64{440, 1000, 1700}
 	samples := mixedSamples(t, stereo, time.Minute, func(add func(time.Duration, int, AudioFormat, []byte)) {
 		for i := range 50 {
@@ -132,14 +132,14 @@ func TestLoudSoundsDoNotClip(t *testing.T) {
 	loud := samples[12*4410 : 28*4410]
 	var all float64
 	for _, v := range loud {
-		if v > headroom || v < -headroom {
+		if v > limitedPeak || v < -limitedPeak {
 			t.Fatal("a sample is at the limit")
 		}
 		all += float64(v) * float64(v)
 	}
 	var of float64
 	for _, hertz := range tones {
-		p := power(loud, 44100, hertz)
+		p := amplitude(loud, 44100, hertz)
 		if p < 9000 {
 			t.Errorf("%g Hz at %.0f", hertz, p)
 		}
@@ -149,7 +149,7 @@ func TestLoudSoundsDoNotClip(t *testing.T) {
 		t.Errorf("%.2f %% of it is noise", 100*rest)
 	}
 	for name, piece := range map[string][]int{"before": samples[:9*4410], "after": samples[36*4410:]} {
-		if p := power(piece, 44100, 440); math.Abs(p-32000) > 100 {
+		if p := amplitude(piece, 44100, 440); math.Abs(p-32000) > 100 {
 			t.Errorf("%s: 440 Hz at %.0f", name, p)
 		}
 	}

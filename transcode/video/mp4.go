@@ -28,9 +28,9 @@ type Info struct {
 // What an MP4 may say of itself: more is nonsense. A recording is 8192 pixels
 // wide at most, and lasts two weeks.
 const (
-	maxSide   = 16384                // pixels
-	maxFrames = 50_000_000           // more than a month of 15 a second
-	maxLength = 366 * 24 * time.Hour // of the video track
+	maxDimension = 16384                // pixels
+	maxFrames    = 50_000_000           // more than a month of 15 a second
+	maxDuration  = 366 * 24 * time.Hour // of the video track
 )
 
 // Probe reads the index of an MP4. Errors: those of the file system, and a
@@ -45,7 +45,7 @@ func (t *Tool) Probe(ctx context.Context, path string) (Info, error) {
 	}
 	defer f.Close()
 	info, err := probe(f, size)
-	return info, asVerify(err)
+	return info, asVerifyError(err)
 }
 
 // openMP4 opens a file that should be an MP4. Whatever else stands in its place
@@ -53,7 +53,7 @@ func (t *Tool) Probe(ctx context.Context, path string) (Info, error) {
 func openMP4(path string) (*os.File, int64, error) {
 	f, err := regular.Open(path)
 	if errors.Is(err, regular.ErrNotRegular) {
-		return nil, 0, bad("%v: %v", errNotMP4, err)
+		return nil, 0, verifyErrorf("%v: %v", errNotMP4, err)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -68,31 +68,31 @@ func openMP4(path string) (*os.File, int64, error) {
 
 // asVerify makes a *VerifyError of what is wrong with an MP4, and leaves what
 // kept it from being read.
-func asVerify(err error) error {
+func asVerifyError(err error) error {
 	if errors.Is(err, errNotMP4) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return bad("%v", err)
+		return verifyErrorf("%v", err)
 	}
 	return err
 }
 
 // probe reads what a file of a size in bytes says of itself.
 func probe(f io.ReaderAt, size int64) (Info, error) {
-	i := &prober{boxes: boxes{file: f}, info: Info{Metadata: map[string]string{}, FastStart: true}}
-	var data, index bool
+	i := &prober{boxReader: boxReader{file: f}, info: Info{Metadata: map[string]string{}, FastStart: true}}
+	var hasMdat, hasMoov bool
 	err := i.each(span{0, size}, func(kind string, body span) error {
 		switch kind {
 		case "mdat":
-			data = true
+			hasMdat = true
 		case "moov":
-			if body.size() > maxIndex {
+			if body.size() > maxMoov {
 				return fmt.Errorf("%w: an index of %d bytes", errNotMP4, body.size())
 			}
-			index, i.info.FastStart = true, !data
+			hasMoov, i.info.FastStart = true, !hasMdat
 			return i.moov(body)
 		}
 		return nil
 	})
-	if err == nil && (!index || !data || i.info.Codec == "") {
+	if err == nil && (!hasMoov || !hasMdat || i.info.Codec == "") {
 		err = fmt.Errorf("%w with a video in it", errNotMP4)
 	}
 	return i.info, err
@@ -100,7 +100,7 @@ func probe(f io.ReaderAt, size int64) (Info, error) {
 
 // prober collects what an MP4 says.
 type prober struct {
-	boxes
+	boxReader
 	info Info
 }
 
@@ -108,7 +108,7 @@ func (i *prober) moov(body span) error {
 	return i.each(body, func(kind string, body span) error {
 		switch kind {
 		case "mvhd":
-			return i.created(body)
+			return i.creationTime(body)
 		case "trak":
 			return i.trak(body)
 		case "udta":
@@ -119,55 +119,55 @@ func (i *prober) moov(body span) error {
 }
 
 // created reads the movie's creation time, in seconds since 1904.
-func (i *prober) created(body span) error {
-	b, err := i.small("mvhd", body)
+func (i *prober) creationTime(body span) error {
+	b, err := i.readSmall("mvhd", body)
 	if err != nil || len(b) < 8 || b[0] != 0 {
 		return err
 	}
-	const from1904 = 2082844800
-	if s := int64(binary.BigEndian.Uint32(b[4:])); s > from1904 {
-		i.info.Metadata["creation_time"] = time.Unix(s-from1904, 0).UTC().Format(time.RFC3339)
+	const mp4Epoch = 2082844800
+	if s := int64(binary.BigEndian.Uint32(b[4:])); s > mp4Epoch {
+		i.info.Metadata["creation_time"] = time.Unix(s-mp4Epoch, 0).UTC().Format(time.RFC3339)
 	}
 	return nil
 }
 
 func (i *prober) trak(body span) error {
-	t, err := i.track(body)
+	t, err := i.readTrack(body)
 	if err != nil {
 		return err
 	}
-	handler, err := i.handler(t)
+	handler, err := i.handlerType(t)
 	switch {
 	case err != nil:
 		return err
 	case handler == "soun":
 		i.info.Audio = true
 	case handler == "vide":
-		if err := i.picture(t); err != nil {
+		if err := i.videoEntry(t); err != nil {
 			return err
 		}
-		return i.times(t)
+		return i.frameTimes(t)
 	}
 	return nil
 }
 
 // picture reads a track's codec and size, and of H.264 the profile.
-func (i *prober) picture(t trackBoxes) error {
-	entry, _, err := i.entry(t)
+func (i *prober) videoEntry(t trackBoxes) error {
+	entry, _, err := i.sampleEntry(t)
 	if err != nil || len(entry) < 4 {
 		return err
 	}
 	codecs := map[string]string{"avc1": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1"}
 	i.info.Codec = cmp.Or(codecs[string(entry[:4])], string(entry[:4]))
 	i.info.Profile = "0"
-	if len(entry) < entryBoxes {
+	if len(entry) < entryBoxesOffset {
 		return nil
 	}
-	i.info.Width, i.info.Height = int(binary.BigEndian.Uint16(entry[entryWidth:])), int(binary.BigEndian.Uint16(entry[entryHeight:]))
-	if i.info.Width > maxSide || i.info.Height > maxSide {
+	i.info.Width, i.info.Height = int(binary.BigEndian.Uint16(entry[entryWidthOffset:])), int(binary.BigEndian.Uint16(entry[entryHeightOffset:]))
+	if i.info.Width > maxDimension || i.info.Height > maxDimension {
 		return fmt.Errorf("%w: pictures of %d×%d pixels", errNotMP4, i.info.Width, i.info.Height)
 	}
-	avcC, err := config(entry, "avcC")
+	avcC, err := entryBox(entry, "avcC")
 	if err != nil {
 		return err
 	}
@@ -181,16 +181,16 @@ func (i *prober) picture(t trackBoxes) error {
 }
 
 // times adds up a track's frames and their durations.
-func (i *prober) times(t trackBoxes) error {
-	scale, err := i.scale(t)
+func (i *prober) frameTimes(t trackBoxes) error {
+	timescale, err := i.timescale(t)
 	if err != nil {
 		return err
 	}
-	body, ok := t.found["stts"]
+	body, ok := t.boxes["stts"]
 	if !ok {
 		return nil
 	}
-	table, err := i.table(body, 8, 8)
+	table, err := i.openTable(body, 8, 8)
 	if err != nil {
 		return err
 	}
@@ -209,8 +209,8 @@ func (i *prober) times(t trackBoxes) error {
 		}
 		ticks += n * int64(binary.BigEndian.Uint32(e[4:])) // fewer than 2⁵⁸
 	}
-	seconds := float64(ticks) / float64(scale)
-	if seconds > maxLength.Seconds() {
+	seconds := float64(ticks) / float64(timescale)
+	if seconds > maxDuration.Seconds() {
 		return fmt.Errorf("%w: a video of %.0f seconds", errNotMP4, seconds)
 	}
 	i.info.Frames, i.info.Duration = int(frames), time.Duration(seconds*float64(time.Second))
@@ -218,21 +218,21 @@ func (i *prober) times(t trackBoxes) error {
 }
 
 // scale is how many ticks a track's second has.
-func (i *prober) scale(t trackBoxes) (uint32, error) {
-	b, err := i.small("mdhd", t.found["mdhd"])
+func (i *prober) timescale(t trackBoxes) (uint32, error) {
+	b, err := i.readSmall("mdhd", t.boxes["mdhd"])
 	if err != nil {
 		return 0, err
 	}
-	var scale uint32
+	var timescale uint32
 	if len(b) >= 24 && b[0] == 0 {
-		scale = binary.BigEndian.Uint32(b[12:])
+		timescale = binary.BigEndian.Uint32(b[12:])
 	} else if len(b) >= 36 && b[0] == 1 {
-		scale = binary.BigEndian.Uint32(b[20:])
+		timescale = binary.BigEndian.Uint32(b[20:])
 	}
-	if scale == 0 {
+	if timescale == 0 {
 		return 0, fmt.Errorf("%w: a track without a time scale", errNotMP4)
 	}
-	return scale, nil
+	return timescale, nil
 }
 
 // udta reads title and comment, which lie in meta/ilst.
@@ -246,23 +246,23 @@ func (i *prober) udta(body span) error {
 			if kind != "ilst" {
 				return nil
 			}
-			return i.each(body, i.tag)
+			return i.each(body, i.metadataItem)
 		})
 	})
 }
 
 // tag reads one of them. Longer ones than we write are another's, and as good as
 // none.
-func (i *prober) tag(kind string, body span) error {
+func (i *prober) metadataItem(kind string, body span) error {
 	name := map[string]string{"\xa9nam": "title", "\xa9cmt": "comment"}[kind]
-	if name == "" || body.size() > maxSmall {
+	if name == "" || body.size() > maxSmallBox {
 		return nil
 	}
 	return i.each(body, func(kind string, body span) error {
 		if kind != "data" || body.size() < 8 {
 			return nil
 		}
-		value, err := i.small(kind, body)
+		value, err := i.readSmall(kind, body)
 		if err == nil {
 			i.info.Metadata[name] = string(value[8:])
 		}

@@ -14,7 +14,7 @@ type Pace = func(ctx context.Context, worked time.Duration) error
 // Paced is the same tool for work that must not go faster than pace lets it.
 // Encoding goes as fast as frames come, so it is whoever makes them that
 // paces it; decoding is held up here. A nil pace is none.
-func (t *Tool) Paced(pace Pace) *Tool {
+func (t *Tool) WithPace(pace Pace) *Tool {
 	paced := *t
 	paced.pace = pace
 	return &paced
@@ -24,23 +24,23 @@ func (t *Tool) Paced(pace Pace) *Tool {
 // processor in any of its processes. The kernel counts it, and ends a process
 // that takes more, with [ErrTooLong]; time at rest, or without a processor, does
 // not count.
-func (t *Tool) Bounded(most time.Duration) *Tool {
-	bounded := *t
-	bounded.most = most
-	return &bounded
+func (t *Tool) WithCPULimit(limit time.Duration) *Tool {
+	limited := *t
+	limited.cpuLimit = limit
+	return &limited
 }
 
 // ErrTooLong is wrapped by the error about an ffmpeg that took more of the
 // processor than it was given.
-var ErrTooLong = errors.New("ffmpeg took too much of the processor")
+var ErrCPULimit = errors.New("ffmpeg took too much of the processor")
 
 // turn is how long a decoding ffmpeg runs between rests.
-const turn = 50 * time.Millisecond
+const paceInterval = 50 * time.Millisecond
 
 // halt stops and continues a child that reads files by itself as the pace
 // demands, until unpace is called, which must be when the child has ended.
 // A child that is stopped can be killed as any other.
-func (t *Tool) halt(c *child) (unpace func()) {
+func (t *Tool) paceChild(c *child) (stop func()) {
 	if t.pace == nil {
 		return func() {}
 	}
@@ -52,13 +52,13 @@ func (t *Tool) halt(c *child) (unpace func()) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(turn):
+			case <-time.After(paceInterval):
 			}
 			// The process has not been waited for, or Signal knows that it has.
 			if c.cmd.Process.Signal(syscall.SIGSTOP) != nil {
 				return
 			}
-			_ = t.pace(ctx, turn)
+			_ = t.pace(ctx, paceInterval)
 			_ = c.cmd.Process.Signal(syscall.SIGCONT)
 		}
 	}()

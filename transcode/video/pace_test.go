@@ -17,7 +17,7 @@ import (
 
 // TestVerifyingIsHeldUp: the decoder goes on when the pace says so, and ends
 // when the task does, stopped or not.
-func TestVerifyingIsHeldUp(t *testing.T) {
+func TestDecoderFollowsPace(t *testing.T) {
 	opt := options(t)
 	opt.Width, opt.Height = 640, 480
 	times := make([]time.Duration, 60)
@@ -27,36 +27,36 @@ func TestVerifyingIsHeldUp(t *testing.T) {
 	opt.Duration = times[59] + opt.slot()
 	report := encode(t, opt, times...)
 
-	var rests atomic.Int32
+	var pauses atomic.Int32
 	var pid atomic.Int32
-	slow := tool(t)
-	slow.Started = func(p int) { pid.Store(int32(p)) }
-	slow = slow.Paced(func(ctx context.Context, worked time.Duration) error {
-		if rests.Add(1) == 1 {
+	slow := findTool(t)
+	slow.OnStart = func(p int) { pid.Store(int32(p)) }
+	slow = slow.WithPace(func(ctx context.Context, worked time.Duration) error {
+		if pauses.Add(1) == 1 {
 			// Stopped, it uses nothing: not a jiffy.
-			alive := &pulse{pid: int(pid.Load())}
-			alive.beats()
-			used := alive.last
+			stall := &stallDetector{pid: int(pid.Load())}
+			stall.progressing()
+			used := stall.last
 			time.Sleep(300 * time.Millisecond)
-			if !alive.beats() {
+			if !stall.progressing() {
 				t.Error("a stopped ffmpeg is taken for one that hangs")
 			}
-			if took := alive.last.ran - used.ran; took > 5*time.Millisecond {
+			if took := stall.last.running - used.running; took > 5*time.Millisecond {
 				t.Errorf("ffmpeg used %s while it rested", took)
 			}
 		}
 		return nil
 	})
-	report.proof = nil // decode it
+	report.digest = nil // decode it
 	if err := slow.Verify(t.Context(), opt.Output, report); err != nil {
 		t.Fatal(err)
 	}
-	if rests.Load() == 0 {
+	if pauses.Load() == 0 {
 		t.Error("the decoder never rested")
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	stuck := tool(t).Paced(func(ctx context.Context, _ time.Duration) error {
+	stuck := findTool(t).WithPace(func(ctx context.Context, _ time.Duration) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
@@ -68,7 +68,7 @@ func TestVerifyingIsHeldUp(t *testing.T) {
 
 // TestWhoeverWantsTimeIsNotStalled: a process that others starve is not one
 // that hangs.
-func TestWhoeverWantsTimeIsNotStalled(t *testing.T) {
+func TestStarvedProcessIsNotStalled(t *testing.T) {
 	run := func(name string, args ...string) int {
 		cmd := exec.Command(name, args...)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -87,33 +87,33 @@ func TestWhoeverWantsTimeIsNotStalled(t *testing.T) {
 		}
 	}
 	busy := run("sh", "-c", "while :; do :; done")
-	until("a busy process does not want time", func() bool { return strings.Contains(statesOf(busy), "R") })
+	until("a busy process does not want time", func() bool { return strings.Contains(threadStates(busy), "R") })
 	// It gets less of the processor than is counted in hundredths of a second, and
 	// is asleep at nearly every look.
-	little := &pulse{pid: run("sh", "-c", "while :; do i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; sleep 0.1; done")}
-	little.beats()
+	starved := &stallDetector{pid: run("sh", "-c", "while :; do i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; sleep 0.1; done")}
+	starved.progressing()
 	for range 10 {
 		time.Sleep(300 * time.Millisecond)
-		if !little.beats() {
+		if !starved.progressing() {
 			t.Error("a process that gets little of the processor is taken for one that hangs")
 		}
 	}
 	waits := run("sleep", "60")
-	asleep := &pulse{pid: waits}
-	until("a sleeping process beats", func() bool { return !asleep.beats() })
+	asleep := &stallDetector{pid: waits}
+	until("a sleeping process beats", func() bool { return !asleep.progressing() })
 	for range 5 {
 		time.Sleep(100 * time.Millisecond)
-		if asleep.beats() {
+		if asleep.progressing() {
 			t.Error("a sleeping process beats")
 		}
 	}
-	if (&pulse{pid: os.Getpid() + 1<<22}).beats() {
+	if (&stallDetector{pid: os.Getpid() + 1<<22}).progressing() {
 		t.Error("a process that does not exist beats")
 	}
 }
 
 // TestAWaitForADiskIsNoStall, unless it takes minutes.
-func TestAWaitForADiskIsNoStall(t *testing.T) {
+func TestDiskWaitIsNotStalled(t *testing.T) {
 	below, point := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(below, "file"), []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -134,16 +134,16 @@ func TestAWaitForADiskIsNoStall(t *testing.T) {
 		_ = shell.Wait()
 		disk.Vanish()
 	})
-	for end := time.Now().Add(10 * time.Second); statesOf(shell.Process.Pid) != "D"; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); threadStates(shell.Process.Pid) != "D"; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("in state %s", statesOf(shell.Process.Pid))
+			t.Fatalf("in state %s", threadStates(shell.Process.Pid))
 		}
 	}
-	p := &pulse{pid: shell.Process.Pid}
-	p.beats() // what it did before
-	p.blocked = 0
-	for i := range maxBlocked + 1 {
-		if beats := p.beats(); beats != (i < maxBlocked) {
+	p := &stallDetector{pid: shell.Process.Pid}
+	p.progressing() // what it did before
+	p.diskWaits = 0
+	for i := range maxDiskWaits + 1 {
+		if beats := p.progressing(); beats != (i < maxDiskWaits) {
 			t.Errorf("after %d looks: %v", i+1, beats)
 		}
 	}

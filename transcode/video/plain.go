@@ -7,22 +7,22 @@ import (
 
 // plainTrack has ffmpeg encode every frame.
 type plainTrack struct {
-	ffmpeg *frames
+	ffmpeg *frameWriter
 }
 
 // plain starts an encoder that writes a Matroska file.
-func (t *Tool) plain(ctx context.Context, opt Options, out string) (*plainTrack, error) {
+func (t *Tool) startPlain(ctx context.Context, opt Options, out string) (*plainTrack, error) {
 	codec, err := codecFor(opt)
 	if err != nil {
 		return nil, err
 	}
-	args := append([]string{}, codec.before...)
-	args = append(args, rawInput...)
+	args := append([]string{}, codec.inputOptions...)
+	args = append(args, rawInputArgs...)
 	args = append(args, t.passthrough...)
-	args = append(args, codec.encode...)
-	args = append(args, bt709...)
-	info := pictures{width: opt.Width, height: opt.Height, slot: opt.slot()}
-	ffmpeg, err := t.frames(ctx, opt.Nice, info, nil, append(args, "-f", "matroska", "-y", "file:"+out)...)
+	args = append(args, codec.encodeOptions...)
+	args = append(args, bt709Args...)
+	info := trackInfo{width: opt.Width, height: opt.Height, slot: opt.slot()}
+	ffmpeg, err := t.startFrameWriter(ctx, opt.Nice, info, nil, append(args, "-f", "matroska", "-y", "file:"+out)...)
 	if err != nil {
 		return nil, err
 	}
@@ -37,13 +37,13 @@ func (p *plainTrack) close() (time.Duration, error) {
 }
 
 // There is no proof: ffmpeg wrote the pictures.
-func (p *plainTrack) due() time.Duration { return 0 }
-func (p *plainTrack) proves() bool       { return false }
-func (p *plainTrack) proof() []byte      { return nil }
+func (p *plainTrack) refreshAt() time.Duration { return 0 }
+func (p *plainTrack) hasDigest() bool          { return false }
+func (p *plainTrack) digest() []byte           { return nil }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 
 // rawInput is how ffmpeg reads what [frames] writes.
-var rawInput = []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0", "-enc_time_base:v", "1:1000"}
+var rawInputArgs = []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0", "-enc_time_base:v", "1:1000"}
 
-var bt709 = []string{"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"}
+var bt709Args = []string{"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"}

@@ -18,7 +18,7 @@ type poster struct {
 }
 
 // see looks at a frame of which a part has changed.
-func (p *poster) see(img *image.RGBA, frame *planes, damage []image.Rectangle) {
+func (p *poster) consider(img *image.RGBA, frame *planes, damage []image.Rectangle) {
 	changed := 0
 	for _, r := range damage {
 		changed += r.Dx() * r.Dy()

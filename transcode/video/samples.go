@@ -3,7 +3,7 @@ package video
 import "time"
 
 // Sample is the brightness of one frame as it was given to the encoder.
-type Sample struct {
+type FrameSample struct {
 	Frame         int // number, from 0
 	At            time.Duration
 	Width, Height int    // of the frame
@@ -11,12 +11,12 @@ type Sample struct {
 }
 
 // sample takes a frame's.
-func sample(frame int, at time.Duration, p *planes) Sample {
-	return Sample{frame, at, p.width, p.height, fourth(nil, p.luma(), p.width)}
+func newFrameSample(frame int, at time.Duration, p *planes) FrameSample {
+	return FrameSample{frame, at, p.width, p.height, everyFourthRow(nil, p.luma(), p.width)}
 }
 
 // fourth appends every fourth row of a picture.
-func fourth(out, luma []byte, width int) []byte {
+func everyFourthRow(out, luma []byte, width int) []byte {
 	for at := 0; at < len(luma); at += 4 * width {
 		out = append(out, luma[at:at+width]...)
 	}
@@ -29,41 +29,41 @@ const maxSamples = 10
 // sampler keeps frames that are evenly spread over a video whose length it
 // does not know: every stride-th, and when there are too many, every second
 // of those.
-type sampler struct {
-	stride int
-	kept   []Sample
+type frameSampler struct {
+	stride  int
+	samples []FrameSample
 }
 
-func (s *sampler) see(frame int, at time.Duration, p *planes) {
+func (s *frameSampler) consider(frame int, at time.Duration, p *planes) {
 	s.stride = max(s.stride, 1)
 	if frame%s.stride != 0 {
 		return
 	}
-	most := maxSamples
+	limit := maxSamples
 	if p.width*p.height > largePixels {
-		most = maxSamples / 2
+		limit = maxSamples / 2
 	}
-	if len(s.kept) >= most {
+	if len(s.samples) >= limit {
 		s.stride *= 2
-		thinned := s.kept[:0]
-		for _, k := range s.kept {
+		thinned := s.samples[:0]
+		for _, k := range s.samples {
 			if k.Frame%s.stride == 0 {
 				thinned = append(thinned, k)
 			}
 		}
-		clear(s.kept[len(thinned):])
-		s.kept = thinned
+		clear(s.samples[len(thinned):])
+		s.samples = thinned
 		if frame%s.stride != 0 {
 			return
 		}
 	}
-	s.kept = append(s.kept, sample(frame, at, p))
+	s.samples = append(s.samples, newFrameSample(frame, at, p))
 }
 
 // finish adds the last frame and returns all.
-func (s *sampler) finish(frame int, at time.Duration, p *planes) []Sample {
-	if n := len(s.kept); frame < 0 || n > 0 && s.kept[n-1].Frame == frame {
-		return s.kept
+func (s *frameSampler) finish(frame int, at time.Duration, p *planes) []FrameSample {
+	if n := len(s.samples); frame < 0 || n > 0 && s.samples[n-1].Frame == frame {
+		return s.samples
 	}
-	return append(s.kept, sample(frame, at, p))
+	return append(s.samples, newFrameSample(frame, at, p))
 }

@@ -13,14 +13,14 @@ type AudioFormat struct {
 }
 
 // sound has an ffmpeg of its own make an AAC track in a file.
-type sound struct {
+type soundTrack struct {
 	*mixer
-	ffmpeg *feed
-	heard  bool // there was any
+	ffmpeg  *pipedChild
+	present bool // there was any
 }
 
-func (t *Tool) sound(ctx context.Context, opt Options, out string) (*sound, error) {
-	ffmpeg, err := t.feed(ctx, StepSound, opt.Nice, nil, "-f", "s16le", "-ar", strconv.Itoa(opt.Audio.Rate), "-ac", strconv.Itoa(opt.Audio.Channels), "-i", "pipe:0",
+func (t *Tool) startSound(ctx context.Context, opt Options, out string) (*soundTrack, error) {
+	ffmpeg, err := t.startPiped(ctx, StepSound, opt.Nice, nil, "-f", "s16le", "-ar", strconv.Itoa(opt.Audio.Rate), "-ac", strconv.Itoa(opt.Audio.Channels), "-i", "pipe:0",
 		"-c:a", "aac", "-b:a", "96k", "-threads", "1", "-f", "mp4", "-y", "file:"+out)
 	if err != nil {
 		return nil, err
@@ -29,11 +29,11 @@ func (t *Tool) sound(ctx context.Context, opt Options, out string) (*sound, erro
 		_, err := ffmpeg.Write(pcm)
 		return err
 	}
-	return &sound{mixer: newMixer(*opt.Audio, opt.length(), write), ffmpeg: ffmpeg}, nil
+	return &soundTrack{mixer: newMixer(*opt.Audio, opt.length(), write), ffmpeg: ffmpeg}, nil
 }
 
 // close writes what is left and ends ffmpeg.
-func (s *sound) close() error {
+func (s *soundTrack) close() error {
 	if err := s.mixer.close(); err != nil {
 		return err
 	}

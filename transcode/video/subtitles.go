@@ -16,7 +16,7 @@ type Cue struct {
 }
 
 // plainCue is text without what ffmpeg takes for markup.
-var plainCue = strings.NewReplacer("<", "‹", ">", "›", "{", "(", "}", ")", "\\", "/")
+var markupReplacer = strings.NewReplacer("<", "‹", ">", "›", "{", "(", "}", ")", "\\", "/")
 
 // writeCues writes the subtitles as SubRip, if there are any.
 func (e *Encoder) writeCues() error {
@@ -32,7 +32,7 @@ func (e *Encoder) writeCues() error {
 		return fmt.Sprintf("%02d:%02d:%02d,%03d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60, d.Milliseconds()%1000)
 	}
 	for i, c := range e.cues {
-		fmt.Fprintf(w, "%d\n%s --> %s\n%s\n\n", i+1, at(c.From), at(c.To), plainCue.Replace(plainText(c.Text)))
+		fmt.Fprintf(w, "%d\n%s --> %s\n%s\n\n", i+1, at(c.From), at(c.To), markupReplacer.Replace(sanitize(c.Text)))
 	}
 	if err := w.Flush(); err != nil {
 		f.Close()
@@ -49,20 +49,20 @@ func disableSubtitles(path string) error {
 		return err
 	}
 	defer f.Close()
-	moov, at, err := Index(f)
+	moov, at, err := ReadMoov(f)
 	if err != nil {
 		return err
 	}
-	b := &boxes{file: bytes.NewReader(moov)}
+	b := &boxReader{file: bytes.NewReader(moov)}
 	return b.each(span{0, int64(len(moov))}, func(kind string, body span) error {
 		if kind != "trak" {
 			return nil
 		}
-		t, err := b.track(body)
+		t, err := b.readTrack(body)
 		if err != nil {
 			return err
 		}
-		if handler, err := b.handler(t); err != nil || handler != "sbtl" {
+		if handler, err := b.handlerType(t); err != nil || handler != "sbtl" {
 			return err
 		}
 		return b.each(body, func(kind string, body span) error {

@@ -20,16 +20,16 @@ type Tool struct {
 	Version string // as it calls itself, such as 5.1.9-0+deb12u1
 
 	// Started, when not nil, is told of every process that is started.
-	Started func(pid int)
+	OnStart func(pid int)
 	// Ended, when not nil, is told of every process that has ended: what it was
 	// for, and the processor time that it took.
-	Ended func(step Step, cpu time.Duration)
+	OnExit func(step Step, cpu time.Duration)
 
-	pace        Pace          // nil = unhindered
-	most        time.Duration // of the processor, for each process; 0 = any amount
-	encodes     bool          // the codec that it was looked for
-	passthrough []string      // how this version is told to keep timestamps
-	patience    time.Duration // instead of the constant; for tests
+	pace         Pace          // nil = unhindered
+	cpuLimit     time.Duration // of the processor, for each process; 0 = any amount
+	hasCodec     bool          // the codec that it was looked for
+	passthrough  []string      // how this version is told to keep timestamps
+	stallTimeout time.Duration // instead of the constant; for tests
 }
 
 // ErrNoFFmpeg means that there is no ffmpeg that can be used.
@@ -38,43 +38,43 @@ var ErrNoFFmpeg = errors.New("ffmpeg is missing or cannot be used")
 var versionLine = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
 // bundled is the ffmpeg that packages bring; see packaging/ffmpeg.
-const bundled = "/usr/lib/jumpserver-video/ffmpeg"
+const bundledPath = "/usr/lib/jumpserver-video/ffmpeg"
 
 // candidates lists the paths at which ffmpeg is looked for, the best first: the one
 // that came with this program, wherever both were unpacked, and the system's.
 func candidates() []string {
 	program, err := os.Executable()
 	if err != nil {
-		return []string{bundled, "ffmpeg"}
+		return []string{bundledPath, "ffmpeg"}
 	}
-	return beside(program)
+	return candidatesFor(program)
 }
 
 // beside lists them for the program at a path, which may be a link to it.
-func beside(program string) []string {
+func candidatesFor(program string) []string {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		program = real
 	}
 	dir := filepath.Dir(program)
-	return []string{filepath.Join(dir, "../lib/jumpserver-video/ffmpeg"), filepath.Join(dir, "ffmpeg"), bundled, "ffmpeg"}
+	return []string{filepath.Join(dir, "../lib/jumpserver-video/ffmpeg"), filepath.Join(dir, "ffmpeg"), bundledPath, "ffmpeg"}
 }
 
 // Locate returns the path of the ffmpeg that [Find] looks at first, and does not
 // run it. Errors are [ErrNoFFmpeg].
 func Locate(path string) (string, error) {
-	look := []string{path}
+	paths := []string{path}
 	if path == "" {
-		look = candidates()
+		paths = candidates()
 	}
-	for _, p := range look {
+	for _, p := range paths {
 		if found, err := exec.LookPath(p); err == nil {
 			return found, nil
 		}
 	}
-	return "", noFFmpeg(look[len(look)-1])
+	return "", notFound(paths[len(paths)-1])
 }
 
-func noFFmpeg(path string) error {
+func notFound(path string) error {
 	if strings.ContainsRune(path, filepath.Separator) {
 		return fmt.Errorf("%w: %s is not there, or is no program", ErrNoFFmpeg, path)
 	}
@@ -92,14 +92,14 @@ func Find(ctx context.Context, path string) (*Tool, error) { return FindFor(ctx,
 // recordings are encoded as H.264.
 func FindFor(ctx context.Context, path, codec string) (*Tool, error) {
 	if path != "" {
-		return find(ctx, path, codec)
+		return inspect(ctx, path, codec)
 	}
-	return among(ctx, candidates(), codec)
+	return firstUsable(ctx, candidates(), codec)
 }
 
 // among returns the first ffmpeg of those at paths that encodes a codec, or else
 // the first that can be used.
-func among(ctx context.Context, paths []string, codec string) (*Tool, error) {
+func firstUsable(ctx context.Context, paths []string, codec string) (*Tool, error) {
 	var usable *Tool
 	var problems []error
 	for _, p := range paths {
@@ -107,13 +107,13 @@ func among(ctx context.Context, paths []string, codec string) (*Tool, error) {
 		if err != nil {
 			continue
 		}
-		t, err := find(ctx, found, codec)
+		t, err := inspect(ctx, found, codec)
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil, err
 		case err != nil:
 			problems = append(problems, err)
-		case t.encodes:
+		case t.hasCodec:
 			return t, nil
 		case usable == nil:
 			usable = t
@@ -125,14 +125,14 @@ func among(ctx context.Context, paths []string, codec string) (*Tool, error) {
 	case len(problems) > 0:
 		return nil, errors.Join(problems...)
 	}
-	return nil, noFFmpeg("ffmpeg")
+	return nil, notFound("ffmpeg")
 }
 
 // find examines the ffmpeg at path.
-func find(ctx context.Context, path, codec string) (*Tool, error) {
+func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 	found, err := exec.LookPath(path)
 	if err != nil {
-		return nil, noFFmpeg(path)
+		return nil, notFound(path)
 	}
 	var banner bytes.Buffer // one call tells both, and a call costs as much as many frames
 	cmd := exec.CommandContext(ctx, found, "-encoders")
@@ -147,8 +147,8 @@ func find(ctx context.Context, path, codec string) (*Tool, error) {
 		return nil, fmt.Errorf("%w: %s does not answer as ffmpeg does", ErrNoFFmpeg, found)
 	}
 	has := func(encoder string) bool { return bytes.Contains(encoders, []byte(" "+encoder+" ")) }
-	t := &Tool{Path: found, Version: string(m[1]), encodes: has(encoderOf(codec)), passthrough: []string{"-fps_mode", "passthrough"}}
-	if major, minor, ok := t.number(); ok && (major < 5 || major == 5 && minor < 1) {
+	t := &Tool{Path: found, Version: string(m[1]), hasCodec: has(encoderFor(codec)), passthrough: []string{"-fps_mode", "passthrough"}}
+	if major, minor, ok := t.versionNumber(); ok && (major < 5 || major == 5 && minor < 1) {
 		t.passthrough = []string{"-vsync", "passthrough"}
 	}
 	for _, need := range []string{"libx264", "aac"} {
@@ -160,7 +160,7 @@ func find(ctx context.Context, path, codec string) (*Tool, error) {
 }
 
 // number is the version as numbers; builds from a repository have none.
-func (t *Tool) number() (major, minor int, ok bool) {
+func (t *Tool) versionNumber() (major, minor int, ok bool) {
 	parts := strings.FieldsFunc(t.Version, func(r rune) bool { return r == '.' || r == '-' })
 	if len(parts) < 2 {
 		return 0, 0, false

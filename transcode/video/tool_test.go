@@ -14,7 +14,7 @@ import (
 )
 
 // pretend puts a program at path that answers as an ffmpeg with encoders does.
-func pretend(t *testing.T, path, version string, encoders ...string) string {
+func fakeFFmpeg(t *testing.T, path, version string, encoders ...string) string {
 	t.Helper()
 	script := "#!/bin/sh\necho 'ffmpeg version " + version + "' >&2\n"
 	for _, e := range encoders {
@@ -29,21 +29,21 @@ func pretend(t *testing.T, path, version string, encoders ...string) string {
 	return path
 }
 
-func TestTheFFmpegThatCameWithTheProgramIsUsed(t *testing.T) {
+func TestBundledFFmpegIsPreferred(t *testing.T) {
 	dir := t.TempDir()
 	program, link := filepath.Join(dir, "usr/bin/jumpserver-video"), filepath.Join(dir, "link")
-	pretend(t, program, "none")
+	fakeFFmpeg(t, program, "none")
 	if err := os.Symlink(program, link); err != nil {
 		t.Fatal(err)
 	}
-	small := pretend(t, filepath.Join(dir, "usr/lib/jumpserver-video/ffmpeg"), "5.1.9-ours", "libx264", "aac")
-	full := pretend(t, filepath.Join(dir, "path/ffmpeg"), "7.0", "libx264", "aac", "libx265", "h264_vaapi")
-	useless := pretend(t, filepath.Join(dir, "useless/ffmpeg"), "6.0", "aac")
+	small := fakeFFmpeg(t, filepath.Join(dir, "usr/lib/jumpserver-video/ffmpeg"), "5.1.9-ours", "libx264", "aac")
+	full := fakeFFmpeg(t, filepath.Join(dir, "path/ffmpeg"), "7.0", "libx264", "aac", "libx265", "h264_vaapi")
+	useless := fakeFFmpeg(t, filepath.Join(dir, "useless/ffmpeg"), "6.0", "aac")
 	t.Setenv("PATH", filepath.Dir(full)+":/bin:/usr/bin")
-	if got := beside(link); filepath.Clean(got[0]) != small || got[len(got)-1] != "ffmpeg" || got[len(got)-2] != bundled {
+	if got := candidatesFor(link); filepath.Clean(got[0]) != small || got[len(got)-1] != "ffmpeg" || got[len(got)-2] != bundledPath {
 		t.Errorf("%q", got)
 	}
-	without := slices.DeleteFunc(beside(link), func(p string) bool { return p == bundled }) // of this machine
+	without := slices.DeleteFunc(candidatesFor(link), func(p string) bool { return p == bundledPath }) // of this machine
 	for _, tt := range []struct {
 		paths       []string
 		codec, want string
@@ -56,15 +56,15 @@ func TestTheFFmpegThatCameWithTheProgramIsUsed(t *testing.T) {
 		{[]string{"/nonexistent", "ffmpeg"}, "", full},
 		{[]string{useless, "ffmpeg"}, "", full},
 	} {
-		got, err := among(t.Context(), tt.paths, tt.codec)
+		got, err := firstUsable(t.Context(), tt.paths, tt.codec)
 		if err != nil || filepath.Clean(got.Path) != tt.want {
 			t.Errorf("%q for %q: %+v, %v; want %s", tt.paths, tt.codec, got, err, tt.want)
 		}
 	}
-	if _, err := among(t.Context(), []string{useless}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "libx264") {
+	if _, err := firstUsable(t.Context(), []string{useless}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "libx264") {
 		t.Errorf("one that cannot be used: %v", err)
 	}
-	if _, err := among(t.Context(), []string{"/nonexistent"}, ""); !errors.Is(err, ErrNoFFmpeg) {
+	if _, err := firstUsable(t.Context(), []string{"/nonexistent"}, ""); !errors.Is(err, ErrNoFFmpeg) {
 		t.Errorf("none: %v", err)
 	}
 	if got, err := FindFor(t.Context(), useless, ""); !errors.Is(err, ErrNoFFmpeg) {
@@ -73,18 +73,18 @@ func TestTheFFmpegThatCameWithTheProgramIsUsed(t *testing.T) {
 }
 
 // TestEncoders: what is looked for is what is asked for.
-func TestEncoders(t *testing.T) {
+func TestEncoderNamesMatchOptions(t *testing.T) {
 	for _, name := range []string{"", "h264", "hevc", "av1", "h264_vaapi", "hevc_nvenc"} {
 		c, err := codecFor(Options{Codec: name, Width: 640, Height: 480})
-		if err != nil || !slices.Contains(c.encode, encoderOf(name)) {
-			t.Errorf("%q: %q, %v", name, c.encode, err)
+		if err != nil || !slices.Contains(c.encodeOptions, encoderFor(name)) {
+			t.Errorf("%q: %q, %v", name, c.encodeOptions, err)
 		}
 	}
 }
 
 // TestTheSmallFFmpegDoesItAll: with the ffmpeg of packaging/ffmpeg, where it has
 // been built, a film with all that a film can have is made and verified.
-func TestTheSmallFFmpegDoesItAll(t *testing.T) {
+func TestBundledFFmpegSupportsEverything(t *testing.T) {
 	built, err := filepath.Glob("../../.cache/static/*/versions")
 	if err != nil || len(built) == 0 {
 		t.Skip("packaging/static/build was not run")
@@ -96,11 +96,11 @@ func TestTheSmallFFmpegDoesItAll(t *testing.T) {
 		}
 		for _, codec := range []string{"h264", "hevc"} {
 			small, err := FindFor(t.Context(), path, codec)
-			if err != nil || small.encodes != (codec == "h264") {
+			if err != nil || small.hasCodec != (codec == "h264") {
 				t.Fatalf("%s: %+v, %v", codec, small, err)
 			}
 			err = small.TryCodec(t.Context(), Options{Output: filepath.Join(t.TempDir(), "x.mp4"), Width: 320, Height: 240, FPS: 15, CRF: 29, Codec: codec})
-			if small.encodes != (err == nil) {
+			if small.hasCodec != (err == nil) {
 				t.Error(fmt.Errorf("%s: %w", codec, err))
 			}
 		}
@@ -108,12 +108,12 @@ func TestTheSmallFFmpegDoesItAll(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		film(t, small)
+		encodeFullVideo(t, small)
 	}
 }
 
 // film makes a video with sound, subtitles and a poster.
-func film(t *testing.T, tool *Tool) {
+func encodeFullVideo(t *testing.T, tool *Tool) {
 	t.Helper()
 	opt := options(t)
 	opt.Audio, opt.Duration = &AudioFormat{Rate: 44100, Channels: 2}, 2*time.Second
@@ -123,13 +123,13 @@ func film(t *testing.T, tool *Tool) {
 		t.Fatal(err)
 	}
 	defer e.Abort()
-	e.Subtitles([]Cue{{From: 0, To: time.Second, Text: "09:00:00"}})
+	e.SetSubtitles([]Cue{{From: 0, To: time.Second, Text: "09:00:00"}})
 	for i := range 20 {
 		at := time.Duration(i) * 100 * time.Millisecond
-		if err := e.Frame(at, scene(320, 240, i), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
+		if err := e.AddFrame(at, scene(320, 240, i), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 			t.Fatal(err)
 		}
-		if err := e.Audio(at, 0, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
+		if err := e.AddAudio(at, 0, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
 			t.Fatal(err)
 		}
 	}

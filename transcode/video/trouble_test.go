@@ -16,63 +16,63 @@ import (
 	"time"
 )
 
-func TestFailuresLeaveNothing(t *testing.T) {
+func TestFailuresLeaveNoFiles(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		opt := options(t)
 		ctx, cancel := context.WithCancel(t.Context())
-		e, err := tool(t).Start(ctx, opt)
+		e, err := findTool(t).Start(ctx, opt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer e.Abort()
-		if err := e.Frame(0, scene(320, 240, 0), nil); err != nil {
+		if err := e.AddFrame(0, scene(320, 240, 0), nil); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
 		if _, err := e.Close(); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		gone(t, opt.Output)
+		checkRemoved(t, opt.Output)
 	})
 	t.Run("aborted", func(t *testing.T) {
 		opt := options(t)
-		e, err := tool(t).Start(t.Context(), opt)
+		e, err := findTool(t).Start(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		pid := e.track.(*deltaTrack).ffmpeg.ffmpeg.child.cmd.Process.Pid
 		e.Abort()
-		gone(t, opt.Output)
+		checkRemoved(t, opt.Output)
 		if err := syscall.Kill(pid, 0); err == nil {
 			t.Error("ffmpeg runs on")
 		}
 	})
 	t.Run("ffmpeg killed", func(t *testing.T) {
 		opt := options(t)
-		e, err := tool(t).Start(t.Context(), opt)
+		e, err := findTool(t).Start(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer e.Abort()
 		_ = syscall.Kill(e.track.(*deltaTrack).ffmpeg.ffmpeg.child.cmd.Process.Pid, syscall.SIGKILL)
 		for i := range 100 {
-			if err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
+			if err = e.AddFrame(time.Duration(i)*time.Second, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 				break
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), "killed") {
 			t.Errorf("got %v", err)
 		}
-		gone(t, opt.Output)
+		checkRemoved(t, opt.Output)
 	})
 	t.Run("no such folder", func(t *testing.T) {
 		opt := options(t)
 		opt.Output = filepath.Join(t.TempDir(), "missing", "out.mp4")
-		e, err := tool(t).Start(t.Context(), opt)
+		e, err := findTool(t).Start(t.Context(), opt)
 		if err == nil {
 			defer e.Abort()
 			for i := 0; err == nil && i < 100; i++ {
-				err = e.Frame(time.Duration(i)*time.Second, scene(320, 240, 0), nil)
+				err = e.AddFrame(time.Duration(i)*time.Second, scene(320, 240, 0), nil)
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), "no such file") {
@@ -82,15 +82,15 @@ func TestFailuresLeaveNothing(t *testing.T) {
 }
 
 // hanging is an ffmpeg that says something and then does nothing.
-func hanging(t *testing.T) *Tool {
+func hangingFFmpeg(t *testing.T) *Tool {
 	path := filepath.Join(t.TempDir(), "ffmpeg")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\necho the disk is slow >&2\nexec sleep 1000\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return &Tool{Path: path, Version: "7.1", patience: 300 * time.Millisecond}
+	return &Tool{Path: path, Version: "7.1", stallTimeout: 300 * time.Millisecond}
 }
 
-func TestAHangIsNoticed(t *testing.T) {
+func TestHangIsDetected(t *testing.T) {
 	check := func(t *testing.T, start time.Time, opt Options, err error) {
 		t.Helper()
 		if !errors.Is(err, errStalled) || !strings.Contains(err.Error(), "the disk is slow") {
@@ -108,28 +108,28 @@ func TestAHangIsNoticed(t *testing.T) {
 		t.Run(fmt.Sprint("while writing, plain ", plain), func(t *testing.T) {
 			opt := options(t)
 			opt.Width, opt.Height, opt.Plain = 1920, 1080, plain
-			e, err := hanging(t).Start(t.Context(), opt)
+			e, err := hangingFFmpeg(t).Start(t.Context(), opt)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer e.Abort()
 			start := time.Now()
 			frame := image.NewRGBA(image.Rect(0, 0, 1920, 1080))
-			for i := 0; err == nil && i <= framesAhead; i++ { // the first ones wait for ffmpeg
+			for i := 0; err == nil && i <= maxQueuedFrames; i++ { // the first ones wait for ffmpeg
 				draw.Draw(frame, frame.Rect, image.NewUniform(color.Gray{uint8(100 * i)}), image.Point{}, draw.Src)
-				err = e.Frame(time.Duration(i)*time.Second, frame, []image.Rectangle{frame.Rect})
+				err = e.AddFrame(time.Duration(i)*time.Second, frame, []image.Rectangle{frame.Rect})
 			}
 			check(t, start, opt, err)
 		})
 		t.Run(fmt.Sprint("at the end, plain ", plain), func(t *testing.T) {
 			opt := options(t)
 			opt.Plain = plain
-			e, err := hanging(t).Start(t.Context(), opt)
+			e, err := hangingFFmpeg(t).Start(t.Context(), opt)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer e.Abort()
-			if err := e.Frame(0, scene(320, 240, 0), nil); err != nil {
+			if err := e.AddFrame(0, scene(320, 240, 0), nil); err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
@@ -141,9 +141,9 @@ func TestAHangIsNoticed(t *testing.T) {
 		opt := options(t)
 		opt.Duration = 166 * time.Millisecond
 		report := encode(t, opt, ms(0, 100)...)
-		report.proof = nil
+		report.digest = nil
 		start := time.Now()
-		if err := hanging(t).Verify(t.Context(), opt.Output, report); !errors.Is(err, errStalled) {
+		if err := hangingFFmpeg(t).Verify(t.Context(), opt.Output, report); !errors.Is(err, errStalled) {
 			t.Errorf("got %v", err)
 		}
 		if took := time.Since(start); took > 5*time.Second {
@@ -153,7 +153,7 @@ func TestAHangIsNoticed(t *testing.T) {
 }
 
 // TestAFullDiskIsNamed encodes onto a filesystem with too little room.
-func TestAFullDiskIsNamed(t *testing.T) {
+func TestFullDiskIsReported(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		t.Skip("needs leave to mount a small filesystem: ", err)
@@ -166,7 +166,7 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	for _, plain := range []bool{false, true} {
 		opt := options(t)
 		opt.Plain, opt.Output = plain, filepath.Join(dir, "out.mp4")
-		e, err := tool(t).Start(t.Context(), opt)
+		e, err := findTool(t).Start(t.Context(), opt)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestAFullDiskIsNamed(t *testing.T) {
 			for k := range img.Pix {
 				img.Pix[k] = uint8(r.IntN(256))
 			}
-			err = e.Frame(time.Duration(i)*time.Second, img, []image.Rectangle{img.Rect})
+			err = e.AddFrame(time.Duration(i)*time.Second, img, []image.Rectangle{img.Rect})
 		}
 		if err == nil {
 			_, err = e.Close()
@@ -191,14 +191,14 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	}
 }
 
-func gone(t *testing.T, path string) {
+func checkRemoved(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is left: %v", path, err)
 	}
 }
 
-func TestFindRefusesWhatIsNotFFmpeg(t *testing.T) {
+func TestFindRefusesOtherPrograms(t *testing.T) {
 	fake := filepath.Join(t.TempDir(), "ffmpeg")
 	if err := os.WriteFile(fake, []byte("#!/bin/sh\necho hello\n"), 0o755); err != nil {
 		t.Fatal(err)

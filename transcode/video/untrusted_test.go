@@ -15,13 +15,13 @@ import (
 )
 
 // atom is a box of an MP4 with a body of pieces.
-func atom(kind string, body ...[]byte) []byte {
+func makeBox(kind string, body ...[]byte) []byte {
 	all := bytes.Join(body, nil)
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(all))), kind...), all...)
 }
 
 // words is numbers of 32 bits.
-func words(numbers ...uint32) (b []byte) {
+func uint32s(numbers ...uint32) (b []byte) {
 	for _, n := range numbers {
 		b = binary.BigEndian.AppendUint32(b, n)
 	}
@@ -29,41 +29,41 @@ func words(numbers ...uint32) (b []byte) {
 }
 
 // video is a track of pictures with its tables, as an MP4 has it.
-type videoBoxes struct {
+type testTrack struct {
 	handler          string
 	entry            []byte
 	stts, stsz, stsc []byte
 	stco             []byte
-	more             []byte // in stbl
+	extra            []byte // in stbl
 }
 
-func goodBoxes() videoBoxes {
+func validTrack() testTrack {
 	entry := make([]byte, 78)
 	binary.BigEndian.PutUint16(entry[24:], 320)
 	binary.BigEndian.PutUint16(entry[26:], 240)
-	return videoBoxes{
+	return testTrack{
 		handler: "vide",
-		entry:   atom("stsd", words(0, 1), atom("avc1", entry, atom("avcC", []byte{1, 100, 0, 30}))),
-		stts:    atom("stts", words(0, 1, 3, 100)),
-		stsz:    atom("stsz", words(0, 0, 3, 10, 20, 30)),
-		stsc:    atom("stsc", words(0, 1, 1, 3, 1)),
-		stco:    atom("stco", words(0, 1, 40)),
+		entry:   makeBox("stsd", uint32s(0, 1), makeBox("avc1", entry, makeBox("avcC", []byte{1, 100, 0, 30}))),
+		stts:    makeBox("stts", uint32s(0, 1, 3, 100)),
+		stsz:    makeBox("stsz", uint32s(0, 0, 3, 10, 20, 30)),
+		stsc:    makeBox("stsc", uint32s(0, 1, 1, 3, 1)),
+		stco:    makeBox("stco", uint32s(0, 1, 40)),
 	}
 }
 
-func (v videoBoxes) trak() []byte {
-	return atom("trak", atom("mdia",
-		atom("mdhd", words(0, 0, 0, 1000, 300, 0)),
-		atom("hdlr", words(0, 0), []byte(v.handler), make([]byte, 12)),
-		atom("minf", atom("stbl", v.entry, v.stts, v.stsz, v.stsc, v.stco, v.more))))
+func (v testTrack) trak() []byte {
+	return makeBox("trak", makeBox("mdia",
+		makeBox("mdhd", uint32s(0, 0, 0, 1000, 300, 0)),
+		makeBox("hdlr", uint32s(0, 0), []byte(v.handler), make([]byte, 12)),
+		makeBox("minf", makeBox("stbl", v.entry, v.stts, v.stsz, v.stsc, v.stco, v.extra))))
 }
 
 // movie is an MP4 whose pictures are a hundred bytes from byte 32 on.
-func movie(tracks ...[]byte) []byte {
-	return bytes.Join([][]byte{atom("ftyp", make([]byte, 16)), atom("mdat", make([]byte, 100)), atom("moov", tracks...)}, nil)
+func makeMP4(tracks ...[]byte) []byte {
+	return bytes.Join([][]byte{makeBox("ftyp", make([]byte, 16)), makeBox("mdat", make([]byte, 100)), makeBox("moov", tracks...)}, nil)
 }
 
-func save(t testing.TB, data []byte) string {
+func writeTemp(t testing.TB, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.mp4")
 	if err := os.WriteFile(path, data, 0o600); err != nil {
@@ -73,91 +73,91 @@ func save(t testing.TB, data []byte) string {
 }
 
 // TestTheHandMadeMP4IsGood, so that what follows fails for what it says.
-func TestTheHandMadeMP4IsGood(t *testing.T) {
-	path := save(t, movie(goodBoxes().trak()))
+func TestMinimalMP4IsAccepted(t *testing.T) {
+	path := writeTemp(t, makeMP4(validTrack().trak()))
 	info, err := (&Tool{}).Probe(t.Context(), path)
 	if err != nil || info.Frames != 3 || info.Width != 320 || info.Duration != 300*time.Millisecond || info.Profile != "High" {
 		t.Errorf("%+v, %v", info, err)
 	}
-	if proof, err := proofOf(path); err != nil || len(proof) != 32 {
+	if proof, err := digestOfFile(path); err != nil || len(proof) != 32 {
 		t.Errorf("%x, %v", proof, err)
 	}
 }
 
 // refusal is what refuses an MP4: what is read for one is not for the other.
-type refusal int
+type rejectedBy int
 
 const (
-	byBoth refusal = iota
+	byBoth rejectedBy = iota
 	byProbe
-	byProof
+	byDigest
 )
 
 // TestMP4sThatMakeNoSenseAreRefused, by Probe, or by the proof alone, which is
 // strict: a *VerifyError, whatever it is.
-func TestMP4sThatMakeNoSenseAreRefused(t *testing.T) {
-	with := func(change func(*videoBoxes)) []byte {
-		v := goodBoxes()
+func TestInvalidMP4sAreRefused(t *testing.T) {
+	with := func(change func(*testTrack)) []byte {
+		v := validTrack()
 		change(&v)
-		return movie(v.trak())
+		return makeMP4(v.trak())
 	}
 	long := func(size uint64) []byte {
-		return append(append(words(1), "mdat"...), binary.BigEndian.AppendUint64(nil, size)...)
+		return append(append(uint32s(1), "mdat"...), binary.BigEndian.AppendUint64(nil, size)...)
 	}
 	for name, tc := range map[string]struct {
 		data []byte
-		by   refusal
+		by   rejectedBy
 	}{
 		"nothing":                                {nil, byBoth},
-		"a box of 2⁶³ bytes":                     {append(movie(goodBoxes().trak()), long(1<<63)...), byBoth},
-		"a box of 2⁶⁴−1 bytes":                   {append(movie(goodBoxes().trak()), long(1<<64-1)...), byBoth},
-		"a box of 2⁶³−1 bytes":                   {append(movie(goodBoxes().trak()), long(1<<63-1)...), byBoth},
-		"a long box that is shorter than a head": {append(movie(goodBoxes().trak()), long(15)...), byBoth},
-		"a box beyond the end":                   {append(movie(goodBoxes().trak()), append(words(1000), "mdat"...)...), byBoth},
-		"an index beyond the end":                {append(movie(), append(words(60<<20), "moov"...)...), byBoth},
-		"an index of more than 64 MB":            {append(movie(), append(words(65<<20), "moov"...)...), byBoth},
-		"more frames than a file can have":       {with(func(v *videoBoxes) { v.stts = atom("stts", words(0, 1, 1<<32-1, 1)) }), byProbe},
-		"a video of centuries":                   {with(func(v *videoBoxes) { v.stts = atom("stts", words(0, 1, 1_000_000, 1<<32-1)) }), byProbe},
-		"a table of times that is cut":           {with(func(v *videoBoxes) { v.stts = atom("stts", words(0, 1<<31, 3, 100)) }), byProbe},
-		"a sample entry beyond its box":          {with(func(v *videoBoxes) { binary.BigEndian.PutUint32(v.entry[16:], 1<<30) }), byBoth},
-		"a sample entry of a megabyte":           {with(func(v *videoBoxes) { v.entry = atom("stsd", v.entry[8:], make([]byte, 1<<20)) }), byBoth},
-		"pictures of 65535 pixels":               {with(func(v *videoBoxes) { binary.BigEndian.PutUint16(v.entry[16+8+24:], 65535) }), byProbe},
-		"no time scale":                          {movie(bytes.Replace(goodBoxes().trak(), words(1000, 300), words(0, 300), 1)), byProbe},
-		"sizes that are cut":                     {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 0, 1<<30, 10)) }), byProof},
-		"more sizes than there are":              {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 0, 4, 10, 20, 30)) }), byProof},
-		"sizes and one for all":                  {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 7, 3, 10, 20, 30)) }), byProof},
-		"four thousand million equal sizes":      {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 1, 1<<32-1)) }), byProof},
-		"fifty million equal sizes":              {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 1, 50_000_000)) }), byProof},
-		"a picture beyond the end":               {with(func(v *videoBoxes) { v.stsz = atom("stsz", words(0, 0, 3, 10, 20, 1<<30)) }), byProof},
-		"pictures that share their bytes": {with(func(v *videoBoxes) {
-			v.stsz, v.stsc = atom("stsz", words(0, 80, 9)), atom("stsc", words(0, 1, 1, 1, 1))
-			v.stco = atom("stco", words(0, 9, 40, 40, 40, 40, 40, 40, 40, 40, 40))
-		}), byProof},
-		"a place of 2⁶⁴−1": {with(func(v *videoBoxes) {
-			v.stco = atom("co64", words(0, 1, 1<<32-1, 1<<32-1))
-		}), byProof},
-		"fewer places than pictures": {with(func(v *videoBoxes) { v.stsc = atom("stsc", words(0, 1, 1, 2, 1)) }), byProof},
-		"more places than pictures":  {with(func(v *videoBoxes) { v.stsc = atom("stsc", words(0, 1, 1, 1<<32-1, 1)) }), byProof},
-		"runs that are never begun":  {with(func(v *videoBoxes) { v.stsc = atom("stsc", words(0, 2, 1, 3, 1, 9, 9, 1)) }), byProof},
-		"no places":                  {with(func(v *videoBoxes) { v.stco = nil }), byProof},
-		"two tables of places":       {with(func(v *videoBoxes) { v.more = atom("co64", words(0, 1, 0, 40)) }), byProof},
-		"two tables of sizes":        {with(func(v *videoBoxes) { v.more = v.stsz }), byProof},
-		"two video tracks":           {movie(goodBoxes().trak(), goodBoxes().trak()), byProof},
-		"two indexes":                {append(movie(goodBoxes().trak()), atom("moov", goodBoxes().trak())...), byProof},
-		"fragments":                  {append(movie(goodBoxes().trak()), atom("moof")...), byProof},
-		"fragments to come":          {movie(goodBoxes().trak(), atom("mvex")), byProof},
-		"two sample entries":         {with(func(v *videoBoxes) { v.entry[15] = 2 }), byProof},
-		"no H.264":                   {with(func(v *videoBoxes) { copy(v.entry[len(v.entry)-8:], "hvcC") }), byProof},
+		"a box of 2⁶³ bytes":                     {append(makeMP4(validTrack().trak()), long(1<<63)...), byBoth},
+		"a box of 2⁶⁴−1 bytes":                   {append(makeMP4(validTrack().trak()), long(1<<64-1)...), byBoth},
+		"a box of 2⁶³−1 bytes":                   {append(makeMP4(validTrack().trak()), long(1<<63-1)...), byBoth},
+		"a long box that is shorter than a head": {append(makeMP4(validTrack().trak()), long(15)...), byBoth},
+		"a box beyond the end":                   {append(makeMP4(validTrack().trak()), append(uint32s(1000), "mdat"...)...), byBoth},
+		"an index beyond the end":                {append(makeMP4(), append(uint32s(60<<20), "moov"...)...), byBoth},
+		"an index of more than 64 MB":            {append(makeMP4(), append(uint32s(65<<20), "moov"...)...), byBoth},
+		"more frames than a file can have":       {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1<<32-1, 1)) }), byProbe},
+		"a video of centuries":                   {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1_000_000, 1<<32-1)) }), byProbe},
+		"a table of times that is cut":           {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1<<31, 3, 100)) }), byProbe},
+		"a sample entry beyond its box":          {with(func(v *testTrack) { binary.BigEndian.PutUint32(v.entry[16:], 1<<30) }), byBoth},
+		"a sample entry of a megabyte":           {with(func(v *testTrack) { v.entry = makeBox("stsd", v.entry[8:], make([]byte, 1<<20)) }), byBoth},
+		"pictures of 65535 pixels":               {with(func(v *testTrack) { binary.BigEndian.PutUint16(v.entry[16+8+24:], 65535) }), byProbe},
+		"no time scale":                          {makeMP4(bytes.Replace(validTrack().trak(), uint32s(1000, 300), uint32s(0, 300), 1)), byProbe},
+		"sizes that are cut":                     {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 1<<30, 10)) }), byDigest},
+		"more sizes than there are":              {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 4, 10, 20, 30)) }), byDigest},
+		"sizes and one for all":                  {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 7, 3, 10, 20, 30)) }), byDigest},
+		"four thousand million equal sizes":      {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 1<<32-1)) }), byDigest},
+		"fifty million equal sizes":              {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 50_000_000)) }), byDigest},
+		"a picture beyond the end":               {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 3, 10, 20, 1<<30)) }), byDigest},
+		"pictures that share their bytes": {with(func(v *testTrack) {
+			v.stsz, v.stsc = makeBox("stsz", uint32s(0, 80, 9)), makeBox("stsc", uint32s(0, 1, 1, 1, 1))
+			v.stco = makeBox("stco", uint32s(0, 9, 40, 40, 40, 40, 40, 40, 40, 40, 40))
+		}), byDigest},
+		"a place of 2⁶⁴−1": {with(func(v *testTrack) {
+			v.stco = makeBox("co64", uint32s(0, 1, 1<<32-1, 1<<32-1))
+		}), byDigest},
+		"fewer places than pictures": {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 2, 1)) }), byDigest},
+		"more places than pictures":  {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 1<<32-1, 1)) }), byDigest},
+		"runs that are never begun":  {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 2, 1, 3, 1, 9, 9, 1)) }), byDigest},
+		"no places":                  {with(func(v *testTrack) { v.stco = nil }), byDigest},
+		"two tables of places":       {with(func(v *testTrack) { v.extra = makeBox("co64", uint32s(0, 1, 0, 40)) }), byDigest},
+		"two tables of sizes":        {with(func(v *testTrack) { v.extra = v.stsz }), byDigest},
+		"two video tracks":           {makeMP4(validTrack().trak(), validTrack().trak()), byDigest},
+		"two indexes":                {append(makeMP4(validTrack().trak()), makeBox("moov", validTrack().trak())...), byDigest},
+		"fragments":                  {append(makeMP4(validTrack().trak()), makeBox("moof")...), byDigest},
+		"fragments to come":          {makeMP4(validTrack().trak(), makeBox("mvex")), byDigest},
+		"two sample entries":         {with(func(v *testTrack) { v.entry[15] = 2 }), byDigest},
+		"no H.264":                   {with(func(v *testTrack) { copy(v.entry[len(v.entry)-8:], "hvcC") }), byDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := save(t, tc.data)
+			path := writeTemp(t, tc.data)
 			var verify *VerifyError
 			_, err := (&Tool{}).Probe(t.Context(), path)
-			if errors.As(err, &verify) != (tc.by != byProof) || err != nil && tc.by == byProof {
+			if errors.As(err, &verify) != (tc.by != byDigest) || err != nil && tc.by == byDigest {
 				t.Errorf("probe: %v", err)
 			}
 			verify = nil
-			if _, err := proofOf(path); errors.As(err, &verify) != (tc.by != byProbe) || err != nil && tc.by == byProbe {
+			if _, err := digestOfFile(path); errors.As(err, &verify) != (tc.by != byProbe) || err != nil && tc.by == byProbe {
 				t.Errorf("proof: %v", err)
 			}
 		})
@@ -165,7 +165,7 @@ func TestMP4sThatMakeNoSenseAreRefused(t *testing.T) {
 }
 
 // nested is an MP4 whose boxes lie in each other as deep as its size allows.
-func nested(size int, kind string, around func([]byte) []byte) []byte {
+func nestedBoxes(size int, kind string, around func([]byte) []byte) []byte {
 	body := make([]byte, size)
 	for at := 0; at+8 <= size; at += 8 {
 		binary.BigEndian.PutUint32(body[at:], uint32(size-at))
@@ -177,29 +177,33 @@ func nested(size int, kind string, around func([]byte) []byte) []byte {
 // TestBoxesInBoxesDoNotOverflowTheStack: millions of boxes in each other are not
 // followed. (A Go program cannot recover from a stack that overflows: all tasks
 // would die with it.)
-func TestBoxesInBoxesDoNotOverflowTheStack(t *testing.T) {
+func TestNestedBoxesDoNotOverflowTheStack(t *testing.T) {
 	size := 40 << 20
 	if testing.Short() {
 		size = 4 << 20
 	}
 	for kind, around := range map[string]func([]byte) []byte{
-		"mdia": func(b []byte) []byte { return movie(goodBoxes().trak(), atom("trak", b)) },
-		"minf": func(b []byte) []byte { return movie(goodBoxes().trak(), atom("trak", atom("mdia", b))) },
-		"stbl": func(b []byte) []byte { return movie(goodBoxes().trak(), atom("trak", atom("mdia", atom("minf", b)))) },
-		"trak": func(b []byte) []byte { return movie(goodBoxes().trak(), b) },
-		"moov": func(b []byte) []byte { return append(movie(goodBoxes().trak()), b...) },
-		"meta": func(b []byte) []byte { return movie(goodBoxes().trak(), atom("udta", b)) },
-		"ilst": func(b []byte) []byte { return movie(goodBoxes().trak(), atom("udta", atom("meta", words(0), b))) },
-		"udta": func(b []byte) []byte { return movie(goodBoxes().trak(), b) },
+		"mdia": func(b []byte) []byte { return makeMP4(validTrack().trak(), makeBox("trak", b)) },
+		"minf": func(b []byte) []byte { return makeMP4(validTrack().trak(), makeBox("trak", makeBox("mdia", b))) },
+		"stbl": func(b []byte) []byte {
+			return makeMP4(validTrack().trak(), makeBox("trak", makeBox("mdia", makeBox("minf", b))))
+		},
+		"trak": func(b []byte) []byte { return makeMP4(validTrack().trak(), b) },
+		"moov": func(b []byte) []byte { return append(makeMP4(validTrack().trak()), b...) },
+		"meta": func(b []byte) []byte { return makeMP4(validTrack().trak(), makeBox("udta", b)) },
+		"ilst": func(b []byte) []byte {
+			return makeMP4(validTrack().trak(), makeBox("udta", makeBox("meta", uint32s(0), b)))
+		},
+		"udta": func(b []byte) []byte { return makeMP4(validTrack().trak(), b) },
 	} {
 		t.Run(kind, func(t *testing.T) {
-			path := save(t, nested(size/8*8, kind, around))
+			path := writeTemp(t, nestedBoxes(size/8*8, kind, around))
 			start := time.Now()
 			var verify *VerifyError
 			if _, err := (&Tool{}).Probe(t.Context(), path); err != nil && !errors.As(err, &verify) {
 				t.Errorf("probe: %v", err)
 			}
-			if _, err := proofOf(path); err != nil && !errors.As(err, &verify) {
+			if _, err := digestOfFile(path); err != nil && !errors.As(err, &verify) {
 				t.Errorf("proof: %v", err)
 			}
 			t.Log(time.Since(start))
@@ -209,17 +213,17 @@ func TestBoxesInBoxesDoNotOverflowTheStack(t *testing.T) {
 
 // TestAFileTakesNoMemoryForWhatItClaims: a sparse file takes no room on a disk,
 // whatever its size.
-func TestAFileTakesNoMemoryForWhatItClaims(t *testing.T) {
+func TestClaimedSizesAllocateNothing(t *testing.T) {
 	claims := func(name string, data []byte, size int64) {
 		t.Run(name, func(t *testing.T) {
-			path := save(t, data)
+			path := writeTemp(t, data)
 			if err := os.Truncate(path, size); err != nil {
 				t.Fatal(err)
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			_, err1 := (&Tool{}).Probe(t.Context(), path)
-			_, err2 := proofOf(path)
+			_, err2 := digestOfFile(path)
 			runtime.ReadMemStats(&after)
 			var verify *VerifyError
 			if !errors.As(err1, &verify) || !errors.As(err2, &verify) {
@@ -230,24 +234,24 @@ func TestAFileTakesNoMemoryForWhatItClaims(t *testing.T) {
 			}
 		})
 	}
-	head := append(atom("ftyp", make([]byte, 16)), atom("mdat", make([]byte, 100))...)
+	head := append(makeBox("ftyp", make([]byte, 16)), makeBox("mdat", make([]byte, 100))...)
 	index := func(size uint32, inside ...byte) []byte {
-		return append(append(append(bytes.Clone(head), words(size)...), "moov"...), inside...)
+		return append(append(append(bytes.Clone(head), uint32s(size)...), "moov"...), inside...)
 	}
 	claims("an index of 60 MB", index(60<<20), int64(len(head))+60<<20)
 	claims("an index of 60 MB in a short file", index(60<<20), int64(len(head))+100)
-	table := append(append(words(59<<20), "trak"...), append(append(words(58<<20), "mdia"...), append(append(words(57<<20), "hdlr"...), make([]byte, 8)...)...)...)
+	table := append(append(uint32s(59<<20), "trak"...), append(append(uint32s(58<<20), "mdia"...), append(append(uint32s(57<<20), "hdlr"...), make([]byte, 8)...)...)...)
 	claims("a track of 59 MB", index(60<<20, table...), int64(len(head))+60<<20)
-	claims("a box of a terabyte", append(append(words(1), "free"...), binary.BigEndian.AppendUint64(nil, 1<<40)...), 1<<40)
+	claims("a box of a terabyte", append(append(uint32s(1), "free"...), binary.BigEndian.AppendUint64(nil, 1<<40)...), 1<<40)
 }
 
 // TestLongTagsAreNone: title and comment are no longer than we write them.
-func TestLongTagsAreNone(t *testing.T) {
+func TestLongMetadataIsIgnored(t *testing.T) {
 	tag := func(kind string, n int) []byte {
-		return atom(kind, atom("data", words(1, 0), bytes.Repeat([]byte{'x'}, n)))
+		return makeBox(kind, makeBox("data", uint32s(1, 0), bytes.Repeat([]byte{'x'}, n)))
 	}
-	tags := atom("udta", atom("meta", words(0), atom("ilst", tag("\xa9nam", 1<<20), tag("\xa9cmt", 500))))
-	info, err := (&Tool{}).Probe(t.Context(), save(t, movie(goodBoxes().trak(), tags)))
+	tags := makeBox("udta", makeBox("meta", uint32s(0), makeBox("ilst", tag("\xa9nam", 1<<20), tag("\xa9cmt", 500))))
+	info, err := (&Tool{}).Probe(t.Context(), writeTemp(t, makeMP4(validTrack().trak(), tags)))
 	if err != nil || info.Metadata["title"] != "" || len(info.Metadata["comment"]) != 500 {
 		t.Errorf("%d and %d bytes, %v", len(info.Metadata["title"]), len(info.Metadata["comment"]), err)
 	}
@@ -255,8 +259,8 @@ func TestLongTagsAreNone(t *testing.T) {
 
 // TestWhatStandsInThePlaceOfAnMP4IsNone: a FIFO, a folder, a link or a device is
 // an error at once.
-func TestWhatStandsInThePlaceOfAnMP4IsNone(t *testing.T) {
-	good := save(t, movie(goodBoxes().trak()))
+func TestOnlyRegularFilesAreMP4s(t *testing.T) {
+	good := writeTemp(t, makeMP4(validTrack().trak()))
 	for what, make := range map[string]func(path string) error{
 		"a link":   func(path string) error { return os.Symlink(good, path) },
 		"a FIFO":   func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -275,7 +279,7 @@ func TestWhatStandsInThePlaceOfAnMP4IsNone(t *testing.T) {
 		if _, err := (&Tool{}).Probe(t.Context(), path); !errors.As(err, &verify) || !strings.Contains(err.Error(), "not an MP4") {
 			t.Errorf("%s: %v", what, err)
 		}
-		if _, err := proofOf(path); !errors.As(err, &verify) {
+		if _, err := digestOfFile(path); !errors.As(err, &verify) {
 			t.Errorf("%s: %v", what, err)
 		}
 		if err := (&Tool{}).Verify(t.Context(), path, Report{}); !errors.As(err, &verify) {
@@ -292,7 +296,7 @@ func TestWhatStandsInThePlaceOfAnMP4IsNone(t *testing.T) {
 
 // TestOnlyAMissingProgramIsNoFFmpeg: what will not be mended must not be waited
 // for.
-func TestOnlyAMissingProgramIsNoFFmpeg(t *testing.T) {
+func TestOnlyAMissingProgramIsErrNoFFmpeg(t *testing.T) {
 	file := func(data string, mode os.FileMode) string {
 		path := filepath.Join(t.TempDir(), "ffmpeg")
 		if err := os.WriteFile(path, []byte(data), mode); err != nil {
@@ -337,7 +341,7 @@ func TestControlCharactersDoNotReachFFmpeg(t *testing.T) {
 		"title": "a\nb\x00c\x1b]0;x\x07d\u0085e" + strings.Repeat("y", 200_000), "comment": "session=\r\nx",
 	}
 	encode(t, opt, ms(0, 100)...)
-	info, err := tool(t).Probe(t.Context(), opt.Output)
+	info, err := findTool(t).Probe(t.Context(), opt.Output)
 	if err != nil || !strings.HasPrefix(info.Metadata["title"], "abc]0;xdey") || len(info.Metadata["title"]) > 5000 || info.Metadata["comment"] != "session=x" {
 		t.Errorf("%.60q, %q, %v", info.Metadata["title"], info.Metadata["comment"], err)
 	}
@@ -345,17 +349,17 @@ func TestControlCharactersDoNotReachFFmpeg(t *testing.T) {
 
 // TestAnFFmpegThatTakesTooMuchOfTheProcessorIsEnded, whether it is fed or reads a
 // file.
-func TestAnFFmpegThatTakesTooMuchOfTheProcessorIsEnded(t *testing.T) {
+func TestCPULimitEndsFFmpeg(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ffmpeg")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\nwhile :; do :; done\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	busy := (&Tool{Path: path, Version: "7.1"}).Bounded(time.Second)
+	busy := (&Tool{Path: path, Version: "7.1"}).WithCPULimit(time.Second)
 	c, err := busy.start(t.Context(), StepEncode, 0, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.wait(); !errors.Is(err, ErrTooLong) {
+	if err := c.wait(); !errors.Is(err, ErrCPULimit) {
 		t.Errorf("got %v", err)
 	}
 	opt := options(t)
@@ -366,38 +370,38 @@ func TestAnFFmpegThatTakesTooMuchOfTheProcessorIsEnded(t *testing.T) {
 	}
 	defer e.Abort()
 	for i := 0; err == nil && i < 5; i++ {
-		err = e.Frame(time.Duration(i)*time.Second, scene(1920, 1080, i), nil)
+		err = e.AddFrame(time.Duration(i)*time.Second, scene(1920, 1080, i), nil)
 	}
 	if err == nil {
 		_, err = e.Close()
 	}
-	if !errors.Is(err, ErrTooLong) {
+	if !errors.Is(err, ErrCPULimit) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // FuzzMP4 reads bytes as an MP4, by Probe and by the proof.
 func FuzzMP4(f *testing.F) {
-	f.Add(movie(goodBoxes().trak()))
-	f.Add(movie(goodBoxes().trak(), atom("udta", atom("meta", words(0), atom("ilst", atom("\xa9cmt", atom("data", words(1, 0), []byte("session=x"))))))))
-	v := goodBoxes()
-	v.stsz, v.stco = atom("stsz", words(0, 9, 3)), atom("co64", words(0, 1, 0, 40))
-	f.Add(movie(v.trak()))
-	f.Add(append(movie(v.trak()), append(append(words(1), "free"...), binary.BigEndian.AppendUint64(nil, 17)...)...))
+	f.Add(makeMP4(validTrack().trak()))
+	f.Add(makeMP4(validTrack().trak(), makeBox("udta", makeBox("meta", uint32s(0), makeBox("ilst", makeBox("\xa9cmt", makeBox("data", uint32s(1, 0), []byte("session=x"))))))))
+	v := validTrack()
+	v.stsz, v.stco = makeBox("stsz", uint32s(0, 9, 3)), makeBox("co64", uint32s(0, 1, 0, 40))
+	f.Add(makeMP4(v.trak()))
+	f.Add(append(makeMP4(v.trak()), append(append(uint32s(1), "free"...), binary.BigEndian.AppendUint64(nil, 17)...)...))
 	for _, kind := range []string{"mdia", "stbl", "meta"} {
-		f.Add(nested(800, kind, func(b []byte) []byte { return movie(atom("trak", atom("mdia", b)), atom("udta", b)) }))
+		f.Add(nestedBoxes(800, kind, func(b []byte) []byte { return makeMP4(makeBox("trak", makeBox("mdia", b)), makeBox("udta", b)) }))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, size := bytes.NewReader(data), int64(len(data))
 		info, err := probe(file, size)
-		if err == nil && (info.Frames < 0 || info.Frames > maxFrames || info.Duration < 0 || info.Duration > maxLength || info.Width > maxSide || info.Height > maxSide) {
+		if err == nil && (info.Frames < 0 || info.Frames > maxFrames || info.Duration < 0 || info.Duration > maxDuration || info.Width > maxDimension || info.Height > maxDimension) {
 			t.Errorf("%+v", info)
 		}
-		sum, err := proofFrom(file, size)
+		sum, err := digestOf(file, size)
 		if err == nil && len(sum) != 32 || err != nil && sum != nil {
 			t.Errorf("%x, %v", sum, err)
 		}
-		if err := asVerify(err); err != nil {
+		if err := asVerifyError(err); err != nil {
 			var verify *VerifyError
 			if !errors.As(err, &verify) {
 				t.Errorf("%v", err)

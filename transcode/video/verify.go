@@ -12,14 +12,16 @@ import (
 
 // VerifyError says in what way a video is not what it must be.
 type VerifyError struct {
-	What string
+	Problem string
 
-	missing bool // a frame did not come: why, the decoder knows better
+	frameMissing bool // a frame did not come: why, the decoder knows better
 }
 
-func (e *VerifyError) Error() string { return "the video is not good: " + e.What }
+func (e *VerifyError) Error() string { return "the video is not good: " + e.Problem }
 
-func bad(format string, args ...any) error { return &VerifyError{What: fmt.Sprintf(format, args...)} }
+func verifyErrorf(format string, args ...any) error {
+	return &VerifyError{Problem: fmt.Sprintf(format, args...)}
+}
 
 // minPSNR is the least likeness, in dB, between a frame's brightness and what
 // was given to the encoder. Frames at CRF 29 reach 35 to 50; a frame of
@@ -42,44 +44,44 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	slot := max(want.Slot, time.Second/15)
 	switch {
 	case want.Codec != "" && info.Codec != want.Codec:
-		return bad("codec %s instead of %s", info.Codec, want.Codec)
+		return verifyErrorf("codec %s instead of %s", info.Codec, want.Codec)
 	case info.Codec == "h264" && info.Profile != "High":
-		return bad("profile %s instead of High", info.Profile)
+		return verifyErrorf("profile %s instead of High", info.Profile)
 	case info.Codec != "h264" && info.Codec != "hevc" && info.Codec != "av1":
-		return bad("codec %s", info.Codec)
+		return verifyErrorf("codec %s", info.Codec)
 	case want.Width > 0 && (info.Width != want.Width || info.Height != want.Height):
-		return bad("%d×%d pixels instead of %d×%d", info.Width, info.Height, want.Width, want.Height)
+		return verifyErrorf("%d×%d pixels instead of %d×%d", info.Width, info.Height, want.Width, want.Height)
 	case info.Frames != want.Frames:
-		return bad("%d frames instead of %d", info.Frames, want.Frames)
+		return verifyErrorf("%d frames instead of %d", info.Frames, want.Frames)
 	case (info.Duration - want.Duration).Abs() > slot+time.Millisecond:
-		return bad("it lasts %s instead of %s", info.Duration, want.Duration)
+		return verifyErrorf("it lasts %s instead of %s", info.Duration, want.Duration)
 	case want.Audio != info.Audio && len(want.Samples) > 0:
-		return bad("sound: %v instead of %v", info.Audio, want.Audio)
+		return verifyErrorf("sound: %v instead of %v", info.Audio, want.Audio)
 	case !info.FastStart:
-		return bad("its index is not in front")
+		return verifyErrorf("its index is not in front")
 	}
-	if want.proof == nil {
+	if want.digest == nil {
 		return t.decode(ctx, path, info, want.Samples)
 	}
-	have, err := proofOf(path)
+	have, err := digestOfFile(path)
 	switch {
 	case err != nil:
 		return err
-	case !bytes.Equal(have, want.proof):
-		return bad("its pictures are not those that were decoded")
+	case !bytes.Equal(have, want.digest):
+		return verifyErrorf("its pictures are not those that were decoded")
 	}
-	return want.decoded
+	return want.decodeErr
 }
 
 // Decodes returns nil if all of a video can be decoded, whatever made it: a
 // *VerifyError, or what kept ffmpeg from working, if not.
-func (t *Tool) Decodes(ctx context.Context, path string, info Info) error {
+func (t *Tool) DecodeAll(ctx context.Context, path string, info Info) error {
 	return t.decode(ctx, path, info, nil)
 }
 
 // decode decodes everything and compares the samples on the way.
-func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sample) error {
-	d, err := t.Bounded(decodingTime(info)).decoder(ctx, "file:"+path, nil, info.Audio, samples)
+func (t *Tool) decode(ctx context.Context, path string, info Info, samples []FrameSample) error {
+	d, err := t.WithCPULimit(decodeCPULimit(info)).startDecoder(ctx, "file:"+path, nil, info.Audio, samples)
 	if err != nil {
 		return err
 	}
@@ -88,26 +90,26 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Sam
 
 // decodingTime is what decoding an MP4 takes of the processor at most, several
 // times as much as on a slow machine. The file may be anybody's.
-func decodingTime(info Info) time.Duration {
+func decodeCPULimit(info Info) time.Duration {
 	pixels := float64(info.Frames) * float64(info.Width) * float64(info.Height)
-	return time.Minute + info.Duration/20 + time.Duration(min(pixels*50, float64(maxLength)))
+	return time.Minute + info.Duration/20 + time.Duration(min(pixels*50, float64(maxDuration)))
 }
 
 // compare reads the chosen frames' brightness and holds it against samples.
-func compare(r io.Reader, samples []Sample) *VerifyError {
+func compareFrames(r io.Reader, samples []FrameSample) *VerifyError {
 	var got, rows []byte
 	for _, s := range samples {
 		got = slices.Grow(got[:0], s.Width*s.Height)[:s.Width*s.Height]
 		if _, err := io.ReadFull(r, got); err != nil {
-			return &VerifyError{What: fmt.Sprintf("frame %d (%s) is missing", s.Frame, s.At), missing: true}
+			return &VerifyError{Problem: fmt.Sprintf("frame %d (%s) is missing", s.Frame, s.At), frameMissing: true}
 		}
-		rows = fourth(rows[:0], got, s.Width)
+		rows = everyFourthRow(rows[:0], got, s.Width)
 		if db := psnr(rows, s.Rows); db < minPSNR {
-			return &VerifyError{What: fmt.Sprintf("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)}
+			return &VerifyError{Problem: fmt.Sprintf("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)}
 		}
 	}
 	if n, _ := io.Copy(io.Discard, r); n > 0 {
-		return &VerifyError{What: fmt.Sprintf("%d bytes more than the sampled frames", n)}
+		return &VerifyError{Problem: fmt.Sprintf("%d bytes more than the sampled frames", n)}
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestVerifyFindsWhatIsWrong(t *testing.T) {
+func TestVerifyFindsDefects(t *testing.T) {
 	opt := options(t)
 	opt.Duration = time.Second
 	times := ms(0, 100, 200, 300, 400, 500, 600, 700, 800, 933)
@@ -19,9 +19,9 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	swapped := append([]Sample(nil), report.Samples...)
+	swapped := append([]FrameSample(nil), report.Samples...)
 	swapped[2].Rows, swapped[6].Rows = swapped[6].Rows, swapped[2].Rows
-	black := append([]Sample(nil), report.Samples...)
+	black := append([]FrameSample(nil), report.Samples...)
 	black[3].Rows = bytes.Repeat([]byte{16}, len(black[3].Rows))
 	for name, tc := range map[string]struct {
 		data []byte
@@ -31,21 +31,21 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 		"another duration":     {good, func(r Report) Report { r.Duration += time.Second; return r }},
 		"another size":         {good, func(r Report) Report { r.Width = 640; return r }},
 		"no sound":             {good, func(r Report) Report { r.Audio = true; return r }},
-		"swapped frames":       {good, func(r Report) Report { r.Samples, r.proof = swapped, nil; return r }},
-		"another picture":      {good, func(r Report) Report { r.Samples, r.proof = black, nil; return r }},
+		"swapped frames":       {good, func(r Report) Report { r.Samples, r.digest = swapped, nil; return r }},
+		"another picture":      {good, func(r Report) Report { r.Samples, r.digest = black, nil; return r }},
 		"a cut file":           {good[:len(good)*2/3], func(r Report) Report { return r }},
 		"no video":             {[]byte("this is no video at all"), func(r Report) Report { return r }},
 		"an empty file":        {nil, func(r Report) Report { return r }},
 		"damaged picture data": {damaged(good), func(r Report) Report { return r }},
-		"damaged, decoded":     {damaged(good), func(r Report) Report { r.proof = nil; return r }},
-		"cut, decoded":         {good[:len(good)*2/3], func(r Report) Report { r.proof = nil; return r }},
+		"damaged, decoded":     {damaged(good), func(r Report) Report { r.digest = nil; return r }},
+		"cut, decoded":         {good[:len(good)*2/3], func(r Report) Report { r.digest = nil; return r }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.mp4")
 			if err := os.WriteFile(path, tc.data, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			err := tool(t).Verify(t.Context(), path, tc.want(report))
+			err := findTool(t).Verify(t.Context(), path, tc.want(report))
 			var bad *VerifyError
 			if !errors.As(err, &bad) {
 				t.Errorf("got %v", err)
@@ -58,29 +58,29 @@ func TestVerifyFindsWhatIsWrong(t *testing.T) {
 
 // TestPicturesThatAreNotWhatWasDrawnAreFound while they are joined; it is
 // Verify that tells.
-func TestPicturesThatAreNotWhatWasDrawnAreFound(t *testing.T) {
+func TestWrongPicturesAreFound(t *testing.T) {
 	opt := options(t)
 	opt.Duration = 500 * time.Millisecond
-	e, err := tool(t).Start(t.Context(), opt)
+	e, err := findTool(t).Start(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Abort()
 	for i := range 5 {
-		if err := e.Frame(time.Duration(i)*100*time.Millisecond, scene(opt.Width, opt.Height, i), []image.Rectangle{image.Rect(0, 0, opt.Width, opt.Height)}); err != nil {
+		if err := e.AddFrame(time.Duration(i)*100*time.Millisecond, scene(opt.Width, opt.Height, i), []image.Rectangle{image.Rect(0, 0, opt.Width, opt.Height)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.samples.kept[2].Rows = bytes.Repeat([]byte{16}, len(e.samples.kept[2].Rows))
+	e.sampler.samples[2].Rows = bytes.Repeat([]byte{16}, len(e.sampler.samples[2].Rows))
 	report, err := e.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.proof == nil {
+	if report.digest == nil {
 		t.Error("they were not decoded while they were joined")
 	}
 	var bad *VerifyError
-	if err := tool(t).Verify(t.Context(), opt.Output, report); !errors.As(err, &bad) {
+	if err := findTool(t).Verify(t.Context(), opt.Output, report); !errors.As(err, &bad) {
 		t.Errorf("got %v", err)
 	}
 }

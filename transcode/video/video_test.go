@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func tool(t testing.TB) *Tool {
+func findTool(t testing.TB) *Tool {
 	t.Helper()
 	found, err := Find(context.Background(), "")
 	if err != nil {
@@ -56,14 +56,14 @@ func options(t *testing.T) Options {
 // encode makes a video with frames at the given times.
 func encode(t *testing.T, opt Options, times ...time.Duration) Report {
 	t.Helper()
-	e, err := tool(t).Start(t.Context(), opt)
+	e, err := findTool(t).Start(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Abort()
 	for i, at := range times {
 		img := scene(opt.Width, opt.Height, i)
-		if err := e.Frame(at, img, []image.Rectangle{img.Rect}); err != nil {
+		if err := e.AddFrame(at, img, []image.Rectangle{img.Rect}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -106,7 +106,7 @@ func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[strin
 }
 
 // Hardware decoders of phones and televisions often end at level 4.0.
-func TestFullHDStaysWithinLevel4(t *testing.T) {
+func TestFullHDIsLevel4(t *testing.T) {
 	opt := options(t)
 	opt.Width, opt.Height, opt.Duration = 1920, 1080, time.Second
 	encode(t, opt, ms(0, 100, 200)...)
@@ -142,7 +142,7 @@ func TestTimestampsAreExact(t *testing.T) {
 			}
 			// What removes ghosts from a picture that rests is none that was given.
 			got = slices.DeleteFunc(got, func(at time.Duration) bool {
-				return !slices.Contains(times, at) && slices.Contains(times, at-ghostRest)
+				return !slices.Contains(times, at) && slices.Contains(times, at-ghostDelay)
 			})
 			if d := cmp.Diff(times, got); d != "" {
 				t.Errorf("timestamps: %s", d)
@@ -157,7 +157,7 @@ func TestTimestampsAreExact(t *testing.T) {
 			if length := time.Duration(seconds * float64(time.Second)); err != nil || (length-opt.Duration).Abs() > slot {
 				t.Errorf("it lasts %s, want %s", length, opt.Duration)
 			}
-			if err := tool(t).Verify(t.Context(), opt.Output, report); err != nil {
+			if err := findTool(t).Verify(t.Context(), opt.Output, report); err != nil {
 				t.Error(err)
 			}
 		})
@@ -169,7 +169,7 @@ func TestMetadataAndProbe(t *testing.T) {
 	opt.Duration = 200 * time.Millisecond
 	opt.Metadata = map[string]string{"title": "session één", "comment": "session=x; source=sha256:y", "creation_time": "2024-04-23T17:15:07Z"}
 	encode(t, opt, ms(0, 67, 133)...)
-	info, err := tool(t).Probe(t.Context(), opt.Output)
+	info, err := findTool(t).Probe(t.Context(), opt.Output)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,22 +186,22 @@ func TestMetadataAndProbe(t *testing.T) {
 }
 
 // TestSoundStaysInPlace encodes a tone from 1 s to 2 s, after silence.
-func TestSoundStaysInPlace(t *testing.T) {
+func TestSoundIsInSync(t *testing.T) {
 	opt := options(t)
 	opt.Audio = &AudioFormat{Rate: 44100, Channels: 2}
 	opt.Duration = 3 * time.Second
-	e, err := tool(t).Start(t.Context(), opt)
+	e, err := findTool(t).Start(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer e.Abort()
 	for i := range 30 {
 		at := time.Duration(i) * 100 * time.Millisecond
-		if err := e.Frame(at, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
+		if err := e.AddFrame(at, scene(320, 240, i%6), []image.Rectangle{image.Rect(0, 0, 320, 240)}); err != nil {
 			t.Fatal(err)
 		}
 		if i >= 10 && i < 20 {
-			if err := e.Audio(at, 0, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
+			if err := e.AddAudio(at, 0, *opt.Audio, tone(44100, i*4410, 4410)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -210,7 +210,7 @@ func TestSoundStaysInPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := tool(t).Verify(t.Context(), opt.Output, report); err != nil {
+	if err := findTool(t).Verify(t.Context(), opt.Output, report); err != nil {
 		t.Fatal(err)
 	}
 	pcm, err := exec.Command("ffmpeg", "-v", "error", "-i", opt.Output, "-f", "s16le", "-ac", "1", "-ar", "8000", "-").Output()

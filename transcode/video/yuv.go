@@ -45,7 +45,7 @@ func (p *planes) eachRow(mb int, do func(at, n int) bool) {
 }
 
 // sameBlock tells whether a macroblock is the same in both pictures.
-func (p *planes) sameBlock(other *planes, mb int) bool {
+func (p *planes) sameMacroblock(other *planes, mb int) bool {
 	same := true
 	p.eachRow(mb, func(at, n int) bool {
 		same = bytes.Equal(p.pix[at:at+n], other.pix[at:at+n])
@@ -55,7 +55,7 @@ func (p *planes) sameBlock(other *planes, mb int) bool {
 }
 
 // copyBlock takes a macroblock from another picture.
-func (p *planes) copyBlock(other *planes, mb int) {
+func (p *planes) copyMacroblock(other *planes, mb int) {
 	p.eachRow(mb, func(at, n int) bool {
 		copy(p.pix[at:at+n], other.pix[at:])
 		return true
@@ -63,16 +63,16 @@ func (p *planes) copyBlock(other *planes, mb int) {
 }
 
 // blockError returns by how much a macroblock differs at most, of 255.
-func (p *planes) blockError(other *planes, mb int) int {
-	most := 0
+func (p *planes) maxError(other *planes, mb int) int {
+	worst := 0
 	p.eachRow(mb, func(at, n int) bool {
 		a, b := p.pix[at:at+n], other.pix[at:at+n]
 		for i := range a {
-			most = max(most, int(a[i])-int(b[i]), int(b[i])-int(a[i]))
+			worst = max(worst, int(a[i])-int(b[i]), int(b[i])-int(a[i]))
 		}
 		return true
 	})
-	return most
+	return worst
 }
 
 func (p *planes) luma() []byte { return p.pix[:p.width*p.height] }

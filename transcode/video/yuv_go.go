@@ -3,7 +3,7 @@ package video
 import "image"
 
 // convertRectInGo is convertRect for builds without cgo.
-func (p *planes) convertRectInGo(img *image.RGBA, r image.Rectangle) {
+func (p *planes) convertRectGo(img *image.RGBA, r image.Rectangle) {
 	cw := p.width / 2
 	u := p.pix[p.width*p.height:]
 	v := u[cw*p.height/2:]
@@ -14,12 +14,12 @@ func (p *planes) convertRectInGo(img *image.RGBA, r image.Rectangle) {
 		y0 := p.pix[y*p.width+r.Min.X:][:n]
 		y1 := p.pix[(y+1)*p.width+r.Min.X:][:n]
 		at := y/2*cw + r.Min.X/2
-		convertPairInGo(top, bottom, y0, y1, u[at:][:n/2], v[at:][:n/2])
+		convertRowPairGo(top, bottom, y0, y1, u[at:][:n/2], v[at:][:n/2])
 	}
 }
 
 // convertPairInGo converts two lines; n, the number of pixels, is even.
-func convertPairInGo(top, bottom, y0, y1, u, v []byte) {
+func convertRowPairGo(top, bottom, y0, y1, u, v []byte) {
 	for x := range u {
 		a := top[8*x:][:8:8]
 		b := bottom[8*x:][:8:8]

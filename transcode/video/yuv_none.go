@@ -5,4 +5,4 @@ package video
 import "image"
 
 // convertRect converts r, whose borders are even, inside of both pictures.
-func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) { p.convertRectInGo(img, r) }
+func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) { p.convertRectGo(img, r) }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestDamageOnlyConversionEqualsFull(t *testing.T) {
+func TestPartialConversionEqualsFull(t *testing.T) {
 	const w, h = 64, 48
 	r := rand.New(rand.NewPCG(3, 4))
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
@@ -74,7 +74,7 @@ func TestConversionsAgree(t *testing.T) {
 		box := image.Rect(x, y, x+2+2*r.IntN((130-x)/2), y+2+2*r.IntN((70-y)/2))
 		ours, plain := newPlanes(130, 70), newPlanes(130, 70)
 		ours.convertRect(img, box)
-		plain.convertRectInGo(img, box)
+		plain.convertRectGo(img, box)
 		if !bytes.Equal(ours.pix, plain.pix) {
 			t.Fatalf("%v differs", box)
 		}

@@ -7,18 +7,18 @@ import (
 
 // bitWriter writes bits, the highest first.
 type bitWriter struct {
-	buf  []byte
-	acc  uint64 // the bits that make no whole byte yet, right-aligned
-	held int    // how many those are, below 8
+	buf     []byte
+	acc     uint64 // the bits that make no whole byte yet, right-aligned
+	accBits int    // how many those are, below 8
 }
 
 // put writes the lowest n bits of v; n is at most 32.
 func (w *bitWriter) put(v uint32, n int) {
 	w.acc = w.acc<<n | uint64(v)&(1<<n-1)
-	w.held += n
-	for w.held >= 8 {
-		w.held -= 8
-		w.buf = append(w.buf, byte(w.acc>>w.held))
+	w.accBits += n
+	for w.accBits >= 8 {
+		w.accBits -= 8
+		w.buf = append(w.buf, byte(w.acc>>w.accBits))
 	}
 }
 
@@ -38,10 +38,10 @@ func (w *bitWriter) se(v int) {
 }
 
 // bit and len tell of what has been written.
-func (w *bitWriter) len() int { return 8*len(w.buf) + w.held }
+func (w *bitWriter) len() int { return 8*len(w.buf) + w.accBits }
 
 // copy appends the bits [from, to) of b.
-func (w *bitWriter) copy(b []byte, from, to int) {
+func (w *bitWriter) copyBits(b []byte, from, to int) {
 	for ; from < to && from%8 != 0; from++ {
 		w.put(uint32(b[from/8]>>(7-from%8)), 1)
 	}
@@ -54,29 +54,29 @@ func (w *bitWriter) copy(b []byte, from, to int) {
 }
 
 // trail ends an RBSP: a one, then zeros up to a whole byte.
-func (w *bitWriter) trail() []byte {
+func (w *bitWriter) finishRBSP() []byte {
 	w.put(1, 1)
-	w.put(0, (8-w.held)%8)
+	w.put(0, (8-w.accBits)%8)
 	return w.buf
 }
 
 // errShort is a syntax structure that ends too early.
-var errShort = errors.New("h264: a NAL unit ends too early")
+var errTruncated = errors.New("h264: a NAL unit ends too early")
 
 // bitReader reads an RBSP. After its end it gives zeros and remembers.
 type bitReader struct {
 	buf []byte
-	at  int // next bit
+	pos int // next bit
 	err error
 }
 
 func (r *bitReader) bit() uint32 {
-	if r.at >= 8*len(r.buf) {
-		r.err = errShort
+	if r.pos >= 8*len(r.buf) {
+		r.err = errTruncated
 		return 0
 	}
-	v := uint32(r.buf[r.at/8]>>(7-r.at%8)) & 1
-	r.at++
+	v := uint32(r.buf[r.pos/8]>>(7-r.pos%8)) & 1
+	r.pos++
 	return v
 }
 
@@ -92,7 +92,7 @@ func (r *bitReader) ue() uint32 {
 	zeros := 0
 	for r.bit() == 0 {
 		if zeros++; zeros > 31 || r.err != nil {
-			r.err = errShort
+			r.err = errTruncated
 			return 0
 		}
 	}
@@ -100,7 +100,7 @@ func (r *bitReader) ue() uint32 {
 }
 
 // end is where the trailing one bit of an RBSP stands.
-func end(b []byte) int {
+func rbspBits(b []byte) int {
 	n := len(b)
 	for n > 0 && b[n-1] == 0 {
 		n--

@@ -8,151 +8,151 @@ type Picture struct {
 }
 
 // Difference is the slice data (clause 7.3.4) of one delta picture.
-type Difference struct {
-	qp      int
-	bits    []byte
-	n       int // bits
-	skipped int // macroblocks after the last one that is coded
+type DeltaSlice struct {
+	qp            int
+	bits          []byte
+	bitCount      int // bits
+	trailingSkips int // macroblocks after the last one that is coded
 }
 
 // Change is a macroblock that is to be coded, numbered line by line. Fine ones are
 // coded with a quantiser that is finer by fineQP.
-type Change struct {
-	MB   int
-	Fine bool
+type Macroblock struct {
+	Index int
+	Fine  bool
 }
 
 // fineQP is how much finer the quantiser of fine changes is: a quarter of the step.
-const fineQP = 12
+const fineQPOffset = 12
 
 // Delta codes differences between pictures. It is used by one goroutine.
-type Delta struct {
+type DeltaEncoder struct {
 	qp      int
 	columns int // macroblocks in a line
 	rows    int
 
-	counts [3][]uint8 // coefficients in each 4×4 block of the picture, by plane
-	marked []int      // macroblocks whose counts are not zero
-	coded  []block    // their residuals
+	coeffCounts [3][]uint8 // coefficients in each 4×4 block of the picture, by plane
+	codedMBs    []int      // macroblocks whose counts are not zero
+	residuals   []residual // their residuals
 }
 
 // NewDelta codes pictures of that size with the quantiser qp (0 to 51).
-func NewDelta(width, height, qp int) *Delta {
-	d := &Delta{qp: qp, columns: (width + 15) / 16, rows: (height + 15) / 16}
+func NewDeltaEncoder(width, height, qp int) *DeltaEncoder {
+	d := &DeltaEncoder{qp: qp, columns: (width + 15) / 16, rows: (height + 15) / 16}
 	n := d.columns * d.rows
-	d.counts = [3][]uint8{make([]uint8, 16*n), make([]uint8, 4*n), make([]uint8, 4*n)}
+	d.coeffCounts = [3][]uint8{make([]uint8, 16*n), make([]uint8, 4*n), make([]uint8, 4*n)}
 	return d
 }
 
 // Macroblocks is the number of columns and rows of 16×16 pixels.
-func (d *Delta) Macroblocks() (columns, rows int) { return d.columns, d.rows }
+func (d *DeltaEncoder) GridSize() (columns, rows int) { return d.columns, d.rows }
 
 // block is the quantised residual of a macroblock.
-type block struct {
-	qp     int
-	luma   [16][16]int32 // by 4×4 block in coding order, coefficients in zigzag order
-	dc     [2][4]int32
-	ac     [2][4][16]int32 // the first coefficient is unused
-	cbp    int
-	counts [24]int // coefficients per block: luma, both chroma AC
+type residual struct {
+	qp          int
+	luma        [16][16]int32 // by 4×4 block in coding order, coefficients in zigzag order
+	chromaDC    [2][4]int32
+	chromaAC    [2][4][16]int32 // the first coefficient is unused
+	cbp         int
+	coeffCounts [24]int // coefficients per block: luma, both chroma AC
 }
 
 // Encode codes the difference between now and base in the given macroblocks, in
 // rising order; all others are as in base. Then base is brought up to what decoders
 // show, but for the error of x264's picture. If that takes more than most bytes, base
 // stays as it is and Encode returns false.
-func (d *Delta) Encode(now, base Picture, changed []Change, most int) (Difference, bool) {
-	for _, mb := range d.marked {
-		d.setCounts(mb, nil)
+func (d *DeltaEncoder) Encode(source, reference Picture, changed []Macroblock, maxBytes int) (DeltaSlice, bool) {
+	for _, mb := range d.codedMBs {
+		d.setCoeffCounts(mb, nil)
 	}
-	d.marked, d.coded = d.marked[:0], d.coded[:0]
+	d.codedMBs, d.residuals = d.codedMBs[:0], d.residuals[:0]
 	w := &bitWriter{}
 	next, qp := 0, d.qp
 	for _, c := range changed {
-		mb, n := c.MB, len(d.coded)
-		d.coded = append(d.coded, block{qp: d.quantiser(c)})
-		b := &d.coded[n]
-		if !d.transform(b, now, base, mb) {
-			d.coded = d.coded[:n]
+		mb, n := c.Index, len(d.residuals)
+		d.residuals = append(d.residuals, residual{qp: d.qpFor(c)})
+		b := &d.residuals[n]
+		if !d.computeResidual(b, source, reference, mb) {
+			d.residuals = d.residuals[:n]
 			continue
 		}
 		w.ue(uint32(mb - next)) // mb_skip_run
 		next = mb + 1
-		d.macroblock(w, b, mb, b.qp-qp)
+		d.writeMacroblock(w, b, mb, b.qp-qp)
 		qp = b.qp
-		d.marked = append(d.marked, mb)
-		if w.len() > 8*most {
-			return Difference{}, false
+		d.codedMBs = append(d.codedMBs, mb)
+		if w.len() > 8*maxBytes {
+			return DeltaSlice{}, false
 		}
 	}
-	for i, mb := range d.marked {
-		d.rebuild(base, &d.coded[i], mb)
+	for i, mb := range d.codedMBs {
+		d.reconstruct(reference, &d.residuals[i], mb)
 	}
-	out := Difference{qp: d.qp, n: w.len(), skipped: d.columns*d.rows - next}
+	out := DeltaSlice{qp: d.qp, bitCount: w.len(), trailingSkips: d.columns*d.rows - next}
 	out.bits = w.buf
-	if w.held > 0 {
-		out.bits = append(out.bits, byte(w.acc<<(8-w.held)))
+	if w.accBits > 0 {
+		out.bits = append(out.bits, byte(w.acc<<(8-w.accBits)))
 	}
 	return out, true
 }
 
 // quantiser returns the quantiser of a macroblock.
-func (d *Delta) quantiser(c Change) int {
+func (d *DeltaEncoder) qpFor(c Macroblock) int {
 	if c.Fine {
-		return max(d.qp-fineQP, 1)
+		return max(d.qp-fineQPOffset, 1)
 	}
 	return d.qp
 }
 
 // Where a 4×4 block of brightness lies in its macroblock, in coding order.
-var lumaX = [16]int{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}
-var lumaY = [16]int{0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3}
+var lumaBlockX = [16]int{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}
+var lumaBlockY = [16]int{0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3}
 
 // transform computes a macroblock's residual; false means there is none.
-func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
+func (d *DeltaEncoder) computeResidual(b *residual, source, reference Picture, mb int) bool {
 	b.cbp = 0
-	b.counts = [24]int{}
+	b.coeffCounts = [24]int{}
 	x, y := mb%d.columns*16, mb/d.columns*16
-	size := now.Width * now.Height
-	var res [16]int32
+	size := source.Width * source.Height
+	var block [16]int32
 	qpc := chromaQP(b.qp)
 	for i := range b.luma {
-		if !difference(&res, now.Pix, base.Pix, now.Width, now.Height, x+4*lumaX[i], y+4*lumaY[i]) {
+		if !subtract(&block, source.Pix, reference.Pix, source.Width, source.Height, x+4*lumaBlockX[i], y+4*lumaBlockY[i]) {
 			continue
 		}
-		forward(&res)
-		if n := quantise(&b.luma[i], &res, b.qp, 0); n > 0 {
-			b.counts[i] = n
+		forwardTransform(&block)
+		if n := quantize(&b.luma[i], &block, b.qp, 0); n > 0 {
+			b.coeffCounts[i] = n
 			b.cbp |= 1 << (i / 4)
 		}
 	}
-	cw, ch := now.Width/2, now.Height/2
-	ac, dc := false, false
+	cw, ch := source.Width/2, source.Height/2
+	hasAC, hasDC := false, false
 	for c := range 2 {
-		var first [4]int32
+		var dcCoeffs [4]int32
 		at := size + c*cw*ch
-		b.dc[c] = [4]int32{}
+		b.chromaDC[c] = [4]int32{}
 		changed := false
 		for i := range 4 {
-			if !difference(&res, now.Pix[at:], base.Pix[at:], cw, ch, x/2+4*(i&1), y/2+4*(i>>1)) {
+			if !subtract(&block, source.Pix[at:], reference.Pix[at:], cw, ch, x/2+4*(i&1), y/2+4*(i>>1)) {
 				continue
 			}
 			changed = true
-			forward(&res)
-			first[i] = res[0]
-			if n := quantise(&b.ac[c][i], &res, qpc, 1); n > 0 {
-				b.counts[16+4*c+i] = n
-				ac = true
+			forwardTransform(&block)
+			dcCoeffs[i] = block[0]
+			if n := quantize(&b.chromaAC[c][i], &block, qpc, 1); n > 0 {
+				b.coeffCounts[16+4*c+i] = n
+				hasAC = true
 			}
 		}
-		if changed && chromaDC(&b.dc[c], first, qpc) {
-			dc = true
+		if changed && quantizeChromaDC(&b.chromaDC[c], dcCoeffs, qpc) {
+			hasDC = true
 		}
 	}
 	switch {
-	case ac:
+	case hasAC:
 		b.cbp |= 2 << 4
-	case dc:
+	case hasDC:
 		b.cbp |= 1 << 4
 	}
 	return b.cbp != 0
@@ -160,33 +160,33 @@ func (d *Delta) transform(b *block, now, base Picture, mb int) bool {
 
 // difference reads the difference of a 4×4 block; false means there is none.
 // What lies outside of the pictures is equal.
-func difference(res *[16]int32, now, base []byte, width, height, x, y int) bool {
-	var any int32
+func subtract(block *[16]int32, source, reference []byte, width, height, x, y int) bool {
+	var nonZero int32
 	for j := range 4 {
-		row := res[4*j : 4*j+4 : 4*j+4]
+		row := block[4*j : 4*j+4 : 4*j+4]
 		if y+j >= height || x+4 > width {
 			clear(row)
 			for i := 0; i < 4 && y+j < height && x+i < width; i++ {
 				at := (y+j)*width + x + i
-				row[i] = int32(now[at]) - int32(base[at])
-				any |= row[i]
+				row[i] = int32(source[at]) - int32(reference[at])
+				nonZero |= row[i]
 			}
 			continue
 		}
 		at := (y+j)*width + x
-		a, b := now[at:at+4:at+4], base[at:at+4:at+4]
+		a, b := source[at:at+4:at+4], reference[at:at+4:at+4]
 		for i := range row {
 			row[i] = int32(a[i]) - int32(b[i])
-			any |= row[i]
+			nonZero |= row[i]
 		}
 	}
-	return any != 0
+	return nonZero != 0
 }
 
 // macroblock writes macroblock_layer (clause 7.3.5) of P_L0_16x16 without
 // motion, with the residual b. qpDelta is how the quantiser differs from that of the
 // macroblock that was coded before.
-func (d *Delta) macroblock(w *bitWriter, b *block, mb, qpDelta int) {
+func (d *DeltaEncoder) writeMacroblock(w *bitWriter, b *residual, mb, qpDelta int) {
 	w.ue(0) // P_L0_16x16
 	w.se(0) // no motion: all predictors are zero, too
 	w.se(0)
@@ -194,44 +194,44 @@ func (d *Delta) macroblock(w *bitWriter, b *block, mb, qpDelta int) {
 	w.se(qpDelta)
 	for i := range b.luma {
 		if b.cbp>>(i/4)&1 == 0 {
-			b.counts[i] = 0
+			b.coeffCounts[i] = 0
 		}
 	}
 	if b.cbp < 32 {
-		clear(b.counts[16:])
+		clear(b.coeffCounts[16:])
 	}
-	d.setCounts(mb, &b.counts)
+	d.setCoeffCounts(mb, &b.coeffCounts)
 	x, y := mb%d.columns, mb/d.columns
 	for i := range b.luma {
 		if b.cbp>>(i/4)&1 == 1 {
-			nc := d.context(0, 4*d.columns, 4*x+lumaX[i], 4*y+lumaY[i])
-			residual(w, &b.luma[i], b.counts[i], 0, 16, nc)
+			nc := d.predictNC(0, 4*d.columns, 4*x+lumaBlockX[i], 4*y+lumaBlockY[i])
+			writeResidualBlock(w, &b.luma[i], b.coeffCounts[i], 0, 16, nc)
 		}
 	}
 	if b.cbp>>4 == 0 {
 		return
 	}
 	for c := range 2 {
-		chromaDCResidual(w, &b.dc[c])
+		writeChromaDC(w, &b.chromaDC[c])
 	}
 	if b.cbp>>4 < 2 {
 		return
 	}
 	for c := range 2 {
 		for i := range 4 {
-			nc := d.context(1+c, 2*d.columns, 2*x+i&1, 2*y+i>>1)
-			residual(w, &b.ac[c][i], b.counts[16+4*c+i], 1, 15, nc)
+			nc := d.predictNC(1+c, 2*d.columns, 2*x+i&1, 2*y+i>>1)
+			writeResidualBlock(w, &b.chromaAC[c][i], b.coeffCounts[16+4*c+i], 1, 15, nc)
 		}
 	}
 }
 
 // rebuild adds a macroblock's residual, as it was written, to a
 // picture, as decoders do (clause 8.5).
-func (d *Delta) rebuild(p Picture, b *block, mb int) {
+func (d *DeltaEncoder) reconstruct(p Picture, b *residual, mb int) {
 	x, y := mb%d.columns*16, mb/d.columns*16
 	for i := range b.luma {
-		if b.counts[i] > 0 {
-			add(p.Pix, p.Width, p.Height, x+4*lumaX[i], y+4*lumaY[i], inverse(&b.luma[i], b.qp, 0))
+		if b.coeffCounts[i] > 0 {
+			addResidual(p.Pix, p.Width, p.Height, x+4*lumaBlockX[i], y+4*lumaBlockY[i], inverseTransform(&b.luma[i], b.qp, 0))
 		}
 	}
 	if b.cbp>>4 == 0 {
@@ -239,19 +239,19 @@ func (d *Delta) rebuild(p Picture, b *block, mb int) {
 	}
 	size, plane, qpc := p.Width*p.Height, p.Width*p.Height/4, chromaQP(b.qp)
 	for c := range 2 {
-		for i, dc := range inverseDC(&b.dc[c], qpc) {
-			levels := &b.ac[c][i]
-			if b.counts[16+4*c+i] == 0 {
+		for i, dc := range inverseChromaDC(&b.chromaDC[c], qpc) {
+			levels := &b.chromaAC[c][i]
+			if b.coeffCounts[16+4*c+i] == 0 {
 				levels = &[16]int32{}
 			}
 			levels[0] = dc
-			add(p.Pix[size+c*plane:][:plane], p.Width/2, p.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverse(levels, qpc, 1))
+			addResidual(p.Pix[size+c*plane:][:plane], p.Width/2, p.Height/2, x/2+4*(i&1), y/2+4*(i>>1), inverseTransform(levels, qpc, 1))
 		}
 	}
 }
 
 // add adds a 4×4 block to a plane, as far as it lies within.
-func add(plane []byte, width, height, x, y int, residual [16]int32) {
+func addResidual(plane []byte, width, height, x, y int, residual [16]int32) {
 	for i, v := range residual {
 		if px, py := x+i%4, y+i/4; px < width && py < height {
 			at := py*width + px
@@ -261,22 +261,22 @@ func add(plane []byte, width, height, x, y int, residual [16]int32) {
 }
 
 // setCounts notes how many coefficients a macroblock's blocks have; nil is none.
-func (d *Delta) setCounts(mb int, counts *[24]int) {
+func (d *DeltaEncoder) setCoeffCounts(mb int, counts *[24]int) {
 	if counts == nil {
 		counts = &[24]int{}
 	}
 	x, y := mb%d.columns, mb/d.columns
 	for i := range 16 {
-		d.counts[0][(4*y+lumaY[i])*4*d.columns+4*x+lumaX[i]] = uint8(counts[i])
+		d.coeffCounts[0][(4*y+lumaBlockY[i])*4*d.columns+4*x+lumaBlockX[i]] = uint8(counts[i])
 	}
 	for i := range 8 {
-		d.counts[1+i/4][(2*y+i%4>>1)*2*d.columns+2*x+i&1] = uint8(counts[16+i])
+		d.coeffCounts[1+i/4][(2*y+i%4>>1)*2*d.columns+2*x+i&1] = uint8(counts[16+i])
 	}
 }
 
 // context is nC of clause 9.2.1, from the blocks left of and above a block.
-func (d *Delta) context(plane, stride, x, y int) int {
-	counts := d.counts[plane]
+func (d *DeltaEncoder) predictNC(plane, stride, x, y int) int {
+	counts := d.coeffCounts[plane]
 	switch {
 	case x > 0 && y > 0:
 		return (int(counts[y*stride+x-1]) + int(counts[(y-1)*stride+x]) + 1) >> 1

@@ -25,9 +25,9 @@ const maxNAL = 64 << 20
 func Split(r io.Reader, do func(nal []byte) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var nal []byte
-	zeros, begun := 0, false
-	give := func() error {
-		if !begun || len(nal) == 0 {
+	zeros, started := 0, false
+	emit := func() error {
+		if !started || len(nal) == 0 {
 			return nil
 		}
 		return do(nal)
@@ -36,17 +36,17 @@ func Split(r io.Reader, do func(nal []byte) error) error {
 		c, err := in.ReadByte()
 		switch {
 		case errors.Is(err, io.EOF):
-			return give()
+			return emit()
 		case err != nil:
 			return err
 		case c == 0:
 			zeros++
 			continue
 		case c == 1 && zeros >= 2: // zeros before a start code belong to no unit
-			if err := give(); err != nil {
+			if err := emit(); err != nil {
 				return err
 			}
-			nal, begun, zeros = nal[:0], true, 0
+			nal, started, zeros = nal[:0], true, 0
 			continue
 		}
 		for ; zeros > 0; zeros-- {

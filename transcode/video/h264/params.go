@@ -3,32 +3,32 @@ package h264
 import "fmt"
 
 // sequence is what of an SPS (clause 7.3.2.1) is needed to write slices.
-type sequence struct {
+type sps struct {
 	rbsp         []byte // rewritten, with the NAL unit's header
 	frameNumBits int    // in x264's slices
-	references   int    // pictures that a decoder keeps, a delta among them
-	mbs          int    // macroblocks of a picture
+	refFrames    int    // pictures that a decoder keeps, a delta among them
+	macroblocks  int    // macroblocks of a picture
 }
 
 // Widths of the picture order count and of frame_num in our slices. The latter
 // has to tell all pictures apart that a decoder may keep, however many deltas
 // lie between them.
 const (
-	orderBits    = 16
+	pocBits      = 16
 	frameNumBits = 16
 )
 
 // rewriteSPS makes pictures say their order themselves (type 0) where x264
 // lets it follow from frame_num (type 2), and has decoders keep one picture
 // more: a delta.
-func rewriteSPS(nal []byte) (sequence, error) {
+func rewriteSPS(nal []byte) (sps, error) {
 	b := unescape(nal)
-	r := &bitReader{buf: b, at: 8}
+	r := &bitReader{buf: b, pos: 8}
 	w := &bitWriter{}
 	copied := 0
-	keep := func() { // what has been read goes on as it is
-		w.copy(b, copied, r.at)
-		copied = r.at
+	copyRead := func() { // what has been read goes on as it is
+		w.copyBits(b, copied, r.pos)
+		copied = r.pos
 	}
 	// Without 8×8 transforms x264 calls it Main, which is a part of High: what
 	// High says in addition is then ours to say.
@@ -40,10 +40,10 @@ func rewriteSPS(nal []byte) (sequence, error) {
 	case 77:
 	case 100:
 		if chroma, luma8, chroma8, lossless, matrix := r.ue(), r.ue(), r.ue(), r.u(1), r.u(1); chroma != 1 || luma8 != 0 || chroma8 != 0 || lossless != 0 || matrix != 0 {
-			return sequence{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
+			return sps{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
 		}
 	default:
-		return sequence{}, fmt.Errorf("h264: profile %d instead of Main or High", profile)
+		return sps{}, fmt.Errorf("h264: profile %d instead of Main or High", profile)
 	}
 	w.put(uint32(b[0]), 8)
 	w.put(100, 8)
@@ -54,18 +54,18 @@ func rewriteSPS(nal []byte) (sequence, error) {
 	w.ue(0) // 8 bits
 	w.ue(0)
 	w.put(0, 2) // flat matrices, not lossless
-	copied = r.at
-	s := sequence{frameNumBits: int(r.ue()) + 4}
+	copied = r.pos
+	s := sps{frameNumBits: int(r.ue()) + 4}
 	w.ue(frameNumBits - 4)
-	copied = r.at
-	if kind := r.ue(); kind != 2 {
-		return s, fmt.Errorf("h264: picture order count type %d instead of 2", kind)
+	copied = r.pos
+	if pocType := r.ue(); pocType != 2 {
+		return s, fmt.Errorf("h264: picture order count type %d instead of 2", pocType)
 	}
 	w.ue(0)
-	w.ue(orderBits - 4)
-	s.references = int(r.ue()) + 1
-	w.ue(uint32(s.references))
-	copied = r.at
+	w.ue(pocBits - 4)
+	s.refFrames = int(r.ue()) + 1
+	w.ue(uint32(s.refFrames))
+	copied = r.pos
 	r.u(1)
 	width, height := r.ue()+1, r.ue()+1
 	if r.u(1) != 1 {
@@ -83,18 +83,18 @@ func rewriteSPS(nal []byte) (sequence, error) {
 			return s, err
 		}
 		if restricted {
-			keep()
-			w.ue(max(r.ue()+1, uint32(s.references)))
-			copied = r.at
+			copyRead()
+			w.ue(max(r.ue()+1, uint32(s.refFrames)))
+			copied = r.pos
 		}
 	}
-	if r.err != nil || width > 1024 || height > 1024 || s.frameNumBits > 16 || s.references > 16 {
-		return s, errShort
+	if r.err != nil || width > 1024 || height > 1024 || s.frameNumBits > 16 || s.refFrames > 16 {
+		return s, errTruncated
 	}
-	s.mbs = int(width * height)
-	w.copy(b, copied, end(b))
-	s.rbsp = w.trail()
-	s.rbsp[3] = max(s.rbsp[3], levelFor(s.mbs*s.references))
+	s.macroblocks = int(width * height)
+	w.copyBits(b, copied, rbspBits(b))
+	s.rbsp = w.finishRBSP()
+	s.rbsp[3] = max(s.rbsp[3], levelFor(s.macroblocks*s.refFrames))
 	return s, nil
 }
 
@@ -150,12 +150,12 @@ func levelFor(mbs int) byte {
 }
 
 // picture is what of a PPS (clause 7.3.2.2) is needed to read slices.
-type picture struct {
+type pps struct {
 	deblocking bool // slices say how they are deblocked
 }
 
-func parsePPS(nal []byte) (picture, error) {
-	r := &bitReader{buf: unescape(nal), at: 8}
+func parsePPS(nal []byte) (pps, error) {
+	r := &bitReader{buf: unescape(nal), pos: 8}
 	r.ue()
 	r.ue()
 	cabac, bottom, groups := r.u(1), r.u(1), r.ue()
@@ -165,7 +165,7 @@ func parsePPS(nal []byte) (picture, error) {
 	r.ue() // initial quantisers
 	r.ue()
 	r.ue()
-	p := picture{deblocking: r.u(1) == 1}
+	p := pps{deblocking: r.u(1) == 1}
 	r.u(1)
 	redundant := r.u(1)
 	if r.err != nil {
@@ -178,14 +178,14 @@ func parsePPS(nal []byte) (picture, error) {
 }
 
 // deltaPPS is the id of the PPS that [Delta] pictures use.
-const deltaPPS = 1
+const deltaPPSID = 1
 
 // writePPS makes the PPS of [Delta] pictures: CAVLC, one reference, slices
 // that say how they are deblocked, quantiser 26 to start from.
 func writePPS() []byte {
 	w := &bitWriter{}
 	w.put(3<<5|nalPPS, 8)
-	w.ue(deltaPPS)
+	w.ue(deltaPPSID)
 	w.ue(0)
 	w.put(0, 2)
 	w.ue(0)
@@ -197,5 +197,5 @@ func writePPS() []byte {
 	w.se(0)
 	w.put(1, 1)
 	w.put(0, 2)
-	return w.trail()
+	return w.finishRBSP()
 }

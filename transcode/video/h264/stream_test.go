@@ -11,7 +11,7 @@ import (
 )
 
 // x264 encodes pictures as the encoder has them encoded.
-func x264(t *testing.T, width, height int, pictures []byte, extra string) []byte {
+func encodeX264(t *testing.T, width, height int, pictures []byte, extra string) []byte {
 	t.Helper()
 	path, err := exec.LookPath("ffmpeg")
 	if err != nil {
@@ -58,7 +58,7 @@ func annexB(config []byte, packets [][]byte) []byte {
 }
 
 // units are the NAL units of a byte stream.
-func units(t *testing.T, stream []byte) (all [][]byte) {
+func nalUnits(t *testing.T, stream []byte) (all [][]byte) {
 	t.Helper()
 	if err := Split(bytes.NewReader(stream), func(nal []byte) error {
 		all = append(all, slices.Clone(nal))
@@ -70,21 +70,21 @@ func units(t *testing.T, stream []byte) (all [][]byte) {
 }
 
 // expected adds what a delta says to a decoded picture.
-func expected(d *Delta, decoded, now, base Picture, changed []Change) []byte {
+func expectedPicture(d *DeltaEncoder, decoded, source, reference Picture, changed []Macroblock) []byte {
 	out := Picture{decoded.Width, decoded.Height, slices.Clone(decoded.Pix)}
 	for _, c := range changed {
-		b := block{qp: d.quantiser(c)}
-		if d.transform(&b, now, base, c.MB) {
-			d.macroblock(&bitWriter{}, &b, c.MB, 0)
-			d.rebuild(out, &b, c.MB)
-			d.setCounts(c.MB, nil)
+		b := residual{qp: d.qpFor(c)}
+		if d.computeResidual(&b, source, reference, c.Index) {
+			d.writeMacroblock(&bitWriter{}, &b, c.Index, 0)
+			d.reconstruct(out, &b, c.Index)
+			d.setCoeffCounts(c.Index, nil)
 		}
 	}
 	return out.Pix
 }
 
 // desktop makes a picture of one with noise in it.
-func desktop(width, height int, r *rand.Rand) Picture {
+func noisyPicture(width, height int, r *rand.Rand) Picture {
 	p := Picture{width, height, make([]byte, width*height*3/2)}
 	for i := range p.Pix {
 		p.Pix[i] = uint8(16 + i%width/3&7*20 + r.IntN(8))
@@ -96,7 +96,7 @@ func desktop(width, height int, r *rand.Rand) Picture {
 // pictures: each delta must be the picture before plus our residual, to the
 // bit, and x264's own pictures as they are without us. Some deltas are more
 // than a decoder keeps pictures, and than x264 can number.
-func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
+func TestDeltasDecodeBitExactly(t *testing.T) {
 	sizes := [][2]int{{66, 34}, {200, 150}, {320, 240}}
 	if testing.Short() {
 		sizes = sizes[:1]
@@ -107,69 +107,69 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 				t.Run(fmt.Sprintf("%d×%d qp %d%s", size[0], size[1], qp, keys), func(t *testing.T) {
 					r := rand.New(rand.NewPCG(uint64(qp), 7))
 					width, height := size[0], size[1]
-					const bigs = 7
+					const x264Count = 7
 					var all []byte
 					var sources []Picture
-					for range bigs {
-						p := desktop(width, height, r)
+					for range x264Count {
+						p := noisyPicture(width, height, r)
 						sources = append(sources, p)
 						all = append(all, p.Pix...)
 					}
-					plain := x264(t, width, height, all, keys)
-					before := decode(t, plain)
-					frame := len(sources[0].Pix)
+					plain := encodeX264(t, width, height, all, keys)
+					x264Decoded := decode(t, plain)
+					frameSize := len(sources[0].Pix)
 
-					d := NewDelta(width, height, qp)
-					columns, rows := d.Macroblocks()
+					d := NewDeltaEncoder(width, height, qp)
+					columns, rows := d.GridSize()
 					var s Stream
 					var packets [][]byte
 					var want [][]byte
-					big := 0
-					for _, nal := range units(t, plain) {
-						packet, key, err := s.NAL(nal)
+					n := 0
+					for _, nal := range nalUnits(t, plain) {
+						packet, key, err := s.AddNAL(nal)
 						if err != nil {
 							t.Fatal(err)
 						}
 						if packet == nil {
 							continue
 						}
-						if keys == ":keyint=3" && key != (big%3 == 0) {
-							t.Errorf("picture %d: key %v", big, key)
+						if keys == ":keyint=3" && key != (n%3 == 0) {
+							t.Errorf("picture %d: key %v", n, key)
 						}
 						packets = append(packets, packet)
-						decoded := Picture{width, height, before[big*frame:][:frame]}
+						decoded := Picture{width, height, x264Decoded[n*frameSize:][:frameSize]}
 						want = append(want, decoded.Pix)
-						base := Picture{width, height, slices.Clone(sources[big].Pix)}
-						for range []int{0, 1, 40, 3}[big%4] {
-							now := Picture{width, height, slices.Clone(base.Pix)}
-							var changed []Change
+						reference := Picture{width, height, slices.Clone(sources[n].Pix)}
+						for range []int{0, 1, 40, 3}[n%4] {
+							source := Picture{width, height, slices.Clone(reference.Pix)}
+							var changed []Macroblock
 							for mb := range columns * rows {
 								if r.IntN(4) > 0 {
 									continue
 								}
-								changed = append(changed, Change{MB: mb, Fine: r.IntN(3) == 0})
-								scribble(now, mb%columns*16, mb/columns*16, r)
+								changed = append(changed, Macroblock{Index: mb, Fine: r.IntN(3) == 0})
+								changeMacroblock(source, mb%columns*16, mb/columns*16, r)
 							}
-							decoded.Pix = expected(d, decoded, now, base, changed)
-							diff, ok := d.Encode(now, base, changed, 1<<20)
+							decoded.Pix = expectedPicture(d, decoded, source, reference, changed)
+							delta, ok := d.Encode(source, reference, changed, 1<<20)
 							if !ok {
 								t.Fatal("too large")
 							}
 							want = append(want, decoded.Pix)
-							packets = append(packets, s.Delta(diff))
-							sameError(t, decoded, base, Picture{width, height, before[big*frame:][:frame]}, sources[big])
+							packets = append(packets, s.AddDelta(delta))
+							checkError(t, decoded, reference, Picture{width, height, x264Decoded[n*frameSize:][:frameSize]}, sources[n])
 						}
-						big++
+						n++
 					}
-					if profile := s.Config()[1]; profile != 100 {
+					if profile := s.DecoderConfig()[1]; profile != 100 {
 						t.Errorf("profile %d instead of High", profile)
 					}
-					got := decode(t, annexB(s.Config(), packets))
-					if len(got) != len(want)*frame {
-						t.Fatalf("%d pictures instead of %d", len(got)/frame, len(want))
+					got := decode(t, annexB(s.DecoderConfig(), packets))
+					if len(got) != len(want)*frameSize {
+						t.Fatalf("%d pictures instead of %d", len(got)/frameSize, len(want))
 					}
 					for i := range want {
-						if !bytes.Equal(got[i*frame:][:frame], want[i]) {
+						if !bytes.Equal(got[i*frameSize:][:frameSize], want[i]) {
 							t.Fatalf("picture %d is not as meant", i)
 						}
 					}
@@ -181,18 +181,18 @@ func TestDeltasDecodeToWhatWasMeant(t *testing.T) {
 
 // sameError checks that base differs from what is decoded as x264's picture
 // from its source, where no value came to its limits.
-func sameError(t *testing.T, decoded, base, picture, source Picture) {
+func checkError(t *testing.T, decoded, reference, picture, source Picture) {
 	t.Helper()
 	for i, v := range decoded.Pix {
 		limits := false
-		for _, pix := range []byte{v, base.Pix[i], picture.Pix[i], source.Pix[i]} {
+		for _, pix := range []byte{v, reference.Pix[i], picture.Pix[i], source.Pix[i]} {
 			limits = limits || pix < 40 || pix > 215
 		}
-		if !limits && int(v)-int(base.Pix[i]) != int(picture.Pix[i])-int(source.Pix[i]) {
+		if !limits && int(v)-int(reference.Pix[i]) != int(picture.Pix[i])-int(source.Pix[i]) {
 			// Somewhere on the way one of them may have been clipped: their
 			// error is then smaller, never larger.
-			if abs(int32(v)-int32(base.Pix[i])) > abs(int32(picture.Pix[i])-int32(source.Pix[i])) {
-				t.Fatalf("sample %d: the base is %d and the picture %d, x264 made %d of %d", i, base.Pix[i], v, picture.Pix[i], source.Pix[i])
+			if abs(int32(v)-int32(reference.Pix[i])) > abs(int32(picture.Pix[i])-int32(source.Pix[i])) {
+				t.Fatalf("sample %d: the base is %d and the picture %d, x264 made %d of %d", i, reference.Pix[i], v, picture.Pix[i], source.Pix[i])
 			}
 		}
 	}
@@ -200,30 +200,30 @@ func sameError(t *testing.T, decoded, base, picture, source Picture) {
 
 // TestADifferenceThatIsTooLargeChangesNothing: the base stays, and the next
 // difference is coded as if there had been none.
-func TestADifferenceThatIsTooLargeChangesNothing(t *testing.T) {
+func TestTooLargeDeltaChangesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
-	base := desktop(96, 64, r)
-	now := Picture{96, 64, slices.Clone(base.Pix)}
-	var changed []Change
+	reference := noisyPicture(96, 64, r)
+	source := Picture{96, 64, slices.Clone(reference.Pix)}
+	var changed []Macroblock
 	for mb := range 24 {
-		changed = append(changed, Change{MB: mb, Fine: mb%5 == 0})
-		scribble(now, mb%6*16, mb/6*16, r)
+		changed = append(changed, Macroblock{Index: mb, Fine: mb%5 == 0})
+		changeMacroblock(source, mb%6*16, mb/6*16, r)
 	}
-	d, fresh := NewDelta(96, 64, 20), NewDelta(96, 64, 20)
-	was := slices.Clone(base.Pix)
-	if _, ok := d.Encode(now, base, changed, 100); ok || !bytes.Equal(base.Pix, was) {
-		t.Fatalf("taken: %v, base as it was: %v", ok, bytes.Equal(base.Pix, was))
+	d, fresh := NewDeltaEncoder(96, 64, 20), NewDeltaEncoder(96, 64, 20)
+	before := slices.Clone(reference.Pix)
+	if _, ok := d.Encode(source, reference, changed, 100); ok || !bytes.Equal(reference.Pix, before) {
+		t.Fatalf("taken: %v, base as it was: %v", ok, bytes.Equal(reference.Pix, before))
 	}
-	again := Picture{96, 64, slices.Clone(was)}
-	have, ok1 := d.Encode(now, base, changed, 1<<20)
-	want, ok2 := fresh.Encode(now, again, changed, 1<<20)
-	if !ok1 || !ok2 || have.n != want.n || !bytes.Equal(have.bits, want.bits) || !bytes.Equal(base.Pix, again.Pix) {
+	freshReference := Picture{96, 64, slices.Clone(before)}
+	have, ok1 := d.Encode(source, reference, changed, 1<<20)
+	want, ok2 := fresh.Encode(source, freshReference, changed, 1<<20)
+	if !ok1 || !ok2 || have.bitCount != want.bitCount || !bytes.Equal(have.bits, want.bits) || !bytes.Equal(reference.Pix, freshReference.Pix) {
 		t.Error("the refused difference left something behind")
 	}
 }
 
 // scribble changes one macroblock, in one of several ways.
-func scribble(p Picture, x, y int, r *rand.Rand) {
+func changeMacroblock(p Picture, x, y int, r *rand.Rand) {
 	n, strength := 1+r.IntN(200), []int{3, 30, 255}[r.IntN(3)]
 	for range n {
 		px, py := x+r.IntN(16), y+r.IntN(16)
@@ -242,7 +242,7 @@ func scribble(p Picture, x, y int, r *rand.Rand) {
 
 // TestCodesAreComplete: no code of a table is the beginning of another, and
 // together they leave no more room than the standard's tables do.
-func TestCodesAreComplete(t *testing.T) {
+func TestVLCTablesArePrefixCodes(t *testing.T) {
 	check := func(name string, lens, codes []uint8) {
 		var taken float64
 		for i, n := range lens {
@@ -260,35 +260,35 @@ func TestCodesAreComplete(t *testing.T) {
 			t.Errorf("%s: the codes fill %.4f of the room", name, taken)
 		}
 	}
-	for i := range tokenLen {
-		check(fmt.Sprint("token ", i), slices.Concat(tokenLen[i][0][:], tokenLen[i][1][:], tokenLen[i][2][:], tokenLen[i][3][:]),
-			slices.Concat(tokenCode[i][0][:], tokenCode[i][1][:], tokenCode[i][2][:], tokenCode[i][3][:]))
+	for i := range coeffTokenLen {
+		check(fmt.Sprint("token ", i), slices.Concat(coeffTokenLen[i][0][:], coeffTokenLen[i][1][:], coeffTokenLen[i][2][:], coeffTokenLen[i][3][:]),
+			slices.Concat(coeffTokenCode[i][0][:], coeffTokenCode[i][1][:], coeffTokenCode[i][2][:], coeffTokenCode[i][3][:]))
 	}
-	check("token DC", slices.Concat(tokenLenDC[0][:], tokenLenDC[1][:], tokenLenDC[2][:], tokenLenDC[3][:]),
-		slices.Concat(tokenCodeDC[0][:], tokenCodeDC[1][:], tokenCodeDC[2][:], tokenCodeDC[3][:]))
-	for i := range zerosLen {
-		check(fmt.Sprint("zeros ", i+1), zerosLen[i], zerosCode[i])
+	check("token DC", slices.Concat(coeffTokenLenDC[0][:], coeffTokenLenDC[1][:], coeffTokenLenDC[2][:], coeffTokenLenDC[3][:]),
+		slices.Concat(coeffTokenCodeDC[0][:], coeffTokenCodeDC[1][:], coeffTokenCodeDC[2][:], coeffTokenCodeDC[3][:]))
+	for i := range totalZerosLen {
+		check(fmt.Sprint("zeros ", i+1), totalZerosLen[i], totalZerosCode[i])
 	}
-	for i := range zerosLenDC {
-		check(fmt.Sprint("zeros DC ", i+1), zerosLenDC[i], zerosCodeDC[i])
+	for i := range totalZerosLenDC {
+		check(fmt.Sprint("zeros DC ", i+1), totalZerosLenDC[i], totalZerosCodeDC[i])
 	}
-	for i := range runLen {
-		check(fmt.Sprint("runs ", i+1), runLen[i], runCode[i])
+	for i := range runBeforeLen {
+		check(fmt.Sprint("runs ", i+1), runBeforeLen[i], runBeforeCode[i])
 	}
 }
 
 // TestOtherStreamsAreRefused: what x264 makes with other settings.
-func TestOtherStreamsAreRefused(t *testing.T) {
+func TestUnsupportedStreamsAreRefused(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var all []byte
 	for range 4 {
-		all = append(all, desktop(64, 48, r).Pix...)
+		all = append(all, noisyPicture(64, 48, r).Pix...)
 	}
 	for _, extra := range []string{":bframes=2:b-adapt=0", ":cabac=0", ":weightp=2", ":slices=2", ":interlaced=1"} {
 		var s Stream
 		var err error
-		for _, nal := range units(t, x264(t, 64, 48, all, extra)) {
-			if _, _, err = s.NAL(nal); err != nil {
+		for _, nal := range nalUnits(t, encodeX264(t, 64, 48, all, extra)) {
+			if _, _, err = s.AddNAL(nal); err != nil {
 				break
 			}
 		}

@@ -13,7 +13,7 @@ var interCBP = func() (code [48]uint32) {
 
 // coeff_token (table 9-5): lengths and codes by nC below 2, 4 and 8, by
 // trailing ones and by the number of coefficients.
-var tokenLen = [3][4][17]uint8{{
+var coeffTokenLen = [3][4][17]uint8{{
 	{1, 6, 8, 9, 10, 11, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16, 16},
 	{0, 2, 6, 8, 9, 10, 11, 13, 13, 14, 14, 15, 15, 15, 16, 16, 16},
 	{0, 0, 3, 7, 8, 9, 10, 11, 13, 13, 14, 14, 15, 15, 16, 16, 16},
@@ -30,7 +30,7 @@ var tokenLen = [3][4][17]uint8{{
 	{0, 0, 0, 4, 4, 4, 4, 4, 5, 6, 7, 8, 8, 9, 10, 10, 10},
 }}
 
-var tokenCode = [3][4][17]uint8{{
+var coeffTokenCode = [3][4][17]uint8{{
 	{1, 5, 7, 7, 7, 7, 15, 11, 8, 15, 11, 15, 11, 15, 11, 7, 4},
 	{0, 1, 4, 6, 6, 6, 6, 14, 10, 14, 10, 14, 10, 1, 14, 10, 6},
 	{0, 0, 1, 5, 5, 5, 5, 5, 13, 9, 13, 9, 13, 9, 13, 9, 5},
@@ -48,11 +48,11 @@ var tokenCode = [3][4][17]uint8{{
 }}
 
 // The same for the first coefficients of chroma (nC = -1).
-var tokenLenDC = [4][5]uint8{{2, 6, 6, 6, 6}, {0, 1, 6, 7, 8}, {0, 0, 3, 7, 8}, {0, 0, 0, 6, 7}}
-var tokenCodeDC = [4][5]uint8{{1, 7, 4, 3, 2}, {0, 1, 6, 3, 3}, {0, 0, 1, 2, 2}, {0, 0, 0, 5, 0}}
+var coeffTokenLenDC = [4][5]uint8{{2, 6, 6, 6, 6}, {0, 1, 6, 7, 8}, {0, 0, 3, 7, 8}, {0, 0, 0, 6, 7}}
+var coeffTokenCodeDC = [4][5]uint8{{1, 7, 4, 3, 2}, {0, 1, 6, 3, 3}, {0, 0, 1, 2, 2}, {0, 0, 0, 5, 0}}
 
 // total_zeros (tables 9-7 and 9-8) by the number of coefficients, from 1.
-var zerosLen = [15][]uint8{
+var totalZerosLen = [15][]uint8{
 	{1, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 9},
 	{3, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 6},
 	{4, 3, 3, 3, 4, 4, 3, 3, 4, 5, 5, 6, 5, 6},
@@ -70,7 +70,7 @@ var zerosLen = [15][]uint8{
 	{1, 1},
 }
 
-var zerosCode = [15][]uint8{
+var totalZerosCode = [15][]uint8{
 	{1, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 1},
 	{7, 6, 5, 4, 3, 5, 4, 3, 2, 3, 2, 3, 2, 1, 0},
 	{5, 7, 6, 5, 4, 3, 4, 3, 2, 3, 2, 1, 1, 0},
@@ -89,11 +89,11 @@ var zerosCode = [15][]uint8{
 }
 
 // The same for the first coefficients of chroma (table 9-9 a).
-var zerosLenDC = [3][]uint8{{1, 2, 3, 3}, {1, 2, 2}, {1, 1}}
-var zerosCodeDC = [3][]uint8{{1, 1, 1, 0}, {1, 1, 0}, {1, 0}}
+var totalZerosLenDC = [3][]uint8{{1, 2, 3, 3}, {1, 2, 2}, {1, 1}}
+var totalZerosCodeDC = [3][]uint8{{1, 1, 1, 0}, {1, 1, 0}, {1, 0}}
 
 // run_before (table 9-10) by the zeros that are left, from 1, at most 7.
-var runLen = [7][]uint8{
+var runBeforeLen = [7][]uint8{
 	{1, 1},
 	{1, 2, 2},
 	{2, 2, 2, 2},
@@ -103,7 +103,7 @@ var runLen = [7][]uint8{
 	{3, 3, 3, 3, 3, 3, 3, 4, 5, 6, 7, 8, 9, 10, 11},
 }
 
-var runCode = [7][]uint8{
+var runBeforeCode = [7][]uint8{
 	{1, 0},
 	{1, 1, 0},
 	{3, 2, 1, 0},

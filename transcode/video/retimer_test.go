@@ -11,9 +11,9 @@ import (
 
 // shades makes a video of so many pictures, each of which x264 gets: all of them
 // differs a little from the one before.
-func shades(t *testing.T, opt Options, n int, each time.Duration) Report {
+func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
 	t.Helper()
-	e, err := tool(t).Start(t.Context(), opt)
+	e, err := findTool(t).Start(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,11 +25,11 @@ func shades(t *testing.T, opt Options, n int, each time.Duration) Report {
 				img.Pix[at] -= uint8(i % 2 * (at / 64 % 8))
 			}
 		}
-		if err := e.Frame(time.Duration(i)*each, img, []image.Rectangle{img.Rect}); err != nil {
+		if err := e.AddFrame(time.Duration(i)*each, img, []image.Rectangle{img.Rect}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.Lasts(time.Duration(n-1)*each + opt.slot())
+	e.SetDuration(time.Duration(n-1)*each + opt.slot())
 	report, err := e.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -39,36 +39,36 @@ func shades(t *testing.T, opt Options, n int, each time.Duration) Report {
 
 // TestPicturesThatStayForLongCostNoMore: x264 is not told of minutes, so that the
 // video is as large as that of the same pictures seen for a second each.
-func TestPicturesThatStayForLongCostNoMore(t *testing.T) {
-	size := func(each time.Duration) int64 { return shades(t, options(t), 12, each).Bytes }
-	brief, long := size(time.Second), size(9*time.Second)
-	if difference := long - brief; difference > brief/50 || -difference > brief/50 {
-		t.Errorf("%d bytes when pictures stay for a second, %d when for nine", brief, long)
+func TestLongPicturesCostNoMore(t *testing.T) {
+	size := func(each time.Duration) int64 { return encodeShades(t, options(t), 12, each).Bytes }
+	short, long := size(time.Second), size(9*time.Second)
+	if difference := long - short; difference > short/50 || -difference > short/50 {
+		t.Errorf("%d bytes when pictures stay for a second, %d when for nine", short, long)
 	}
 }
 
 // TestPicturesThatGoAtOnceCostLess: x264 spends less on what is hardly seen.
-func TestPicturesThatGoAtOnceCostLess(t *testing.T) {
-	stay, gone := shades(t, options(t), 24, longest).Bytes, shades(t, options(t), 24, time.Second/15).Bytes
-	if gone > stay*9/10 {
-		t.Errorf("%d bytes when each picture is gone after a fifteenth of a second, %d when they stay", gone, stay)
+func TestShortPicturesCostLess(t *testing.T) {
+	long, short := encodeShades(t, options(t), 24, maxPictureTime).Bytes, encodeShades(t, options(t), 24, time.Second/15).Bytes
+	if short > long*9/10 {
+		t.Errorf("%d bytes when each picture is gone after a fifteenth of a second, %d when they stay", short, long)
 	}
 }
 
 // TestKeyframesComeByTheTrueTime: one at least for every two minutes of the
 // recording in which something happens, whatever x264 is told of its times, and
 // no more than that.
-func TestKeyframesComeByTheTrueTime(t *testing.T) {
+func TestKeyframesFollowTrueTime(t *testing.T) {
 	opt := options(t)
 	const n, each = 60, 7*time.Second + 3*time.Millisecond
-	report := shades(t, opt, n, each)
+	report := encodeShades(t, opt, n, each)
 	var want []string
 	for at, next := time.Duration(0), time.Duration(0); at < n*each; at += each {
 		if at >= next {
-			want, next = append(want, at.String()), at+keyEvery
+			want, next = append(want, at.String()), at+keyframeInterval
 		}
 	}
-	if err := tool(t).Verify(t.Context(), opt.Output, report); err != nil {
+	if err := findTool(t).Verify(t.Context(), opt.Output, report); err != nil {
 		t.Error(err)
 	}
 	out, err := exec.Command("ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "csv=p=0", opt.Output).Output()
@@ -91,15 +91,15 @@ func TestKeyframesComeByTheTrueTime(t *testing.T) {
 }
 
 // TestPicturesOfFilmsCountForLonger: when most of the screen changes time and again.
-func TestPicturesOfFilmsCountForLonger(t *testing.T) {
+func TestFilmPicturesLastLonger(t *testing.T) {
 	const slot = 66 * time.Millisecond
 	last := func(n int, most func(i int) bool) time.Duration {
-		w := weights{least: slot}
-		var before, told time.Duration
+		w := retimer{minPictureTime: slot}
+		var before, out time.Duration
 		for i := range n {
-			before, told = told, w.next(time.Duration(i)*slot, most(i))
+			before, out = out, w.next(time.Duration(i)*slot, most(i))
 		}
-		return told - before
+		return out - before
 	}
 	always := func(int) bool { return true }
 	if d := last(3, always); d != slot {
