@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// bitWriter writes bits, the highest first.
+// bitWriter writes bits, the most significant first.
 type bitWriter struct {
 	buf     []byte
-	acc     uint64 // the bits that make no whole byte yet, right-aligned
-	accBits int    // how many those are, below 8
+	acc     uint64 // bits that do not fill a byte yet, right-aligned
+	accBits int    // number of bits in acc, less than 8
 }
 
 // put writes the lowest n bits of v; n is at most 32.
@@ -22,7 +22,7 @@ func (w *bitWriter) put(v uint32, n int) {
 	}
 }
 
-// ue and se are the standard's Exp-Golomb codes (clause 9.1).
+// ue writes the unsigned Exp-Golomb code of v (clause 9.1), se the signed one.
 func (w *bitWriter) ue(v uint32) {
 	n := bits.Len32(v + 1)
 	w.put(0, n-1)
@@ -37,10 +37,10 @@ func (w *bitWriter) se(v int) {
 	}
 }
 
-// bit and len tell of what has been written.
+// len returns the number of bits written.
 func (w *bitWriter) len() int { return 8*len(w.buf) + w.accBits }
 
-// copy appends the bits [from, to) of b.
+// copyBits appends the bits [from, to) of b.
 func (w *bitWriter) copyBits(b []byte, from, to int) {
 	for ; from < to && from%8 != 0; from++ {
 		w.put(uint32(b[from/8]>>(7-from%8)), 1)
@@ -53,17 +53,18 @@ func (w *bitWriter) copyBits(b []byte, from, to int) {
 	}
 }
 
-// trail ends an RBSP: a one, then zeros up to a whole byte.
+// finishRBSP writes the RBSP trailing bits, which are a one and zeros up to a whole
+// byte, and returns the RBSP.
 func (w *bitWriter) finishRBSP() []byte {
 	w.put(1, 1)
 	w.put(0, (8-w.accBits)%8)
 	return w.buf
 }
 
-// errShort is a syntax structure that ends too early.
-var errTruncated = errors.New("h264: a NAL unit ends too early")
+// errTruncated means that a syntax structure is truncated.
+var errTruncated = errors.New("h264: truncated NAL unit")
 
-// bitReader reads an RBSP. After its end it gives zeros and remembers.
+// bitReader reads the bits of an RBSP. After its end, reads return zeros and set err.
 type bitReader struct {
 	buf []byte
 	pos int // next bit
@@ -99,7 +100,7 @@ func (r *bitReader) ue() uint32 {
 	return 1<<zeros - 1 + r.u(zeros)
 }
 
-// end is where the trailing one bit of an RBSP stands.
+// rbspBits returns the number of bits of an RBSP before its trailing bits.
 func rbspBits(b []byte) int {
 	n := len(b)
 	for n > 0 && b[n-1] == 0 {

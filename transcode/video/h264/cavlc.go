@@ -1,7 +1,7 @@
 package h264
 
-// residual writes residual_block_cavlc (clause 7.3.5.3.2) of the coefficients
-// [first, first+size) of b, total of which are not zero.
+// writeResidualBlock writes residual_block_cavlc (clause 7.3.5.3.2): the coefficients
+// [first, first+size) of b, of which total are not zero. nc is nC of clause 9.2.1.
 func writeResidualBlock(w *bitWriter, b *[16]int32, total, first, size, nc int) {
 	table := 3
 	switch {
@@ -14,7 +14,8 @@ func writeResidualBlock(w *bitWriter, b *[16]int32, total, first, size, nc int) 
 	}
 	writeCoefficients(w, b[first:first+size], total, func(ones int) {
 		if table == 3 {
-			// Six bits: 000011 for none, else total-1 and the ones.
+			// Six bits: 000011 if there are no coefficients; otherwise total-1 and
+			// the trailing ones.
 			if total == 0 {
 				w.put(3, 6)
 			} else {
@@ -42,15 +43,15 @@ func writeChromaDC(w *bitWriter, b *[4]int32) {
 	})
 }
 
-// coefficients writes the coefficients c; the tables of coeff_token and
-// total_zeros depend on the kind of block.
+// writeCoefficients writes the coefficients c. The tables of coeff_token and
+// total_zeros depend on the type of block.
 func writeCoefficients(w *bitWriter, c []int32, total int, writeCoeffToken, writeTotalZeros func(int)) {
 	if total == 0 {
 		writeCoeffToken(0)
 		return
 	}
 	var levels [16]int32
-	var runBefore [16]int // zeros before each
+	var runBefore [16]int // zeros before each coefficient
 	n, trailingOnes, zeros := 0, 0, 0
 	// From the highest frequency down.
 	last := len(c) - 1
@@ -85,13 +86,13 @@ func writeCoefficients(w *bitWriter, c []int32, total int, writeCoeffToken, writ
 		suffix = 1
 	}
 	for i, v := range levels[trailingOnes:n] {
-		// An even code for positive levels, an odd one for negative.
+		// Positive levels have even codes, negative ones odd codes.
 		code := 2*v - 2
 		if v < 0 {
 			code = -2*v - 1
 		}
 		if i == 0 && trailingOnes < 3 {
-			code -= 2 // it cannot be a one
+			code -= 2 // it cannot be ±1
 		}
 		writeLevel(w, int(code), suffix)
 		if suffix == 0 {
@@ -127,7 +128,8 @@ func writeLevel(w *bitWriter, code, suffix int) {
 		if suffix == 0 {
 			code -= 15
 		}
-		// Twelve bits after fifteen zeros; larger ones have longer prefixes.
+		// A prefix of 15 zeros is followed by 12 bits. Larger levels have longer
+		// prefixes.
 		prefix := 15
 		for size := 12; code >= 1<<size; size++ {
 			code -= 1 << size

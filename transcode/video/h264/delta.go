@@ -1,42 +1,44 @@
 package h264
 
-// Picture is an I420 picture: Width×Height of brightness, then both chroma
-// planes of half the size. Width and Height are even.
+// Picture is an I420 picture: Width×Height bytes of luma, then both chroma planes of
+// half the width and height. Width and Height are even.
 type Picture struct {
 	Width, Height int
 	Pix           []byte
 }
 
-// Difference is the slice data (clause 7.3.4) of one delta picture.
+// DeltaSlice is the slice data (clause 7.3.4) of one delta picture.
 type DeltaSlice struct {
 	qp            int
 	bits          []byte
-	bitCount      int // bits
-	trailingSkips int // macroblocks after the last one that is coded
+	bitCount      int
+	trailingSkips int // skipped macroblocks after the last coded one
 }
 
-// Change is a macroblock that is to be coded, numbered line by line. Fine ones are
-// coded with a quantiser that is finer by fineQP.
+// Macroblock is a macroblock to code. Index is its address in raster order. The
+// quantizer of Fine macroblocks is lower by fineQPOffset.
 type Macroblock struct {
 	Index int
 	Fine  bool
 }
 
-// fineQP is how much finer the quantiser of fine changes is: a quarter of the step.
+// fineQPOffset is how much lower the QP of Fine macroblocks is. Their quantizer step
+// is a quarter of the usual one.
 const fineQPOffset = 12
 
-// Delta codes differences between pictures. It is used by one goroutine.
+// DeltaEncoder codes differences between pictures. Only one goroutine may use it.
 type DeltaEncoder struct {
 	qp      int
-	columns int // macroblocks in a line
+	columns int // macroblocks in a row
 	rows    int
 
-	coeffCounts [3][]uint8 // coefficients in each 4×4 block of the picture, by plane
-	codedMBs    []int      // macroblocks whose counts are not zero
-	residuals   []residual // their residuals
+	coeffCounts [3][]uint8 // non-zero coefficients of each 4×4 block, by plane
+	codedMBs    []int      // macroblocks whose coeffCounts are not zero
+	residuals   []residual // of codedMBs
 }
 
-// NewDelta codes pictures of that size with the quantiser qp (0 to 51).
+// NewDeltaEncoder returns an encoder for pictures of that size, in pixels, with the
+// quantizer qp (0 to 51).
 func NewDeltaEncoder(width, height, qp int) *DeltaEncoder {
 	d := &DeltaEncoder{qp: qp, columns: (width + 15) / 16, rows: (height + 15) / 16}
 	n := d.columns * d.rows
@@ -44,23 +46,24 @@ func NewDeltaEncoder(width, height, qp int) *DeltaEncoder {
 	return d
 }
 
-// Macroblocks is the number of columns and rows of 16×16 pixels.
+// GridSize returns the numbers of columns and rows of macroblocks.
 func (d *DeltaEncoder) GridSize() (columns, rows int) { return d.columns, d.rows }
 
-// block is the quantised residual of a macroblock.
+// residual is the quantized residual of a macroblock.
 type residual struct {
 	qp          int
-	luma        [16][16]int32 // by 4×4 block in coding order, coefficients in zigzag order
+	luma        [16][16]int32 // by 4×4 block in coding order; coefficients in zigzag order
 	chromaDC    [2][4]int32
 	chromaAC    [2][4][16]int32 // the first coefficient is unused
 	cbp         int
-	coeffCounts [24]int // coefficients per block: luma, both chroma AC
+	coeffCounts [24]int // of each block: luma, then both chroma AC
 }
 
-// Encode codes the difference between now and base in the given macroblocks, in
-// rising order; all others are as in base. Then base is brought up to what decoders
-// show, but for the error of x264's picture. If that takes more than most bytes, base
-// stays as it is and Encode returns false.
+// Encode codes the difference between source and reference in the changed
+// macroblocks, which must be in rising order. All other macroblocks are skipped.
+// Encode then adds the coded residual to reference. The result is what decoders show,
+// except for the coding error of x264's picture. If the slice data takes more than
+// maxBytes, Encode leaves reference as it is and returns false.
 func (d *DeltaEncoder) Encode(source, reference Picture, changed []Macroblock, maxBytes int) (DeltaSlice, bool) {
 	for _, mb := range d.codedMBs {
 		d.setCoeffCounts(mb, nil)
@@ -96,7 +99,7 @@ func (d *DeltaEncoder) Encode(source, reference Picture, changed []Macroblock, m
 	return out, true
 }
 
-// quantiser returns the quantiser of a macroblock.
+// qpFor returns the QP of a macroblock.
 func (d *DeltaEncoder) qpFor(c Macroblock) int {
 	if c.Fine {
 		return max(d.qp-fineQPOffset, 1)
@@ -104,11 +107,13 @@ func (d *DeltaEncoder) qpFor(c Macroblock) int {
 	return d.qp
 }
 
-// Where a 4×4 block of brightness lies in its macroblock, in coding order.
+// lumaBlockX and lumaBlockY are the positions of the 4×4 luma blocks in a macroblock,
+// in blocks, by coding order.
 var lumaBlockX = [16]int{0, 1, 0, 1, 2, 3, 2, 3, 0, 1, 0, 1, 2, 3, 2, 3}
 var lumaBlockY = [16]int{0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3, 2, 2, 3, 3}
 
-// transform computes a macroblock's residual; false means there is none.
+// computeResidual computes the residual of a macroblock and reports whether any
+// coefficient is not zero.
 func (d *DeltaEncoder) computeResidual(b *residual, source, reference Picture, mb int) bool {
 	b.cbp = 0
 	b.coeffCounts = [24]int{}
@@ -158,8 +163,8 @@ func (d *DeltaEncoder) computeResidual(b *residual, source, reference Picture, m
 	return b.cbp != 0
 }
 
-// difference reads the difference of a 4×4 block; false means there is none.
-// What lies outside of the pictures is equal.
+// subtract computes the difference of a 4×4 block and reports whether it is not zero.
+// Outside the pictures the difference is zero.
 func subtract(block *[16]int32, source, reference []byte, width, height, x, y int) bool {
 	var nonZero int32
 	for j := range 4 {
@@ -183,12 +188,12 @@ func subtract(block *[16]int32, source, reference []byte, width, height, x, y in
 	return nonZero != 0
 }
 
-// macroblock writes macroblock_layer (clause 7.3.5) of P_L0_16x16 without
-// motion, with the residual b. qpDelta is how the quantiser differs from that of the
-// macroblock that was coded before.
+// writeMacroblock writes macroblock_layer (clause 7.3.5): P_L0_16x16 with a zero
+// motion vector and the residual b. qpDelta is the difference from the QP of the
+// macroblock coded before.
 func (d *DeltaEncoder) writeMacroblock(w *bitWriter, b *residual, mb, qpDelta int) {
 	w.ue(0) // P_L0_16x16
-	w.se(0) // no motion: all predictors are zero, too
+	w.se(0) // zero motion vector; all predictors are zero, too
 	w.se(0)
 	w.ue(interCBP[b.cbp])
 	w.se(qpDelta)
@@ -225,8 +230,8 @@ func (d *DeltaEncoder) writeMacroblock(w *bitWriter, b *residual, mb, qpDelta in
 	}
 }
 
-// rebuild adds a macroblock's residual, as it was written, to a
-// picture, as decoders do (clause 8.5).
+// reconstruct adds the coded residual of a macroblock to a picture, as decoders do
+// (clause 8.5).
 func (d *DeltaEncoder) reconstruct(p Picture, b *residual, mb int) {
 	x, y := mb%d.columns*16, mb/d.columns*16
 	for i := range b.luma {
@@ -250,7 +255,7 @@ func (d *DeltaEncoder) reconstruct(p Picture, b *residual, mb int) {
 	}
 }
 
-// add adds a 4×4 block to a plane, as far as it lies within.
+// addResidual adds a 4×4 block to a plane. Samples outside the plane are ignored.
 func addResidual(plane []byte, width, height, x, y int, residual [16]int32) {
 	for i, v := range residual {
 		if px, py := x+i%4, y+i/4; px < width && py < height {
@@ -260,7 +265,8 @@ func addResidual(plane []byte, width, height, x, y int, residual [16]int32) {
 	}
 }
 
-// setCounts notes how many coefficients a macroblock's blocks have; nil is none.
+// setCoeffCounts records the numbers of coefficients of a macroblock's blocks; nil
+// means none.
 func (d *DeltaEncoder) setCoeffCounts(mb int, counts *[24]int) {
 	if counts == nil {
 		counts = &[24]int{}
@@ -274,7 +280,8 @@ func (d *DeltaEncoder) setCoeffCounts(mb int, counts *[24]int) {
 	}
 }
 
-// context is nC of clause 9.2.1, from the blocks left of and above a block.
+// predictNC returns nC of clause 9.2.1: the number of coefficients predicted from the
+// blocks to the left and above.
 func (d *DeltaEncoder) predictNC(plane, stride, x, y int) int {
 	counts := d.coeffCounts[plane]
 	switch {

@@ -1,32 +1,31 @@
-// Package h264 writes the pictures of a video in which little changes, and
-// joins them with those of x264.
+// Package h264 encodes pictures in which little changes, and merges them with x264's
+// pictures into one stream.
 //
-// Most frames of a session's recording differ from the one before by a cursor
-// or a few letters. For a 1080p picture that stays as it is x264 needs 5 ms
-// whatever its settings, twice as much with the way there; such pictures are
-// thousands in a recording. A [Delta] says "as the last picture of x264, but
-// add this here" in some bytes, at a cost that follows from what changed.
+// Most frames of a recording differ from the previous one by a cursor or a few
+// letters. For an unchanged 1080p picture x264 needs 5 ms with any settings, and
+// twice as much with the transfer to ffmpeg. A recording has thousands of such
+// pictures. A delta picture costs some bytes, and its CPU time depends only on what
+// has changed.
 //
-// # How
+// # How it works
 //
-// A delta picture is a P slice without motion (ITU-T H.264): each macroblock
-// is skipped, or is that of the picture before plus a residual. The picture
-// before is x264's last one, and then the last delta, which is kept apart from
-// x264's references as a long-term one (memory management, clause 8.2.5.4), so
-// that x264 never learns of it.
+// A delta picture is a P slice without motion (ITU-T H.264). Each macroblock is
+// skipped, or is the same macroblock of the reference picture plus a residual. The
+// reference picture is x264's last picture or the last delta picture, whichever is
+// later. The last delta is a long-term reference (memory management, clause 8.2.5.4).
+// So it does not change x264's own list of references.
 //
-// What x264 made of its source need not be known: the residual is the
-// difference between two sources, so that x264's error stays and that of the
-// residual's quantisation is added. A delta's own result is known exactly; the
-// next one starts from it, and what the first quantised away the next can mend.
+// The decoded picture of x264 need not be known. The residual is the difference
+// between two source pictures, so x264's coding error stays and the quantization
+// error of the residual is added. The quantization error is known exactly. The next
+// delta starts from the reconstructed picture and can correct that error.
 //
-// x264's pictures are taken as they are, but for what says where they stand:
-// [Stream] makes room for one more reference in the SPS, and writes the
-// picture order count and a frame_num that counts the deltas, too. Residuals
-// are coded with CAVLC, x264's pictures with CABAC: each kind has its own
-// picture parameter set.
+// x264's slice data is copied unchanged. [Stream] rewrites headers only. It adds one
+// reference picture to the SPS. It writes a picture order count, and a frame_num that
+// counts delta pictures as well. Delta pictures are coded with CAVLC, x264's with
+// CABAC, so each kind has its own PPS.
 //
-// Only x264's stream of progressive 8-bit 4:2:0 High pictures of one slice,
-// without B pictures and weighted prediction, is understood; anything else is
-// [ErrUnexpected].
+// [Stream] accepts only progressive 8-bit 4:2:0 Main or High profile with one slice
+// per picture, without B pictures and without weighted prediction. Any other stream
+// is [ErrUnexpected].
 package h264

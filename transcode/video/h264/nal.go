@@ -17,11 +17,11 @@ const (
 	nalAUD   = 9
 )
 
-// maxNAL bounds one NAL unit, in bytes.
+// maxNAL is the maximum size of a NAL unit, in bytes.
 const maxNAL = 64 << 20
 
-// Split calls do with each NAL unit of a byte stream (annex B), without its
-// start code. The bytes are only valid during the call.
+// Split calls do with each NAL unit of a byte stream (Annex B), without its start
+// code. The bytes are valid only during the call.
 func Split(r io.Reader, do func(nal []byte) error) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var nal []byte
@@ -42,7 +42,7 @@ func Split(r io.Reader, do func(nal []byte) error) error {
 		case c == 0:
 			zeros++
 			continue
-		case c == 1 && zeros >= 2: // zeros before a start code belong to no unit
+		case c == 1 && zeros >= 2: // zeros before a start code belong to no NAL unit
 			if err := emit(); err != nil {
 				return err
 			}
@@ -53,12 +53,12 @@ func Split(r io.Reader, do func(nal []byte) error) error {
 			nal = append(nal, 0)
 		}
 		if nal = append(nal, c); len(nal) > maxNAL {
-			return fmt.Errorf("h264: a NAL unit of more than %d bytes", maxNAL)
+			return fmt.Errorf("h264: NAL unit larger than %d bytes", maxNAL)
 		}
 	}
 }
 
-// unescape removes the emulation prevention bytes of a NAL unit's payload.
+// unescape returns the payload of a NAL unit without emulation prevention bytes.
 func unescape(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	zeros := 0
@@ -76,7 +76,7 @@ func unescape(b []byte) []byte {
 	return out
 }
 
-// escape appends a NAL unit's payload with emulation prevention bytes.
+// escape appends the payload b to out and inserts emulation prevention bytes.
 func escape(out, b []byte) []byte {
 	zeros := 0
 	for _, c := range b {

@@ -2,36 +2,35 @@ package h264
 
 import "fmt"
 
-// sequence is what of an SPS (clause 7.3.2.1) is needed to write slices.
+// sps holds the fields of an SPS (clause 7.3.2.1) that are needed to write slices.
 type sps struct {
-	rbsp         []byte // rewritten, with the NAL unit's header
+	rbsp         []byte // rewritten, with the NAL unit header
 	frameNumBits int    // in x264's slices
-	refFrames    int    // pictures that a decoder keeps, a delta among them
-	macroblocks  int    // macroblocks of a picture
+	refFrames    int    // reference pictures, including one delta
+	macroblocks  int    // in a picture
 }
 
-// Widths of the picture order count and of frame_num in our slices. The latter
-// has to tell all pictures apart that a decoder may keep, however many deltas
-// lie between them.
+// Bits of pic_order_cnt_lsb and frame_num in our slices. frame_num must distinguish
+// all reference pictures, however many deltas are between them.
 const (
 	pocBits      = 16
 	frameNumBits = 16
 )
 
-// rewriteSPS makes pictures say their order themselves (type 0) where x264
-// lets it follow from frame_num (type 2), and has decoders keep one picture
-// more: a delta.
+// rewriteSPS changes pic_order_cnt_type from 2, where the order follows from
+// frame_num, to 0, where slices give it. It also adds one reference picture for a
+// delta.
 func rewriteSPS(nal []byte) (sps, error) {
 	b := unescape(nal)
 	r := &bitReader{buf: b, pos: 8}
 	w := &bitWriter{}
 	copied := 0
-	copyRead := func() { // what has been read goes on as it is
+	copyRead := func() { // copies all bits read so far
 		w.copyBits(b, copied, r.pos)
 		copied = r.pos
 	}
-	// Without 8×8 transforms x264 calls it Main, which is a part of High: what
-	// High says in addition is then ours to say.
+	// Without 8×8 transforms x264 writes the Main profile, which is a subset of High.
+	// The additional fields of High are then written here.
 	profile := r.u(8)
 	r.u(8)
 	level := r.u(8)
@@ -40,14 +39,14 @@ func rewriteSPS(nal []byte) (sps, error) {
 	case 77:
 	case 100:
 		if chroma, luma8, chroma8, lossless, matrix := r.ue(), r.ue(), r.ue(), r.u(1), r.u(1); chroma != 1 || luma8 != 0 || chroma8 != 0 || lossless != 0 || matrix != 0 {
-			return sps{}, fmt.Errorf("h264: not 8-bit 4:2:0 with flat matrices")
+			return sps{}, fmt.Errorf("h264: only 8-bit 4:2:0 with flat matrices is supported")
 		}
 	default:
-		return sps{}, fmt.Errorf("h264: profile %d instead of Main or High", profile)
+		return sps{}, fmt.Errorf("h264: profile %d, want Main or High", profile)
 	}
 	w.put(uint32(b[0]), 8)
 	w.put(100, 8)
-	w.put(0, 8) // no constraints
+	w.put(0, 8) // no constraint flags
 	w.put(level, 8)
 	w.ue(id)
 	w.ue(1) // 4:2:0
@@ -59,7 +58,7 @@ func rewriteSPS(nal []byte) (sps, error) {
 	w.ue(frameNumBits - 4)
 	copied = r.pos
 	if pocType := r.ue(); pocType != 2 {
-		return s, fmt.Errorf("h264: picture order count type %d instead of 2", pocType)
+		return s, fmt.Errorf("h264: picture order count type %d, want 2", pocType)
 	}
 	w.ue(0)
 	w.ue(pocBits - 4)
@@ -69,7 +68,7 @@ func rewriteSPS(nal []byte) (sps, error) {
 	r.u(1)
 	width, height := r.ue()+1, r.ue()+1
 	if r.u(1) != 1 {
-		return s, fmt.Errorf("h264: interlaced")
+		return s, fmt.Errorf("h264: interlaced video is not supported")
 	}
 	r.u(1)
 	if r.u(1) == 1 { // cropping
@@ -98,8 +97,8 @@ func rewriteSPS(nal []byte) (sps, error) {
 	return s, nil
 }
 
-// readVUI reads vui_parameters (clause E.1.1) as x264 writes them up to
-// max_dec_frame_buffering. Without that the answer is false.
+// readVUI reads vui_parameters (clause E.1.1), as x264 writes them, up to
+// max_dec_frame_buffering. It returns false if that field is missing.
 func readVUI(r *bitReader) (restricted bool, err error) {
 	if r.u(1) == 1 && r.u(8) == 255 { // aspect ratio
 		r.u(32)
@@ -113,7 +112,7 @@ func readVUI(r *bitReader) (restricted bool, err error) {
 			r.u(24)
 		}
 	}
-	if r.u(1) == 1 { // where chroma lies
+	if r.u(1) == 1 { // chroma location
 		r.ue()
 		r.ue()
 	}
@@ -123,7 +122,7 @@ func readVUI(r *bitReader) (restricted bool, err error) {
 		r.u(1)
 	}
 	if r.u(2) != 0 {
-		return false, fmt.Errorf("h264: parameters of a reference decoder")
+		return false, fmt.Errorf("h264: HRD parameters are not supported")
 	}
 	r.u(1)
 	if r.u(1) == 0 {
@@ -136,7 +135,8 @@ func readVUI(r *bitReader) (restricted bool, err error) {
 	return true, nil
 }
 
-// levelFor is the lowest level from 3.1 on that keeps so many macroblocks (table A-1).
+// levelFor returns the lowest level, 3.1 or above, whose decoded picture buffer holds
+// mbs macroblocks (table A-1).
 func levelFor(mbs int) byte {
 	for _, l := range []struct {
 		idc byte
@@ -149,9 +149,9 @@ func levelFor(mbs int) byte {
 	return 60
 }
 
-// picture is what of a PPS (clause 7.3.2.2) is needed to read slices.
+// pps holds the fields of a PPS (clause 7.3.2.2) that are needed to read slices.
 type pps struct {
-	deblocking bool // slices say how they are deblocked
+	deblocking bool // slices have deblocking parameters
 }
 
 func parsePPS(nal []byte) (pps, error) {
@@ -159,10 +159,10 @@ func parsePPS(nal []byte) (pps, error) {
 	r.ue()
 	r.ue()
 	cabac, bottom, groups := r.u(1), r.u(1), r.ue()
-	r.ue() // references by default
+	r.ue() // default numbers of references
 	r.ue()
 	weighted := r.u(3)
-	r.ue() // initial quantisers
+	r.ue() // initial QPs
 	r.ue()
 	r.ue()
 	p := pps{deblocking: r.u(1) == 1}
@@ -172,16 +172,16 @@ func parsePPS(nal []byte) (pps, error) {
 		return p, r.err
 	}
 	if cabac != 1 || bottom != 0 || groups != 0 || weighted != 0 || redundant != 0 {
-		return p, fmt.Errorf("h264: not the kind of pictures that was asked for")
+		return p, fmt.Errorf("h264: PPS with unsupported coding tools")
 	}
 	return p, nil
 }
 
-// deltaPPS is the id of the PPS that [Delta] pictures use.
+// deltaPPSID is the id of the PPS of delta pictures.
 const deltaPPSID = 1
 
-// writePPS makes the PPS of [Delta] pictures: CAVLC, one reference, slices
-// that say how they are deblocked, quantiser 26 to start from.
+// writePPS returns the PPS of delta pictures: CAVLC, one reference picture,
+// deblocking parameters in slices, initial QP 26.
 func writePPS() []byte {
 	w := &bitWriter{}
 	w.put(3<<5|nalPPS, 8)

@@ -1,18 +1,20 @@
 package h264
 
-// The quantiser's steps for the three kinds of positions of a 4×4 block
-// (clauses 8.5.9 and 8.5.12): scale divides, its inverse multiplies.
+// quantScale holds the multipliers of the forward quantizer by qp%6 and
+// positionClass. They correspond to the inverse of dequantScale (clauses 8.5.9 and
+// 8.5.12).
 var quantScale = [6][3]int32{
 	{13107, 8066, 5243}, {11916, 7490, 4660}, {10082, 6554, 4194},
 	{9362, 5825, 3647}, {8192, 5243, 3355}, {7282, 4559, 2893},
 }
 
-// kind of position: corners of each pair, mixed, centres.
+// positionClass is the class of each position of a 4×4 block: 0 where row and column
+// are even, 2 where both are odd, otherwise 1.
 var positionClass = [16]int{0, 1, 0, 1, 1, 2, 1, 2, 0, 1, 0, 1, 1, 2, 1, 2}
 
 var zigzag = [16]int{0, 1, 4, 8, 5, 2, 3, 6, 9, 12, 13, 10, 7, 11, 14, 15}
 
-// chromaQP is table 8-15 without an offset.
+// chromaQP returns the QP of chroma for that of luma (table 8-15, without an offset).
 func chromaQP(qp int) int {
 	if qp < 30 {
 		return qp
@@ -20,7 +22,7 @@ func chromaQP(qp int) int {
 	return [22]int{29, 30, 31, 32, 32, 33, 34, 34, 35, 35, 36, 36, 37, 37, 37, 38, 38, 38, 39, 39, 39, 39}[qp-30]
 }
 
-// forward is the core transform, in place.
+// forwardTransform is the 4×4 core transform, in place.
 func forwardTransform(b *[16]int32) {
 	for i := 0; i < 16; i += 4 {
 		s0, s1 := b[i]+b[i+3], b[i+1]+b[i+2]
@@ -34,11 +36,12 @@ func forwardTransform(b *[16]int32) {
 	}
 }
 
-// deadZone is which part of a step is added before rounding down, as one over.
+// deadZone sets the rounding offset: 1/deadZone of a step is added before rounding
+// down.
 const deadZone = 6
 
-// quantise fills out, in zigzag order, from the coefficient first on and
-// tells how many are not zero.
+// quantize writes the levels of coef to out in zigzag order, from position first on.
+// It returns how many are not zero.
 func quantize(out, coef *[16]int32, qp, first int) int {
 	shift := 15 + qp/6
 	rounding := int32(1<<shift) / deadZone
@@ -60,8 +63,8 @@ func quantize(out, coef *[16]int32, qp, first int) int {
 	return n
 }
 
-// chromaDC transforms and quantises the first coefficients of a plane's four
-// blocks; false means that nothing is left.
+// quantizeChromaDC transforms and quantizes the DC coefficients of a chroma plane's
+// four blocks. It reports whether any level is not zero.
 func quantizeChromaDC(out *[4]int32, f [4]int32, qp int) bool {
 	s0, d0, s1, d1 := f[0]+f[1], f[0]-f[1], f[2]+f[3], f[2]-f[3]
 	shift := 16 + qp/6
@@ -78,11 +81,11 @@ func quantizeChromaDC(out *[4]int32, f [4]int32, qp int) bool {
 	return nonZero
 }
 
-// steps are the quantiser's by kind of position: normAdjust4x4 of clause 8.5.9.
+// dequantScale is normAdjust4x4 of clause 8.5.9, by qp%6 and positionClass.
 var dequantScale = [6][3]int32{{10, 13, 16}, {11, 14, 18}, {13, 16, 20}, {14, 18, 23}, {16, 20, 25}, {18, 23, 29}}
 
-// inverse is the residual of a 4×4 block's coefficients, which are in zigzag
-// order (clause 8.5.12). Those before first are scaled already.
+// inverseTransform returns the residual of a 4×4 block from its levels in zigzag
+// order (clause 8.5.12). Levels before first are scaled already.
 func inverseTransform(levels *[16]int32, qp, first int) [16]int32 {
 	var d [16]int32
 	for k, level := range levels {
@@ -108,8 +111,8 @@ func inverseTransform(levels *[16]int32, qp, first int) [16]int32 {
 	return d
 }
 
-// inverseDC is the first coefficients of a plane's four blocks, scaled (clause
-// 8.5.11).
+// inverseChromaDC returns the scaled DC coefficients of a chroma plane's four blocks
+// (clause 8.5.11).
 func inverseChromaDC(f *[4]int32, qp int) [4]int32 {
 	s0, d0, s1, d1 := f[0]+f[1], f[0]-f[1], f[2]+f[3], f[2]-f[3]
 	out := [4]int32{s0 + s1, d0 + d1, s0 - s1, d0 - d1}

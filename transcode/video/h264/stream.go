@@ -7,29 +7,28 @@ import (
 	"slices"
 )
 
-// Stream makes one stream of x264's pictures and of [Delta] pictures between
-// them. Packets are as MP4 and Matroska have them: NAL units, each after its
-// length in four bytes.
+// Stream merges x264's pictures and delta pictures into one stream. Packets have the
+// format of MP4 and Matroska: NAL units with a length of four bytes before each.
 type Stream struct {
 	sps              sps
 	pps              pps
 	spsNAL, ppsNAL   []byte // NAL units
-	picturesSinceIDR uint32 // pictures since the last IDR
+	picturesSinceIDR uint32
 
-	// Since the last IDR, and without wrapping around:
+	// Since the last IDR, without wrapping around:
 	frameNum     uint32   // of the last picture
-	x264FrameNum uint32   // the same as x264 counts
-	shortTerm    []uint32 // frame_num of x264's pictures that a decoder keeps
-	hasLongTerm  bool     // it keeps a delta, as long-term picture 0
+	x264FrameNum uint32   // frame_num that x264 would write
+	shortTerm    []uint32 // frame_num of x264's pictures in the decoder's buffer
+	hasLongTerm  bool     // long-term picture 0 is a delta
 	lastIsDelta  bool     // the last picture is that delta
 }
 
-// ErrUnexpected is wrapped by errors about a stream of another kind than x264
-// makes with the settings that [Stream] is made for.
-var ErrUnexpected = errors.New("x264's stream is not as expected")
+// ErrUnexpected is wrapped by errors about a stream that [Stream] does not support:
+// x264 was used with other settings.
+var ErrUnexpected = errors.New("unexpected H.264 stream from x264")
 
-// NAL takes one NAL unit of x264's. It answers a packet when the unit is a
-// picture, and nil otherwise. Errors are [ErrUnexpected].
+// AddNAL takes one NAL unit of x264. It returns a packet if the unit is a picture,
+// otherwise nil. Errors are [ErrUnexpected].
 func (s *Stream) AddNAL(nal []byte) (packet []byte, key bool, err error) {
 	switch nal[0] & 31 {
 	case nalSEI, nalAUD:
@@ -41,7 +40,7 @@ func (s *Stream) AddNAL(nal []byte) (packet []byte, key bool, err error) {
 		}
 		rewritten := escape(nil, sps.rbsp)
 		if s.spsNAL != nil && string(s.spsNAL) != string(rewritten) {
-			return nil, false, fmt.Errorf("%w: a second SPS", ErrUnexpected)
+			return nil, false, fmt.Errorf("%w: the SPS changed", ErrUnexpected)
 		}
 		s.sps, s.spsNAL = sps, rewritten
 		return nil, false, nil
@@ -54,7 +53,7 @@ func (s *Stream) AddNAL(nal []byte) (packet []byte, key bool, err error) {
 		return nil, false, nil
 	case nalSlice, nalIDR:
 		if s.spsNAL == nil || s.ppsNAL == nil {
-			return nil, false, fmt.Errorf("%w: a picture before its parameters", ErrUnexpected)
+			return nil, false, fmt.Errorf("%w: a picture before SPS and PPS", ErrUnexpected)
 		}
 		packet, err := s.rewriteSlice(nal)
 		if err != nil {
@@ -65,15 +64,15 @@ func (s *Stream) AddNAL(nal []byte) (packet []byte, key bool, err error) {
 	return nil, false, fmt.Errorf("%w: NAL unit of type %d", ErrUnexpected, nal[0]&31)
 }
 
-// slice gives a slice of x264's (clause 7.3.3) its picture order count and the
-// frame_num that it has with deltas before it.
+// rewriteSlice inserts the picture order count into a slice of x264 (clause 7.3.3)
+// and replaces frame_num by one that counts deltas as well.
 func (s *Stream) rewriteSlice(nal []byte) ([]byte, error) {
 	b := unescape(nal)
 	r := &bitReader{buf: b, pos: 8}
 	idr := nal[0]&31 == nalIDR
 	firstMB, sliceType, ppsID := r.ue(), r.ue(), r.ue()
 	if firstMB != 0 || ppsID != 0 || nal[0]>>5 == 0 {
-		return nil, fmt.Errorf("slice at macroblock %d, PPS %d", firstMB, ppsID)
+		return nil, fmt.Errorf("slice with first macroblock %d, PPS %d, want 0 and 0", firstMB, ppsID)
 	}
 	frameNumAt := r.pos
 	frameNum := r.u(s.sps.frameNumBits)
@@ -86,7 +85,7 @@ func (s *Stream) rewriteSlice(nal []byte) ([]byte, error) {
 		s.frameNum++
 	}
 	if frameNum != s.x264FrameNum&(1<<s.sps.frameNumBits-1) {
-		return nil, fmt.Errorf("frame_num %d instead of %d", frameNum, s.x264FrameNum)
+		return nil, fmt.Errorf("frame_num %d, want %d", frameNum, s.x264FrameNum)
 	}
 	pocAt := r.pos
 	switch sliceType % 5 {
@@ -94,17 +93,17 @@ func (s *Stream) rewriteSlice(nal []byte) ([]byte, error) {
 		if r.u(1) == 1 {
 			r.ue()
 		}
-		if r.u(1) == 1 { // it would count our pictures as well
-			return nil, errors.New("references in another order")
+		if r.u(1) == 1 { // its indexes would have to count deltas as well
+			return nil, errors.New("modified reference picture list")
 		}
 	case 2: // I
 	default:
-		return nil, fmt.Errorf("slice type %d", sliceType)
+		return nil, fmt.Errorf("unsupported slice type %d", sliceType)
 	}
 	if idr {
 		r.u(2)
 	} else if r.u(1) == 1 {
-		return nil, errors.New("memory management of its own")
+		return nil, errors.New("memory management commands")
 	}
 	if sliceType%5 == 0 {
 		r.ue() // cabac_init_idc
@@ -131,8 +130,9 @@ func (s *Stream) rewriteSlice(nal []byte) ([]byte, error) {
 	return lengthPrefixed(w.buf, b[(r.pos+7)/8:]), nil
 }
 
-// keep is what a decoder does with x264's picture: it is kept, and the oldest
-// goes when there are too many (clause 8.2.5.3).
+// slideWindow does what a decoder does after a picture of x264: it adds the picture
+// to the reference pictures and removes the oldest if there are too many (clause
+// 8.2.5.3).
 func (s *Stream) slideWindow() {
 	s.lastIsDelta = false
 	s.shortTerm = append(s.shortTerm, s.frameNum)
@@ -145,9 +145,9 @@ func (s *Stream) slideWindow() {
 	}
 }
 
-// Delta makes a packet of a picture between x264's: the last picture, of
-// whichever kind, changed by what [Delta.Encode] found. It becomes long-term
-// picture 0, which stands behind all that x264 refers to.
+// AddDelta returns the packet of a delta picture: the last picture of either kind
+// plus the residual from [DeltaEncoder.Encode]. It becomes long-term picture 0, which
+// follows all short-term pictures in x264's reference lists.
 func (s *Stream) AddDelta(d DeltaSlice) []byte {
 	s.frameNum++
 	w := &bitWriter{}
@@ -157,8 +157,8 @@ func (s *Stream) AddDelta(d DeltaSlice) []byte {
 	w.ue(deltaPPSID)
 	w.put(s.frameNum, frameNumBits)
 	w.put(2*s.picturesSinceIDR, pocBits)
-	w.put(0, 1)        // as many references as the PPS says: one
-	if s.lastIsDelta { // the delta before, not the last picture of x264
+	w.put(0, 1)        // number of references as in the PPS: one
+	if s.lastIsDelta { // refer to the last delta, not to x264's last picture
 		w.put(1, 1)
 		w.ue(2)
 		w.ue(0)
@@ -178,18 +178,18 @@ func (s *Stream) AddDelta(d DeltaSlice) []byte {
 	return lengthPrefixed(w.finishRBSP(), nil)
 }
 
-// manage writes dec_ref_pic_marking (clause 7.3.3.3) of a delta: it is kept in
-// place of the delta before.
+// writeRefPicMarking writes dec_ref_pic_marking (clause 7.3.3.3) of a delta, which
+// replaces the delta before.
 func (s *Stream) writeRefPicMarking(w *bitWriter) {
 	w.put(1, 1)
-	if len(s.shortTerm) == s.sps.refFrames { // the first delta needs room
+	if len(s.shortTerm) == s.sps.refFrames { // make room for the first delta
 		w.ue(1)
 		w.ue(s.frameNum - s.shortTerm[0] - 1)
 		s.shortTerm = s.shortTerm[1:]
 	}
 	if !s.hasLongTerm {
 		w.ue(4)
-		w.ue(1) // one long-term picture at most
+		w.ue(1) // at most one long-term picture
 		s.hasLongTerm = true
 	}
 	w.ue(6)
@@ -197,7 +197,7 @@ func (s *Stream) writeRefPicMarking(w *bitWriter) {
 	w.ue(0)
 }
 
-// packet is a NAL unit of head and rest, after its length.
+// lengthPrefixed returns the NAL unit of header and rest, after its length.
 func lengthPrefixed(header, rest []byte) []byte {
 	body := slices.Concat(header, rest)
 	out := escape(make([]byte, 4, len(body)+len(body)/64+8), body)
@@ -205,8 +205,8 @@ func lengthPrefixed(header, rest []byte) []byte {
 	return out
 }
 
-// Config is the decoder configuration (avcC of ISO/IEC 14496-15) once the
-// first picture has been taken.
+// DecoderConfig returns the decoder configuration (avcC of ISO/IEC 14496-15). It is
+// valid once a picture has been added.
 func (s *Stream) DecoderConfig() []byte {
 	c := []byte{1, s.spsNAL[1], s.spsNAL[2], s.spsNAL[3], 0xFC | 3, 0xE0 | 1}
 	c = append(binary.BigEndian.AppendUint16(c, uint16(len(s.spsNAL))), s.spsNAL...)

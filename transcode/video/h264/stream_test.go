@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// x264 encodes pictures as the encoder has them encoded.
+// encodeX264 encodes pictures with x264 and options like those of package video.
 func encodeX264(t *testing.T, width, height int, pictures []byte, extra string) []byte {
 	t.Helper()
 	path, err := exec.LookPath("ffmpeg")
@@ -34,13 +34,13 @@ func run(t *testing.T, cmd *exec.Cmd, in []byte) []byte {
 	return out
 }
 
-// decode is what a decoder that is not ours shows.
+// decode returns the pictures that ffmpeg decodes from a stream.
 func decode(t *testing.T, stream []byte) []byte {
 	return run(t, exec.Command("ffmpeg", "-v", "error", "-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1",
 		"-f", "h264", "-i", "pipe:0", "-fps_mode", "passthrough", "-f", "rawvideo", "-pix_fmt", "yuv420p", "pipe:1"), stream)
 }
 
-// annexB turns packets back into a byte stream.
+// annexB converts packets to a byte stream.
 func annexB(config []byte, packets [][]byte) []byte {
 	var out []byte
 	add := func(nal []byte) { out = append(append(out, 0, 0, 0, 1), nal...) }
@@ -57,7 +57,7 @@ func annexB(config []byte, packets [][]byte) []byte {
 	return out
 }
 
-// units are the NAL units of a byte stream.
+// nalUnits returns the NAL units of a byte stream.
 func nalUnits(t *testing.T, stream []byte) (all [][]byte) {
 	t.Helper()
 	if err := Split(bytes.NewReader(stream), func(nal []byte) error {
@@ -69,7 +69,7 @@ func nalUnits(t *testing.T, stream []byte) (all [][]byte) {
 	return all
 }
 
-// expected adds what a delta says to a decoded picture.
+// expectedPicture adds the residual of a delta to a decoded picture.
 func expectedPicture(d *DeltaEncoder, decoded, source, reference Picture, changed []Macroblock) []byte {
 	out := Picture{decoded.Width, decoded.Height, slices.Clone(decoded.Pix)}
 	for _, c := range changed {
@@ -83,7 +83,7 @@ func expectedPicture(d *DeltaEncoder, decoded, source, reference Picture, change
 	return out.Pix
 }
 
-// desktop makes a picture of one with noise in it.
+// noisyPicture returns a picture with vertical stripes and noise.
 func noisyPicture(width, height int, r *rand.Rand) Picture {
 	p := Picture{width, height, make([]byte, width*height*3/2)}
 	for i := range p.Pix {
@@ -92,10 +92,10 @@ func noisyPicture(width, height int, r *rand.Rand) Picture {
 	return p
 }
 
-// TestDeltasDecodeToWhatWasMeant lets ffmpeg decode streams of both kinds of
-// pictures: each delta must be the picture before plus our residual, to the
-// bit, and x264's own pictures as they are without us. Some deltas are more
-// than a decoder keeps pictures, and than x264 can number.
+// TestDeltasDecodeBitExactly lets ffmpeg decode streams with both kinds of pictures.
+// Each delta must decode to the picture before plus our residual, bit for bit. x264's
+// pictures must decode as they do without deltas. Some runs of deltas are longer than
+// the decoder's picture buffer, and than the range of x264's frame_num.
 func TestDeltasDecodeBitExactly(t *testing.T) {
 	sizes := [][2]int{{66, 34}, {200, 150}, {320, 240}}
 	if testing.Short() {
@@ -153,7 +153,7 @@ func TestDeltasDecodeBitExactly(t *testing.T) {
 							decoded.Pix = expectedPicture(d, decoded, source, reference, changed)
 							delta, ok := d.Encode(source, reference, changed, 1<<20)
 							if !ok {
-								t.Fatal("too large")
+								t.Fatal("the delta is too large")
 							}
 							want = append(want, decoded.Pix)
 							packets = append(packets, s.AddDelta(delta))
@@ -170,7 +170,7 @@ func TestDeltasDecodeBitExactly(t *testing.T) {
 					}
 					for i := range want {
 						if !bytes.Equal(got[i*frameSize:][:frameSize], want[i]) {
-							t.Fatalf("picture %d is not as meant", i)
+							t.Fatalf("picture %d differs from the expected one", i)
 						}
 					}
 				})
@@ -179,8 +179,8 @@ func TestDeltasDecodeBitExactly(t *testing.T) {
 	}
 }
 
-// sameError checks that base differs from what is decoded as x264's picture
-// from its source, where no value came to its limits.
+// checkError checks that the decoded picture differs from reference as x264's picture
+// differs from its source, unless a sample was close to its limits.
 func checkError(t *testing.T, decoded, reference, picture, source Picture) {
 	t.Helper()
 	for i, v := range decoded.Pix {
@@ -189,17 +189,17 @@ func checkError(t *testing.T, decoded, reference, picture, source Picture) {
 			limits = limits || pix < 40 || pix > 215
 		}
 		if !limits && int(v)-int(reference.Pix[i]) != int(picture.Pix[i])-int(source.Pix[i]) {
-			// Somewhere on the way one of them may have been clipped: their
-			// error is then smaller, never larger.
+			// A sample on the way may have been clipped. The error is then smaller,
+			// never larger.
 			if abs(int32(v)-int32(reference.Pix[i])) > abs(int32(picture.Pix[i])-int32(source.Pix[i])) {
-				t.Fatalf("sample %d: the base is %d and the picture %d, x264 made %d of %d", i, reference.Pix[i], v, picture.Pix[i], source.Pix[i])
+				t.Fatalf("sample %d: reference %d, decoded %d; x264 decoded %d, source %d", i, reference.Pix[i], v, picture.Pix[i], source.Pix[i])
 			}
 		}
 	}
 }
 
-// TestADifferenceThatIsTooLargeChangesNothing: the base stays, and the next
-// difference is coded as if there had been none.
+// TestTooLargeDeltaChangesNothing checks that the reference stays as it is, and that
+// the next delta is coded as if the refused one had not existed.
 func TestTooLargeDeltaChangesNothing(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	reference := noisyPicture(96, 64, r)
@@ -212,17 +212,17 @@ func TestTooLargeDeltaChangesNothing(t *testing.T) {
 	d, fresh := NewDeltaEncoder(96, 64, 20), NewDeltaEncoder(96, 64, 20)
 	before := slices.Clone(reference.Pix)
 	if _, ok := d.Encode(source, reference, changed, 100); ok || !bytes.Equal(reference.Pix, before) {
-		t.Fatalf("taken: %v, base as it was: %v", ok, bytes.Equal(reference.Pix, before))
+		t.Fatalf("accepted: %v, reference unchanged: %v", ok, bytes.Equal(reference.Pix, before))
 	}
 	freshReference := Picture{96, 64, slices.Clone(before)}
 	have, ok1 := d.Encode(source, reference, changed, 1<<20)
 	want, ok2 := fresh.Encode(source, freshReference, changed, 1<<20)
 	if !ok1 || !ok2 || have.bitCount != want.bitCount || !bytes.Equal(have.bits, want.bits) || !bytes.Equal(reference.Pix, freshReference.Pix) {
-		t.Error("the refused difference left something behind")
+		t.Error("the refused delta changed the state of the encoder")
 	}
 }
 
-// scribble changes one macroblock, in one of several ways.
+// changeMacroblock changes one macroblock at random.
 func changeMacroblock(p Picture, x, y int, r *rand.Rand) {
 	n, strength := 1+r.IntN(200), []int{3, 30, 255}[r.IntN(3)]
 	for range n {
@@ -240,8 +240,8 @@ func changeMacroblock(p Picture, x, y int, r *rand.Rand) {
 	}
 }
 
-// TestCodesAreComplete: no code of a table is the beginning of another, and
-// together they leave no more room than the standard's tables do.
+// TestVLCTablesArePrefixCodes checks that no code is the prefix of another, and that
+// the codes of each table use almost the whole code space.
 func TestVLCTablesArePrefixCodes(t *testing.T) {
 	check := func(name string, lens, codes []uint8) {
 		var taken float64
@@ -252,12 +252,12 @@ func TestVLCTablesArePrefixCodes(t *testing.T) {
 			taken += 1 / float64(uint64(1)<<n)
 			for j, m := range lens {
 				if i != j && m >= n && codes[j]>>(m-n) == codes[i] {
-					t.Errorf("%s: code %d begins code %d", name, i, j)
+					t.Errorf("%s: code %d is a prefix of code %d", name, i, j)
 				}
 			}
 		}
 		if taken > 1 || taken < 0.96 {
-			t.Errorf("%s: the codes fill %.4f of the room", name, taken)
+			t.Errorf("%s: the codes use %.4f of the code space", name, taken)
 		}
 	}
 	for i := range coeffTokenLen {
@@ -277,7 +277,7 @@ func TestVLCTablesArePrefixCodes(t *testing.T) {
 	}
 }
 
-// TestOtherStreamsAreRefused: what x264 makes with other settings.
+// TestUnsupportedStreamsAreRefused checks streams of x264 with other settings.
 func TestUnsupportedStreamsAreRefused(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var all []byte

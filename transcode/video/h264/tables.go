@@ -1,6 +1,6 @@
 package h264
 
-// interCBP is the code of coded_block_pattern (table 9-4, inter), by pattern.
+// interCBP maps coded_block_pattern to its code (table 9-4, inter).
 var interCBP = func() (code [48]uint32) {
 	for i, cbp := range [48]int{
 		0, 16, 1, 2, 4, 8, 32, 3, 5, 10, 12, 15, 47, 7, 11, 13, 14, 6, 9, 31, 35, 37, 42, 44,
@@ -11,8 +11,8 @@ var interCBP = func() (code [48]uint32) {
 	return code
 }()
 
-// coeff_token (table 9-5): lengths and codes by nC below 2, 4 and 8, by
-// trailing ones and by the number of coefficients.
+// Lengths and codes of coeff_token (table 9-5): by nC (below 2, 4 and 8), trailing
+// ones and number of coefficients.
 var coeffTokenLen = [3][4][17]uint8{{
 	{1, 6, 8, 9, 10, 11, 13, 13, 13, 14, 14, 15, 15, 16, 16, 16, 16},
 	{0, 2, 6, 8, 9, 10, 11, 13, 13, 14, 14, 15, 15, 15, 16, 16, 16},
@@ -47,11 +47,12 @@ var coeffTokenCode = [3][4][17]uint8{{
 	{0, 0, 0, 12, 11, 10, 9, 8, 13, 12, 12, 12, 8, 12, 10, 6, 2},
 }}
 
-// The same for the first coefficients of chroma (nC = -1).
+// The same for chroma DC (nC = -1).
 var coeffTokenLenDC = [4][5]uint8{{2, 6, 6, 6, 6}, {0, 1, 6, 7, 8}, {0, 0, 3, 7, 8}, {0, 0, 0, 6, 7}}
 var coeffTokenCodeDC = [4][5]uint8{{1, 7, 4, 3, 2}, {0, 1, 6, 3, 3}, {0, 0, 1, 2, 2}, {0, 0, 0, 5, 0}}
 
-// total_zeros (tables 9-7 and 9-8) by the number of coefficients, from 1.
+// Lengths and codes of total_zeros (tables 9-7 and 9-8), by the number of
+// coefficients, from 1.
 var totalZerosLen = [15][]uint8{
 	{1, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 9},
 	{3, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 6, 6, 6, 6},
@@ -88,11 +89,12 @@ var totalZerosCode = [15][]uint8{
 	{0, 1},
 }
 
-// The same for the first coefficients of chroma (table 9-9 a).
+// The same for chroma DC (table 9-9 a).
 var totalZerosLenDC = [3][]uint8{{1, 2, 3, 3}, {1, 2, 2}, {1, 1}}
 var totalZerosCodeDC = [3][]uint8{{1, 1, 1, 0}, {1, 1, 0}, {1, 0}}
 
-// run_before (table 9-10) by the zeros that are left, from 1, at most 7.
+// Lengths and codes of run_before (table 9-10), by the zeros left: 1 to 6, and 7 or
+// more.
 var runBeforeLen = [7][]uint8{
 	{1, 1},
 	{1, 2, 2},
