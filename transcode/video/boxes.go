@@ -9,34 +9,33 @@ import (
 	"io"
 )
 
-// errNotMP4 is wrapped by what [Tool.Probe] returns for a file whose boxes make
-// no sense.
+// errNotMP4 is wrapped by errors of [Tool.Probe] about a file whose boxes are
+// invalid.
 var errNotMP4 = errors.New("not an MP4")
 
-// Bounds of an MP4's boxes. Whoever can write to the volume can put any file in
-// the place of an MP4. Nothing of it is kept but small pieces, whatever it
-// claims: tables are read as a stream. How deep boxes lie in each other follows
-// from what is looked for, moov/trak/mdia/minf/stbl at most; what lies deeper is
-// not looked at.
+// Limits for the boxes of an MP4. Anyone who can write to the volume can replace an
+// MP4 by any file. Only small boxes are read into memory, whatever sizes the file
+// claims; tables are read as a stream. The nesting depth is limited too: boxes are
+// followed down to moov/trak/mdia/minf/stbl, not deeper.
 const (
-	maxMoov     = 64 << 20 // bytes of the moov box: that of some million pictures
-	maxBoxes    = 1 << 20  // that are looked at
-	maxSmallBox = 64 << 10 // bytes of a box that is read whole
+	maxMoov     = 64 << 20 // bytes of the moov box, enough for some million samples
+	maxBoxes    = 1 << 20  // boxes to read
+	maxSmallBox = 64 << 10 // bytes of a box that is read into memory
 )
 
-// span is where the body of a box lies in the file.
+// span is the position of a box's body in the file.
 type span struct{ at, end int64 }
 
 func (s span) size() int64 { return s.end - s.at }
 
-// boxes reads the boxes of a file.
+// boxReader reads the boxes of a file.
 type boxReader struct {
 	file  io.ReaderAt
-	count int // boxes so far
+	count int // boxes read so far
 }
 
-// each calls do for each box in a part of the file. Errors: those of do, of the
-// file, and errNotMP4 for a box that does not fit in.
+// each calls do for each box in parent. It returns errors of do and of the file, and
+// errNotMP4 for a box that exceeds parent.
 func (b *boxReader) each(parent span, do func(kind string, body span) error) error {
 	for parent.at < parent.end {
 		if b.count++; b.count > maxBoxes {
@@ -54,12 +53,12 @@ func (b *boxReader) each(parent span, do func(kind string, body span) error) err
 	return nil
 }
 
-// box reads the head of the first box.
+// readHeader reads the header of the first box in parent.
 func (b *boxReader) readHeader(parent span) (kind string, body span, err error) {
 	var header [16]byte
 	n := min(parent.size(), int64(len(header)))
 	if n < 8 {
-		return "", span{}, fmt.Errorf("%w: %d bytes where a box should be", errNotMP4, n)
+		return "", span{}, fmt.Errorf("%w: %d bytes are too few for a box", errNotMP4, n)
 	}
 	if _, err := b.file.ReadAt(header[:n], parent.at); err != nil {
 		return "", span{}, unexpectedEOF(err)
@@ -70,12 +69,12 @@ func (b *boxReader) readHeader(parent span) (kind string, body span, err error) 
 		size, headerSize = binary.BigEndian.Uint64(header[8:]), 16
 	}
 	if size < headerSize || size > uint64(parent.size()) {
-		return "", span{}, fmt.Errorf("%w: box %q of %d bytes where there are %d", errNotMP4, kind, size, parent.size())
+		return "", span{}, fmt.Errorf("%w: box %q has %d bytes, but only %d are left", errNotMP4, kind, size, parent.size())
 	}
 	return kind, span{parent.at + int64(headerSize), parent.at + int64(size)}, nil
 }
 
-// cut says that a file has become shorter while it is read.
+// unexpectedEOF converts io.EOF: the file was truncated while it was read.
 func unexpectedEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -83,10 +82,10 @@ func unexpectedEOF(err error) error {
 	return err
 }
 
-// small reads a box that can only be small.
+// readSmall reads a box of at most maxSmallBox bytes.
 func (b *boxReader) readSmall(kind string, body span) ([]byte, error) {
 	if body.size() > maxSmallBox {
-		return nil, fmt.Errorf("%w: box %q of %d bytes", errNotMP4, kind, body.size())
+		return nil, fmt.Errorf("%w: box %q is too large: %d bytes", errNotMP4, kind, body.size())
 	}
 	data := make([]byte, body.size())
 	if _, err := b.file.ReadAt(data, body.at); err != nil && len(data) > 0 {
@@ -95,27 +94,27 @@ func (b *boxReader) readSmall(kind string, body span) ([]byte, error) {
 	return data, nil
 }
 
-// table is entries of a fixed width that are read one after the other.
+// tableReader reads the entries of a table, which have a fixed width, one by one.
 type tableReader struct {
 	r         *bufio.Reader
 	entry     []byte
 	remaining int64
-	fillsBox  bool // the table fills its box
+	fillsBox  bool // the table takes the whole box
 }
 
-// table opens the table in a box, whose number of entries is the last of so many
-// bytes before them.
+// openTable opens the table in a box. The number of entries is in the last four bytes
+// of the table's header; headerSize and width are in bytes.
 func (b *boxReader) openTable(body span, headerSize, width int) (*tableReader, error) {
 	header := make([]byte, headerSize)
 	if body.size() < int64(headerSize) {
-		return nil, fmt.Errorf("%w: a table of %d bytes", errNotMP4, body.size())
+		return nil, fmt.Errorf("%w: a table of %d bytes has no header", errNotMP4, body.size())
 	}
 	if _, err := b.file.ReadAt(header, body.at); err != nil {
 		return nil, unexpectedEOF(err)
 	}
 	entries := int64(binary.BigEndian.Uint32(header[headerSize-4:]))
 	if body.size()-int64(headerSize) < entries*int64(width) {
-		return nil, fmt.Errorf("%w: a table of %d entries in %d bytes", errNotMP4, entries, body.size())
+		return nil, fmt.Errorf("%w: a table of %d entries does not fit into %d bytes", errNotMP4, entries, body.size())
 	}
 	section := io.NewSectionReader(b.file, body.at+int64(headerSize), entries*int64(width))
 	return &tableReader{
@@ -123,7 +122,8 @@ func (b *boxReader) openTable(body span, headerSize, width int) (*tableReader, e
 	}, nil
 }
 
-// next is the next entry, valid until the one after it; io.EOF after the last.
+// next returns the next entry, which is valid until the next call; io.EOF after the
+// last one.
 func (t *tableReader) next() ([]byte, error) {
 	if t.remaining == 0 {
 		return nil, io.EOF
@@ -135,13 +135,13 @@ func (t *tableReader) next() ([]byte, error) {
 	return t.entry, nil
 }
 
-// trackBoxes are the boxes of a track that say something, by their kinds.
+// trackBoxes holds the boxes of a track that are used here, by type.
 type trackBoxes struct {
 	boxes     map[string]span
-	duplicate string // one that is there more than once; the last counts
+	duplicate string // type of a box that occurs more than once; the last one is used
 }
 
-// track collects the boxes of a track.
+// readTrack collects the boxes of a track.
 func (b *boxReader) readTrack(body span) (trackBoxes, error) {
 	t := trackBoxes{boxes: map[string]span{}}
 	parents := map[string]string{
@@ -168,7 +168,7 @@ func (b *boxReader) readTrack(body span) (trackBoxes, error) {
 	return t, walk("trak", body)
 }
 
-// handler is the kind of a track: vide, soun or another.
+// handlerType returns the handler type of a track: vide, soun or another.
 func (b *boxReader) handlerType(t trackBoxes) (string, error) {
 	body, ok := t.boxes["hdlr"]
 	if !ok || body.size() < 12 {
@@ -181,8 +181,8 @@ func (b *boxReader) handlerType(t trackBoxes) (string, error) {
 	return string(data[8:]), nil
 }
 
-// entry reads the first sample entry of a track: its four characters, and what
-// follows. It also returns how many there are.
+// sampleEntry reads the first sample entry of a track, from its four-character code
+// on. It also returns the number of sample entries.
 func (b *boxReader) sampleEntry(t trackBoxes) (first []byte, entries uint32, err error) {
 	data, err := b.readSmall("stsd", t.boxes["stsd"])
 	if err != nil || len(data) < 16 {
@@ -190,19 +190,19 @@ func (b *boxReader) sampleEntry(t trackBoxes) (first []byte, entries uint32, err
 	}
 	size := int64(binary.BigEndian.Uint32(data[8:]))
 	if size < 8 || size > int64(len(data)-8) {
-		return nil, 0, fmt.Errorf("%w: a sample entry of %d bytes", errNotMP4, size)
+		return nil, 0, fmt.Errorf("%w: invalid size of a sample entry: %d bytes", errNotMP4, size)
 	}
 	return data[12 : 8+size], binary.BigEndian.Uint32(data[4:]), nil
 }
 
-// Fields of a sample entry of a video track, from its four characters on.
+// Offsets of fields in a video sample entry, from its four-character code on.
 const (
 	entryWidthOffset  = 28
 	entryHeightOffset = 30
 	entryBoxesOffset  = 82
 )
 
-// config is a box within a sample entry, nil when there is none.
+// entryBox returns the body of a box in a sample entry, or nil.
 func entryBox(entry []byte, kind string) (found []byte, err error) {
 	if len(entry) < entryBoxesOffset {
 		return nil, nil

@@ -18,29 +18,31 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup/bare"
 )
 
-// Step is what an ffmpeg is started for.
+// Step is the purpose of an ffmpeg process.
 type Step string
 
 // The steps.
 const (
-	StepEncode Step = "encode" // pictures
+	StepEncode Step = "encode" // encodes pictures
 	StepSound  Step = "sound"
-	StepJoin   Step = "join"   // pictures, sound and all else to one MP4
+	StepJoin   Step = "join"   // muxes pictures, sound and all else into one MP4
 	StepVerify Step = "verify" // decodes
 )
 
-// child is a running ffmpeg: in its own process group, niced, with a minimal
-// environment, killed with the agent, its last words kept.
+// child is a running ffmpeg. It has its own process group, niceness and minimal
+// environment, and is killed when the agent dies. The end of its stderr is kept for
+// errors.
 type child struct {
 	cmd      *exec.Cmd
 	stderr   *tailBuffer
 	onExit   func(cpu time.Duration)
-	cpuLimit time.Duration // of the processor; 0 = any amount
+	cpuLimit time.Duration // CPU time; 0 = no limit
 	cancel   context.CancelCauseFunc
 	ctx      context.Context
 }
 
-// start runs ffmpeg with what it needs on every call; stdin and stdout may be nil.
+// start runs ffmpeg with the options that each call needs; stdin and stdout may be
+// nil.
 func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, stdout io.Writer, args ...string) (*child, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	cmd := exec.CommandContext(ctx, t.Path, append([]string{
@@ -55,8 +57,8 @@ func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, s
 	}
 	cmd.Stdout, cmd.Stderr = stdout, c.stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1",
-		// A picture's memory is used again for the next one instead of being
-		// given back to the system and cleared anew each time.
+		// ffmpeg must reuse the memory of pictures. Otherwise glibc returns it to the
+		// system, and the system clears it for the next picture.
 		"MALLOC_MMAP_THRESHOLD_=67108864", "MALLOC_TRIM_THRESHOLD_=67108864"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -68,23 +70,24 @@ func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, s
 		}
 		return nil, startError(err)
 	}
-	if c.cpuLimit > 0 { // a refusal leaves what encodes no more than it is given
+	if c.cpuLimit > 0 { // if this fails, ffmpeg runs without a limit
 		limit := uint64(max(c.cpuLimit/time.Second, 1))
 		_ = unix.Prlimit(cmd.Process.Pid, unix.RLIMIT_CPU, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}
-	if nice > 0 { // a refusal is no reason not to work
+	if nice > 0 { // if this fails, ffmpeg runs at normal priority
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, cmd.Process.Pid, nice)
 	}
-	if t.OnStart != nil { // may lower it further
+	if t.OnStart != nil { // it may lower the priority further
 		t.OnStart(cmd.Process.Pid)
 	}
 	return c, nil
 }
 
-// notStarted is the error about an ffmpeg that did not start. Only what makes a
-// program missing or unfit is [ErrNoFFmpeg], which is waited for to be mended.
-// Anything else, such as arguments that the system does not take, would stay so
-// for ever; its number says nothing about the volume or its disks.
+// startError returns the error for an ffmpeg that did not start. It is [ErrNoFFmpeg]
+// if the program is missing or cannot be executed: such tasks are retried until that
+// is fixed. Other failures, such as arguments that the system refuses, would not
+// change. Their errno is removed, so that it is not mistaken for an error of the
+// volume.
 func startError(err error) error {
 	for _, missing := range []error{syscall.ENOENT, syscall.EACCES, syscall.ENOEXEC, exec.ErrNotFound} {
 		if errors.Is(err, missing) {
@@ -94,18 +97,18 @@ func startError(err error) error {
 	return fmt.Errorf("%w: %s", errNotStarted, err.Error())
 }
 
-// errNotStarted says that there is an ffmpeg, and that it could not be started.
+// errNotStarted means that ffmpeg exists but could not be started.
 var errNotStarted = errors.New("ffmpeg could not be started")
 
-// wait ends with the process. Its error tells why the process failed in its
-// own words; a full disk is syscall.ENOSPC.
+// wait waits for the process. Its error contains the end of ffmpeg's stderr. A full
+// disk is syscall.ENOSPC.
 func (c *child) wait() error {
 	err := c.cmd.Wait()
 	c.onExit(c.cpu())
 	defer c.cancel(nil)
 	stderr := c.stderr.String()
 	if cause := context.Cause(c.ctx); errors.Is(cause, errStalled) && stderr != "" {
-		return fmt.Errorf("%w; it said: %s", cause, stderr)
+		return fmt.Errorf("%w; its last output: %s", cause, stderr)
 	} else if cause != nil {
 		return cause
 	}
@@ -124,15 +127,15 @@ func (c *child) wait() error {
 	return fmt.Errorf("ffmpeg: %w: %s", err, stderr)
 }
 
-// tookTooMuch reports whether the kernel has ended the process for the time that
-// it took. It bounds what it has sampled by the tick, which is more or less than
-// what it tells.
+// exceededCPULimit reports whether the kernel killed the process because of its CPU
+// limit. The kernel measures CPU time for the limit differently from the time that it
+// reports, so half the limit is enough here.
 func (c *child) exceededCPULimit() bool {
 	status, ok := c.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	return ok && status.Signal() == syscall.SIGKILL && c.cpuLimit > 0 && c.cpu() > c.cpuLimit/2
 }
 
-// cpu is the processor time that the ended process took.
+// cpu returns the CPU time of the process after it has exited.
 func (c *child) cpu() time.Duration {
 	if s := c.cmd.ProcessState; s != nil {
 		return s.UserTime() + s.SystemTime()
@@ -140,7 +143,7 @@ func (c *child) cpu() time.Duration {
 	return 0
 }
 
-// tail keeps the end of what is written to it.
+// tailBuffer keeps the last bytes written to it.
 type tailBuffer struct {
 	mu  sync.Mutex
 	buf []byte // guarded by mu
@@ -158,7 +161,7 @@ func (t *tailBuffer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// String is the last lines, joined.
+// String returns the last lines, joined by semicolons.
 func (t *tailBuffer) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,29 +15,29 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
-// codec is how ffmpeg encodes.
+// codec holds the ffmpeg options of a codec.
 type codec struct {
-	inputOptions  []string // options ahead of the input
+	inputOptions  []string // options before the input
 	encodeOptions []string
-	name          string // what [Info] calls it
-	tag           string // the MP4's sample entry, where ffmpeg's choice plays in fewer places
+	name          string // name in [Info]
+	tag           string // sample entry of the MP4, if ffmpeg's default plays in fewer players
 }
 
 var encoderName = regexp.MustCompile(`^(h264|hevc|av1)_(nvenc|qsv|vaapi|amf|v4l2m2m|rkmpp|mf|videotoolbox)$`)
 
-// CheckCodec tells whether VIDEO_CODEC names something this package can ask
-// ffmpeg for: h264, hevc, av1, or a hardware encoder such as h264_nvenc.
+// CheckCodec returns an error unless name is a codec that this package supports:
+// h264, hevc, av1, or a hardware encoder such as h264_nvenc.
 func CheckCodec(name string) error {
 	_, err := codecFor(Options{Codec: name, Width: 1920, Height: 1080})
 	return err
 }
 
-// ErrUnexpected is wrapped by errors about a stream of ffmpeg's that small
-// changes cannot be written into; [Options.Plain] does without that.
+// ErrUnexpected is wrapped by errors about a stream of ffmpeg that delta pictures
+// cannot be merged into. [Options.Plain] avoids that.
 var ErrUnexpected = h264.ErrUnexpected
 
-// codecFor says how opt's codec is asked for. The rate factor is x264's; the
-// others get what looks alike.
+// codecFor returns the options for opt's codec. CRF is that of x264; other codecs get
+// a value of about the same quality.
 func codecFor(opt Options) (codec, error) {
 	switch opt.Codec {
 	case "", "h264":
@@ -51,7 +51,7 @@ func codecFor(opt Options) (codec, error) {
 	}
 	m := encoderName.FindStringSubmatch(opt.Codec)
 	if m == nil {
-		return codec{}, fmt.Errorf("codec %q: choose h264, hevc, av1, or a hardware encoder of ffmpeg's such as h264_nvenc or h264_vaapi", opt.Codec)
+		return codec{}, fmt.Errorf("codec %q: choose h264, hevc, av1, or a hardware encoder of ffmpeg such as h264_nvenc or h264_vaapi", opt.Codec)
 	}
 	c := codec{name: m[1], encodeOptions: []string{"-c:v", encoderFor(opt.Codec), "-g", "600", "-bf", "0"}}
 	if m[1] == "hevc" {
@@ -68,7 +68,7 @@ func codecFor(opt Options) (codec, error) {
 		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-global_quality", quality)
 	case "amf":
 		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-rc", "cqp", "-qp_i", quality, "-qp_p", quality)
-	default: // these know bit rates only
+	default: // these support bit rates only
 		c.encodeOptions = append(c.encodeOptions, "-pix_fmt", "nv12", "-b:v", "1M")
 	}
 	if strings.HasPrefix(opt.Codec, "h264") && m[2] != "v4l2m2m" && m[2] != "mf" {
@@ -77,7 +77,7 @@ func codecFor(opt Options) (codec, error) {
 	return c, nil
 }
 
-// encoderOf names ffmpeg's encoder of a codec.
+// encoderFor returns the name of ffmpeg's encoder for a codec.
 func encoderFor(name string) string {
 	switch name {
 	case "", "h264":
@@ -91,8 +91,8 @@ func encoderFor(name string) string {
 	}
 }
 
-// TryCodec encodes and decodes a few frames of opt's size with opt's codec. An
-// error tells why it cannot be used here.
+// TryCodec encodes and decodes a few frames of opt's size with opt's codec. It
+// returns an error if the codec cannot be used on this host.
 func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 	dir, err := os.MkdirTemp(filepath.Dir(opt.Output), ".codec-")
 	if err != nil {
@@ -122,20 +122,21 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 	return t.Verify(ctx, opt.Output, report)
 }
 
-// x264's settings for screens; docs/PERFORMANCE.md has the measurements.
-//   - Motion is of whole pixels, so sub-pixel search finds nothing (subme=0),
-//     and there are no fades to weigh.
-//   - Menus, windows and carets come back: more references find them again.
-//     There are three, which with the one that small changes take (package
-//     h264) is what level 4.0 allows at 1080p; one beyond 4K.
-//   - Small blocks suit text; strong adaptive quantisation of mode 2 gives
-//     flat areas their due, and small dead zones keep faint detail.
-//   - The lookahead tells what will stay on the screen and deserves bits; a
-//     frame in it takes three times its pixels in bytes.
-//   - x264 spends more on pictures that stay for long: how long, [weights] says,
-//     and where they do not, force-cfr says that all stay alike.
-//   - Blocks of 8×8 coefficients take no fewer bytes. Without them x264 says that
-//     the stream is Main, and package h264 that it is High.
+// x264Params are x264's settings for screen content. docs/PERFORMANCE.md has the
+// measurements.
+//   - Motion vectors are whole pixels, so subpixel search finds nothing (subme=0).
+//     There are no fades, so weighted prediction is off.
+//   - Menus, windows and carets reappear, and more reference pictures find them
+//     again. There are three. With the one for delta pictures (package h264), that is
+//     the limit of level 4.0 at 1080p. Beyond 4K there is one.
+//   - Small blocks suit text. Strong adaptive quantization (mode 2) gives flat areas
+//     enough bits, and small dead zones keep faint detail.
+//   - The lookahead finds what stays on the screen and deserves more bits. A frame in
+//     it takes three bytes per pixel.
+//   - x264 spends more bits on pictures that stay longer. [retimer] sets these times.
+//     Where it is not used, force-cfr makes all times equal.
+//   - 8×8 transforms do not save bytes. Without them x264 writes the Main profile,
+//     and package h264 changes that to High.
 //   - Keyframes come with large changes or every 600 frames.
 const x264Params = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
 	"mbtree=1:qcomp=0.5:aq-mode=2:aq-strength=1.25:ipratio=1.1:" +
@@ -143,8 +144,8 @@ const x264Params = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
 
 func x264Args(opt Options) []string { return x264ArgsFor(opt, opt.crf(), ":8x8dct=1:force-cfr=1") }
 
-// x264Weighted is for pictures whose times are [weights]: one is coarser by as
-// much as those that stay gain by what is told of them.
+// x264RetimedArgs returns the options for pictures with times from [retimer]. x264
+// then gives more bits to pictures that stay long. The CRF is higher to compensate.
 func x264RetimedArgs(opt Options) []string { return x264ArgsFor(opt, retimedCRF(opt), ":8x8dct=0") }
 
 func retimedCRF(opt Options) float64 { return min(opt.crf()+retimedCRFOffset, 51) }
@@ -161,16 +162,16 @@ func x264ArgsFor(opt Options, crf float64, extraParams string) []string {
 		"-crf", strconv.FormatFloat(crf, 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d%s", x264Params, references, lookahead, extraParams), "-threads", "1"}
 }
 
-// largePixels is the size of a picture, one of 4K, beyond which memory is spared
-// at the cost of bytes and time.
+// largePixels is the picture size, in pixels, above which memory use is reduced at
+// the cost of bytes and time. It is about 4K.
 const largePixels = 4096 * 2304
 
-// lookaheadPixels bounds the frames in x264's lookahead all together.
+// lookaheadPixels limits the pixels of all frames in x264's lookahead together.
 const lookaheadPixels = 15e6
 
-// crf is the rate factor for the size: [Options.CRF] is meant for 1080p, and a
-// smaller screen is looked at enlarged, its faults, too. It is three and a half
-// steps better for each halving of the pixels.
+// crf returns the CRF for the size. [Options.CRF] is for 1080p. Smaller screens are
+// enlarged by viewers, so defects are easier to see. The CRF is therefore 3.5 lower
+// for each halving of the pixels.
 func (o Options) crf() float64 {
 	smaller := math.Log2(1920 * 1080 / float64(o.Width*o.Height))
 	return min(max(float64(o.CRF)-3.5*min(max(smaller, 0), 2), 0), 51)

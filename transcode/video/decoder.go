@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// decoder is an ffmpeg that decodes everything, and the comparison of what
-// comes out with samples.
+// decoder is an ffmpeg that decodes a whole file, and the comparison of its output
+// with samples.
 type decoder struct {
 	tool       *Tool
 	ctx        context.Context //nolint:containedctx // of the child
@@ -23,26 +23,26 @@ type decoder struct {
 	waited     bool
 }
 
-// decoder starts to decode an input of ffmpeg's, which stdin may be. Whoever
-// calls it must call wait or abort.
+// startDecoder starts to decode an input of ffmpeg, which may be stdin. The caller
+// must call wait or abort.
 func (t *Tool) startDecoder(ctx context.Context, input string, stdin *os.File, sound bool, samples []FrameSample) (*decoder, error) {
 	r, w := io.Pipe()
 	d := &decoder{tool: t, ctx: ctx, output: w, comparison: make(chan *VerifyError, 1)}
 	go func() {
 		mismatch := compareFrames(r, samples)
-		_ = r.CloseWithError(io.ErrClosedPipe) // a file that gives more than asked for
+		_ = r.CloseWithError(io.ErrClosedPipe) // for a file with more frames than expected
 		d.comparison <- mismatch
 	}()
 	var err error
 	if d.child, err = t.start(ctx, StepVerify, 0, stdin, w, t.decodeArgs(input, sound, samples)...); err != nil {
 		w.CloseWithError(err)
-		<-d.comparison //nolint:errcheck // it has ended, too; why is known
+		<-d.comparison //nolint:errcheck // it has ended; the cause is err
 		return nil, err
 	}
 	return d, nil
 }
 
-// wait ends with the decoder and answers what is wrong with its input.
+// wait waits for the decoder and returns what is wrong with its input.
 func (d *decoder) wait() error {
 	d.waited = true
 	stopPacing := d.tool.paceChild(d.child)
@@ -59,9 +59,9 @@ func (d *decoder) wait() error {
 	case mismatch != nil && (!mismatch.frameMissing || err == nil):
 		return mismatch
 	case err != nil:
-		return verifyErrorf("it does not decode: %v", err)
+		return verifyErrorf("it cannot be decoded: %v", err)
 	case stderr != "":
-		return verifyErrorf("it decodes with complaints: %s", stderr)
+		return verifyErrorf("ffmpeg reports errors while decoding: %s", stderr)
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func (d *decoder) abort() {
 func (t *Tool) decodeArgs(input string, sound bool, samples []FrameSample) []string {
 	threads := min(2, runtime.GOMAXPROCS(0))
 	if len(samples) > 0 && samples[0].Width*samples[0].Height > largePixels {
-		threads = 1 // each has a picture of its own
+		threads = 1 // each thread has its own picture
 	}
 	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(threads), "-i", input}
 	var selected []string
@@ -87,8 +87,8 @@ func (t *Tool) decodeArgs(input string, sound bool, samples []FrameSample) []str
 	if len(selected) == 0 {
 		selected = []string{"0"}
 	}
-	// One pass: every frame is decoded, the chosen ones come out, as the
-	// decoder's own brightness without conversion.
+	// All frames are decoded in one pass. The selected ones are written: the
+	// decoder's luma plane, without conversion.
 	args = append(args, "-map", "0:v:0", "-vf", "select="+strings.Join(selected, "+")+",setpts=N/TB,extractplanes=y")
 	args = append(args, t.passthrough...)
 	args = append(args, "-enc_time_base:v", "1:1000", "-f", "rawvideo", "pipe:1")
@@ -98,8 +98,8 @@ func (t *Tool) decodeArgs(input string, sound bool, samples []FrameSample) []str
 	return args
 }
 
-// witness is a decoder that is started before the pictures are complete, so
-// that it is ready when they are.
+// pipedDecoder is a decoder that is started before the pictures are complete, to be
+// ready when they are.
 type pipedDecoder struct {
 	decoder *decoder
 	input   *os.File
@@ -110,7 +110,7 @@ func (t *Tool) startPipedDecoder(ctx context.Context, samples []FrameSample) (*p
 	if err != nil {
 		return nil, fmt.Errorf("video: %w", err)
 	}
-	defer r.Close() // ffmpeg has it
+	defer r.Close() // ffmpeg has its own copy
 	d, err := t.startDecoder(ctx, "pipe:0", r, false, samples)
 	if err != nil {
 		w.Close()
@@ -119,29 +119,29 @@ func (t *Tool) startPipedDecoder(ctx context.Context, samples []FrameSample) (*p
 	return &pipedDecoder{d, w}, nil
 }
 
-// see gives it the file with the pictures and answers what is wrong with them.
-func (w *pipedDecoder) decodeFile(path string) error {
+// decodeFile decodes the file with the pictures and returns what is wrong with them.
+func (p *pipedDecoder) decodeFile(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		w.abort()
+		p.abort()
 		return fmt.Errorf("video: %w", err)
 	}
 	defer f.Close()
 	copied := make(chan error, 1)
 	go func() {
-		_, err := io.Copy(w.input, f)
-		w.input.Close()
+		_, err := io.Copy(p.input, f)
+		p.input.Close()
 		copied <- err
 	}()
-	err = w.decoder.wait()
-	if copyErr := <-copied; err == nil && copyErr != nil { // it ended well without having seen all
+	err = p.decoder.wait()
+	if copyErr := <-copied; err == nil && copyErr != nil { // the decoder succeeded without reading everything
 		return fmt.Errorf("video: %w", copyErr)
 	}
 	return err
 }
 
-// abort ends it; after see it does nothing.
-func (w *pipedDecoder) abort() {
-	w.input.Close()
-	w.decoder.abort()
+// abort kills the decoder. After decodeFile it does nothing.
+func (p *pipedDecoder) abort() {
+	p.input.Close()
+	p.decoder.abort()
 }

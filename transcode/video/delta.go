@@ -15,48 +15,48 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
-// Bounds of what is coded as a difference. They are where x264 becomes
-// cheaper, in bytes or in time; docs/PERFORMANCE.md has the measurements.
+// Limits for delta pictures. Beyond them x264 takes fewer bytes or less time;
+// docs/PERFORMANCE.md has the measurements.
 const (
-	maxDeltaMacroblocks = 200  // 16×16 pixels that differ from the frame before, at most
-	maxDeltaBytes       = 4000 // of one difference
-	maxDeltaRun         = 300  // differences in a row
+	maxDeltaMacroblocks = 200  // macroblocks that differ from the frame before
+	maxDeltaBytes       = 4000 // of one delta picture
+	maxDeltaRun         = 300  // delta pictures in a row
 )
 
-// deltaTrack gives x264 the frames that differ much and writes those that
-// differ little itself; see package h264.
+// deltaTrack encodes frames with large changes with x264 and writes frames with small
+// changes itself; see package h264.
 type deltaTrack struct {
 	ffmpeg  *frameWriter
 	retimer retimer
 
 	encoder       *h264.DeltaEncoder
-	reference     *planes // the frame that x264 was given last, and differences since
+	reference     *planes // the last frame given to x264, plus later deltas
 	started       bool
-	dirty         []bool            // macroblocks that may differ from base
-	changed       []h264.Macroblock // those that do
+	dirty         []bool            // macroblocks that may differ from reference
+	changed       []h264.Macroblock // those that do differ
 	ghosts        ghosts
-	reconstructed []bool // macroblocks of base that are as decoded, not as given
-	runLength     int    // differences since x264's last frame
+	reconstructed []bool // macroblocks of reference that are as decoded, not as in the source
+	runLength     int    // deltas since x264's last frame
 
 	mu    sync.Mutex
-	queue []queuedFrame // frames whose packet is not written; guarded by mu
+	queue []queuedFrame // frames whose packet is not written yet; guarded by mu
 
 	out        *os.File
-	x264Output *io.PipeWriter // ffmpeg's output on its way to join
-	merged     chan error     // what join answered
+	x264Output *io.PipeWriter // from ffmpeg to merge
+	merged     chan error     // result of merge
 	stream     h264.Stream
-	muxer      muxer // to out
+	muxer      muxer // writes to out
 	info       trackInfo
 	hash       trackDigest // of what was written to out
 }
 
-// entry is a frame on its way.
+// queuedFrame is a frame whose packet is not written yet.
 type queuedFrame struct {
 	at    time.Duration
-	delta *h264.DeltaSlice // nil: comes from x264
+	delta *h264.DeltaSlice // nil: x264 encodes the frame
 }
 
-// delta starts an encoder that writes a Matroska file.
+// startDelta starts an encoder that writes a Matroska file.
 func (t *Tool) startDelta(ctx context.Context, opt Options, out string) (*deltaTrack, error) {
 	file, err := os.Create(out)
 	if err != nil {
@@ -82,16 +82,16 @@ func (t *Tool) startDelta(ctx context.Context, opt Options, out string) (*deltaT
 	d.dirty, d.reconstructed = make([]bool, columns*rows), make([]bool, columns*rows)
 	go func() {
 		err := d.merge(r)
-		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg need not go on
+		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg may stop
 		d.merged <- err
 	}()
 	return d, nil
 }
 
-// deltaQP is the quantiser of differences above the rate factor.
+// deltaQPOffset is the difference between the QP of delta pictures and the CRF.
 const deltaQPOffset = 2
 
-// touch notes that a rectangle of the frame to come may differ.
+// markChanged records that a rectangle of the next frame may have changed.
 func (d *deltaTrack) markChanged(r image.Rectangle) {
 	columns, rows := d.encoder.GridSize()
 	for y := max(r.Min.Y, 0) / 16; y < min((r.Max.Y+15)/16, rows); y++ {
@@ -103,9 +103,9 @@ func (d *deltaTrack) markChanged(r image.Rectangle) {
 
 func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	if delta := d.encodeDelta(at, frame); delta != nil {
-		for _, c := range d.changed {
-			d.dirty[c.Index], d.reconstructed[c.Index] = false, true
-			d.ghosts.update(c, at, d.reference.maxError(frame, c.Index))
+		for _, mb := range d.changed {
+			d.dirty[mb.Index], d.reconstructed[mb.Index] = false, true
+			d.ghosts.update(mb, at, d.reference.maxError(frame, mb.Index))
 		}
 		d.runLength++
 		d.push(queuedFrame{at: at, delta: delta})
@@ -121,7 +121,8 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	return nil
 }
 
-// difference is frame's from the one before, or nil when that is too much.
+// encodeDelta returns the delta between frame and the one before, or nil if it is too
+// large.
 func (d *deltaTrack) encodeDelta(at time.Duration, frame *planes) *h264.DeltaSlice {
 	if !d.started || d.runLength >= maxDeltaRun {
 		return nil
@@ -146,7 +147,7 @@ func (d *deltaTrack) encodeDelta(at time.Duration, frame *planes) *h264.DeltaSli
 		slices.SortFunc(d.changed, func(a, b h264.Macroblock) int { return a.Index - b.Index })
 	}
 	delta, ok := d.encoder.Encode(frame.picture(), d.reference.picture(), d.changed, maxDeltaBytes)
-	if !ok && n < len(d.changed) { // it is not worth a picture of x264's
+	if !ok && n < len(d.changed) { // ghosts are not worth a picture of x264
 		d.ghosts.clear()
 		d.changed = slices.DeleteFunc(d.changed, func(c h264.Macroblock) bool { return c.Fine })
 		delta, ok = d.encoder.Encode(frame.picture(), d.reference.picture(), d.changed, maxDeltaBytes)
@@ -157,12 +158,12 @@ func (d *deltaTrack) encodeDelta(at time.Duration, frame *planes) *h264.DeltaSli
 	return &delta
 }
 
-// due returns when a picture is wanted although nothing has changed, to remove what
-// changes have left; 0 = not at all.
+// refreshAt returns when to encode a picture although nothing has changed, to remove
+// ghosts; 0 = never.
 func (d *deltaTrack) refreshAt() time.Duration { return d.ghosts.refreshAt() }
 
-// rebase makes frame the one that differences are from, and returns how many
-// macroblocks may differ from the one before.
+// resetReference makes frame the reference of the next deltas. It returns how many
+// macroblocks may differ from the reference before.
 func (d *deltaTrack) resetReference(frame *planes) int {
 	changed := 0
 	for mb := range d.dirty {
@@ -172,7 +173,7 @@ func (d *deltaTrack) resetReference(frame *planes) int {
 		}
 	}
 	clear(d.reconstructed)
-	if changed > len(d.dirty)/4 { // faster than block by block
+	if changed > len(d.dirty)/4 { // faster than single macroblocks
 		copy(d.reference.pix, frame.pix)
 		clear(d.dirty)
 		return changed
@@ -186,30 +187,31 @@ func (d *deltaTrack) resetReference(frame *planes) int {
 	return changed
 }
 
-func (d *deltaTrack) push(e queuedFrame) {
+func (d *deltaTrack) push(f queuedFrame) {
 	d.mu.Lock()
-	d.queue = append(d.queue, e)
+	d.queue = append(d.queue, f)
 	d.mu.Unlock()
 }
 
-// pop takes the first frame from the queue, if it is of the kind asked for.
+// pop removes and returns the first frame of the queue, if it is of the requested
+// type.
 func (d *deltaTrack) pop(isDelta bool) (queuedFrame, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(d.queue) == 0 || (d.queue[0].delta != nil) != isDelta {
 		return queuedFrame{}, false
 	}
-	e := d.queue[0]
+	f := d.queue[0]
 	d.queue = d.queue[1:]
-	return e, true
+	return f, true
 }
 
-// join makes one stream of x264's packets and the differences between them.
+// merge merges x264's pictures and the deltas into one stream.
 func (d *deltaTrack) merge(r io.Reader) error {
 	file := bufio.NewWriterSize(d.out, 256<<10)
 	d.muxer.w = file
 	err := h264.Split(r, func(nal []byte) error {
-		// What follows the picture before belongs to that one.
+		// Deltas after the last picture of x264 come before this one.
 		if err := d.writeDeltas(); err != nil {
 			return err
 		}
@@ -224,11 +226,11 @@ func (d *deltaTrack) merge(r io.Reader) error {
 			}
 			d.hash = newTrackDigest(d.info.config)
 		}
-		e, ok := d.pop(false)
+		f, ok := d.pop(false)
 		if !ok {
-			return fmt.Errorf("%w: a picture more than was given", h264.ErrUnexpected)
+			return fmt.Errorf("%w: more pictures than frames", h264.ErrUnexpected)
 		}
-		return d.write(e.at, key, packet)
+		return d.write(f.at, key, packet)
 	})
 	if err != nil {
 		return err
@@ -246,33 +248,33 @@ func (d *deltaTrack) write(at time.Duration, key bool, packet []byte) error {
 
 func (d *deltaTrack) hasDigest() bool { return true }
 
-// proof is that of the finished track.
+// digest returns the digest of the finished track.
 func (d *deltaTrack) digest() []byte { return d.hash.Sum(nil) }
 
-// deltas writes the differences that stand at the queue's front.
+// writeDeltas writes the deltas at the head of the queue.
 func (d *deltaTrack) writeDeltas() error {
 	for {
-		e, ok := d.pop(true)
+		f, ok := d.pop(true)
 		if !ok {
 			return nil
 		}
-		if err := d.write(e.at, false, d.stream.AddDelta(*e.delta)); err != nil {
+		if err := d.write(f.at, false, d.stream.AddDelta(*f.delta)); err != nil {
 			return err
 		}
 	}
 }
 
-// end waits for join after ffmpeg has ended with err. What failed first is
-// the answer.
+// waitMerged waits for merge after ffmpeg has ended with err. It returns the first
+// error.
 func (d *deltaTrack) waitMerged(err error) error {
-	_ = d.x264Output.CloseWithError(err) // nil: the end of the stream
+	_ = d.x264Output.CloseWithError(err) // nil: end of the stream
 	mergeErr := <-d.merged
 	d.merged <- mergeErr // for the next call
 	if closeErr := d.out.Close(); mergeErr == nil && !errors.Is(closeErr, os.ErrClosed) {
 		mergeErr = closeErr
 	}
 	if mergeErr == nil && len(d.queue) > 0 {
-		mergeErr = fmt.Errorf("%w: %d pictures too few", h264.ErrUnexpected, len(d.queue))
+		mergeErr = fmt.Errorf("%w: %d pictures are missing", h264.ErrUnexpected, len(d.queue))
 	}
 	return mergeErr
 }

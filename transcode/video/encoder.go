@@ -9,32 +9,33 @@ import (
 	"time"
 )
 
-// Options say what video is made.
+// Options configure a video.
 type Options struct {
-	Width, Height int    // of all frames, pixels, even
-	FPS           int    // most frames a second; 1/FPS is how long the last one lasts
+	Width, Height int    // of all frames, in pixels; even
+	FPS           int    // maximum frames per second; the last frame lasts 1/FPS
 	CRF           int    // x264's constant rate factor, for 1080p
 	Codec         string // see [CheckCodec]
-	Nice          int    // niceness of ffmpeg
+	Nice          int    // of ffmpeg
 	Output        string // the .mp4 to write; replaced if it exists
 	Duration      time.Duration
-	Started       time.Time         // when the recording began; for chapters' names
+	Started       time.Time         // start of the recording; for the names of chapters
 	Audio         *AudioFormat      // nil = no sound
-	Metadata      map[string]string // title, comment, creation_time and so on
+	Metadata      map[string]string // title, comment, creation_time, for example
 
-	// Plain has ffmpeg encode every frame, also those that differ little.
+	// Plain makes ffmpeg encode all frames, including those with small changes.
 	Plain bool
 }
 
-// length is how long the video is: its last frame lasts for a slot at least.
+// length returns the duration of the video. The last frame lasts at least one slot of
+// 1/FPS.
 func (o Options) length() time.Duration { return max(o.Duration, o.slot()) }
 
 func (o Options) slot() time.Duration { return time.Second / time.Duration(o.FPS) }
 
-// Report tells what was encoded; [Tool.Verify] holds the file against it.
+// Report describes what was encoded; [Tool.Verify] compares a file with it.
 type Report struct {
 	Frames   int
-	Duration time.Duration // of the video as it must be
+	Duration time.Duration // that the video must have
 	Slot     time.Duration // tolerance of Duration
 	Width    int
 	Height   int
@@ -42,26 +43,26 @@ type Report struct {
 	Samples  []FrameSample
 	Audio    bool
 	Chapters int
-	Bytes    int64         // size of the file
+	Bytes    int64         // of the file
 	CPU      time.Duration // of ffmpeg
 
-	// proof, when not nil, is that of the pictures that were decoded and
-	// compared before they were joined, with the answer decoded.
+	// digest, if not nil, is that of the pictures that were decoded and compared
+	// before muxing. decodeErr is the result.
 	digest    []byte
 	decodeErr error
 }
 
-// track turns frames into a Matroska file of encoded pictures.
+// track encodes frames to a Matroska file.
 type track interface {
 	add(at time.Duration, frame *planes) error
 	close() (cpu time.Duration, err error)
 	abort()
-	refreshAt() time.Duration // when a picture is wanted although nothing has changed; 0 = not at all
-	hasDigest() bool          // there is a proof of the file once it is finished
-	digest() []byte           // nil if there is none
+	refreshAt() time.Duration // when to encode a picture although nothing has changed; 0 = never
+	hasDigest() bool          // reports whether digest will return one
+	digest() []byte           // of the finished file; nil if there is none
 }
 
-// Encoder makes a video. Its methods are called from one goroutine.
+// Encoder encodes a video. Its methods must be called from one goroutine.
 type Encoder struct {
 	tool        *Tool
 	ctx         context.Context //nolint:containedctx // of the children, from Start to Close
@@ -79,13 +80,13 @@ type Encoder struct {
 	closed      bool
 }
 
-// Start begins a video. The caller must call Close or Abort.
+// Start starts a video. The caller must call Close or Abort.
 func (t *Tool) Start(ctx context.Context, opt Options) (*Encoder, error) {
 	if opt.Width <= 0 || opt.Height <= 0 || opt.Width%2 != 0 || opt.Height%2 != 0 {
-		return nil, fmt.Errorf("video: %d×%d is no size for a video", opt.Width, opt.Height)
+		return nil, fmt.Errorf("video: invalid size %d×%d; width and height must be positive and even", opt.Width, opt.Height)
 	}
 	if opt.FPS <= 0 {
-		return nil, fmt.Errorf("video: %d frames a second", opt.FPS)
+		return nil, fmt.Errorf("video: invalid frame rate %d", opt.FPS)
 	}
 	e := &Encoder{tool: t, ctx: ctx, opt: opt, planes: newPlanes(opt.Width, opt.Height), markChanged: func(image.Rectangle) {}}
 	if err := e.start(); err != nil {
@@ -117,7 +118,7 @@ func (e *Encoder) start() error {
 	return err
 }
 
-// Files that exist until the video is done.
+// Temporary files, which exist until the video is finished.
 func (e *Encoder) picturesFile() string { return e.opt.Output + ".pictures" }
 func (e *Encoder) soundFile() string    { return e.opt.Output + ".sound" }
 func (e *Encoder) chaptersFile() string { return e.opt.Output + ".chapters" }
@@ -130,9 +131,9 @@ func (e *Encoder) removeTemporary() {
 	}
 }
 
-// Frame encodes img, to be shown from at on. Times are whole milliseconds
-// and strictly increase. Only damage, what differs from the frame before, is
-// looked at; the first frame is looked at whole.
+// AddFrame encodes img, which is shown from time at on. Times are truncated to
+// milliseconds and must strictly increase. Only damage, the parts that differ from
+// the frame before, is read. Of the first frame everything is read.
 func (e *Encoder) AddFrame(at time.Duration, img *image.RGBA, damage []image.Rectangle) error {
 	if e.closed {
 		return errClosed
@@ -143,7 +144,7 @@ func (e *Encoder) AddFrame(at time.Duration, img *image.RGBA, damage []image.Rec
 	} else if at <= e.last {
 		return fmt.Errorf("video: frame at %s after one at %s", at, e.last)
 	}
-	// What was shown last, once more, while it is still in the planes.
+	// The refresh shows the last frame again, which is still in e.planes.
 	if due := e.track.refreshAt().Truncate(time.Millisecond); e.frames > 0 && due > e.last && due+e.opt.slot() <= at {
 		if err := e.encode(due); err != nil {
 			return err
@@ -160,7 +161,7 @@ func (e *Encoder) AddFrame(at time.Duration, img *image.RGBA, damage []image.Rec
 	return e.encode(at)
 }
 
-// put encodes what is in the planes.
+// encode encodes the contents of e.planes.
 func (e *Encoder) encode(at time.Duration) error {
 	e.sampler.consider(e.frames, at, e.planes)
 	e.frames++
@@ -172,25 +173,24 @@ func (e *Encoder) encode(at time.Duration) error {
 	return nil
 }
 
-// Describe sets what the video says of itself: title, comment, creation_time
-// and so on. It is called before Close.
+// SetMetadata sets the metadata of the video: title, comment, creation_time, for
+// example. It must be called before Close.
 func (e *Encoder) SetMetadata(metadata map[string]string) { e.opt.Metadata = metadata }
 
-// Skip notes that idle time of the recording is left out of the video at this
-// point: names of chapters tell of it. It is called between frames.
+// SkipIdle records that idle time of the recording is left out of the video here. It
+// is in the names of chapters. It must be called between frames.
 func (e *Encoder) SkipIdle(by time.Duration) { e.activity.skip(by) }
 
-// Lasts sets how long the video is, if that was not known at the start. It is
-// called before Close.
+// SetDuration sets the duration of the video if it was not known at the start. It
+// must be called before Close.
 func (e *Encoder) SetDuration(d time.Duration) { e.opt.Duration = d }
 
-// Subtitles adds a track of subtitles, which players show on request only. It is
+// SetSubtitles adds a subtitle track, which is off by default in players. It must be
 // called before Close.
 func (e *Encoder) SetSubtitles(cues []Cue) { e.cues = cues }
 
-// Audio adds a piece of sound that begins at a time, in whatever format. The
-// pieces of a stream come in their order. Where none is heard there is silence;
-// several at once are mixed.
+// AddAudio adds a chunk of sound that starts at a time, in any format. The chunks of
+// a stream must be in order. Gaps are silent; streams at the same time are mixed.
 func (e *Encoder) AddAudio(at time.Duration, stream int, format AudioFormat, pcm []byte) error {
 	if e.sound == nil {
 		return errNoSound
@@ -206,9 +206,9 @@ func (e *Encoder) AddAudio(at time.Duration, stream int, format AudioFormat, pcm
 	return nil
 }
 
-var errClosed = errors.New("video: the encoder has ended")
+var errClosed = errors.New("video: the encoder is closed")
 
-// Close ends the video and waits for ffmpeg. On an error no file is left.
+// Close finishes the video and waits for ffmpeg. After an error no file remains.
 func (e *Encoder) Close() (Report, error) {
 	if e.closed {
 		return Report{}, errClosed

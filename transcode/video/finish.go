@@ -11,7 +11,7 @@ import (
 	"unicode"
 )
 
-// finish joins pictures, sound, chapters and poster into the MP4.
+// finish muxes pictures, sound, chapters and poster into the MP4.
 func (e *Encoder) finish() (Report, error) {
 	if e.frames == 0 {
 		return Report{}, fmt.Errorf("video: no frames")
@@ -27,9 +27,10 @@ func (e *Encoder) finish() (Report, error) {
 		Frames: e.frames, Duration: duration, Slot: e.opt.slot(), Width: e.opt.Width, Height: e.opt.Height, Codec: codec.name,
 		Samples: e.sampler.finish(e.frames-1, e.last, e.planes), Audio: hasSound, Chapters: len(chapters),
 	}
-	// Decoding takes a second or so per thousand frames, and ffmpeg's start as
-	// long as a hundred: it starts while the encoder still works, and decodes
-	// while the pictures are joined with the rest. Sound is decoded with the whole.
+	// Decoding takes about a second per thousand frames; starting ffmpeg takes as
+	// long as a hundred frames. So the decoder starts while the encoder is still
+	// working, and decodes while the pictures are muxed. A video with sound is
+	// decoded as a whole later.
 	ctx, cancel := context.WithCancel(e.ctx)
 	defer cancel()
 	var piped *pipedDecoder
@@ -68,7 +69,7 @@ func (e *Encoder) finish() (Report, error) {
 	joinCPU, err := e.join(codec, hasSound)
 	if err != nil {
 		cancel()
-		<-decodeDone //nolint:errcheck // why it ended is known
+		<-decodeDone //nolint:errcheck // the cause is err
 		return Report{}, err
 	}
 	if report.decodeErr = <-decodeDone; e.ctx.Err() != nil {
@@ -76,13 +77,13 @@ func (e *Encoder) finish() (Report, error) {
 	}
 	st, err := os.Stat(e.opt.Output)
 	if err != nil {
-		return Report{}, fmt.Errorf("video: ffmpeg left no file: %w", err)
+		return Report{}, fmt.Errorf("video: ffmpeg wrote no file: %w", err)
 	}
 	report.Bytes, report.CPU = st.Size(), cpu+joinCPU
 	return report, nil
 }
 
-// join makes the MP4 and answers the processor time that took.
+// join muxes the MP4 and returns the CPU time.
 func (e *Encoder) join(codec codec, hasSound bool) (time.Duration, error) {
 	join, err := e.tool.startPiped(e.ctx, StepJoin, e.opt.Nice, nil, e.joinArgs(codec, hasSound)...)
 	if err != nil {
@@ -115,7 +116,7 @@ func (e *Encoder) joinArgs(codec codec, hasSound bool) []string {
 	}
 	args = append(args, mapArgs...)
 	args = append(args, "-map", "2:v:0", "-disposition:v:1", "attached_pic", "-map_chapters", "1", "-map_metadata", "1", "-c", "copy", "-c:s", "mov_text",
-		"-bsf:v:0", "setts=pts=PTS:dts=PTS") // there are no B frames, but ffmpeg would guess
+		"-bsf:v:0", "setts=pts=PTS:dts=PTS") // there are no B-frames, but ffmpeg would guess
 	if codec.tag != "" {
 		args = append(args, "-tag:v:0", codec.tag)
 	}
@@ -125,8 +126,8 @@ func (e *Encoder) joinArgs(codec codec, hasSound bool) []string {
 	return append(args, "-movflags", "+faststart", "-f", "mp4", "-y", "file:"+e.opt.Output)
 }
 
-// plainText is text as it may become an argument of ffmpeg's: without control
-// characters, and not longer than a program's argument can be.
+// sanitize returns text that is safe as an argument of ffmpeg: without control
+// characters, and not longer than an argument may be.
 func sanitize(text string) string {
 	const maxBytes = 4096 // bytes
 	if len(text) > maxBytes {
@@ -140,24 +141,24 @@ func sanitize(text string) string {
 	}, text), "")
 }
 
-// idle is how long nothing changes between two periods of activity.
+// chapterGap is the idle time between two chapters.
 const chapterGap = time.Minute
 
-// chapter is a period of activity and what follows up to the next, at times of
-// the video. Of what was recorded, a video may leave out idle times.
+// chapter is a period of activity and the idle time up to the next one, in times of
+// the video. A video may leave out idle times of the recording.
 type chapter struct {
 	from, to                time.Duration
-	firstChange, lastChange time.Duration // the first and the last change, at times of the recording
-	skipped                 time.Duration // of idle times within, and of that which follows
+	firstChange, lastChange time.Duration // in times of the recording
+	skipped                 time.Duration // idle time left out, within and after the period
 }
 
-// activity collects when something changed.
+// activity collects the times of changes.
 type activity struct {
 	periods []chapter
 	skipped time.Duration // so far
 }
 
-// maxChapters bounds the table of contents; more is no help to anybody.
+// maxChapters limits the list of chapters.
 const maxChapters = 1000
 
 func (a *activity) record(at time.Duration) {
@@ -169,7 +170,7 @@ func (a *activity) record(at time.Duration) {
 	a.periods[n-1].lastChange = recorded
 }
 
-// skip notes that idle time of the recording is left out of the video.
+// skip records that idle time of the recording is left out of the video.
 func (a *activity) skip(by time.Duration) {
 	a.skipped += by
 	if n := len(a.periods); n > 0 {
@@ -177,7 +178,7 @@ func (a *activity) skip(by time.Duration) {
 	}
 }
 
-// chapters are the periods, each lasting until the next.
+// chapters returns the periods; each lasts until the next one.
 func (a *activity) chapters(duration time.Duration) []chapter {
 	for i := range a.periods {
 		a.periods[i].to = duration
@@ -188,8 +189,9 @@ func (a *activity) chapters(duration time.Duration) []chapter {
 	return a.periods
 }
 
-// ffmetadata is the chapters as ffmpeg reads them. Their names say when there
-// was activity: the time of day where it is known, else the time in the recording.
+// ffmetadata returns the chapters in the format of ffmpeg. Their titles contain the
+// period of activity: as time of day if that is known, otherwise as time in the
+// recording.
 func ffmetadata(chapters []chapter, started time.Time) []byte {
 	name := func(d time.Duration) string {
 		if started.IsZero() {
@@ -213,7 +215,7 @@ func ffmetadata(chapters []chapter, started time.Time) []byte {
 	return b
 }
 
-// clockTime is a length as hours, minutes and seconds.
+// clockTime formats a duration as hours, minutes and seconds.
 func clockTime(d time.Duration) string {
 	d = d.Truncate(time.Second)
 	return fmt.Sprintf("%d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)

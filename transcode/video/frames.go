@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// framesAhead is how many frames wait for ffmpeg. ffmpeg reads, filters and
-// encodes one after the other: without them it would wait while we draw, and
-// we while it reads.
+// maxQueuedFrames is the number of frames that wait for ffmpeg. ffmpeg reads, filters
+// and encodes one after the other. Without a queue, ffmpeg would wait while we draw,
+// and we would wait while it reads.
 const maxQueuedFrames = 1
 
-// frames is an ffmpeg that is given raw frames while the next ones are drawn.
+// frameWriter writes raw frames to an ffmpeg while the next ones are drawn.
 type frameWriter struct {
 	ffmpeg    *pipedChild
-	free      chan []byte // blocks to be filled
-	queue     chan []byte // on their way
-	closeOnce sync.Once   // closes full
+	free      chan []byte // buffers to fill
+	queue     chan []byte // buffers to write
+	closeOnce sync.Once   // closes queue
 	done      chan struct{}
-	err       error // of writing, once ended
+	err       error // of writing; valid once done is closed
 }
 
-// frames starts ffmpeg, which reads the stream from its standard input.
+// startFrameWriter starts ffmpeg, which reads the stream from its standard input.
 func (t *Tool) startFrameWriter(ctx context.Context, nice int, info trackInfo, stdout io.Writer, args ...string) (*frameWriter, error) {
 	ffmpeg, err := t.startPiped(ctx, StepEncode, nice, stdout, args...)
 	if err != nil {
@@ -49,7 +49,7 @@ func (f *frameWriter) run() {
 	}
 }
 
-// add gives ffmpeg a copy of a frame. An error tells why ffmpeg ended.
+// add queues a copy of a frame. Its error says why ffmpeg ended.
 func (f *frameWriter) add(at time.Duration, pix []byte) error {
 	select {
 	case b := <-f.free:
@@ -60,7 +60,7 @@ func (f *frameWriter) add(at time.Duration, pix []byte) error {
 	}
 }
 
-// close waits until ffmpeg has taken everything and ended.
+// close waits until ffmpeg has read everything and exited.
 func (f *frameWriter) close() error {
 	f.closeOnce.Do(func() { close(f.queue) })
 	<-f.done
@@ -77,5 +77,5 @@ func (f *frameWriter) abort() {
 	f.ffmpeg.abort()
 }
 
-// cpu is the processor time that ffmpeg took, once closed.
+// cpu returns the CPU time of ffmpeg after close.
 func (f *frameWriter) cpu() time.Duration { return f.ffmpeg.child.cpu() }

@@ -8,25 +8,26 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
-// The quantiser leaves faint remains of a pointer or a window that is no longer there:
-// ghosts. They are removed once the picture rests at that place.
+// The quantizer leaves faint remains of a pointer or a window after it has moved.
+// They are called ghosts. They are removed once their part of the screen stops
+// changing.
 const (
-	ghostThreshold      = 10          // of 255: what is less cannot be seen
-	ghostDelay          = time.Second // after the last change of a macroblock
-	maxGhostMacroblocks = 60          // macroblocks in one picture
+	ghostThreshold      = 10          // difference of 255 that is visible
+	ghostDelay          = time.Second // since the last change of a macroblock
+	maxGhostMacroblocks = 60          // in one picture
 )
 
-// ghosts are the macroblocks whose picture in decoders differs visibly from what was
-// given, and since when they have not changed.
+// ghosts holds the macroblocks whose decoded picture visibly differs from the source,
+// and the times of their last changes.
 type ghosts struct {
 	since    map[int]time.Duration
-	earliest time.Duration // the earliest of them
+	earliest time.Duration // of the times in since
 }
 
-// note sets how much a macroblock that was coded at a time differs, of 255.
-func (g *ghosts) update(c h264.Macroblock, at time.Duration, maxError int) {
-	if maxError < ghostThreshold || c.Fine { // finer it does not become
-		delete(g.since, c.Index)
+// update sets the maximum error, of 255, of a macroblock coded at a time.
+func (g *ghosts) update(mb h264.Macroblock, at time.Duration, maxError int) {
+	if maxError < ghostThreshold || mb.Fine { // Fine is already the best quality
+		delete(g.since, mb.Index)
 		return
 	}
 	if g.since == nil {
@@ -35,20 +36,20 @@ func (g *ghosts) update(c h264.Macroblock, at time.Duration, maxError int) {
 	if len(g.since) == 0 {
 		g.earliest = at
 	}
-	g.since[c.Index] = at
+	g.since[mb.Index] = at
 }
 
-// forget forgets macroblocks that change.
+// remove removes macroblocks that change.
 func (g *ghosts) remove(changed []h264.Macroblock) {
-	for _, c := range changed {
-		delete(g.since, c.Index)
+	for _, mb := range changed {
+		delete(g.since, mb.Index)
 	}
 }
 
-// clear forgets all: x264 has been given a whole picture.
+// clear removes all: x264 encodes the whole picture.
 func (g *ghosts) clear() { clear(g.since) }
 
-// due returns when the first of them has rested; 0 = there are none.
+// refreshAt returns when the first macroblock is due; 0 = there are none.
 func (g *ghosts) refreshAt() time.Duration {
 	if len(g.since) == 0 {
 		return 0
@@ -56,8 +57,8 @@ func (g *ghosts) refreshAt() time.Duration {
 	return g.earliest + ghostDelay
 }
 
-// resting returns those that have rested at a time, in rising order: the same
-// recording gives the same bytes each time.
+// ready returns the macroblocks that are due at a time, in rising order, so that the
+// output is deterministic.
 func (g *ghosts) ready(at time.Duration) (fine []h264.Macroblock) {
 	if len(g.since) == 0 || at < g.refreshAt() {
 		return nil
@@ -65,7 +66,7 @@ func (g *ghosts) ready(at time.Duration) (fine []h264.Macroblock) {
 	g.earliest = at
 	for _, mb := range slices.Sorted(maps.Keys(g.since)) {
 		switch since := g.since[mb]; {
-		case at-since >= ghostDelay/2 && len(fine) < maxGhostMacroblocks: // others need no picture of their own soon
+		case at-since >= ghostDelay/2 && len(fine) < maxGhostMacroblocks: // half the delay, to avoid another picture soon
 			fine = append(fine, h264.Macroblock{Index: mb, Fine: true})
 		case since < g.earliest:
 			g.earliest = since

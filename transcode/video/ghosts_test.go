@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// TestNoGhostsStay: a pointer with an icon moves over a plain desktop and stops, a window comes and
-// goes, and some seconds of nothing follow. Two seconds after the last change nothing
-// is left that can be seen.
+// TestGhostsAreRemoved moves a pointer with an icon over a plain desktop, shows and
+// removes a window, and then changes nothing for some seconds. Two seconds after the
+// last change no ghost may be visible.
 func TestGhostsAreRemoved(t *testing.T) {
 	t.Parallel()
 	const width, height, fps = 640, 368, 15
@@ -51,7 +51,7 @@ func TestGhostsAreRemoved(t *testing.T) {
 		pointer = image.Rect(0, 0, 11, 17).Add(image.Pt(20+i*5, 20+i*7%320))
 		fill(pointer, dark)
 		fill(pointer.Inset(2), light)
-		for range 40 { // it is an icon
+		for range 40 { // the icon
 			v := uint8(r.IntN(256))
 			screen.SetRGBA(pointer.Min.X+r.IntN(11), pointer.Min.Y+r.IntN(17), color.RGBA{v, v, v, 255})
 		}
@@ -64,7 +64,7 @@ func TestGhostsAreRemoved(t *testing.T) {
 	show(window)
 	moved := at
 	at += 6 * time.Second
-	show() // as the player repeats pictures
+	show() // the player repeats pictures
 	e.SetDuration(at)
 	report, err := e.Close()
 	if err != nil {
@@ -89,7 +89,7 @@ func TestGhostsAreRemoved(t *testing.T) {
 		}
 	}
 	if worst >= 16 {
-		t.Errorf("2 s after the last change %v differs by %d", where, worst)
+		t.Errorf("2 s after the last change, pixel %v differs by %d", where, worst)
 	}
-	t.Logf("%d frames, the worst differs by %d at %v", report.Frames, worst, where)
+	t.Logf("%d frames, maximum difference %d at %v", report.Frames, worst, where)
 }

@@ -6,18 +6,19 @@ import (
 	"time"
 )
 
-// muxer writes a live Matroska stream of one track of pictures: raw ones into
-// ffmpeg, since Matroska carries true timestamps through a pipe and raw video
-// does not, and H.264 into a file that ffmpeg makes an MP4 of.
+// muxer writes a live Matroska stream with one video track. There are two uses: raw
+// pictures for ffmpeg, because Matroska has exact timestamps in a pipe and raw video
+// has not; and H.264 for the file that ffmpeg converts to an MP4.
 //
-// Only what ffmpeg's demuxer needs is written. (ebml-go's ready-made Matroska
-// has no field for the pixel format of raw video and copies each block twice.)
+// Only the elements that ffmpeg's demuxer needs are written. (The ready-made Matroska
+// of ebml-go has no field for the pixel format of raw video and copies each block
+// twice.)
 type muxer struct {
 	w   io.Writer
 	buf []byte
 }
 
-// Element ids of the Matroska specification.
+// Element IDs of the Matroska specification.
 const (
 	idEBML, idDocType, idDocTypeVersion                = 0x1A45DFA3, 0x4282, 0x4287
 	idDocTypeReadVersion, idSegment, idInfo            = 0x4285, 0x18538067, 0x1549A966
@@ -30,7 +31,7 @@ const (
 	unknownSize                                 uint64 = 0x01FFFFFFFFFFFFFF
 )
 
-// element is an id, a size and a body.
+// element appends an element: ID, size and body.
 func element(b []byte, id uint32, body []byte) []byte {
 	b = appendID(b, id)
 	b = binary.BigEndian.AppendUint64(b, 0x0100000000000000|uint64(len(body)))
@@ -51,14 +52,14 @@ func uintElement(b []byte, id uint32, v uint64) []byte {
 
 func stringElement(b []byte, id uint32, s string) []byte { return element(b, id, []byte(s)) }
 
-// pictures describes the one track of a stream.
+// trackInfo describes the track of a stream.
 type trackInfo struct {
 	width, height int
-	slot          time.Duration // how long a picture lasts that no other follows
+	slot          time.Duration // duration of the last picture
 	config        []byte        // H.264 decoder configuration; nil for raw I420
 }
 
-// header begins the stream.
+// writeHeader starts the stream.
 func (m *muxer) writeHeader(p trackInfo) error {
 	_, err := m.w.Write(matroskaHeader(p))
 	return err
@@ -82,15 +83,15 @@ func matroskaHeader(p trackInfo) []byte {
 	return element(b, idTracks, element(nil, idTrackEntry, element(entry, idVideo, size)))
 }
 
-// block writes one block.
+// writeBlock writes one block.
 func (m *muxer) writeBlock(at time.Duration, key bool, body []byte) error {
 	m.buf = appendCluster(m.buf[:0], at, key, body)
 	_, err := m.w.Write(m.buf)
 	return err
 }
 
-// appendBlock appends one block in a cluster of its own: clusters carry
-// absolute times, so any time fits.
+// appendCluster appends a cluster with one block. Clusters have absolute times, so
+// any time is possible.
 func appendCluster(b []byte, at time.Duration, key bool, body []byte) []byte {
 	b = appendID(b, idCluster)
 	b = binary.BigEndian.AppendUint64(b, unknownSize)

@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// mixer adds up sounds that are heard at once, each of a format of its own, to
-// one track. Where they are too loud together for 16 bits, all of it becomes
-// softer for that while: see [limiter].
+// mixer mixes streams of sound, each in its own format, into one track. Where their
+// sum exceeds 16 bits, the [limiter] lowers the volume for that time.
 type mixer struct {
 	format  AudioFormat
-	length  int64 // frames of the track, an upper bound
+	length  int64 // of the track, in frames; an upper bound
 	limiter limiter
 	write   func(pcm []byte) error
 
 	streams     map[int]*resampler
-	mixed       []int32 // from base on, channels interleaved
-	base        int64   // frames that were handed on
-	latestStart int64   // frame at which the latest piece began
+	mixed       []int32 // sum of the streams from base on, channels interleaved
+	base        int64   // frames already sent to the limiter
+	latestStart int64   // frame at which the latest chunk starts
 	scratch     []int32
 }
 
-// newMixer makes a mixer of a track of a length, which writes s16le.
+// newMixer returns a mixer for a track of at most that length. It writes s16le.
 func newMixer(format AudioFormat, length time.Duration, write func(pcm []byte) error) *mixer {
 	m := &mixer{format: format, write: write, streams: map[int]*resampler{}}
 	m.length = m.frames(length)
@@ -30,16 +29,15 @@ func newMixer(format AudioFormat, length time.Duration, write func(pcm []byte) e
 	return m
 }
 
-// frames is how many frames last as long as d.
+// frames returns the number of frames in d.
 func (m *mixer) frames(d time.Duration) int64 {
 	return int64(math.Round(d.Seconds() * float64(m.format.Rate)))
 }
 
-// Pieces of sound come in about the order of time: none begins earlier than
-// disorder before another that came before it.
+// maxReorder is how much earlier a chunk may start than one added before it.
 const maxReorder = time.Second
 
-// add mixes in a piece of a sound.
+// add mixes in a chunk of a stream.
 func (m *mixer) add(at time.Duration, stream int, format AudioFormat, pcm []byte) error {
 	s := m.streams[stream]
 	if s == nil || s.from != format {
@@ -72,7 +70,7 @@ func (m *mixer) add(at time.Duration, stream int, format AudioFormat, pcm []byte
 	for i, v := range samples {
 		m.mixed[from+i] += v
 	}
-	for id, other := range m.streams { // streams that have ended long ago
+	for id, other := range m.streams { // remove streams that have ended
 		if other.end() < m.base {
 			delete(m.streams, id)
 		}
@@ -80,7 +78,7 @@ func (m *mixer) add(at time.Duration, stream int, format AudioFormat, pcm []byte
 	return nil
 }
 
-// handOn gives the limiter all before a frame.
+// emit sends all frames before until to the limiter.
 func (m *mixer) emit(until int64) error {
 	if until <= m.base {
 		return nil
@@ -102,7 +100,7 @@ func (m *mixer) emit(until int64) error {
 	return nil
 }
 
-// close hands on the rest.
+// close sends the remaining frames.
 func (m *mixer) close() error {
 	rest := int64(len(m.mixed) / m.format.Channels)
 	if err := m.emit(m.base + rest - rest%m.frames(limiterBlock)); err != nil {
@@ -111,27 +109,27 @@ func (m *mixer) close() error {
 	return m.limiter.close(m.mixed)
 }
 
-// The limiter changes the loudness from block to block, and takes release from
-// silent to loud.
+// The limiter changes the gain from block to block. It needs limiterRelease to return
+// from silence to full volume.
 const (
 	limiterBlock   = 10 * time.Millisecond
 	limiterRelease = 500 * time.Millisecond
 )
 
-// limiter makes sound softer where it does not fit into 16 bits. It knows of
-// that a block ahead, so that loudness never jumps.
+// limiter lowers the volume where the sum exceeds 16 bits. It looks one block ahead,
+// so the volume never jumps.
 type limiter struct {
 	channels    int
-	maxGainStep float64 // by how much the gain may grow in a block
+	maxGainStep float64 // by which the gain may grow per block
 	write       func(pcm []byte) error
 
-	pending     []int32 // the block before
-	pendingGain float64 // the gain that it fits with
-	gain        float64 // at its beginning
+	pending     []int32 // block that is not written yet
+	pendingGain float64 // gain at which it fits into 16 bits
+	gain        float64 // at the start of the pending block
 	out         []byte
 }
 
-// add takes the next block.
+// add adds the next block.
 func (l *limiter) add(samples []int32) error {
 	gain := gainFor(samples)
 	err := l.flush(gain)
@@ -139,7 +137,7 @@ func (l *limiter) add(samples []int32) error {
 	return err
 }
 
-// flush writes the block that is held, in front of one that needs a gain.
+// flush writes the pending block. nextGain is the gain of the block after it.
 func (l *limiter) flush(nextGain float64) error {
 	if l.pending == nil {
 		l.gain = nextGain
@@ -159,7 +157,7 @@ func (l *limiter) flush(nextGain float64) error {
 	return l.write(l.out)
 }
 
-// close writes what is held and the rest, which is less than a block.
+// close writes the pending block and the rest, which is less than a block.
 func (l *limiter) close(rest []int32) error {
 	if len(rest) > 0 {
 		if err := l.add(rest); err != nil {
@@ -172,10 +170,11 @@ func (l *limiter) close(rest []int32) error {
 	return l.flush(1)
 }
 
-// headroom is how loud, of 32767, what is too loud becomes: encoders add some.
+// limitedPeak is the peak of limited blocks, of 32767. The rest is headroom, because
+// encoders overshoot a little.
 const limitedPeak = 30000
 
-// fits is the gain, 1 at most, with which samples fit into 16 bits.
+// gainFor returns the gain, at most 1, at which samples fit into 16 bits.
 func gainFor(samples []int32) float64 {
 	var peak int32
 	for _, v := range samples {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// sine is a tone of so many frames from frame first on.
+// sine returns n frames of a tone, from frame first on.
 func sine(f AudioFormat, hertz, loudness float64, first, n int) []byte {
 	var pcm []byte
 	for i := range n {
@@ -19,7 +19,7 @@ func sine(f AudioFormat, hertz, loudness float64, first, n int) []byte {
 	return pcm
 }
 
-// mixedSamples runs a mixer and returns the first channel of what it writes.
+// mixedSamples runs a mixer and returns the first channel of its output.
 func mixedSamples(t *testing.T, format AudioFormat, length time.Duration, feed func(add func(at time.Duration, stream int, f AudioFormat, pcm []byte))) []int {
 	t.Helper()
 	var out []byte
@@ -39,7 +39,7 @@ func mixedSamples(t *testing.T, format AudioFormat, length time.Duration, feed f
 	return samples
 }
 
-// power is the amplitude of a frequency in samples.
+// amplitude returns the amplitude of a frequency in samples.
 func amplitude(samples []int, rate int, hertz float64) float64 {
 	var re, im float64
 	for i, v := range samples {
@@ -51,8 +51,8 @@ func amplitude(samples []int, rate int, hertz float64) float64 {
 
 var stereo = AudioFormat{Rate: 44100, Channels: 2}
 
-// TestOneSoundIsNotChanged: to the bit, where it belongs, and not longer than
-// the video.
+// TestOneStreamIsUnchanged checks that a single stream keeps its samples and its
+// time, and is not longer than the video.
 func TestOneStreamIsUnchanged(t *testing.T) {
 	want := sine(stereo, 440, 32767, 0, 3*44100)
 	got := mixedSamples(t, stereo, 3500*time.Millisecond, func(add func(time.Duration, int, AudioFormat, []byte)) {
@@ -74,8 +74,8 @@ func TestOneStreamIsUnchanged(t *testing.T) {
 	}
 }
 
-// TestSoundsAreMixed: two at once, of any rate, are both heard as loud as they
-// are and for as long.
+// TestStreamsAreMixed checks that two streams of any rates keep their volumes, times
+// and durations.
 func TestStreamsAreMixed(t *testing.T) {
 	for _, format := range []AudioFormat{stereo, {22050, 1}, {8000, 1}, {11025, 2}, {96000, 2}, {48000, 6}, {7919, 1}} {
 		samples := mixedSamples(t, stereo, time.Minute, func(add func(time.Duration, int, AudioFormat, []byte)) {
@@ -102,10 +102,11 @@ func TestStreamsAreMixed(t *testing.T) {
 				t.Errorf("%v, %d to %d ms: 440 Hz at %.0f, 1000 Hz at %.0f", format, part.from, part.to, low, high)
 			}
 		}
-		// Pieces are joined without a click: between two samples there is no more than both tones' steps.
+		// No clicks between chunks: two adjacent samples differ by no more than the
+		// tones do.
 		most := 8000*2*math.Pi*(440+1000)/44100 + 200
 		for i := 1; i < len(samples); i++ {
-			if i > 2997*441/10 && i < 3001*441/10 { // where the other one ends
+			if i > 2997*441/10 && i < 3001*441/10 { // the end of the other stream
 				continue
 			}
 			if d := samples[i] - samples[i-1]; math.Abs(float64(d)) > most {
@@ -115,9 +116,9 @@ func TestStreamsAreMixed(t *testing.T) {
 	}
 }
 
-// TestLoudSoundsDoNotClip: three tones of full loudness are softer together, as
-// pure as they were, and the first one is as loud as before half a second after
-// the others have ended.
+// TestLoudStreamsDoNotClip checks that three tones at full volume become softer
+// together, without distortion. Half a second after two of them have ended, the first
+// one must have its full volume again.
 func TestLoudStreamsDoNotClip(t *testing.T) {
 	tones := []float64{440, 1000, 1700}
 	samples := mixedSamples(t, stereo, time.Minute, func(add func(time.Duration, int, AudioFormat, []byte)) {
@@ -133,7 +134,7 @@ func TestLoudStreamsDoNotClip(t *testing.T) {
 	var all float64
 	for _, v := range loud {
 		if v > limitedPeak || v < -limitedPeak {
-			t.Fatal("a sample is at the limit")
+			t.Fatal("a sample exceeds the limited peak")
 		}
 		all += float64(v) * float64(v)
 	}
@@ -145,8 +146,8 @@ func TestLoudStreamsDoNotClip(t *testing.T) {
 		}
 		of += p * p / 2
 	}
-	if rest := 1 - of/(all/float64(len(loud))); rest > 0.001 { // clipping leaves some per cent
-		t.Errorf("%.2f %% of it is noise", 100*rest)
+	if rest := 1 - of/(all/float64(len(loud))); rest > 0.001 { // clipping would leave some per cent
+		t.Errorf("%.2f %% of the power is noise", 100*rest)
 	}
 	for name, piece := range map[string][]int{"before": samples[:9*4410], "after": samples[36*4410:]} {
 		if p := amplitude(piece, 44100, 440); math.Abs(p-32000) > 100 {

@@ -6,13 +6,13 @@ import (
 	"os"
 )
 
-// Index reads the index of an MP4: the body of its moov box, and at which byte
-// of the file it begins. It returns a *[VerifyError] for what is no MP4, or has
-// an index of more than 64 MB.
+// ReadMoov reads the moov box of an MP4. It returns the body and its offset in the
+// file. The error is a *[VerifyError] for a file that is not an MP4, or whose moov
+// box exceeds 64 MB.
 func ReadMoov(f *os.File) (moov []byte, at int64, err error) {
 	st, err := f.Stat()
 	if err != nil {
-		return nil, 0, fmt.Errorf("read the index: %w", err)
+		return nil, 0, fmt.Errorf("read the moov box: %w", err)
 	}
 	errFound := errors.New("found")
 	b := boxReader{file: f}
@@ -21,7 +21,7 @@ func ReadMoov(f *os.File) (moov []byte, at int64, err error) {
 			return nil
 		}
 		if body.size() > maxMoov {
-			return fmt.Errorf("%w: an index of %d bytes", errNotMP4, body.size())
+			return fmt.Errorf("%w: the moov box is too large: %d bytes", errNotMP4, body.size())
 		}
 		at, moov = body.at, make([]byte, body.size())
 		if _, err := f.ReadAt(moov, at); err != nil {
@@ -33,7 +33,7 @@ func ReadMoov(f *os.File) (moov []byte, at int64, err error) {
 	case errors.Is(err, errFound):
 		return moov, at, nil
 	case err == nil:
-		return nil, 0, verifyErrorf("%v: there is no index", errNotMP4)
+		return nil, 0, verifyErrorf("%v: there is no moov box", errNotMP4)
 	}
 	return nil, 0, asVerifyError(err)
 }

@@ -13,28 +13,28 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording/regular"
 )
 
-// Info is what an MP4 says of itself, without decoding it.
+// Info is what the headers of an MP4 contain. Nothing is decoded for it.
 type Info struct {
-	Codec         string // h264, hevc, av1, or the sample entry's four characters
-	Profile       string // High, or the number
+	Codec         string // h264, hevc, av1, or the code of the sample entry
+	Profile       string // High, or the number of the profile
 	Width, Height int
 	Frames        int
 	Duration      time.Duration // of the video track
 	Audio         bool
-	FastStart     bool              // the index lies before the data
+	FastStart     bool              // moov is before mdat
 	Metadata      map[string]string // title, comment, creation_time (RFC 3339)
 }
 
-// What an MP4 may say of itself: more is nonsense. A recording is 8192 pixels
-// wide at most, and lasts two weeks.
+// Limits for the values in an MP4; larger ones are invalid. A recording is at most
+// 8192 pixels wide and two weeks long.
 const (
 	maxDimension = 16384                // pixels
-	maxFrames    = 50_000_000           // more than a month of 15 a second
+	maxFrames    = 50_000_000           // more than a month at 15 frames per second
 	maxDuration  = 366 * 24 * time.Hour // of the video track
 )
 
-// Probe reads the index of an MP4. Errors: those of the file system, and a
-// *VerifyError for what is no MP4 with a video in it.
+// Probe reads the headers of an MP4. It returns errors of the file system, and a
+// *VerifyError for a file that is not an MP4 with a video track.
 func (t *Tool) Probe(ctx context.Context, path string) (Info, error) {
 	if err := ctx.Err(); err != nil {
 		return Info{}, context.Cause(ctx)
@@ -48,8 +48,8 @@ func (t *Tool) Probe(ctx context.Context, path string) (Info, error) {
 	return info, asVerifyError(err)
 }
 
-// openMP4 opens a file that should be an MP4. Whatever else stands in its place
-// is none.
+// openMP4 opens a file that should be an MP4. If it is not a regular file, the error
+// is a *VerifyError.
 func openMP4(path string) (*os.File, int64, error) {
 	f, err := regular.Open(path)
 	if errors.Is(err, regular.ErrNotRegular) {
@@ -66,8 +66,8 @@ func openMP4(path string) (*os.File, int64, error) {
 	return f, st.Size(), nil
 }
 
-// asVerify makes a *VerifyError of what is wrong with an MP4, and leaves what
-// kept it from being read.
+// asVerifyError converts errors about the contents of an MP4 to a *VerifyError.
+// Errors of reading stay as they are.
 func asVerifyError(err error) error {
 	if errors.Is(err, errNotMP4) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return verifyErrorf("%v", err)
@@ -75,114 +75,114 @@ func asVerifyError(err error) error {
 	return err
 }
 
-// probe reads what a file of a size in bytes says of itself.
+// probe reads the headers of a file of size bytes.
 func probe(f io.ReaderAt, size int64) (Info, error) {
-	i := &prober{boxReader: boxReader{file: f}, info: Info{Metadata: map[string]string{}, FastStart: true}}
+	p := &prober{boxReader: boxReader{file: f}, info: Info{Metadata: map[string]string{}, FastStart: true}}
 	var hasMdat, hasMoov bool
-	err := i.each(span{0, size}, func(kind string, body span) error {
+	err := p.each(span{0, size}, func(kind string, body span) error {
 		switch kind {
 		case "mdat":
 			hasMdat = true
 		case "moov":
 			if body.size() > maxMoov {
-				return fmt.Errorf("%w: an index of %d bytes", errNotMP4, body.size())
+				return fmt.Errorf("%w: the moov box is too large: %d bytes", errNotMP4, body.size())
 			}
-			hasMoov, i.info.FastStart = true, !hasMdat
-			return i.moov(body)
+			hasMoov, p.info.FastStart = true, !hasMdat
+			return p.moov(body)
 		}
 		return nil
 	})
-	if err == nil && (!hasMoov || !hasMdat || i.info.Codec == "") {
-		err = fmt.Errorf("%w with a video in it", errNotMP4)
+	if err == nil && (!hasMoov || !hasMdat || p.info.Codec == "") {
+		err = fmt.Errorf("%w with a video track", errNotMP4)
 	}
-	return i.info, err
+	return p.info, err
 }
 
-// prober collects what an MP4 says.
+// prober collects the fields of [Info].
 type prober struct {
 	boxReader
 	info Info
 }
 
-func (i *prober) moov(body span) error {
-	return i.each(body, func(kind string, body span) error {
+func (p *prober) moov(body span) error {
+	return p.each(body, func(kind string, body span) error {
 		switch kind {
 		case "mvhd":
-			return i.creationTime(body)
+			return p.creationTime(body)
 		case "trak":
-			return i.trak(body)
+			return p.trak(body)
 		case "udta":
-			return i.udta(body)
+			return p.udta(body)
 		}
 		return nil
 	})
 }
 
-// created reads the movie's creation time, in seconds since 1904.
-func (i *prober) creationTime(body span) error {
-	b, err := i.readSmall("mvhd", body)
+// creationTime reads the movie's creation time, in seconds since 1904.
+func (p *prober) creationTime(body span) error {
+	b, err := p.readSmall("mvhd", body)
 	if err != nil || len(b) < 8 || b[0] != 0 {
 		return err
 	}
 	const mp4Epoch = 2082844800
 	if s := int64(binary.BigEndian.Uint32(b[4:])); s > mp4Epoch {
-		i.info.Metadata["creation_time"] = time.Unix(s-mp4Epoch, 0).UTC().Format(time.RFC3339)
+		p.info.Metadata["creation_time"] = time.Unix(s-mp4Epoch, 0).UTC().Format(time.RFC3339)
 	}
 	return nil
 }
 
-func (i *prober) trak(body span) error {
-	t, err := i.readTrack(body)
+func (p *prober) trak(body span) error {
+	t, err := p.readTrack(body)
 	if err != nil {
 		return err
 	}
-	handler, err := i.handlerType(t)
+	handler, err := p.handlerType(t)
 	switch {
 	case err != nil:
 		return err
 	case handler == "soun":
-		i.info.Audio = true
+		p.info.Audio = true
 	case handler == "vide":
-		if err := i.videoEntry(t); err != nil {
+		if err := p.videoEntry(t); err != nil {
 			return err
 		}
-		return i.frameTimes(t)
+		return p.frameTimes(t)
 	}
 	return nil
 }
 
-// picture reads a track's codec and size, and of H.264 the profile.
-func (i *prober) videoEntry(t trackBoxes) error {
-	entry, _, err := i.sampleEntry(t)
+// videoEntry reads the codec and size of a track, and the profile of H.264.
+func (p *prober) videoEntry(t trackBoxes) error {
+	entry, _, err := p.sampleEntry(t)
 	if err != nil || len(entry) < 4 {
 		return err
 	}
 	codecs := map[string]string{"avc1": "h264", "hvc1": "hevc", "hev1": "hevc", "av01": "av1"}
-	i.info.Codec = cmp.Or(codecs[string(entry[:4])], string(entry[:4]))
-	i.info.Profile = "0"
+	p.info.Codec = cmp.Or(codecs[string(entry[:4])], string(entry[:4]))
+	p.info.Profile = "0"
 	if len(entry) < entryBoxesOffset {
 		return nil
 	}
-	i.info.Width, i.info.Height = int(binary.BigEndian.Uint16(entry[entryWidthOffset:])), int(binary.BigEndian.Uint16(entry[entryHeightOffset:]))
-	if i.info.Width > maxDimension || i.info.Height > maxDimension {
-		return fmt.Errorf("%w: pictures of %d×%d pixels", errNotMP4, i.info.Width, i.info.Height)
+	p.info.Width, p.info.Height = int(binary.BigEndian.Uint16(entry[entryWidthOffset:])), int(binary.BigEndian.Uint16(entry[entryHeightOffset:]))
+	if p.info.Width > maxDimension || p.info.Height > maxDimension {
+		return fmt.Errorf("%w: the video is too large: %d×%d pixels", errNotMP4, p.info.Width, p.info.Height)
 	}
 	avcC, err := entryBox(entry, "avcC")
 	if err != nil {
 		return err
 	}
 	if len(avcC) > 1 {
-		i.info.Profile = fmt.Sprint(avcC[1])
+		p.info.Profile = fmt.Sprint(avcC[1])
 		if avcC[1] == 100 {
-			i.info.Profile = "High"
+			p.info.Profile = "High"
 		}
 	}
 	return nil
 }
 
-// times adds up a track's frames and their durations.
-func (i *prober) frameTimes(t trackBoxes) error {
-	timescale, err := i.timescale(t)
+// frameTimes adds up the frames of a track and their durations.
+func (p *prober) frameTimes(t trackBoxes) error {
+	timescale, err := p.timescale(t)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (i *prober) frameTimes(t trackBoxes) error {
 	if !ok {
 		return nil
 	}
-	table, err := i.openTable(body, 8, 8)
+	table, err := p.openTable(body, 8, 8)
 	if err != nil {
 		return err
 	}
@@ -207,19 +207,19 @@ func (i *prober) frameTimes(t trackBoxes) error {
 		if frames += n; frames > maxFrames {
 			return fmt.Errorf("%w: more than %d frames", errNotMP4, maxFrames)
 		}
-		ticks += n * int64(binary.BigEndian.Uint32(e[4:])) // fewer than 2⁵⁸
+		ticks += n * int64(binary.BigEndian.Uint32(e[4:])) // less than 2⁵⁸
 	}
 	seconds := float64(ticks) / float64(timescale)
 	if seconds > maxDuration.Seconds() {
-		return fmt.Errorf("%w: a video of %.0f seconds", errNotMP4, seconds)
+		return fmt.Errorf("%w: the video is too long: %.0f seconds", errNotMP4, seconds)
 	}
-	i.info.Frames, i.info.Duration = int(frames), time.Duration(seconds*float64(time.Second))
+	p.info.Frames, p.info.Duration = int(frames), time.Duration(seconds*float64(time.Second))
 	return nil
 }
 
-// scale is how many ticks a track's second has.
-func (i *prober) timescale(t trackBoxes) (uint32, error) {
-	b, err := i.readSmall("mdhd", t.boxes["mdhd"])
+// timescale returns the ticks per second of a track.
+func (p *prober) timescale(t trackBoxes) (uint32, error) {
+	b, err := p.readSmall("mdhd", t.boxes["mdhd"])
 	if err != nil {
 		return 0, err
 	}
@@ -230,41 +230,40 @@ func (i *prober) timescale(t trackBoxes) (uint32, error) {
 		timescale = binary.BigEndian.Uint32(b[20:])
 	}
 	if timescale == 0 {
-		return 0, fmt.Errorf("%w: a track without a time scale", errNotMP4)
+		return 0, fmt.Errorf("%w: a track without a timescale", errNotMP4)
 	}
 	return timescale, nil
 }
 
-// udta reads title and comment, which lie in meta/ilst.
-func (i *prober) udta(body span) error {
-	return i.each(body, func(kind string, body span) error {
+// udta reads title and comment, which are in meta/ilst.
+func (p *prober) udta(body span) error {
+	return p.each(body, func(kind string, body span) error {
 		if kind != "meta" || body.size() <= 4 {
 			return nil
 		}
 		body.at += 4
-		return i.each(body, func(kind string, body span) error {
+		return p.each(body, func(kind string, body span) error {
 			if kind != "ilst" {
 				return nil
 			}
-			return i.each(body, i.metadataItem)
+			return p.each(body, p.metadataItem)
 		})
 	})
 }
 
-// tag reads one of them. Longer ones than we write are another's, and as good as
-// none.
-func (i *prober) metadataItem(kind string, body span) error {
+// metadataItem reads title or comment. Long ones are not ours and are ignored.
+func (p *prober) metadataItem(kind string, body span) error {
 	name := map[string]string{"\xa9nam": "title", "\xa9cmt": "comment"}[kind]
 	if name == "" || body.size() > maxSmallBox {
 		return nil
 	}
-	return i.each(body, func(kind string, body span) error {
+	return p.each(body, func(kind string, body span) error {
 		if kind != "data" || body.size() < 8 {
 			return nil
 		}
-		value, err := i.readSmall(kind, body)
+		value, err := p.readSmall(kind, body)
 		if err == nil {
-			i.info.Metadata[name] = string(value[8:])
+			p.info.Metadata[name] = string(value[8:])
 		}
 		return err
 	})

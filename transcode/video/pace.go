@@ -7,39 +7,37 @@ import (
 	"time"
 )
 
-// Pace is told how long was worked and returns when work may go on. Its error
-// is the context's.
+// Pace is called with the time worked and returns when work may continue. Its error
+// is that of the context.
 type Pace = func(ctx context.Context, worked time.Duration) error
 
-// Paced is the same tool for work that must not go faster than pace lets it.
-// Encoding goes as fast as frames come, so it is whoever makes them that
-// paces it; decoding is held up here. A nil pace is none.
+// WithPace returns the tool for work that must not be faster than pace allows. It
+// applies to decoding. The speed of encoding is that of the frames, so their producer
+// must call pace. nil means no pace.
 func (t *Tool) WithPace(pace Pace) *Tool {
 	paced := *t
 	paced.pace = pace
 	return &paced
 }
 
-// Bounded is the same tool for work that must not take more than so much of the
-// processor in any of its processes. The kernel counts it, and ends a process
-// that takes more, with [ErrTooLong]; time at rest, or without a processor, does
-// not count.
+// WithCPULimit returns the tool with a limit for the CPU time of each process. The
+// kernel kills a process that exceeds it; the error is [ErrCPULimit]. Time spent
+// stopped or waiting does not count.
 func (t *Tool) WithCPULimit(limit time.Duration) *Tool {
 	limited := *t
 	limited.cpuLimit = limit
 	return &limited
 }
 
-// ErrTooLong is wrapped by the error about an ffmpeg that took more of the
-// processor than it was given.
-var ErrCPULimit = errors.New("ffmpeg took too much of the processor")
+// ErrCPULimit is wrapped by the error about an ffmpeg that exceeded its CPU limit.
+var ErrCPULimit = errors.New("ffmpeg exceeded its CPU limit")
 
-// turn is how long a decoding ffmpeg runs between rests.
+// paceInterval is how long a decoding ffmpeg runs between two pauses.
 const paceInterval = 50 * time.Millisecond
 
-// halt stops and continues a child that reads files by itself as the pace
-// demands, until unpace is called, which must be when the child has ended.
-// A child that is stopped can be killed as any other.
+// paceChild stops and continues a child that reads files, as the pace demands. stop
+// must be called when the child has exited. A stopped child can be killed like any
+// other.
 func (t *Tool) paceChild(c *child) (stop func()) {
 	if t.pace == nil {
 		return func() {}
@@ -54,7 +52,7 @@ func (t *Tool) paceChild(c *child) (stop func()) {
 				return
 			case <-time.After(paceInterval):
 			}
-			// The process has not been waited for, or Signal knows that it has.
+			// The process has not been waited for; otherwise Signal returns an error.
 			if c.cmd.Process.Signal(syscall.SIGSTOP) != nil {
 				return
 			}

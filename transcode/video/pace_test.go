@@ -15,8 +15,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// TestVerifyingIsHeldUp: the decoder goes on when the pace says so, and ends
-// when the task does, stopped or not.
+// TestDecoderFollowsPace checks that the decoder continues when the pace allows it,
+// and ends with its context, even while it is stopped.
 func TestDecoderFollowsPace(t *testing.T) {
 	opt := options(t)
 	opt.Width, opt.Height = 640, 480
@@ -33,41 +33,41 @@ func TestDecoderFollowsPace(t *testing.T) {
 	slow.OnStart = func(p int) { pid.Store(int32(p)) }
 	slow = slow.WithPace(func(ctx context.Context, worked time.Duration) error {
 		if pauses.Add(1) == 1 {
-			// Stopped, it uses nothing: not a jiffy.
+			// A stopped process uses no CPU time.
 			stall := &stallDetector{pid: int(pid.Load())}
 			stall.progressing()
 			used := stall.last
 			time.Sleep(300 * time.Millisecond)
 			if !stall.progressing() {
-				t.Error("a stopped ffmpeg is taken for one that hangs")
+				t.Error("a stopped ffmpeg is taken for stalled")
 			}
 			if took := stall.last.running - used.running; took > 5*time.Millisecond {
-				t.Errorf("ffmpeg used %s while it rested", took)
+				t.Errorf("ffmpeg used %s of CPU time while it was stopped", took)
 			}
 		}
 		return nil
 	})
-	report.digest = nil // decode it
+	report.digest = nil // so that Verify decodes the file
 	if err := slow.Verify(t.Context(), opt.Output, report); err != nil {
 		t.Fatal(err)
 	}
 	if pauses.Load() == 0 {
-		t.Error("the decoder never rested")
+		t.Error("the decoder was never stopped")
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
-	stuck := findTool(t).WithPace(func(ctx context.Context, _ time.Duration) error {
+	blocked := findTool(t).WithPace(func(ctx context.Context, _ time.Duration) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	if err := stuck.Verify(ctx, opt.Output, report); !errors.Is(err, context.Canceled) {
+	if err := blocked.Verify(ctx, opt.Output, report); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestWhoeverWantsTimeIsNotStalled: a process that others starve is not one
-// that hangs.
+// TestStarvedProcessIsNotStalled checks that a process is not taken for stalled
+// because other processes use the CPU.
 func TestStarvedProcessIsNotStalled(t *testing.T) {
 	run := func(name string, args ...string) int {
 		cmd := exec.Command(name, args...)
@@ -87,45 +87,47 @@ func TestStarvedProcessIsNotStalled(t *testing.T) {
 		}
 	}
 	busy := run("sh", "-c", "while :; do :; done")
-	until("a busy process does not want time", func() bool { return strings.Contains(threadStates(busy), "R") })
-	// It gets less of the processor than is counted in hundredths of a second, and
-	// is asleep at nearly every look.
+	until("the busy process is not in state R", func() bool { return strings.Contains(threadStates(busy), "R") })
+	// It uses less CPU time than can be measured in hundredths of a second, and is
+	// almost always asleep.
 	starved := &stallDetector{pid: run("sh", "-c", "while :; do i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; sleep 0.1; done")}
 	starved.progressing()
 	for range 10 {
 		time.Sleep(300 * time.Millisecond)
 		if !starved.progressing() {
-			t.Error("a process that gets little of the processor is taken for one that hangs")
+			t.Error("a starved process is taken for stalled")
 		}
 	}
-	waits := run("sleep", "60")
-	asleep := &stallDetector{pid: waits}
-	until("a sleeping process beats", func() bool { return !asleep.progressing() })
+	sleeping := run("sleep", "60")
+	asleep := &stallDetector{pid: sleeping}
+	until("a sleeping process is not taken for stalled", func() bool { return !asleep.progressing() })
 	for range 5 {
 		time.Sleep(100 * time.Millisecond)
 		if asleep.progressing() {
-			t.Error("a sleeping process beats")
+			t.Error("a sleeping process is not taken for stalled")
 		}
 	}
 	if (&stallDetector{pid: os.Getpid() + 1<<22}).progressing() {
-		t.Error("a process that does not exist beats")
+		t.Error("a process that does not exist is not taken for stalled")
 	}
 }
 
-// TestAWaitForADiskIsNoStall, unless it takes minutes.
+// TestDiskWaitIsNotStalled checks that a process may wait for a disk, but not for
+// minutes.
 func TestDiskWaitIsNotStalled(t *testing.T) {
-	below, point := t.TempDir(), t.TempDir()
-	if err := os.WriteFile(filepath.Join(below, "file"), []byte("#!/bin/sh\n"), 0o700); err != nil {
+	lower, mountPoint := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(lower, "file"), []byte("#!/bin/sh\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	disk, err := volumetest.Mount(below, point)
+	disk, err := volumetest.Mount(lower, mountPoint)
 	if err != nil {
 		t.Skip("needs FUSE: ", err)
 	}
 	slow := make(chan struct{})
 	disk.Set(volumetest.Fault{Op: "open", On: "file", Hang: slow})
-	// A shell that has called vfork(2) waits for exec(2) as for a disk.
-	shell := exec.Command("sh", "-c", filepath.Join(point, "file")+"; :")
+	// A shell that has called vfork(2) waits for exec(2) in the same state as for a
+	// disk.
+	shell := exec.Command("sh", "-c", filepath.Join(mountPoint, "file")+"; :")
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -140,11 +142,11 @@ func TestDiskWaitIsNotStalled(t *testing.T) {
 		}
 	}
 	p := &stallDetector{pid: shell.Process.Pid}
-	p.progressing() // what it did before
+	p.progressing() // the time before
 	p.diskWaits = 0
 	for i := range maxDiskWaits + 1 {
-		if beats := p.progressing(); beats != (i < maxDiskWaits) {
-			t.Errorf("after %d looks: %v", i+1, beats)
+		if ok := p.progressing(); ok != (i < maxDiskWaits) {
+			t.Errorf("call %d: %v", i+1, ok)
 		}
 	}
 }

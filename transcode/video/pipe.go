@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long ffmpeg may neither take what it is offered nor use the
-// processor before it is given up.
+// stallTimeout is how long ffmpeg may neither read its input nor use CPU time before
+// it is killed.
 const stallTimeout = 5 * time.Second
 
-// errStalled says that ffmpeg stands still.
+// errStalled means that ffmpeg hangs.
 var errStalled = errors.New("ffmpeg makes no progress")
 
-// feed is an ffmpeg that reads from us.
+// pipedChild is an ffmpeg that reads from our pipe.
 type pipedChild struct {
 	child  *child
 	pipe   *os.File
@@ -29,14 +29,14 @@ type pipedChild struct {
 	stallTimeout time.Duration
 }
 
-// feed starts ffmpeg with a pipe as its standard input.
+// startPiped starts ffmpeg with a pipe as its standard input.
 func (t *Tool) startPiped(ctx context.Context, step Step, nice int, stdout io.Writer, args ...string) (*pipedChild, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("video: %w", err)
 	}
-	defer r.Close() // ffmpeg has it
-	// A larger pipe saves switches between the processes; it is no must.
+	defer r.Close() // ffmpeg has its own copy
+	// A larger pipe saves context switches. It is optional.
 	if raw, err := w.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { _, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, 1<<20) })
 	}
@@ -48,48 +48,48 @@ func (t *Tool) startPiped(ctx context.Context, step Step, nice int, stdout io.Wr
 	return &pipedChild{child: c, pipe: w, stall: &stallDetector{pid: c.cmd.Process.Pid}, stallTimeout: cmp.Or(t.stallTimeout, stallTimeout)}, nil
 }
 
-// Write gives ffmpeg all of p. An error tells why ffmpeg ended.
-func (f *pipedChild) Write(p []byte) (int, error) {
+// Write writes all of p to ffmpeg. Its error says why ffmpeg ended.
+func (c *pipedChild) Write(p []byte) (int, error) {
 	written := 0
 	for {
-		_ = f.pipe.SetWriteDeadline(time.Now().Add(f.stallTimeout))
-		n, err := f.pipe.Write(p[written:])
+		_ = c.pipe.SetWriteDeadline(time.Now().Add(c.stallTimeout))
+		n, err := c.pipe.Write(p[written:])
 		written += n
 		switch {
 		case err == nil:
 			return written, nil
-		case errors.Is(err, os.ErrDeadlineExceeded) && (n > 0 || f.stall.progressing()):
+		case errors.Is(err, os.ErrDeadlineExceeded) && (n > 0 || c.stall.progressing()):
 			continue
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			f.child.cancel(errStalled)
+			c.child.cancel(errStalled)
 		}
-		// ffmpeg closed its end: why, it says when it ends.
-		if exitErr := f.close(); exitErr != nil {
+		// ffmpeg closed the pipe. Its exit says why.
+		if exitErr := c.close(); exitErr != nil {
 			return written, exitErr
 		}
 		return written, fmt.Errorf("ffmpeg ended early: %w", err)
 	}
 }
 
-// close ends ffmpeg's input and waits for it to finish.
-func (f *pipedChild) close() error {
-	if f.closed {
+// close closes ffmpeg's input and waits until it exits.
+func (c *pipedChild) close() error {
+	if c.closed {
 		return nil
 	}
-	f.closed = true
-	f.pipe.Close()
-	return f.child.waitWatched(f.stall, f.stallTimeout)
+	c.closed = true
+	c.pipe.Close()
+	return c.child.waitWatched(c.stall, c.stallTimeout)
 }
 
 // abort kills ffmpeg. After close it does nothing.
-func (f *pipedChild) abort() {
-	if !f.closed {
-		f.child.cancel(context.Canceled)
-		_ = f.close()
+func (c *pipedChild) abort() {
+	if !c.closed {
+		c.child.cancel(context.Canceled)
+		_ = c.close()
 	}
 }
 
-// finish waits for a child and gives it up when it stands still.
+// waitWatched waits for a child and kills it if it stalls.
 func (c *child) waitWatched(stall *stallDetector, timeout time.Duration) error {
 	exited := make(chan struct{})
 	watcherDone := make(chan struct{})

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// plainTrack has ffmpeg encode every frame.
+// plainTrack encodes every frame with ffmpeg.
 type plainTrack struct {
 	ffmpeg *frameWriter
 }
 
-// plain starts an encoder that writes a Matroska file.
+// startPlain starts an encoder that writes a Matroska file.
 func (t *Tool) startPlain(ctx context.Context, opt Options, out string) (*plainTrack, error) {
 	codec, err := codecFor(opt)
 	if err != nil {
@@ -36,14 +36,14 @@ func (p *plainTrack) close() (time.Duration, error) {
 	return p.ffmpeg.cpu(), err
 }
 
-// There is no proof: ffmpeg wrote the pictures.
+// There is no digest, because ffmpeg writes the pictures.
 func (p *plainTrack) refreshAt() time.Duration { return 0 }
 func (p *plainTrack) hasDigest() bool          { return false }
 func (p *plainTrack) digest() []byte           { return nil }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 
-// rawInput is how ffmpeg reads what [frames] writes.
+// rawInputArgs are the options for the output of [frameWriter].
 var rawInputArgs = []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0", "-enc_time_base:v", "1:1000"}
 
 var bt709Args = []string{"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"}

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/image/draw"
 )
 
-// posterWidth is that of the picture that stands for a video in lists, pixels.
+// posterWidth is the width of a video's poster, in pixels.
 const posterWidth = 480
 
-// poster keeps the frame with the most to see, small.
+// poster keeps a small copy of the frame with the most detail.
 type poster struct {
 	best   *image.RGBA
 	detail int
 }
 
-// see looks at a frame of which a part has changed.
+// consider compares a frame, of which damage has changed, with the one kept.
 func (p *poster) consider(img *image.RGBA, frame *planes, damage []image.Rectangle) {
 	changed := 0
 	for _, r := range damage {
@@ -38,7 +38,7 @@ func (p *poster) consider(img *image.RGBA, frame *planes, damage []image.Rectang
 	p.detail = detail
 }
 
-// detail is how many edges there are in every sixteenth line.
+// detail counts the edges in every sixteenth row.
 func (p *planes) detail() int {
 	n := 0
 	for y := 0; y < p.height; y += 16 {
@@ -52,7 +52,7 @@ func (p *planes) detail() int {
 	return n
 }
 
-// write makes a JPEG of the frame that was kept.
+// write writes the kept frame as a JPEG.
 func (p *poster) write(path string) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

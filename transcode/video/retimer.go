@@ -2,57 +2,56 @@ package video
 
 import "time"
 
-// keyEvery is how much of the recording's time passes between keyframes at
-// least, when x264 is given frames at all.
+// keyframeInterval is the minimum time of the recording between forced keyframes. A
+// keyframe needs a frame that is given to x264.
 const keyframeInterval = 120 * time.Second
 
-// longest is how long a picture lasts for x264 at most. It spends bits on what
-// is seen for long; told true times, it would spend most of them on pictures
+// maxPictureTime is the maximum duration of a picture for x264, which spends more
+// bits on longer pictures. With true times it would spend most of them on pictures
 // that stay for minutes.
 const maxPictureTime = 400 * time.Millisecond
 
-// weights are the times that x264 is told instead of the true ones: a picture
-// lasts as long as it is seen before x264 has the next, but not longer than
-// longest. They are whole milliseconds, and odd ones ask for a keyframe (see
-// [forceKeys]).
+// retimer maps true times to the times given to x264. A picture lasts until x264 gets
+// the next one, but at most maxPictureTime. Times are whole milliseconds; odd ones
+// request a keyframe (see [forceKeysExpr]).
 type retimer struct {
-	minPictureTime time.Duration // that any picture lasts for x264
+	minPictureTime time.Duration // minimum duration of a picture for x264
 	started        bool
-	last, lastKey  time.Duration // true times of the last picture and of the last keyframe
-	lastOut        time.Duration // what was told of the last picture, were it no keyframe
-	motionRun      int           // pictures in a row that came at once and changed most of the screen
+	last, lastKey  time.Duration // true times of the last picture and the last keyframe
+	lastOut        time.Duration // time given to x264 for the last picture, before it was made odd
+	motionRun      int           // pictures in a row that came quickly and changed most of the screen
 }
 
-// forceKeys is ffmpeg's expression for the pictures that must be keyframes.
+// forceKeysExpr is ffmpeg's expression that selects keyframes.
 const forceKeysExpr = "expr:mod(round(t*1000),2)"
 
-// Of films every picture goes at once, and still they are what is looked at: from
-// so many pictures in a row on, each of which changes most of the screen, they
-// count for longer.
+// The pictures of a film are short, but viewers watch them. After filmMinRun pictures
+// in a row that each change most of the screen, durations are multiplied by
+// filmFactor.
 const (
 	filmMinRun = 8
 	filmFactor = 2
 )
 
-// next is what x264 is told instead of the true time of a picture, in which most
-// of the screen has changed or less.
-func (w *retimer) next(at time.Duration, mostChanged bool) time.Duration {
-	if !w.started {
-		w.started, w.last, w.lastKey = true, at, at
-		return 0 // a keyframe anyway
+// next returns the time to give to x264 for a picture at a true time. mostChanged
+// reports whether most of the screen has changed.
+func (r *retimer) next(at time.Duration, mostChanged bool) time.Duration {
+	if !r.started {
+		r.started, r.last, r.lastKey = true, at, at
+		return 0 // the first picture is a keyframe anyway
 	}
-	duration := max(min(at-w.last, maxPictureTime), w.minPictureTime, 2*time.Millisecond)
-	if w.motionRun++; !mostChanged || at-w.last > maxPictureTime {
-		w.motionRun = 0
+	duration := max(min(at-r.last, maxPictureTime), r.minPictureTime, 2*time.Millisecond)
+	if r.motionRun++; !mostChanged || at-r.last > maxPictureTime {
+		r.motionRun = 0
 	}
-	if w.motionRun >= filmMinRun {
+	if r.motionRun >= filmMinRun {
 		duration = min(filmFactor*duration, maxPictureTime)
 	}
-	w.lastOut += duration.Truncate(2 * time.Millisecond)
-	w.last = at
-	if at-w.lastKey < keyframeInterval {
-		return w.lastOut
+	r.lastOut += duration.Truncate(2 * time.Millisecond)
+	r.last = at
+	if at-r.lastKey < keyframeInterval {
+		return r.lastOut
 	}
-	w.lastKey = at
-	return w.lastOut - time.Millisecond
+	r.lastKey = at
+	return r.lastOut - time.Millisecond
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// shades makes a video of so many pictures, each of which x264 gets: all of them
-// differs a little from the one before.
+// encodeShades encodes n pictures that all go to x264: everywhere each differs a
+// little from the one before.
 func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
 	t.Helper()
 	e, err := findTool(t).Start(t.Context(), opt)
@@ -37,27 +37,26 @@ func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
 	return report
 }
 
-// TestPicturesThatStayForLongCostNoMore: x264 is not told of minutes, so that the
-// video is as large as that of the same pictures seen for a second each.
+// TestLongPicturesCostNoMore checks that x264 is not given durations of minutes: the
+// video has about the same size whether pictures stay for 1 s or for 9 s.
 func TestLongPicturesCostNoMore(t *testing.T) {
 	size := func(each time.Duration) int64 { return encodeShades(t, options(t), 12, each).Bytes }
 	short, long := size(time.Second), size(9*time.Second)
 	if difference := long - short; difference > short/50 || -difference > short/50 {
-		t.Errorf("%d bytes when pictures stay for a second, %d when for nine", short, long)
+		t.Errorf("%d bytes with pictures of 1 s, %d bytes with pictures of 9 s", short, long)
 	}
 }
 
-// TestPicturesThatGoAtOnceCostLess: x264 spends less on what is hardly seen.
+// TestShortPicturesCostLess checks that x264 spends fewer bits on short pictures.
 func TestShortPicturesCostLess(t *testing.T) {
 	long, short := encodeShades(t, options(t), 24, maxPictureTime).Bytes, encodeShades(t, options(t), 24, time.Second/15).Bytes
 	if short > long*9/10 {
-		t.Errorf("%d bytes when each picture is gone after a fifteenth of a second, %d when they stay", short, long)
+		t.Errorf("%d bytes with pictures of 1/15 s, %d bytes with longer ones", short, long)
 	}
 }
 
-// TestKeyframesComeByTheTrueTime: one at least for every two minutes of the
-// recording in which something happens, whatever x264 is told of its times, and
-// no more than that.
+// TestKeyframesFollowTrueTime checks that there is a keyframe every two minutes of
+// the recording if it changes, whatever times x264 is given, and no other keyframe.
 func TestKeyframesFollowTrueTime(t *testing.T) {
 	opt := options(t)
 	const n, each = 60, 7*time.Second + 3*time.Millisecond
@@ -86,11 +85,12 @@ func TestKeyframesFollowTrueTime(t *testing.T) {
 		}
 	}
 	if !slices.Equal(have, want) {
-		t.Errorf("keyframes at %v instead of %v", have, want)
+		t.Errorf("keyframes at %v, want %v", have, want)
 	}
 }
 
-// TestPicturesOfFilmsCountForLonger: when most of the screen changes time and again.
+// TestFilmPicturesLastLonger checks the durations when most of the screen changes
+// repeatedly.
 func TestFilmPicturesLastLonger(t *testing.T) {
 	const slot = 66 * time.Millisecond
 	last := func(n int, most func(i int) bool) time.Duration {
@@ -106,9 +106,9 @@ func TestFilmPicturesLastLonger(t *testing.T) {
 		t.Errorf("the third picture: %s", d)
 	}
 	if d := last(30, always); d != filmFactor*slot {
-		t.Errorf("a picture of a film: %s", d)
+		t.Errorf("picture 30 of a film: %s", d)
 	}
 	if d := last(30, func(i int) bool { return i%5 > 0 }); d != slot {
-		t.Errorf("a picture of a screen on which much happens: %s", d)
+		t.Errorf("picture 30 of a busy screen: %s", d)
 	}
 }

@@ -2,20 +2,20 @@ package video
 
 import "time"
 
-// Sample is the brightness of one frame as it was given to the encoder.
+// FrameSample is the luma of one frame as given to the encoder.
 type FrameSample struct {
 	Frame         int // number, from 0
 	At            time.Duration
-	Width, Height int    // of the frame
-	Rows          []byte // limited range, every fourth row from the first on
+	Width, Height int    // of the frame, in pixels
+	Rows          []byte // limited range; every fourth row, from the first on
 }
 
-// sample takes a frame's.
+// newFrameSample returns the sample of a frame.
 func newFrameSample(frame int, at time.Duration, p *planes) FrameSample {
 	return FrameSample{frame, at, p.width, p.height, everyFourthRow(nil, p.luma(), p.width)}
 }
 
-// fourth appends every fourth row of a picture.
+// everyFourthRow appends every fourth row of a luma plane to out.
 func everyFourthRow(out, luma []byte, width int) []byte {
 	for at := 0; at < len(luma); at += 4 * width {
 		out = append(out, luma[at:at+width]...)
@@ -23,12 +23,12 @@ func everyFourthRow(out, luma []byte, width int) []byte {
 	return out
 }
 
-// maxSamples bounds how many frames are kept, besides the last.
+// maxSamples is the maximum number of samples, not including the last frame.
 const maxSamples = 10
 
-// sampler keeps frames that are evenly spread over a video whose length it
-// does not know: every stride-th, and when there are too many, every second
-// of those.
+// frameSampler keeps samples of evenly distributed frames, although the length of the
+// video is not known. It keeps every stride-th frame. When there are too many, it
+// doubles stride and drops every second sample.
 type frameSampler struct {
 	stride  int
 	samples []FrameSample
@@ -60,7 +60,7 @@ func (s *frameSampler) consider(frame int, at time.Duration, p *planes) {
 	s.samples = append(s.samples, newFrameSample(frame, at, p))
 }
 
-// finish adds the last frame and returns all.
+// finish adds the last frame and returns all samples.
 func (s *frameSampler) finish(frame int, at time.Duration, p *planes) []FrameSample {
 	if n := len(s.samples); frame < 0 || n > 0 && s.samples[n-1].Frame == frame {
 		return s.samples

@@ -6,17 +6,17 @@ import (
 	"strconv"
 )
 
-// AudioFormat is that of signed 16-bit little-endian PCM.
+// AudioFormat is a format of signed 16-bit little-endian PCM.
 type AudioFormat struct {
-	Rate     int // samples a second
+	Rate     int // samples per second
 	Channels int
 }
 
-// sound has an ffmpeg of its own make an AAC track in a file.
+// soundTrack encodes the mixed sound to an AAC track in a file, with its own ffmpeg.
 type soundTrack struct {
 	*mixer
 	ffmpeg  *pipedChild
-	present bool // there was any
+	present bool // there was any sound
 }
 
 func (t *Tool) startSound(ctx context.Context, opt Options, out string) (*soundTrack, error) {
@@ -32,7 +32,7 @@ func (t *Tool) startSound(ctx context.Context, opt Options, out string) (*soundT
 	return &soundTrack{mixer: newMixer(*opt.Audio, opt.length(), write), ffmpeg: ffmpeg}, nil
 }
 
-// close writes what is left and ends ffmpeg.
+// close writes the remaining sound and ends ffmpeg.
 func (s *soundTrack) close() error {
 	if err := s.mixer.close(); err != nil {
 		return err
@@ -40,5 +40,5 @@ func (s *soundTrack) close() error {
 	return s.ffmpeg.close()
 }
 
-// errNoSound is sound for a video that was to have none.
-var errNoSound = errors.New("video: sound for a video without")
+// errNoSound means that sound was added to a video without a sound track.
+var errNoSound = errors.New("video: the video has no sound track")

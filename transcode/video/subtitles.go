@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// Cue is a subtitle, from one time of the video to another.
+// Cue is a subtitle from one time of the video to another.
 type Cue struct {
 	From, To time.Duration
 	Text     string // one line
 }
 
-// plainCue is text without what ffmpeg takes for markup.
+// markupReplacer replaces characters that ffmpeg interprets as markup.
 var markupReplacer = strings.NewReplacer("<", "‹", ">", "›", "{", "(", "}", ")", "\\", "/")
 
-// writeCues writes the subtitles as SubRip, if there are any.
+// writeCues writes the subtitles as SubRip if there are any.
 func (e *Encoder) writeCues() error {
 	if len(e.cues) == 0 {
 		return nil
@@ -41,8 +41,8 @@ func (e *Encoder) writeCues() error {
 	return f.Close()
 }
 
-// disableSubtitles clears the flag of subtitle tracks that says that players show
-// them by themselves, which ffmpeg always sets.
+// disableSubtitles clears the enabled flag of subtitle tracks, which ffmpeg always
+// sets. Players then show them only on request.
 func disableSubtitles(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -69,7 +69,7 @@ func disableSubtitles(path string) error {
 			if kind != "tkhd" || body.size() < 4 {
 				return nil
 			}
-			const enabled = 1 // of the flags, which follow a byte of version
+			const enabled = 1 // in flags, after one byte of version
 			_, err := f.WriteAt([]byte{moov[body.at+3] &^ enabled}, at+body.at+3)
 			return err
 		})

@@ -14,34 +14,34 @@ import (
 	"time"
 )
 
-// Tool is an ffmpeg that has been found and can do what is needed.
+// Tool is a usable ffmpeg.
 type Tool struct {
 	Path    string
-	Version string // as it calls itself, such as 5.1.9-0+deb12u1
+	Version string // as reported, such as 5.1.9-0+deb12u1
 
-	// Started, when not nil, is told of every process that is started.
+	// OnStart, if not nil, is called for every process that is started.
 	OnStart func(pid int)
-	// Ended, when not nil, is told of every process that has ended: what it was
-	// for, and the processor time that it took.
+	// OnExit, if not nil, is called for every process that has exited, with its
+	// purpose and its CPU time.
 	OnExit func(step Step, cpu time.Duration)
 
-	pace         Pace          // nil = unhindered
-	cpuLimit     time.Duration // of the processor, for each process; 0 = any amount
-	hasCodec     bool          // the codec that it was looked for
-	passthrough  []string      // how this version is told to keep timestamps
-	stallTimeout time.Duration // instead of the constant; for tests
+	pace         Pace          // nil = no limit
+	cpuLimit     time.Duration // CPU time of each process; 0 = no limit
+	hasCodec     bool          // has an encoder for the requested codec
+	passthrough  []string      // options of this version that keep timestamps
+	stallTimeout time.Duration // replaces the constant in tests
 }
 
-// ErrNoFFmpeg means that there is no ffmpeg that can be used.
+// ErrNoFFmpeg means that there is no usable ffmpeg.
 var ErrNoFFmpeg = errors.New("ffmpeg is missing or cannot be used")
 
 var versionLine = regexp.MustCompile(`^ffmpeg version (\S+)`)
 
-// bundled is the ffmpeg that packages bring; see packaging/ffmpeg.
+// bundledPath is the ffmpeg in packages; see packaging/ffmpeg.
 const bundledPath = "/usr/lib/jumpserver-video/ffmpeg"
 
-// candidates lists the paths at which ffmpeg is looked for, the best first: the one
-// that came with this program, wherever both were unpacked, and the system's.
+// candidates returns the paths to look for ffmpeg, best first: the bundled one,
+// relative to this program or in its package's folder, then the one in PATH.
 func candidates() []string {
 	program, err := os.Executable()
 	if err != nil {
@@ -50,7 +50,8 @@ func candidates() []string {
 	return candidatesFor(program)
 }
 
-// beside lists them for the program at a path, which may be a link to it.
+// candidatesFor returns the candidates for the program at a path, which may be a
+// symbolic link.
 func candidatesFor(program string) []string {
 	if real, err := filepath.EvalSymlinks(program); err == nil {
 		program = real
@@ -59,8 +60,8 @@ func candidatesFor(program string) []string {
 	return []string{filepath.Join(dir, "../lib/jumpserver-video/ffmpeg"), filepath.Join(dir, "ffmpeg"), bundledPath, "ffmpeg"}
 }
 
-// Locate returns the path of the ffmpeg that [Find] looks at first, and does not
-// run it. Errors are [ErrNoFFmpeg].
+// Locate returns the path of the ffmpeg that [Find] tries first, without running it.
+// Errors are [ErrNoFFmpeg].
 func Locate(path string) (string, error) {
 	paths := []string{path}
 	if path == "" {
@@ -76,20 +77,19 @@ func Locate(path string) (string, error) {
 
 func notFound(path string) error {
 	if strings.ContainsRune(path, filepath.Separator) {
-		return fmt.Errorf("%w: %s is not there, or is no program", ErrNoFFmpeg, path)
+		return fmt.Errorf("%w: %s does not exist or is not executable", ErrNoFFmpeg, path)
 	}
 	return fmt.Errorf("%w: %s is not in PATH", ErrNoFFmpeg, path)
 }
 
-// Find returns the ffmpeg at path; when path is empty, the one that came with
-// this program, or else the one in PATH. It checks that it runs and has the
-// encoders that are needed. Errors are [ErrNoFFmpeg].
+// Find returns the ffmpeg at path. If path is empty, it returns the bundled one, or
+// else the one in PATH. It checks that ffmpeg runs and has the required encoders.
+// Errors are [ErrNoFFmpeg].
 func Find(ctx context.Context, path string) (*Tool, error) { return FindFor(ctx, path, "") }
 
-// FindFor does what [Find] does for a codec (see [CheckCodec]). When the ffmpeg
-// that came with this program cannot encode it and the one in PATH can, it
-// returns the latter. When neither can, it returns the first, because such
-// recordings are encoded as H.264.
+// FindFor is [Find] for a codec (see [CheckCodec]). If the bundled ffmpeg cannot
+// encode it and the one in PATH can, it returns the latter. If neither can, it
+// returns the first usable one, because such recordings are encoded as H.264.
 func FindFor(ctx context.Context, path, codec string) (*Tool, error) {
 	if path != "" {
 		return inspect(ctx, path, codec)
@@ -97,8 +97,8 @@ func FindFor(ctx context.Context, path, codec string) (*Tool, error) {
 	return firstUsable(ctx, candidates(), codec)
 }
 
-// among returns the first ffmpeg of those at paths that encodes a codec, or else
-// the first that can be used.
+// firstUsable returns the first ffmpeg of paths that encodes a codec, or else the
+// first that is usable.
 func firstUsable(ctx context.Context, paths []string, codec string) (*Tool, error) {
 	var usable *Tool
 	var problems []error
@@ -128,15 +128,15 @@ func firstUsable(ctx context.Context, paths []string, codec string) (*Tool, erro
 	return nil, notFound("ffmpeg")
 }
 
-// find examines the ffmpeg at path.
+// inspect checks the ffmpeg at path.
 func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 	found, err := exec.LookPath(path)
 	if err != nil {
 		return nil, notFound(path)
 	}
-	var banner bytes.Buffer // one call tells both, and a call costs as much as many frames
+	var banner bytes.Buffer // one call for both version and encoders: it costs as much as many frames
 	cmd := exec.CommandContext(ctx, found, "-encoders")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"} // ours has secrets
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C"} // our environment has secrets
 	cmd.Stderr = &banner
 	encoders, err := cmd.Output()
 	m := versionLine.FindSubmatch(banner.Bytes())
@@ -144,7 +144,7 @@ func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%w: %s does not answer as ffmpeg does", ErrNoFFmpeg, found)
+		return nil, fmt.Errorf("%w: %s is not an ffmpeg", ErrNoFFmpeg, found)
 	}
 	has := func(encoder string) bool { return bytes.Contains(encoders, []byte(" "+encoder+" ")) }
 	t := &Tool{Path: found, Version: string(m[1]), hasCodec: has(encoderFor(codec)), passthrough: []string{"-fps_mode", "passthrough"}}
@@ -159,7 +159,7 @@ func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 	return t, nil
 }
 
-// number is the version as numbers; builds from a repository have none.
+// versionNumber returns the version as numbers. Builds from a repository have none.
 func (t *Tool) versionNumber() (major, minor int, ok bool) {
 	parts := strings.FieldsFunc(t.Version, func(r rune) bool { return r == '.' || r == '-' })
 	if len(parts) < 2 {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// pretend puts a program at path that answers as an ffmpeg with encoders does.
+// fakeFFmpeg writes a program to path that reports a version and encoders as ffmpeg
+// does.
 func fakeFFmpeg(t *testing.T, path, version string, encoders ...string) string {
 	t.Helper()
 	script := "#!/bin/sh\necho 'ffmpeg version " + version + "' >&2\n"
@@ -38,12 +39,12 @@ func TestBundledFFmpegIsPreferred(t *testing.T) {
 	}
 	small := fakeFFmpeg(t, filepath.Join(dir, "usr/lib/jumpserver-video/ffmpeg"), "5.1.9-ours", "libx264", "aac")
 	full := fakeFFmpeg(t, filepath.Join(dir, "path/ffmpeg"), "7.0", "libx264", "aac", "libx265", "h264_vaapi")
-	useless := fakeFFmpeg(t, filepath.Join(dir, "useless/ffmpeg"), "6.0", "aac")
+	unusable := fakeFFmpeg(t, filepath.Join(dir, "unusable/ffmpeg"), "6.0", "aac")
 	t.Setenv("PATH", filepath.Dir(full)+":/bin:/usr/bin")
 	if got := candidatesFor(link); filepath.Clean(got[0]) != small || got[len(got)-1] != "ffmpeg" || got[len(got)-2] != bundledPath {
 		t.Errorf("%q", got)
 	}
-	without := slices.DeleteFunc(candidatesFor(link), func(p string) bool { return p == bundledPath }) // of this machine
+	without := slices.DeleteFunc(candidatesFor(link), func(p string) bool { return p == bundledPath }) // one may be installed on this machine
 	for _, tt := range []struct {
 		paths       []string
 		codec, want string
@@ -52,27 +53,28 @@ func TestBundledFFmpegIsPreferred(t *testing.T) {
 		{without, "h264", small},
 		{without, "hevc", full},
 		{without, "h264_vaapi", full},
-		{without, "av1", small}, // neither can: it falls back to h264
+		{without, "av1", small}, // neither can, so H.264 is used
 		{[]string{"/nonexistent", "ffmpeg"}, "", full},
-		{[]string{useless, "ffmpeg"}, "", full},
+		{[]string{unusable, "ffmpeg"}, "", full},
 	} {
 		got, err := firstUsable(t.Context(), tt.paths, tt.codec)
 		if err != nil || filepath.Clean(got.Path) != tt.want {
 			t.Errorf("%q for %q: %+v, %v; want %s", tt.paths, tt.codec, got, err, tt.want)
 		}
 	}
-	if _, err := firstUsable(t.Context(), []string{useless}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "libx264") {
-		t.Errorf("one that cannot be used: %v", err)
+	if _, err := firstUsable(t.Context(), []string{unusable}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "libx264") {
+		t.Errorf("an unusable ffmpeg: %v", err)
 	}
 	if _, err := firstUsable(t.Context(), []string{"/nonexistent"}, ""); !errors.Is(err, ErrNoFFmpeg) {
-		t.Errorf("none: %v", err)
+		t.Errorf("no ffmpeg: %v", err)
 	}
-	if got, err := FindFor(t.Context(), useless, ""); !errors.Is(err, ErrNoFFmpeg) {
-		t.Errorf("the one that was asked for, and no other: %+v, %v", got, err)
+	if got, err := FindFor(t.Context(), unusable, ""); !errors.Is(err, ErrNoFFmpeg) {
+		t.Errorf("an explicit path must not fall back to another ffmpeg: %+v, %v", got, err)
 	}
 }
 
-// TestEncoders: what is looked for is what is asked for.
+// TestEncoderNamesMatchOptions checks that the encoder that is looked for is the one
+// used.
 func TestEncoderNamesMatchOptions(t *testing.T) {
 	for _, name := range []string{"", "h264", "hevc", "av1", "h264_vaapi", "hevc_nvenc"} {
 		c, err := codecFor(Options{Codec: name, Width: 640, Height: 480})
@@ -82,8 +84,8 @@ func TestEncoderNamesMatchOptions(t *testing.T) {
 	}
 }
 
-// TestTheSmallFFmpegDoesItAll: with the ffmpeg of packaging/ffmpeg, where it has
-// been built, a film with all that a film can have is made and verified.
+// TestBundledFFmpegSupportsEverything encodes and verifies a video with all features
+// with the ffmpeg of packaging/ffmpeg, if it has been built.
 func TestBundledFFmpegSupportsEverything(t *testing.T) {
 	built, err := filepath.Glob("../../.cache/static/*/versions")
 	if err != nil || len(built) == 0 {
@@ -92,7 +94,7 @@ func TestBundledFFmpegSupportsEverything(t *testing.T) {
 	for _, versions := range built {
 		path := filepath.Join(filepath.Dir(versions), "ship/ffmpeg")
 		if exec.CommandContext(t.Context(), path, "-version").Run() != nil {
-			continue // for another machine
+			continue // built for another machine
 		}
 		for _, codec := range []string{"h264", "hevc"} {
 			small, err := FindFor(t.Context(), path, codec)
@@ -112,12 +114,12 @@ func TestBundledFFmpegSupportsEverything(t *testing.T) {
 	}
 }
 
-// film makes a video with sound, subtitles and a poster.
+// encodeFullVideo encodes and verifies a video with sound, subtitles and a poster.
 func encodeFullVideo(t *testing.T, tool *Tool) {
 	t.Helper()
 	opt := options(t)
 	opt.Audio, opt.Duration = &AudioFormat{Rate: 44100, Channels: 2}, 2*time.Second
-	opt.Metadata = map[string]string{"title": "a film"}
+	opt.Metadata = map[string]string{"title": "a video"}
 	e, err := tool.Start(t.Context(), opt)
 	if err != nil {
 		t.Fatal(err)

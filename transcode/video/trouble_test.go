@@ -44,7 +44,7 @@ func TestFailuresLeaveNoFiles(t *testing.T) {
 		e.Abort()
 		checkRemoved(t, opt.Output)
 		if err := syscall.Kill(pid, 0); err == nil {
-			t.Error("ffmpeg runs on")
+			t.Error("ffmpeg is still running")
 		}
 	})
 	t.Run("ffmpeg killed", func(t *testing.T) {
@@ -76,12 +76,12 @@ func TestFailuresLeaveNoFiles(t *testing.T) {
 			}
 		}
 		if err == nil || !strings.Contains(err.Error(), "no such file") {
-			t.Errorf("the reason is missing in %v", err)
+			t.Errorf("the reason is missing: %v", err)
 		}
 	})
 }
 
-// hanging is an ffmpeg that says something and then does nothing.
+// hangingFFmpeg returns an ffmpeg that prints a message and then does nothing.
 func hangingFFmpeg(t *testing.T) *Tool {
 	path := filepath.Join(t.TempDir(), "ffmpeg")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\necho the disk is slow >&2\nexec sleep 1000\n"), 0o755); err != nil {
@@ -101,7 +101,7 @@ func TestHangIsDetected(t *testing.T) {
 		}
 		left, err := filepath.Glob(opt.Output + "*")
 		if err != nil || len(left) > 0 {
-			t.Errorf("left: %v %v", left, err)
+			t.Errorf("files left: %v %v", left, err)
 		}
 	}
 	for _, plain := range []bool{false, true} {
@@ -115,7 +115,7 @@ func TestHangIsDetected(t *testing.T) {
 			defer e.Abort()
 			start := time.Now()
 			frame := image.NewRGBA(image.Rect(0, 0, 1920, 1080))
-			for i := 0; err == nil && i <= maxQueuedFrames; i++ { // the first ones wait for ffmpeg
+			for i := 0; err == nil && i <= maxQueuedFrames; i++ { // the first ones are queued
 				draw.Draw(frame, frame.Rect, image.NewUniform(color.Gray{uint8(100 * i)}), image.Point{}, draw.Src)
 				err = e.AddFrame(time.Duration(i)*time.Second, frame, []image.Rectangle{frame.Rect})
 			}
@@ -152,11 +152,11 @@ func TestHangIsDetected(t *testing.T) {
 	})
 }
 
-// TestAFullDiskIsNamed encodes onto a filesystem with too little room.
+// TestFullDiskIsReported encodes to a file system that is too small.
 func TestFullDiskIsReported(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		t.Skip("needs leave to mount a small filesystem: ", err)
+		t.Skip("needs permission to mount a file system: ", err)
 	}
 	defer func() {
 		if err := syscall.Unmount(dir, 0); err != nil {
@@ -186,7 +186,7 @@ func TestFullDiskIsReported(t *testing.T) {
 			t.Errorf("plain %v: got %v", plain, err)
 		}
 		if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-			t.Errorf("left: %v %v", left, err)
+			t.Errorf("files left: %v %v", left, err)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func TestFullDiskIsReported(t *testing.T) {
 func checkRemoved(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is left: %v", path, err)
+		t.Errorf("%s still exists: %v", path, err)
 	}
 }
 

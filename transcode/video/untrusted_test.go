@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// atom is a box of an MP4 with a body of pieces.
+// makeBox returns a box with the given parts as its body.
 func makeBox(kind string, body ...[]byte) []byte {
 	all := bytes.Join(body, nil)
 	return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(all))), kind...), all...)
 }
 
-// words is numbers of 32 bits.
+// uint32s returns numbers in big-endian order.
 func uint32s(numbers ...uint32) (b []byte) {
 	for _, n := range numbers {
 		b = binary.BigEndian.AppendUint32(b, n)
@@ -28,7 +28,7 @@ func uint32s(numbers ...uint32) (b []byte) {
 	return b
 }
 
-// video is a track of pictures with its tables, as an MP4 has it.
+// testTrack holds the boxes of a video track.
 type testTrack struct {
 	handler          string
 	entry            []byte
@@ -58,7 +58,7 @@ func (v testTrack) trak() []byte {
 		makeBox("minf", makeBox("stbl", v.entry, v.stts, v.stsz, v.stsc, v.stco, v.extra))))
 }
 
-// movie is an MP4 whose pictures are a hundred bytes from byte 32 on.
+// makeMP4 returns an MP4 whose samples are the 100 bytes from offset 32 on.
 func makeMP4(tracks ...[]byte) []byte {
 	return bytes.Join([][]byte{makeBox("ftyp", make([]byte, 16)), makeBox("mdat", make([]byte, 100)), makeBox("moov", tracks...)}, nil)
 }
@@ -72,19 +72,19 @@ func writeTemp(t testing.TB, data []byte) string {
 	return path
 }
 
-// TestTheHandMadeMP4IsGood, so that what follows fails for what it says.
+// TestMinimalMP4IsAccepted checks the MP4 that the following tests are based on.
 func TestMinimalMP4IsAccepted(t *testing.T) {
 	path := writeTemp(t, makeMP4(validTrack().trak()))
 	info, err := (&Tool{}).Probe(t.Context(), path)
 	if err != nil || info.Frames != 3 || info.Width != 320 || info.Duration != 300*time.Millisecond || info.Profile != "High" {
 		t.Errorf("%+v, %v", info, err)
 	}
-	if proof, err := digestOfFile(path); err != nil || len(proof) != 32 {
-		t.Errorf("%x, %v", proof, err)
+	if digest, err := digestOfFile(path); err != nil || len(digest) != 32 {
+		t.Errorf("%x, %v", digest, err)
 	}
 }
 
-// refusal is what refuses an MP4: what is read for one is not for the other.
+// rejectedBy says which function refuses an MP4. Not every box is read by both.
 type rejectedBy int
 
 const (
@@ -93,8 +93,8 @@ const (
 	byDigest
 )
 
-// TestMP4sThatMakeNoSenseAreRefused, by Probe, or by the proof alone, which is
-// strict: a *VerifyError, whatever it is.
+// TestInvalidMP4sAreRefused checks that Probe, or only the stricter digest, returns a
+// *VerifyError.
 func TestInvalidMP4sAreRefused(t *testing.T) {
 	with := func(change func(*testTrack)) []byte {
 		v := validTrack()
@@ -108,46 +108,46 @@ func TestInvalidMP4sAreRefused(t *testing.T) {
 		data []byte
 		by   rejectedBy
 	}{
-		"nothing":                                {nil, byBoth},
-		"a box of 2⁶³ bytes":                     {append(makeMP4(validTrack().trak()), long(1<<63)...), byBoth},
-		"a box of 2⁶⁴−1 bytes":                   {append(makeMP4(validTrack().trak()), long(1<<64-1)...), byBoth},
-		"a box of 2⁶³−1 bytes":                   {append(makeMP4(validTrack().trak()), long(1<<63-1)...), byBoth},
-		"a long box that is shorter than a head": {append(makeMP4(validTrack().trak()), long(15)...), byBoth},
-		"a box beyond the end":                   {append(makeMP4(validTrack().trak()), append(uint32s(1000), "mdat"...)...), byBoth},
-		"an index beyond the end":                {append(makeMP4(), append(uint32s(60<<20), "moov"...)...), byBoth},
-		"an index of more than 64 MB":            {append(makeMP4(), append(uint32s(65<<20), "moov"...)...), byBoth},
-		"more frames than a file can have":       {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1<<32-1, 1)) }), byProbe},
-		"a video of centuries":                   {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1_000_000, 1<<32-1)) }), byProbe},
-		"a table of times that is cut":           {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1<<31, 3, 100)) }), byProbe},
-		"a sample entry beyond its box":          {with(func(v *testTrack) { binary.BigEndian.PutUint32(v.entry[16:], 1<<30) }), byBoth},
-		"a sample entry of a megabyte":           {with(func(v *testTrack) { v.entry = makeBox("stsd", v.entry[8:], make([]byte, 1<<20)) }), byBoth},
-		"pictures of 65535 pixels":               {with(func(v *testTrack) { binary.BigEndian.PutUint16(v.entry[16+8+24:], 65535) }), byProbe},
-		"no time scale":                          {makeMP4(bytes.Replace(validTrack().trak(), uint32s(1000, 300), uint32s(0, 300), 1)), byProbe},
-		"sizes that are cut":                     {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 1<<30, 10)) }), byDigest},
-		"more sizes than there are":              {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 4, 10, 20, 30)) }), byDigest},
-		"sizes and one for all":                  {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 7, 3, 10, 20, 30)) }), byDigest},
-		"four thousand million equal sizes":      {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 1<<32-1)) }), byDigest},
-		"fifty million equal sizes":              {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 50_000_000)) }), byDigest},
-		"a picture beyond the end":               {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 3, 10, 20, 1<<30)) }), byDigest},
-		"pictures that share their bytes": {with(func(v *testTrack) {
+		"empty file":                            {nil, byBoth},
+		"a box of 2⁶³ bytes":                    {append(makeMP4(validTrack().trak()), long(1<<63)...), byBoth},
+		"a box of 2⁶⁴−1 bytes":                  {append(makeMP4(validTrack().trak()), long(1<<64-1)...), byBoth},
+		"a box of 2⁶³−1 bytes":                  {append(makeMP4(validTrack().trak()), long(1<<63-1)...), byBoth},
+		"a 64-bit size smaller than the header": {append(makeMP4(validTrack().trak()), long(15)...), byBoth},
+		"a box beyond the end of the file":      {append(makeMP4(validTrack().trak()), append(uint32s(1000), "mdat"...)...), byBoth},
+		"a moov box beyond the end of the file": {append(makeMP4(), append(uint32s(60<<20), "moov"...)...), byBoth},
+		"a moov box of more than 64 MB":         {append(makeMP4(), append(uint32s(65<<20), "moov"...)...), byBoth},
+		"too many frames":                       {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1<<32-1, 1)) }), byProbe},
+		"a duration of centuries":               {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1, 1_000_000, 1<<32-1)) }), byProbe},
+		"a truncated stts":                      {with(func(v *testTrack) { v.stts = makeBox("stts", uint32s(0, 1<<31, 3, 100)) }), byProbe},
+		"a sample entry beyond its box":         {with(func(v *testTrack) { binary.BigEndian.PutUint32(v.entry[16:], 1<<30) }), byBoth},
+		"a sample entry of a megabyte":          {with(func(v *testTrack) { v.entry = makeBox("stsd", v.entry[8:], make([]byte, 1<<20)) }), byBoth},
+		"pictures of 65535 pixels":              {with(func(v *testTrack) { binary.BigEndian.PutUint16(v.entry[16+8+24:], 65535) }), byProbe},
+		"no timescale":                          {makeMP4(bytes.Replace(validTrack().trak(), uint32s(1000, 300), uint32s(0, 300), 1)), byProbe},
+		"a truncated stsz":                      {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 1<<30, 10)) }), byDigest},
+		"more sizes than entries":               {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 4, 10, 20, 30)) }), byDigest},
+		"a constant size and a table of sizes":  {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 7, 3, 10, 20, 30)) }), byDigest},
+		"4 billion samples of equal size":       {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 1<<32-1)) }), byDigest},
+		"50 million samples of equal size":      {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 1, 50_000_000)) }), byDigest},
+		"a sample beyond the end of the file":   {with(func(v *testTrack) { v.stsz = makeBox("stsz", uint32s(0, 0, 3, 10, 20, 1<<30)) }), byDigest},
+		"overlapping samples": {with(func(v *testTrack) {
 			v.stsz, v.stsc = makeBox("stsz", uint32s(0, 80, 9)), makeBox("stsc", uint32s(0, 1, 1, 1, 1))
 			v.stco = makeBox("stco", uint32s(0, 9, 40, 40, 40, 40, 40, 40, 40, 40, 40))
 		}), byDigest},
-		"a place of 2⁶⁴−1": {with(func(v *testTrack) {
+		"a chunk offset of 2⁶⁴−1": {with(func(v *testTrack) {
 			v.stco = makeBox("co64", uint32s(0, 1, 1<<32-1, 1<<32-1))
 		}), byDigest},
-		"fewer places than pictures": {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 2, 1)) }), byDigest},
-		"more places than pictures":  {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 1<<32-1, 1)) }), byDigest},
-		"runs that are never begun":  {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 2, 1, 3, 1, 9, 9, 1)) }), byDigest},
-		"no places":                  {with(func(v *testTrack) { v.stco = nil }), byDigest},
-		"two tables of places":       {with(func(v *testTrack) { v.extra = makeBox("co64", uint32s(0, 1, 0, 40)) }), byDigest},
-		"two tables of sizes":        {with(func(v *testTrack) { v.extra = v.stsz }), byDigest},
-		"two video tracks":           {makeMP4(validTrack().trak(), validTrack().trak()), byDigest},
-		"two indexes":                {append(makeMP4(validTrack().trak()), makeBox("moov", validTrack().trak())...), byDigest},
-		"fragments":                  {append(makeMP4(validTrack().trak()), makeBox("moof")...), byDigest},
-		"fragments to come":          {makeMP4(validTrack().trak(), makeBox("mvex")), byDigest},
-		"two sample entries":         {with(func(v *testTrack) { v.entry[15] = 2 }), byDigest},
-		"no H.264":                   {with(func(v *testTrack) { copy(v.entry[len(v.entry)-8:], "hvcC") }), byDigest},
+		"fewer samples in chunks than sizes":  {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 2, 1)) }), byDigest},
+		"more samples in chunks than sizes":   {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 1, 1, 1<<32-1, 1)) }), byDigest},
+		"an stsc entry that is never reached": {with(func(v *testTrack) { v.stsc = makeBox("stsc", uint32s(0, 2, 1, 3, 1, 9, 9, 1)) }), byDigest},
+		"no chunk offsets":                    {with(func(v *testTrack) { v.stco = nil }), byDigest},
+		"both stco and co64":                  {with(func(v *testTrack) { v.extra = makeBox("co64", uint32s(0, 1, 0, 40)) }), byDigest},
+		"two stsz boxes":                      {with(func(v *testTrack) { v.extra = v.stsz }), byDigest},
+		"two video tracks":                    {makeMP4(validTrack().trak(), validTrack().trak()), byDigest},
+		"two moov boxes":                      {append(makeMP4(validTrack().trak()), makeBox("moov", validTrack().trak())...), byDigest},
+		"a fragment":                          {append(makeMP4(validTrack().trak()), makeBox("moof")...), byDigest},
+		"an mvex box":                         {makeMP4(validTrack().trak(), makeBox("mvex")), byDigest},
+		"two sample entries":                  {with(func(v *testTrack) { v.entry[15] = 2 }), byDigest},
+		"no avcC":                             {with(func(v *testTrack) { copy(v.entry[len(v.entry)-8:], "hvcC") }), byDigest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := writeTemp(t, tc.data)
@@ -158,13 +158,13 @@ func TestInvalidMP4sAreRefused(t *testing.T) {
 			}
 			verify = nil
 			if _, err := digestOfFile(path); errors.As(err, &verify) != (tc.by != byProbe) || err != nil && tc.by == byProbe {
-				t.Errorf("proof: %v", err)
+				t.Errorf("digest: %v", err)
 			}
 		})
 	}
 }
 
-// nested is an MP4 whose boxes lie in each other as deep as its size allows.
+// nestedBoxes returns an MP4 with as many nested boxes as fit into size.
 func nestedBoxes(size int, kind string, around func([]byte) []byte) []byte {
 	body := make([]byte, size)
 	for at := 0; at+8 <= size; at += 8 {
@@ -174,9 +174,9 @@ func nestedBoxes(size int, kind string, around func([]byte) []byte) []byte {
 	return around(body)
 }
 
-// TestBoxesInBoxesDoNotOverflowTheStack: millions of boxes in each other are not
-// followed. (A Go program cannot recover from a stack that overflows: all tasks
-// would die with it.)
+// TestNestedBoxesDoNotOverflowTheStack checks that deep nesting does not lead to deep
+// recursion. (A Go program cannot recover from a stack overflow: it would end all
+// tasks.)
 func TestNestedBoxesDoNotOverflowTheStack(t *testing.T) {
 	size := 40 << 20
 	if testing.Short() {
@@ -204,15 +204,15 @@ func TestNestedBoxesDoNotOverflowTheStack(t *testing.T) {
 				t.Errorf("probe: %v", err)
 			}
 			if _, err := digestOfFile(path); err != nil && !errors.As(err, &verify) {
-				t.Errorf("proof: %v", err)
+				t.Errorf("digest: %v", err)
 			}
 			t.Log(time.Since(start))
 		})
 	}
 }
 
-// TestAFileTakesNoMemoryForWhatItClaims: a sparse file takes no room on a disk,
-// whatever its size.
+// TestClaimedSizesAllocateNothing uses sparse files, which can have any size without
+// using disk space.
 func TestClaimedSizesAllocateNothing(t *testing.T) {
 	claims := func(name string, data []byte, size int64) {
 		t.Run(name, func(t *testing.T) {
@@ -230,7 +230,7 @@ func TestClaimedSizesAllocateNothing(t *testing.T) {
 				t.Errorf("%v, %v", err1, err2)
 			}
 			if took := after.TotalAlloc - before.TotalAlloc; took > 1<<20 {
-				t.Errorf("%d bytes", took)
+				t.Errorf("%d bytes allocated", took)
 			}
 		})
 	}
@@ -238,14 +238,14 @@ func TestClaimedSizesAllocateNothing(t *testing.T) {
 	index := func(size uint32, inside ...byte) []byte {
 		return append(append(append(bytes.Clone(head), uint32s(size)...), "moov"...), inside...)
 	}
-	claims("an index of 60 MB", index(60<<20), int64(len(head))+60<<20)
-	claims("an index of 60 MB in a short file", index(60<<20), int64(len(head))+100)
+	claims("a moov box of 60 MB", index(60<<20), int64(len(head))+60<<20)
+	claims("a moov box of 60 MB in a short file", index(60<<20), int64(len(head))+100)
 	table := append(append(uint32s(59<<20), "trak"...), append(append(uint32s(58<<20), "mdia"...), append(append(uint32s(57<<20), "hdlr"...), make([]byte, 8)...)...)...)
 	claims("a track of 59 MB", index(60<<20, table...), int64(len(head))+60<<20)
 	claims("a box of a terabyte", append(append(uint32s(1), "free"...), binary.BigEndian.AppendUint64(nil, 1<<40)...), 1<<40)
 }
 
-// TestLongTagsAreNone: title and comment are no longer than we write them.
+// TestLongMetadataIsIgnored checks a title that is longer than ours.
 func TestLongMetadataIsIgnored(t *testing.T) {
 	tag := func(kind string, n int) []byte {
 		return makeBox(kind, makeBox("data", uint32s(1, 0), bytes.Repeat([]byte{'x'}, n)))
@@ -257,8 +257,8 @@ func TestLongMetadataIsIgnored(t *testing.T) {
 	}
 }
 
-// TestWhatStandsInThePlaceOfAnMP4IsNone: a FIFO, a folder, a link or a device is
-// an error at once.
+// TestOnlyRegularFilesAreMP4s checks that a FIFO, a folder, a link or a device is an
+// error, without waiting.
 func TestOnlyRegularFilesAreMP4s(t *testing.T) {
 	good := writeTemp(t, makeMP4(validTrack().trak()))
 	for what, make := range map[string]func(path string) error{
@@ -294,8 +294,8 @@ func TestOnlyRegularFilesAreMP4s(t *testing.T) {
 	}
 }
 
-// TestOnlyAMissingProgramIsNoFFmpeg: what will not be mended must not be waited
-// for.
+// TestOnlyAMissingProgramIsErrNoFFmpeg checks that failures that cannot be fixed are
+// not retried.
 func TestOnlyAMissingProgramIsErrNoFFmpeg(t *testing.T) {
 	file := func(data string, mode os.FileMode) string {
 		path := filepath.Join(t.TempDir(), "ffmpeg")
@@ -310,12 +310,12 @@ func TestOnlyAMissingProgramIsErrNoFFmpeg(t *testing.T) {
 		argument string
 		missing  bool
 	}{
-		"there is none":        {filepath.Join(t.TempDir(), "ffmpeg"), "x", true},
-		"it is not executable": {file("#!/bin/sh\n", 0o600), "x", true},
-		"it is no program":     {file("\x01\x02\x03\x04", 0o755), "x", true},
-		"its shell is missing": {file("#!/no/such/shell\n", 0o755), "x", true},
-		"a NUL":                {fit, "title=\x00", false},
-		"200 kB":               {fit, strings.Repeat("x", 200_000), false},
+		"it does not exist":     {filepath.Join(t.TempDir(), "ffmpeg"), "x", true},
+		"it is not executable":  {file("#!/bin/sh\n", 0o600), "x", true},
+		"it is not a program":   {file("\x01\x02\x03\x04", 0o755), "x", true},
+		"its shell is missing":  {file("#!/no/such/shell\n", 0o755), "x", true},
+		"an argument with NUL":  {fit, "title=\x00", false},
+		"an argument of 200 kB": {fit, strings.Repeat("x", 200_000), false},
 	} {
 		c, err := (&Tool{Path: tc.path}).start(t.Context(), StepEncode, 0, nil, io.Discard, tc.argument)
 		if err == nil {
@@ -327,13 +327,13 @@ func TestOnlyAMissingProgramIsErrNoFFmpeg(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		var errno syscall.Errno
-		if !tc.missing && errors.As(err, &errno) { // which would be taken for the volume's, or for missing rights
-			t.Errorf("%s: the error tells of %v", name, errno)
+		if !tc.missing && errors.As(err, &errno) { // it would be taken for an error of the volume
+			t.Errorf("%s: the error wraps %v", name, errno)
 		}
 	}
 }
 
-// TestControlCharactersDoNotReachFFmpeg: a title has one line, and an end.
+// TestControlCharactersDoNotReachFFmpeg also checks that long titles are truncated.
 func TestControlCharactersDoNotReachFFmpeg(t *testing.T) {
 	opt := options(t)
 	opt.Duration = 200 * time.Millisecond
@@ -347,7 +347,7 @@ func TestControlCharactersDoNotReachFFmpeg(t *testing.T) {
 	}
 }
 
-// TestAnFFmpegThatTakesTooMuchOfTheProcessorIsEnded, whether it is fed or reads a
+// TestCPULimitEndsFFmpeg checks an ffmpeg that is written to and one that reads a
 // file.
 func TestCPULimitEndsFFmpeg(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ffmpeg")
@@ -380,7 +380,7 @@ func TestCPULimitEndsFFmpeg(t *testing.T) {
 	}
 }
 
-// FuzzMP4 reads bytes as an MP4, by Probe and by the proof.
+// FuzzMP4 reads arbitrary bytes as an MP4, with Probe and for the digest.
 func FuzzMP4(f *testing.F) {
 	f.Add(makeMP4(validTrack().trak()))
 	f.Add(makeMP4(validTrack().trak(), makeBox("udta", makeBox("meta", uint32s(0), makeBox("ilst", makeBox("\xa9cmt", makeBox("data", uint32s(1, 0), []byte("session=x"))))))))

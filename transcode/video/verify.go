@@ -10,32 +10,31 @@ import (
 	"time"
 )
 
-// VerifyError says in what way a video is not what it must be.
+// VerifyError says what is wrong with a video.
 type VerifyError struct {
 	Problem string
 
-	frameMissing bool // a frame did not come: why, the decoder knows better
+	frameMissing bool // a frame is missing; the decoder's error says why
 }
 
-func (e *VerifyError) Error() string { return "the video is not good: " + e.Problem }
+func (e *VerifyError) Error() string { return "the video is invalid: " + e.Problem }
 
 func verifyErrorf(format string, args ...any) error {
 	return &VerifyError{Problem: fmt.Sprintf(format, args...)}
 }
 
-// minPSNR is the least likeness, in dB, between a frame's brightness and what
-// was given to the encoder. Frames at CRF 29 reach 35 to 50; a frame of
-// another moment falls far below where the screen has changed, and a black
-// one is under 15.
+// minPSNR is the minimum PSNR, in dB, between the luma of a decoded frame and its
+// sample. Frames at CRF 29 have 35 to 50. A frame of another time has far less if the
+// screen has changed. A black frame has less than 15.
 const minPSNR = 26
 
-// Verify holds a file against the report: number of frames, duration, and
-// pictures, all of which are decoded without tolerance for errors and some
-// compared. Of a file that was encoded now the pictures have been decoded and
-// compared while it was joined, and what is shown here is that it holds the
-// same ones, byte for byte. It returns
-// nil, a *VerifyError, or what kept ffmpeg from working. A report without
-// samples is one about a file that was not encoded now.
+// Verify compares a file with the report: number of frames, duration and pictures.
+// All pictures must decode without errors, and some are compared with samples. For a
+// file that was just encoded, that was done while it was muxed. Verify then checks
+// that the file contains the same pictures, byte for byte.
+//
+// The error is a *VerifyError, or says why ffmpeg failed. A report without samples is
+// for a file that was encoded earlier.
 func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	info, err := t.Probe(ctx, path)
 	if err != nil {
@@ -44,21 +43,21 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	slot := max(want.Slot, time.Second/15)
 	switch {
 	case want.Codec != "" && info.Codec != want.Codec:
-		return verifyErrorf("codec %s instead of %s", info.Codec, want.Codec)
+		return verifyErrorf("codec %s, want %s", info.Codec, want.Codec)
 	case info.Codec == "h264" && info.Profile != "High":
-		return verifyErrorf("profile %s instead of High", info.Profile)
+		return verifyErrorf("profile %s, want High", info.Profile)
 	case info.Codec != "h264" && info.Codec != "hevc" && info.Codec != "av1":
-		return verifyErrorf("codec %s", info.Codec)
+		return verifyErrorf("unsupported codec %s", info.Codec)
 	case want.Width > 0 && (info.Width != want.Width || info.Height != want.Height):
-		return verifyErrorf("%d×%d pixels instead of %d×%d", info.Width, info.Height, want.Width, want.Height)
+		return verifyErrorf("%d×%d pixels, want %d×%d", info.Width, info.Height, want.Width, want.Height)
 	case info.Frames != want.Frames:
-		return verifyErrorf("%d frames instead of %d", info.Frames, want.Frames)
+		return verifyErrorf("%d frames, want %d", info.Frames, want.Frames)
 	case (info.Duration - want.Duration).Abs() > slot+time.Millisecond:
-		return verifyErrorf("it lasts %s instead of %s", info.Duration, want.Duration)
+		return verifyErrorf("duration %s, want %s", info.Duration, want.Duration)
 	case want.Audio != info.Audio && len(want.Samples) > 0:
-		return verifyErrorf("sound: %v instead of %v", info.Audio, want.Audio)
+		return verifyErrorf("sound track: %v, want %v", info.Audio, want.Audio)
 	case !info.FastStart:
-		return verifyErrorf("its index is not in front")
+		return verifyErrorf("the moov box is not at the start")
 	}
 	if want.digest == nil {
 		return t.decode(ctx, path, info, want.Samples)
@@ -68,18 +67,18 @@ func (t *Tool) Verify(ctx context.Context, path string, want Report) error {
 	case err != nil:
 		return err
 	case !bytes.Equal(have, want.digest):
-		return verifyErrorf("its pictures are not those that were decoded")
+		return verifyErrorf("its pictures differ from those that were decoded")
 	}
 	return want.decodeErr
 }
 
-// Decodes returns nil if all of a video can be decoded, whatever made it: a
-// *VerifyError, or what kept ffmpeg from working, if not.
+// DecodeAll decodes the whole video, whatever program made it. The error is a
+// *VerifyError if that fails, or says why ffmpeg failed.
 func (t *Tool) DecodeAll(ctx context.Context, path string, info Info) error {
 	return t.decode(ctx, path, info, nil)
 }
 
-// decode decodes everything and compares the samples on the way.
+// decode decodes the whole video and compares the samples.
 func (t *Tool) decode(ctx context.Context, path string, info Info, samples []FrameSample) error {
 	d, err := t.WithCPULimit(decodeCPULimit(info)).startDecoder(ctx, "file:"+path, nil, info.Audio, samples)
 	if err != nil {
@@ -88,14 +87,15 @@ func (t *Tool) decode(ctx context.Context, path string, info Info, samples []Fra
 	return d.wait()
 }
 
-// decodingTime is what decoding an MP4 takes of the processor at most, several
-// times as much as on a slow machine. The file may be anybody's.
+// decodeCPULimit returns the CPU limit for decoding an MP4: several times what a slow
+// machine needs. The file is untrusted.
 func decodeCPULimit(info Info) time.Duration {
 	pixels := float64(info.Frames) * float64(info.Width) * float64(info.Height)
 	return time.Minute + info.Duration/20 + time.Duration(min(pixels*50, float64(maxDuration)))
 }
 
-// compare reads the chosen frames' brightness and holds it against samples.
+// compareFrames reads the luma of the sampled frames and compares it with the
+// samples.
 func compareFrames(r io.Reader, samples []FrameSample) *VerifyError {
 	var got, rows []byte
 	for _, s := range samples {
@@ -105,16 +105,16 @@ func compareFrames(r io.Reader, samples []FrameSample) *VerifyError {
 		}
 		rows = everyFourthRow(rows[:0], got, s.Width)
 		if db := psnr(rows, s.Rows); db < minPSNR {
-			return &VerifyError{Problem: fmt.Sprintf("frame %d (%s) shows something else than was drawn (%.1f dB)", s.Frame, s.At, db)}
+			return &VerifyError{Problem: fmt.Sprintf("frame %d (%s) differs from the rendered one (PSNR %.1f dB)", s.Frame, s.At, db)}
 		}
 	}
 	if n, _ := io.Copy(io.Discard, r); n > 0 {
-		return &VerifyError{Problem: fmt.Sprintf("%d bytes more than the sampled frames", n)}
+		return &VerifyError{Problem: fmt.Sprintf("%d bytes after the sampled frames", n)}
 	}
 	return nil
 }
 
-// psnr is the likeness of two pictures in dB; +Inf when they are equal.
+// psnr returns the PSNR of two pictures in dB; +Inf if they are equal.
 func psnr(a, b []byte) float64 {
 	var sum uint64
 	for i := range min(len(a), len(b)) {

@@ -27,18 +27,18 @@ func TestVerifyFindsDefects(t *testing.T) {
 		data []byte
 		want func(Report) Report
 	}{
-		"a frame too few":      {good, func(r Report) Report { r.Frames++; return r }},
-		"another duration":     {good, func(r Report) Report { r.Duration += time.Second; return r }},
-		"another size":         {good, func(r Report) Report { r.Width = 640; return r }},
-		"no sound":             {good, func(r Report) Report { r.Audio = true; return r }},
+		"a missing frame":      {good, func(r Report) Report { r.Frames++; return r }},
+		"wrong duration":       {good, func(r Report) Report { r.Duration += time.Second; return r }},
+		"wrong size":           {good, func(r Report) Report { r.Width = 640; return r }},
+		"missing sound":        {good, func(r Report) Report { r.Audio = true; return r }},
 		"swapped frames":       {good, func(r Report) Report { r.Samples, r.digest = swapped, nil; return r }},
-		"another picture":      {good, func(r Report) Report { r.Samples, r.digest = black, nil; return r }},
-		"a cut file":           {good[:len(good)*2/3], func(r Report) Report { return r }},
-		"no video":             {[]byte("this is no video at all"), func(r Report) Report { return r }},
+		"wrong picture":        {good, func(r Report) Report { r.Samples, r.digest = black, nil; return r }},
+		"a truncated file":     {good[:len(good)*2/3], func(r Report) Report { return r }},
+		"not an MP4":           {[]byte("this is not a video"), func(r Report) Report { return r }},
 		"an empty file":        {nil, func(r Report) Report { return r }},
 		"damaged picture data": {damaged(good), func(r Report) Report { return r }},
 		"damaged, decoded":     {damaged(good), func(r Report) Report { r.digest = nil; return r }},
-		"cut, decoded":         {good[:len(good)*2/3], func(r Report) Report { r.digest = nil; return r }},
+		"truncated, decoded":   {good[:len(good)*2/3], func(r Report) Report { r.digest = nil; return r }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "x.mp4")
@@ -56,8 +56,8 @@ func TestVerifyFindsDefects(t *testing.T) {
 	}
 }
 
-// TestPicturesThatAreNotWhatWasDrawnAreFound while they are joined; it is
-// Verify that tells.
+// TestWrongPicturesAreFound checks that pictures are compared while they are muxed,
+// and that Verify returns the result.
 func TestWrongPicturesAreFound(t *testing.T) {
 	opt := options(t)
 	opt.Duration = 500 * time.Millisecond
@@ -77,7 +77,7 @@ func TestWrongPicturesAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	if report.digest == nil {
-		t.Error("they were not decoded while they were joined")
+		t.Error("the pictures were not decoded while they were muxed")
 	}
 	var bad *VerifyError
 	if err := findTool(t).Verify(t.Context(), opt.Output, report); !errors.As(err, &bad) {
@@ -85,7 +85,7 @@ func TestWrongPicturesAreFound(t *testing.T) {
 	}
 }
 
-// damaged overwrites part of the pictures.
+// damaged overwrites some bytes of the pictures.
 func damaged(good []byte) []byte {
 	b := append([]byte(nil), good...)
 	at := bytes.Index(b, []byte("mdat"))

@@ -30,7 +30,7 @@ func findTool(t testing.TB) *Tool {
 	return found
 }
 
-// scene is a desktop on which a box moves: frame n differs from all others.
+// scene returns a desktop on which a box moves: frame n differs from all others.
 func scene(w, h, n int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	r := rand.New(rand.NewPCG(1, 2))
@@ -53,7 +53,7 @@ func options(t *testing.T) Options {
 	return Options{Width: 320, Height: 240, FPS: 15, CRF: 29, Codec: "h264", Output: filepath.Join(t.TempDir(), "out.mp4")}
 }
 
-// encode makes a video with frames at the given times.
+// encode encodes a video with frames at the given times.
 func encode(t *testing.T, opt Options, times ...time.Duration) Report {
 	t.Helper()
 	e, err := findTool(t).Start(t.Context(), opt)
@@ -74,7 +74,8 @@ func encode(t *testing.T, opt Options, times ...time.Duration) Report {
 	return report
 }
 
-// ffprobe is the independent witness of what is in the file.
+// ffprobe returns the frame times, the first stream and the format of a file,
+// independently of our code.
 func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[string]any, format map[string]any) {
 	t.Helper()
 	out, err := exec.Command("ffprobe", "-v", "error", "-show_frames", "-show_streams", "-show_format", "-of", "json", path).Output()
@@ -105,7 +106,8 @@ func ffprobe(t *testing.T, path string) (times []time.Duration, stream map[strin
 	return times, p.Streams[0], p.Format
 }
 
-// Hardware decoders of phones and televisions often end at level 4.0.
+// TestFullHDIsLevel4 checks the level, because hardware decoders of phones and
+// televisions are often limited to 4.0.
 func TestFullHDIsLevel4(t *testing.T) {
 	opt := options(t)
 	opt.Width, opt.Height, opt.Duration = 1920, 1080, time.Second
@@ -138,9 +140,9 @@ func TestTimestampsAreExact(t *testing.T) {
 			report := encode(t, opt, times...)
 			got, stream, _ := ffprobe(t, opt.Output)
 			if len(got) != report.Frames {
-				t.Errorf("%d frames, and %d reported", len(got), report.Frames)
+				t.Errorf("%d frames, but %d in the report", len(got), report.Frames)
 			}
-			// What removes ghosts from a picture that rests is none that was given.
+			// The encoder adds pictures that remove ghosts.
 			got = slices.DeleteFunc(got, func(at time.Duration) bool {
 				return !slices.Contains(times, at) && slices.Contains(times, at-ghostDelay)
 			})
@@ -151,11 +153,11 @@ func TestTimestampsAreExact(t *testing.T) {
 				t.Errorf("stream: %v", stream)
 			}
 			if level, _ := stream["level"].(float64); level > 31 {
-				t.Errorf("level %v for 320×240 at 15 frames a second", level)
+				t.Errorf("level %v for 320×240 at 15 frames per second", level)
 			}
 			seconds, err := strconv.ParseFloat(stream["duration"].(string), 64)
 			if length := time.Duration(seconds * float64(time.Second)); err != nil || (length-opt.Duration).Abs() > slot {
-				t.Errorf("it lasts %s, want %s", length, opt.Duration)
+				t.Errorf("duration %s, want %s", length, opt.Duration)
 			}
 			if err := findTool(t).Verify(t.Context(), opt.Output, report); err != nil {
 				t.Error(err)
@@ -185,7 +187,7 @@ func TestMetadataAndProbe(t *testing.T) {
 	}
 }
 
-// TestSoundStaysInPlace encodes a tone from 1 s to 2 s, after silence.
+// TestSoundIsInSync encodes a tone from 1 s to 2 s, after silence.
 func TestSoundIsInSync(t *testing.T) {
 	opt := options(t)
 	opt.Audio = &AudioFormat{Rate: 44100, Channels: 2}
@@ -227,7 +229,7 @@ func TestSoundIsInSync(t *testing.T) {
 		}
 	}
 	if first < 900 || first > 1100 || last < 1900 || last > 2100 {
-		t.Errorf("the tone sounds from %d to %d ms, want 1000 to 2000", first, last)
+		t.Errorf("the tone is from %d to %d ms, want 1000 to 2000", first, last)
 	}
 }
 

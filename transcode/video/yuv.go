@@ -7,7 +7,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video/h264"
 )
 
-// planes is a picture as H.264 takes it: I420, BT.709, limited range.
+// planes is a picture in the format of H.264: I420, BT.709, limited range.
 type planes struct {
 	width, height int // even
 	pix           []byte
@@ -17,14 +17,14 @@ func newPlanes(width, height int) *planes {
 	return &planes{width, height, make([]byte, width*height*3/2)}
 }
 
-// picture is p as package h264 takes it.
+// picture returns p as a picture of package h264.
 func (p *planes) picture() h264.Picture {
 	return h264.Picture{Width: p.width, Height: p.height, Pix: p.pix}
 }
 
-// eachRow calls do with the offset and length of each row of samples that a
-// macroblock, numbered line by line, has in the three planes, until do
-// answers false.
+// eachRow calls do with the offset and length of each row of samples of a macroblock
+// in the three planes, until do returns false. mb is the address of the macroblock in
+// raster order.
 func (p *planes) eachRow(mb int, do func(at, n int) bool) {
 	columns := (p.width + 15) / 16
 	x, y := mb%columns*16, mb/columns*16
@@ -44,7 +44,7 @@ func (p *planes) eachRow(mb int, do func(at, n int) bool) {
 	}
 }
 
-// sameBlock tells whether a macroblock is the same in both pictures.
+// sameMacroblock reports whether a macroblock is the same in both pictures.
 func (p *planes) sameMacroblock(other *planes, mb int) bool {
 	same := true
 	p.eachRow(mb, func(at, n int) bool {
@@ -54,7 +54,7 @@ func (p *planes) sameMacroblock(other *planes, mb int) bool {
 	return same
 }
 
-// copyBlock takes a macroblock from another picture.
+// copyMacroblock copies a macroblock from another picture.
 func (p *planes) copyMacroblock(other *planes, mb int) {
 	p.eachRow(mb, func(at, n int) bool {
 		copy(p.pix[at:at+n], other.pix[at:])
@@ -62,7 +62,7 @@ func (p *planes) copyMacroblock(other *planes, mb int) {
 	})
 }
 
-// blockError returns by how much a macroblock differs at most, of 255.
+// maxError returns the maximum difference of a macroblock's samples, of 255.
 func (p *planes) maxError(other *planes, mb int) int {
 	worst := 0
 	p.eachRow(mb, func(at, n int) bool {
@@ -77,7 +77,7 @@ func (p *planes) maxError(other *planes, mb int) int {
 
 func (p *planes) luma() []byte { return p.pix[:p.width*p.height] }
 
-// BT.709 with limited range, in 16 fractional bits.
+// BT.709 coefficients for limited range, with 16 fractional bits.
 const (
 	yR, yG, yB = 11966, 40254, 4064
 	uR, uG, uB = -6596, -22189, 28784
@@ -85,8 +85,8 @@ const (
 	half       = 1 << 15
 )
 
-// convert brings the rectangle r up to date with img. The chroma of a pixel
-// pair of pairs is that of their mean colour.
+// convert updates the rectangle r from img. Chroma is that of the mean colour of 2×2
+// pixels.
 func (p *planes) convert(img *image.RGBA, r image.Rectangle) {
 	r.Min.X &^= 1
 	r.Min.Y &^= 1
@@ -99,8 +99,8 @@ func (p *planes) convert(img *image.RGBA, r image.Rectangle) {
 	p.convertRect(img, r)
 }
 
-// Luma fills dst, width×height bytes, with img's brightness as it is encoded.
-// The image has an even width and height.
+// Luma fills dst, which has width×height bytes, with the luma of img as it is
+// encoded. Width and height of img must be even.
 func Luma(dst []byte, img *image.RGBA) {
 	size := img.Rect.Size()
 	p := newPlanes(size.X, size.Y)

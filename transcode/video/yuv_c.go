@@ -6,8 +6,8 @@ package video
 #cgo CFLAGS: -O3
 #include <stdint.h>
 
-// Compilers make vector code of plain loops; on amd64 the program chooses at
-// its start what the processor has.
+// Compilers vectorize these loops. On amd64 the version for the processor is
+// selected when the program starts.
 #if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
 #define CLONES __attribute__((target_clones("avx2", "default")))
 #else
@@ -54,7 +54,7 @@ import (
 	"unsafe"
 )
 
-// convertRect converts r, whose borders are even, inside of both pictures.
+// convertRect converts r, which has even coordinates and is inside both pictures.
 // Pixels are read as little-endian words.
 func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) {
 	C.convert_rect((*C.uint8_t)(unsafe.Pointer(&img.Pix[0])), C.int(img.Stride), (*C.uint8_t)(unsafe.Pointer(&p.pix[0])),

@@ -2,7 +2,7 @@ package video
 
 import "image"
 
-// convertRectInGo is convertRect for builds without cgo.
+// convertRectGo is convertRect for builds without cgo.
 func (p *planes) convertRectGo(img *image.RGBA, r image.Rectangle) {
 	cw := p.width / 2
 	u := p.pix[p.width*p.height:]
@@ -18,7 +18,7 @@ func (p *planes) convertRectGo(img *image.RGBA, r image.Rectangle) {
 	}
 }
 
-// convertPairInGo converts two lines; n, the number of pixels, is even.
+// convertRowPairGo converts two rows, whose number of pixels is even.
 func convertRowPairGo(top, bottom, y0, y1, u, v []byte) {
 	for x := range u {
 		a := top[8*x:][:8:8]

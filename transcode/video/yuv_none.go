@@ -4,5 +4,5 @@ package video
 
 import "image"
 
-// convertRect converts r, whose borders are even, inside of both pictures.
+// convertRect converts r, which has even coordinates and is inside both pictures.
 func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) { p.convertRectGo(img, r) }

@@ -26,7 +26,7 @@ func TestPartialConversionEqualsFull(t *testing.T) {
 		full := newPlanes(w, h)
 		full.convert(img, img.Rect)
 		if !bytes.Equal(partial.pix, full.pix) {
-			t.Fatalf("differs after %v", box)
+			t.Fatalf("the pictures differ after %v", box)
 		}
 	}
 }
@@ -76,7 +76,7 @@ func TestConversionsAgree(t *testing.T) {
 		ours.convertRect(img, box)
 		plain.convertRectGo(img, box)
 		if !bytes.Equal(ours.pix, plain.pix) {
-			t.Fatalf("%v differs", box)
+			t.Fatalf("rectangle %v differs", box)
 		}
 	}
 }

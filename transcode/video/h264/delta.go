@@ -100,8 +100,8 @@ func (d *DeltaEncoder) Encode(source, reference Picture, changed []Macroblock, m
 }
 
 // qpFor returns the QP of a macroblock.
-func (d *DeltaEncoder) qpFor(c Macroblock) int {
-	if c.Fine {
+func (d *DeltaEncoder) qpFor(mb Macroblock) int {
+	if mb.Fine {
 		return max(d.qp-fineQPOffset, 1)
 	}
 	return d.qp
