@@ -29,6 +29,7 @@ var written = []library{
 	{name: "musl", source: "musl", licence: "MIT", what: "the C library, linked statically"},
 	{name: "ffmpeg", source: "ffmpeg", licence: "GPL-2.0-or-later", beside: true, what: "a program of its own, /usr/lib/jumpserver-video/ffmpeg"},
 	{name: "x264", source: "x264", licence: "GPL-2.0-or-later", beside: true, what: "linked statically into ffmpeg"},
+	{name: "mimalloc", source: "mimalloc", licence: "MIT", beside: true, what: "memory for ffmpeg, linked statically into it"},
 	{name: "busybox", source: "busybox", licence: "GPL-2.0-only", beside: true, what: "the shell of the container image; not in packages"},
 }
 
@@ -143,7 +144,7 @@ func (l library) part(version string) part {
 		Type: "library", Name: l.name, Version: version, Scope: "required", Description: l.what, Licenses: licencesOf([]string{l.licence}),
 		PURL: fmt.Sprintf("pkg:deb/debian/%s@%s?arch=source&distro=debian-12", l.source, escape(version)),
 	}
-	if l.beside && l.name != "x264" {
+	if l.beside && l.name != "x264" && l.name != "mimalloc" {
 		p.Type = "application"
 	}
 	return p
