@@ -102,8 +102,11 @@ race: setup ## the test suite under the race detector, without what only runs mo
 		./cmd/jumpserver-video ./transcode
 	.ci/go-test -race -short -run 'Recordings|Play|Stop|Pieces|Covered|Codecs|Sound' ./transcode/guac ./transcode/render
 
-bench: setup-run build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
-	go run ./cmd/bench convert --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
+# The ffmpeg of the packages, which is built for two minutes the first time.
+PACKAGED_FFMPEG = $$(packaging/static/build $$(dpkg --print-architecture))/ship
+
+bench: setup-run setup-release build ## speed, memory, size and quality of conversions; RECORDINGS=folder for others
+	go run ./cmd/bench convert --runs $(RUNS) --ffmpeg "$(PACKAGED_FFMPEG)/ffmpeg" $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz' -o -path '*/v4/*/*' -name '*.replay.json')
 
 microbench: setup ## speed of the inner loops
 	go test -run '^$$' -bench . -benchmem ./...
@@ -112,11 +115,11 @@ bench-governor: setup-run build ## five minutes of competitors coming and going 
 	go run ./cmd/bench governor
 
 GUACENC ?= guacenc
-compare: setup-run build ## the table of README: guacenc and ffmpeg beside ours; GUACENC=path RECORDINGS=folder
-	go run ./cmd/bench compare --guacenc $(GUACENC) --runs $(RUNS) $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz')
+compare: setup-run setup-release build ## the table of README: guacenc and ffmpeg beside ours; GUACENC=path RECORDINGS=folder
+	go run ./cmd/bench compare --guacenc $(GUACENC) --runs $(RUNS) --ffmpeg "$(PACKAGED_FFMPEG)/ffmpeg" $$(find $(RECORDINGS) -path '*/v3/*' -name '*.replay.gz')
 
-bench-backlog: setup-run build ## three hundred short sessions that wait: tasks a minute, and what each costs
-	go run ./cmd/bench backlog
+bench-backlog: setup-run setup-release build ## three hundred short sessions that wait: tasks a minute, and what each costs
+	go run ./cmd/bench backlog --ffmpeg "$(PACKAGED_FFMPEG)"
 
 bench-scan: setup-run build ## what looking after 200,000 files costs; ten minutes
 	go run ./cmd/bench scan

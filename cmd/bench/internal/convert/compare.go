@@ -48,6 +48,7 @@ guacenc is part of guacamole-server; it reads one-file recordings only.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&r.binary, "binary", "bin/jumpserver-video", "the program to measure")
+	f.StringVar(&r.ffmpeg, "ffmpeg", "", "the ffmpeg that the program uses, such as that of the packages")
 	f.StringVar(&r.guacenc, "guacenc", "guacenc", "the guacenc to compare with")
 	f.IntVar(&r.rate, "rate", 20_000_000, "guacenc's bits per second")
 	f.IntVar(&r.runs, "runs", 3, "conversions of each recording; medians are printed")

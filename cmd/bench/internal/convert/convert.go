@@ -22,10 +22,11 @@ import (
 // measurement is what is measured, and with what.
 type measurement struct {
 	binary string
+	ffmpeg string // of the program; "" = the one that it finds
 	runs   int
 	ocr    bool
-	tool   *video.Tool
-	work   string // a folder for videos
+	tool   *video.Tool // Debian's, for the unit and for what looks at videos
+	work   string      // a folder for videos
 }
 
 // Command is `bench convert`.
@@ -47,6 +48,7 @@ docs/PERFORMANCE.md explains the columns.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&m.binary, "binary", "bin/jumpserver-video", "the program to measure")
+	f.StringVar(&m.ffmpeg, "ffmpeg", "", "the ffmpeg that the program uses, such as that of the packages")
 	f.IntVar(&m.runs, "runs", 3, "conversions of each recording; medians are printed")
 	f.BoolVar(&m.ocr, "ocr", true, "compare what tesseract reads in decoded and in lossless frames")
 	return cmd

@@ -48,7 +48,11 @@ func (m *measurement) unit(ctx context.Context) (float64, error) {
 // convert runs the program as a user does. Looking at its memory, which is done
 // in a run of its own, takes time that would count as its wall time.
 func (m *measurement) convert(ctx context.Context, path string, look bool) (converted, error) {
-	cmd := exec.CommandContext(ctx, m.binary, "convert", "--json", "-f", path, "-o", m.mp4(path))
+	args := []string{"convert", "--json", "-f", path, "-o", m.mp4(path)}
+	if m.ffmpeg != "" {
+		args = append(args, "--ffmpeg", m.ffmpeg)
+	}
+	cmd := exec.CommandContext(ctx, m.binary, args...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return converted{}, err

@@ -12,6 +12,7 @@ import (
 	"github.com/google/pprof/profile"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
+	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
@@ -60,9 +61,13 @@ func (m *measurement) make(ctx context.Context, rec *recording.Recording, path s
 	if err != nil {
 		return nil, err
 	}
+	tool, err := video.Find(ctx, m.ffmpeg)
+	if err != nil {
+		return nil, err
+	}
 	out := m.mp4(path) + ".again"
 	os.Remove(out)
-	return plan.Encode(ctx, out, render.Options{Tool: m.tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
+	return plan.Encode(ctx, out, render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
 }
 
 // of is the stage that a sample belongs to, by what its stack is about.
