@@ -24,16 +24,29 @@ func (g *guest) install(t *testing.T, more ...string) {
 	g.configure(t, more...)
 }
 
-// configure writes config.txt. The agent may use the whole CPU of its host, which has only
-// one. Recordings have no sound and a small screen.
+// configure writes config.txt. The agent looks for recordings often, so that the tests do
+// not wait; more are additional lines.
 func (g *guest) configure(t *testing.T, more ...string) {
+	t.Helper()
+	g.write(t, append([]string{"SETTLE_TIME=5s", "SCAN_INTERVAL=5s"}, more...))
+}
+
+// configureDefaults writes a config.txt with the default times.
+func (g *guest) configureDefaults(t *testing.T) {
+	t.Helper()
+	g.write(t, nil)
+}
+
+// write writes config.txt. The agent may use the whole CPU of its host, which has only
+// one. Recordings have no sound and a small screen.
+func (g *guest) write(t *testing.T, more []string) {
 	t.Helper()
 	dir := mountPoint + "/replay"
 	if g == g.fixture.js {
-		dir = replay
+		dir = g.site.replay()
 	}
 	lines := append([]string{
-		"CORE_HOST=http://10.9.0.1:8080", "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "REPLAY_DIR=" + dir,
+		fmt.Sprintf("CORE_HOST=http://10.9.0.1:%d", g.site.port), "BOOTSTRAP_TOKEN=" + token, "BIND_HOST=127.0.0.1", "REPLAY_DIR=" + dir,
 		"CPU_TARGET=100", "LOG_LEVEL=INFO", "VIDEO_WORKER_COUNT=2",
 	}, more...)
 	g.sh(t, "printf '%%s\\n' %s >/etc/jumpserver-video/config.txt", "'"+strings.Join(lines, "' '")+"'")
@@ -42,7 +55,7 @@ func (g *guest) configure(t *testing.T, more ...string) {
 // mount mounts the volume.
 func (g *guest) mount(t *testing.T, kind, options string) {
 	t.Helper()
-	g.sh(t, "mkdir -p %s; mount -t %s -o %s 10.9.0.1:%s %[1]s", mountPoint, kind, options, media)
+	g.sh(t, "mkdir -p %s; mount -t %s -o %s 10.9.0.1:%s %[1]s", mountPoint, kind, options, g.site.media())
 }
 
 func (g *guest) umount(t *testing.T) {
@@ -87,8 +100,9 @@ func (g *guest) waitHealthy(t *testing.T) {
 	})
 }
 
-// waitUnwell waits until a part is not OK, and returns its condition.
-func (g *guest) waitUnwell(t *testing.T, part health.Part, patience time.Duration) health.Condition {
+// waitUnwell waits until a part is not OK and its fix contains a text, and returns its
+// condition.
+func (g *guest) waitUnwell(t *testing.T, part health.Part, patience time.Duration, fix string) health.Condition {
 	t.Helper()
 	var c health.Condition
 	var last health.Report
@@ -104,17 +118,17 @@ func (g *guest) waitUnwell(t *testing.T, part health.Part, patience time.Duratio
 			t.Errorf("%s: health does not respond", g.name)
 		}
 		c, last = report.Conditions.Of(part), report
-		return responds && report.Status != "ok" && !c.OK
+		return responds && report.Status != "ok" && !c.OK && strings.Contains(c.Fix, fix)
 	})
 	return c
 }
 
 // waitReplaced waits until sessions have their MP4s.
-func (l *fixture) waitReplaced(t *testing.T, patience time.Duration, ids ...string) {
+func (s *site) waitReplaced(t *testing.T, patience time.Duration, ids ...string) {
 	t.Helper()
 	defer func() {
 		if t.Failed() {
-			for _, g := range []*guest{l.t1, l.t2} {
+			for _, g := range []*guest{s.t1, s.t2} {
 				out, _ := g.try(t, 20*time.Second, "journalctl -u %s -n 30 --no-pager", service)
 				t.Logf("%s: %s", g.name, out)
 			}
@@ -123,7 +137,7 @@ func (l *fixture) waitReplaced(t *testing.T, patience time.Duration, ids ...stri
 	for _, id := range ids {
 		waitFor(t, "MP4 of "+id, patience, func() bool {
 			time.Sleep(time.Second) // each check costs the hosts CPU time
-			return l.isReplaced(t, id)
+			return s.isReplaced(t, id)
 		})
 	}
 }

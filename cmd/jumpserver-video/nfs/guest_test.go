@@ -8,28 +8,31 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// fixture is the hosts and their network.
+// fixture is the hosts, their network, and the sites on them.
 type fixture struct {
-	t      *testing.T
-	dir    string
-	js     *guest // JumpServer
-	t1, t2 *guest // transcoding hosts
+	t           *testing.T
+	dir         string
+	js          *guest // JumpServer
+	t1, t2      *guest // transcoding hosts
+	main, other *site
 }
 
 // guest is a Linux host.
 type guest struct {
-	fixture     *fixture
+	fixture *fixture
+	site    *site // whose recordings its agent converts
 	name    string
 	address string
 	disk    string // changes to the image
 	cmd     *exec.Cmd
 	done    chan struct{}
-	next    int // number of the next script
+	next    atomic.Int32 // number of the next script
 	console *os.File
 }
 
@@ -67,6 +70,12 @@ func newFixture(t *testing.T, image string) *fixture {
 		*g = &guest{fixture: l, name: name, address: fmt.Sprintf("10.9.0.%d", i+1), disk: filepath.Join(dir, name+".cow")}
 		(*g).boot(image)
 	}
+	all := sites()
+	for _, s := range all {
+		s.fixture = l
+	}
+	l.main, l.other = all[0], all[1]
+	l.t1.site, l.t2.site, l.js.site = l.main, l.other, l.other
 	for _, g := range []*guest{l.js, l.t1, l.t2} {
 		g.waitUp()
 	}
@@ -89,7 +98,7 @@ func (g *guest) boot(image string) {
 	if g.console, err = os.OpenFile(filepath.Join(g.fixture.dir, g.name+".console"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	g.next = 0
+	g.next.Store(0)
 	g.cmd = exec.Command("linux", "umid="+g.name, "uml_dir="+g.fixture.dir+"/uml/", "mem=640M", "ubd0="+g.disk+","+image, "root=/dev/ubda", "rw",
 		"hostfs="+filepath.Join(g.fixture.dir, "share"), "con=null", "con0=null,fd:1", "eth0=daemon,,unix,"+filepath.Join(g.fixture.dir, "switch"),
 		"guest="+g.name, "address="+g.address, "systemd.show_status=0", "quiet")
@@ -146,8 +155,7 @@ const hangs = -1
 // try is [guest.sh] for a script that may fail or hang.
 func (g *guest) try(t *testing.T, patience time.Duration, format string, a ...any) (out string, code int) {
 	t.Helper()
-	base := filepath.Join(g.share(), strconv.Itoa(g.next))
-	g.next++
+	base := filepath.Join(g.share(), strconv.Itoa(int(g.next.Add(1)-1)))
 	script := "set -e\n" + fmt.Sprintf(format, a...) + "\n"
 	if err := os.WriteFile(base+".part", []byte(script), 0o600); err != nil {
 		t.Fatal(err)

@@ -17,36 +17,63 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// asJumpServer is set in the process of this test that runs in the guest js. It is core, and
-// a NATS server for two agents.
+// asJumpServer is set in the process of this test that runs in the guest js. It is the cores
+// of all sites, and a NATS server for two agents.
 const asJumpServer = "NFS_TEST_JUMPSERVER"
 
-const (
-	media  = "/srv/js/media"
-	replay = media + "/replay"
-	token  = "bootstrap"
-)
+const token = "bootstrap"
+
+// site is a JumpServer in the guest js, with a volume of its own: tests on different sites
+// can run at once.
+type site struct {
+	*fixture
+	name string
+	port int // of core; the next one is for requests of the test
+}
+
+// sites returns the names and ports of all sites.
+func sites() []*site { return []*site{{name: "main", port: 8080}, {name: "other", port: 8090}} }
+
+func (s *site) media() string  { return "/srv/js/" + s.name }
+func (s *site) replay() string { return s.media() + "/replay" }
+
+// control returns the address of a request of the test.
+func (s *site) control(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", s.port+1, path)
+}
 
 // serveJumpServer serves until it fails.
 func serveJumpServer() error {
-	core, err := devcore.Start(devcore.Options{Version: "4.10.13", MediaDir: media, Addr: "0.0.0.0:8080", BootstrapToken: token, Registration: devcore.RegistrationOn})
-	if err != nil {
-		return err
-	}
 	nats, err := server.NewServer(&server.Options{ServerName: "js", Host: "0.0.0.0", Port: 4222, JetStream: true, StoreDir: "/srv/js/nats"})
 	if err != nil {
 		return err
 	}
 	nats.Start()
+	failed := make(chan error)
+	for _, s := range sites() {
+		go func() { failed <- s.serve() }()
+	}
+	return <-failed
+}
+
+// serve runs the site's core.
+func (s *site) serve() error {
+	core, err := devcore.Start(devcore.Options{
+		Version: "4.10.13", MediaDir: s.media(), Addr: fmt.Sprintf("0.0.0.0:%d", s.port), BootstrapToken: token, Registration: devcore.RegistrationOn,
+	})
+	if err != nil {
+		return err
+	}
 	// Requests of the test: a session that has just ended, and what core got.
-	http.HandleFunc("POST /session/{id}", func(_ http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /session/{id}", func(_ http.ResponseWriter, r *http.Request) {
 		now := time.Now().UTC()
 		core.AddSession(devcore.Session{
 			ID: r.PathValue("id"), User: "Test(test)", Asset: "RDP", Account: "test(test)", Protocol: "rdp", TerminalType: "lion",
 			Start: now.Add(-6 * time.Second), End: now, Finished: true,
 		})
 	})
-	http.HandleFunc("GET /uploads/{id}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /uploads/{id}", func(w http.ResponseWriter, r *http.Request) {
 		n := 0
 		for _, request := range core.Requests() {
 			if request.Method == http.MethodPost && strings.Contains(request.Path, r.PathValue("id")+"/replay") {
@@ -55,11 +82,11 @@ func serveJumpServer() error {
 		}
 		fmt.Fprint(w, n)
 	})
-	http.HandleFunc("GET /served/{id}", func(w http.ResponseWriter, r *http.Request) {
+	mux.HandleFunc("GET /served/{id}", func(w http.ResponseWriter, r *http.Request) {
 		served, err := core.Served(r.Context(), r.PathValue("id"))
 		_ = json.NewEncoder(w).Encode(map[string]any{"type": served.Type, "error": fmt.Sprint(err)})
 	})
-	return http.ListenAndServe("127.0.0.1:8081", nil) //nolint:gosec // only for the test
+	return http.ListenAndServe(fmt.Sprintf("127.0.0.1:%d", s.port+1), mux) //nolint:gosec // only for the test
 }
 
 // today returns the folder of sessions that end now.
@@ -93,53 +120,63 @@ func writeRecording(file string) error {
 	return os.WriteFile(file, []byte(b.String()), 0o644) //nolint:gosec // for core in the guest
 }
 
-// startJumpServer starts nfsd and core in the guest.
+// startJumpServer starts nfsd and the cores in the guest.
 func (l *fixture) startJumpServer() {
-	l.js.sh(l.t, `mkdir -p %s /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
+	for _, s := range []*site{l.main, l.other} {
+		l.js.sh(l.t, "mkdir -p %s", s.replay())
+		s.export(l.t, squash)
+	}
+	l.js.sh(l.t, `mkdir -p /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
 systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test
-for n in $(seq 100); do curl -fs -o /dev/null http://127.0.0.1:8081/uploads/none && exit 0; sleep 0.5; done; journalctl -u jumpserver --no-pager; exit 1`,
-		replay, asJumpServer)
-	l.export(l.t, squash)
+for n in $(seq 100); do curl -fs -o /dev/null %s && curl -fs -o /dev/null %s && exit 0; sleep 0.5; done; journalctl -u jumpserver --no-pager; exit 1`,
+		asJumpServer, l.main.control("/uploads/none"), l.other.control("/uploads/none"))
 	l.js.sh(l.t, "systemctl start nfs-server")
 }
 
-// Ways to export the volume.
+// Ways to export a volume.
 const (
 	squash     = "rw,sync,no_subtree_check,all_squash,anonuid=0,anongid=0"
 	rootSquash = "rw,sync,no_subtree_check,root_squash"
 	readOnly   = "ro,sync,no_subtree_check,all_squash,anonuid=0,anongid=0"
 )
 
-// export exports the volume to all hosts; "" = to no host.
-func (l *fixture) export(t *testing.T, options string) {
+// export exports the site's volume to all hosts; "" = to no host.
+func (s *site) export(t *testing.T, options string) {
 	t.Helper()
 	line := ""
 	if options != "" {
-		line = media + " 10.9.0.0/24(" + options + ")"
+		line = s.media() + " 10.9.0.0/24(" + options + ")"
 	}
-	l.js.sh(t, "echo '%s' >/etc/exports; exportfs -ra; exportfs -f", line)
+	s.js.sh(t, "mkdir -p /etc/exports.d; echo '%s' >/etc/exports.d/%s.exports; exportfs -ra; exportfs -f", line, s.name)
 }
 
 // plant does the same as core when Lion uploads a recording. If it is the first of the day, it
 // creates the day's folder with mode 0755. It writes the file to the server's own disk, and
 // returns the session.
-func (l *fixture) plant(t *testing.T) string {
+func (s *site) plant(t *testing.T) string {
 	t.Helper()
 	id := uuid.NewString()
-	l.js.sh(t, `curl -fsS -X POST http://127.0.0.1:8081/session/%s; [ -d %s/%[3]s ] || mkdir -m 0755 %[2]s/%[3]s; cp /host/recording.gz %[2]s/%[3]s/%[1]s.replay.gz`, id, replay, today())
+	s.end(t, id)
+	s.js.sh(t, `cd %s; [ -d %[2]s ] || mkdir -m 0755 %[2]s; cp /host/recording.gz %[2]s/%s.replay.gz`, s.replay(), today(), id)
 	return id
 }
 
-// uploads returns what core got for a session.
-func (l *fixture) uploads(t *testing.T, id string) string {
+// end tells core of a session that has just ended.
+func (s *site) end(t *testing.T, id string) {
 	t.Helper()
-	return l.js.sh(t, "curl -fsS http://127.0.0.1:8081/uploads/%s", id)
+	s.js.sh(t, "curl -fsS -X POST %s", s.control("/session/"+id))
+}
+
+// uploads returns what core got for a session.
+func (s *site) uploads(t *testing.T, id string) string {
+	t.Helper()
+	return s.js.sh(t, "curl -fsS %s", s.control("/uploads/"+id))
 }
 
 // isReplaced reports whether core serves the MP4, with the time of its original, and the
 // original is in the trash.
-func (l *fixture) isReplaced(t *testing.T, id string) bool {
+func (s *site) isReplaced(t *testing.T, id string) bool {
 	t.Helper()
-	out := l.js.sh(t, `curl -fsS http://127.0.0.1:8081/served/%s; cd %s; ls */%[1]s.replay.gz 2>/dev/null || true`, id, replay)
+	out := s.js.sh(t, `curl -fsS %s; cd %s; ls */%s.replay.gz 2>/dev/null || true`, s.control("/served/"+id), s.replay(), id)
 	return strings.Contains(out, `"type":"mp4"`) && !strings.Contains(out, ".gz")
 }
