@@ -50,11 +50,11 @@ func TestNFS(t *testing.T) {
 			{"MP4s show at once", true, func(t *testing.T) { confirms(t, l.main, l.t1) }},
 			{"rights", true, func(t *testing.T) { allows(t, l.main, l.t1) }},
 			{"unexported in mid-task", true, func(t *testing.T) { unexports(t, l.main, l.t1) }},
+			{"a part that is held open", true, func(t *testing.T) { holdsOpen(t, l.main, l.t1) }},
 		})
 		l.run(t, "t2", []scenario{
 			{"an idle agent asks little", false, func(t *testing.T) { idles(t, l.t2) }},
 			{"a recording that grows", false, func(t *testing.T) { grows(t, l.other, l.t2) }},
-			{"a part that is held open", true, func(t *testing.T) { holdsOpen(t, l.other, l.t2) }},
 			{"on JumpServer's own host", true, func(t *testing.T) { livesThere(t, l.other) }},
 		})
 	})
