@@ -25,13 +25,13 @@ var unprivileged = []string{"--reuid", "65534", "--regid", "65534", "--clear-gro
 // setUp is a faulty setup of an agent, and the messages that lead to its cause.
 type setUp struct {
 	version string
-	breaks  func(*fixture)  // before the start
-	part    health.Part // on the page
+	breaks  func(*fixture) // before the start
+	part    health.Part    // on the page
 	check   doctor.Check
-	detail  string     // of the doctor's finding
-	fix     string     // of the doctor's finding
+	detail  string         // of the doctor's finding
+	fix     string         // of the doctor's finding
 	follows func(*fixture) // does what the doctor says; the agent is then restarted
-	docs    string     // text in docs/troubleshooting.md
+	docs    string         // text in docs/troubleshooting.md
 }
 
 // TestBrokenSetUps: the page, the doctor and docs/troubleshooting.md name the cause, and their
