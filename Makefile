@@ -51,6 +51,15 @@ demo: setup-run build ## the whole product on bundled recordings
 test: setup ## the whole test suite
 	.ci/go-test ./...
 
+# No browser, no FUSE, no npm, no other server, no agent with processes of its own.
+CHECK_SKIPS = /cmd/bench|/cmd/jumpserver-video|/statuspage|/storage/(azure|obs|oss|s3)|/watcher/bucket|/volumetest|jumpserver-video/transcode$$
+.PHONY: check
+check: setup-run ## what to run while you work: format, vet, and the tests that are quick
+	@files=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$files" ] || { echo "gofmt would change: $$files"; exit 1; }
+	go vet ./...
+	go test -short $$(go list ./... | grep -vE '$(CHECK_SKIPS)')
+	go test -short -run 'OneVoice|LinksOf|CommandsOf|Scripts|HelpIs|ManualPages|ArchitectureNames|InStep' ./cmd/jumpserver-video
+
 .PHONY: ports
 ports: setup-build ## the program without C, for other processors: it compiles
 	CGO_ENABLED=0 GOARCH=loong64 go build -tags nodemo -o /dev/null ./cmd/jumpserver-video

@@ -334,7 +334,7 @@ func TestWhatTheEnvironmentLacks(t *testing.T) {
 		{"no folder for temporary files", "ffmpeg", "no such file", "TMPDIR", Bad, func(t *testing.T, _ *Doctor, _ *devcore.Server) {
 			t.Setenv("TMPDIR", "/nonexistent")
 		}},
-		{"an ffmpeg that is not where FFMPEG says", "ffmpeg", "/nonexistent/ffmpeg is not there", "install the package again", Bad, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
+		{"an ffmpeg that is not where FFMPEG says", "ffmpeg", "/nonexistent/ffmpeg does not exist", "install the package again", Bad, func(_ *testing.T, d *Doctor, _ *devcore.Server) {
 			d.Config.FFmpeg = "/nonexistent/ffmpeg"
 		}},
 		{"no ffmpeg", "ffmpeg", "not in PATH", "apt-get install ffmpeg", Bad, func(t *testing.T, _ *Doctor, _ *devcore.Server) {
