@@ -32,7 +32,11 @@ func (a *agent) newHoldings(spool *upload.Spool) holdings {
 		if !a.volume.Status().Available {
 			return cleanup.TrashUsage{}, health.ErrAway
 		}
-		return inTrash.Measure(ctx)
+		usage, err := inTrash.Measure(ctx)
+		if err != nil && a.mount.Look() != nil { // it became unavailable meanwhile
+			err = health.ErrAway
+		}
+		return usage, err
 	}}
 	return h
 }
