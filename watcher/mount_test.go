@@ -40,8 +40,8 @@ func TestAVolumeThatWasThereIsAwayAndNotNone(t *testing.T) {
 	if m.None() {
 		t.Error("it was not looked at yet")
 	}
-	check(m, "never was")
-	check(start(dir), "never was")
+	check(m, "never did")
+	check(start(dir), "never did")
 	must(os.MkdirAll(dir, 0o755)) // of a new JumpServer
 	check(m, "")
 	must(os.Remove(dir))
@@ -51,7 +51,7 @@ func TestAVolumeThatWasThereIsAwayAndNotNone(t *testing.T) {
 	check(start(dir), "")
 	must(os.Remove(filepath.Join(dir, "2026-11-28")))
 	check(start(dir), "is empty, but was not before")
-	check(start(filepath.Join(t.TempDir(), "other")), "never was")
+	check(start(filepath.Join(t.TempDir(), "other")), "never did")
 	check(start(""), "there is no replay volume")
 	must(os.WriteFile(filepath.Join(data, mountFile), []byte("damaged"), 0o600))
 	must(os.Remove(dir))

@@ -307,7 +307,7 @@ func TestAnEmptiedVolumeIsUnavailableNotDeleted(t *testing.T) {
 	base := t.TempDir()
 	root, aside := filepath.Join(base, "replay"), filepath.Join(base, "aside")
 	r := watch(t, root)
-	r.Until("missing root", func() bool { return r.w.Status().None && strings.Contains(r.w.Status().Reason, "never was") })
+	r.Until("missing root", func() bool { return r.w.Status().None && strings.Contains(r.w.Status().Reason, "never did") })
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	r.wait(1)
 	if err := os.Rename(root, aside); err != nil {
