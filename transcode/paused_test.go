@@ -56,7 +56,7 @@ func TestAnAgentThatWakesTooLateTakesNothingAway(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = sleeper.Process.Kill() })
-			limit := time.AfterFunc(time.Minute, func() { _ = sleeper.Process.Kill() })
+			limit := time.AfterFunc(5*time.Minute, func() { _ = sleeper.Process.Kill() })
 			defer limit.Stop()
 			var status syscall.WaitStatus
 			if _, err := syscall.Wait4(sleeper.Process.Pid, &status, syscall.WUNTRACED, nil); err != nil || !status.Stopped() {
