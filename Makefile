@@ -51,7 +51,7 @@ demo: setup-run build ## the whole product on bundled recordings
 test: setup ## the whole test suite
 	.ci/go-test ./...
 
-# No browser, no FUSE, no npm, no other server, no agent with processes of its own.
+# Left out: what needs a browser, npm or other servers, runs whole agents, or takes long.
 CHECK_SKIPS = /cmd/bench|/cmd/jumpserver-video|/statuspage|/agenttest|/notices|/storage|/watcher/bucket|/volumetest|/transcode/queue|/transcode/render|jumpserver-video/transcode$$
 .PHONY: check
 check: setup-run ## what to run while you work: format, vet, and the tests that are quick
@@ -236,7 +236,7 @@ test-service: setup setup-release $(NFPM) ## the packaged service under a real s
 
 NFS_TESTS_SHORT ?=
 .PHONY: test-nfs
-test-nfs: build $(NFPM) ## the packaged service on real NFS, with kernels that run as processes; a quarter of an hour; as root. NFS_TESTS_SHORT=1 for half of it
+test-nfs: build $(NFPM) ## the packaged service on real NFS, with kernels that run as processes; up to twenty minutes; as root. NFS_TESTS_SHORT=1 for half of it
 	@.ci/setup nfs
 	VERSION=v1.0.0 COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) OUT=.cache/nfs/dist packaging/build >/dev/null
 	image=$$(packaging/nfs/make-image) && NFS_TESTS="$$image" NFS_TESTS_DEB="$$(ls $(CURDIR)/.cache/nfs/dist/*.deb)" \

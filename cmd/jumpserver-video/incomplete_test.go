@@ -86,17 +86,3 @@ func TestAnMP4ThatMayNotShowEverythingIsTold(t *testing.T) {
 		t.Errorf("the original was changed: %v", err)
 	}
 }
-
-// unpacked returns decompressed data.
-func unpacked(t *testing.T, packed []byte) []byte {
-	t.Helper()
-	z, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return plain
-}

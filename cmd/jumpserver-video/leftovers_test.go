@@ -35,7 +35,7 @@ func TestLeftoversAreToldAndConvertedOnRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := unpacked(t, packed)
+	plain := unzipped(t, packed)
 	index := func(id string, parts ...string) []byte {
 		return []byte(`{"id":"` + id + `","type":"guacamole","files":[{"name":"` + id + strings.Join(parts, `"},{"name":"`+id) + `"}]}`)
 	}
