@@ -236,7 +236,7 @@ test-service: setup setup-release $(NFPM) ## the packaged service under a real s
 
 NFS_TESTS_SHORT ?=
 .PHONY: test-nfs
-test-nfs: build $(NFPM) ## the packaged service on real NFS, with kernels that run as processes; up to twenty minutes; as root. NFS_TESTS_SHORT=1 for half of it
+test-nfs: build $(NFPM) ## the packaged service on real NFS, with kernels that run as processes; ten minutes; as root. NFS_TESTS_SHORT=1 for half of it
 	@.ci/setup nfs
 	VERSION=v1.0.0 COMMIT='$(COMMIT)' DATE='$(DATE)' NFPM=$(NFPM) OUT=.cache/nfs/dist packaging/build >/dev/null
 	image=$$(packaging/nfs/make-image) && NFS_TESTS="$$image" NFS_TESTS_DEB="$$(ls $(CURDIR)/.cache/nfs/dist/*.deb)" \

@@ -3,6 +3,7 @@ package nfs
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 const (
 	mountPoint = "/mnt/jumpserver"
 	service    = "jumpserver-video"
+	agentURL   = "http://127.0.0.1:9000/video-worker/"
 )
 
 // install installs the package and its settings; more are additional lines of config.txt.
@@ -81,8 +83,8 @@ func (g *guest) stop(t *testing.T) {
 // health requests the agent's health; the response must come within ten seconds.
 func (g *guest) health(t *testing.T) (report health.Report, responds bool) {
 	t.Helper()
-	out, code := g.try(t, time.Minute, "curl -s -m 10 http://127.0.0.1:9000/video-worker/health/")
-	return report, code == 0 && json.Unmarshal([]byte(out), &report) == nil
+	out, status := g.request(t, http.MethodGet, agentURL+"health/")
+	return report, status != 0 && json.Unmarshal([]byte(out), &report) == nil
 }
 
 func (g *guest) waitHealthy(t *testing.T) {
@@ -136,7 +138,6 @@ func (s *site) waitReplaced(t *testing.T, patience time.Duration, ids ...string)
 	}()
 	for _, id := range ids {
 		waitFor(t, "MP4 of "+id, patience, func() bool {
-			time.Sleep(time.Second) // each check costs the hosts CPU time
 			return s.isReplaced(t, id)
 		})
 	}

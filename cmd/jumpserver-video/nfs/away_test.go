@@ -1,6 +1,7 @@
 package nfs
 
 import (
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -42,9 +43,8 @@ func goesAway(t *testing.T, s *site) {
 	if report, answers := s.t1.health(t); !answers || report.Status == "ok" {
 		t.Errorf("right after a start on a hanging mount: %+v", report)
 	}
-	agent := s.t1.sh(t, "curl -s -o /dev/null -w '%%{http_code}' -m 10 http://127.0.0.1:9000/video-worker/")
-	if agent != "200" {
-		t.Errorf("the page responds with %s", agent)
+	if _, status := s.t1.request(t, http.MethodGet, agentURL); status != http.StatusOK {
+		t.Errorf("the page responds with %d", status)
 	}
 	for time.Since(began) < 2*time.Minute {
 		for _, g := range []*guest{s.t1, s.t2} {

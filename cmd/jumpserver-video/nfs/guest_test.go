@@ -36,8 +36,8 @@ type guest struct {
 	console *os.File
 }
 
-// newFixture boots the guests.
-func newFixture(t *testing.T, image string) *fixture {
+// newFixture boots the guests with the disk image. deb is the package under test.
+func newFixture(t *testing.T, image, deb string) *fixture {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "nfs-fixture-") // short, because names of sockets are limited
 	if err != nil {
@@ -51,6 +51,18 @@ func newFixture(t *testing.T, image string) *fixture {
 		}
 	})
 	l := &fixture{t: t, dir: dir}
+	shared := filepath.Join(dir, "share")
+	if err := os.Mkdir(shared, 0o755); err != nil { //nolint:gosec // for all users of the guests
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{deb: "jumpserver-video.deb", os.Args[0]: "nfs.test"} {
+		if out, err := exec.Command("cp", from, filepath.Join(shared, to)).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if err := writeRecording(filepath.Join(shared, "recording.gz")); err != nil {
+		t.Fatal(err)
+	}
 	sw := exec.Command("uml_switch", "-unix", filepath.Join(dir, "switch"))
 	if stdin, err := sw.StdinPipe(); err != nil { // the switch ends with its input
 		t.Fatal(err)
@@ -155,12 +167,25 @@ const hangs = -1
 // try is [guest.sh] for a script that may fail or hang.
 func (g *guest) try(t *testing.T, patience time.Duration, format string, a ...any) (out string, code int) {
 	t.Helper()
+	return g.order(t, patience, ".sh", "set -e\n"+fmt.Sprintf(format, a...)+"\n")
+}
+
+// request makes a request in the guest. It returns the body and the status, or 0 if there is
+// no response within ten seconds.
+func (g *guest) request(t *testing.T, method, url string) (body string, status int) {
+	t.Helper()
+	body, status = g.order(t, time.Minute, ".http", method+" "+url)
+	return body, max(status, 0)
+}
+
+// order lets the guest do something; see obey.
+func (g *guest) order(t *testing.T, patience time.Duration, kind, content string) (out string, code int) {
+	t.Helper()
 	base := filepath.Join(g.share(), strconv.Itoa(int(g.next.Add(1)-1)))
-	script := "set -e\n" + fmt.Sprintf(format, a...) + "\n"
-	if err := os.WriteFile(base+".part", []byte(script), 0o600); err != nil {
+	if err := os.WriteFile(base+".part", []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Rename(base+".part", base+".sh"); err != nil {
+	if err := os.Rename(base+".part", base+kind); err != nil {
 		t.Fatal(err)
 	}
 	code = hangs
@@ -174,7 +199,7 @@ func (g *guest) try(t *testing.T, patience time.Duration, format string, a ...an
 			}
 			continue
 		}
-		if code, err = strconv.Atoi(strings.TrimSpace(string(rc))); err != nil {
+		if code, err = strconv.Atoi(string(rc)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -188,7 +213,7 @@ func (g *guest) try(t *testing.T, patience time.Duration, format string, a ...an
 // waitFor waits until is returns true.
 func waitFor(t *testing.T, what string, patience time.Duration, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(patience); !is(); time.Sleep(500 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: not within %s", what, patience)
 		}

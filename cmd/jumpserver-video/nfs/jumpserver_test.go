@@ -3,10 +3,12 @@ package nfs
 import (
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,9 +39,19 @@ func sites() []*site { return []*site{{name: "main", port: 8080}, {name: "other"
 func (s *site) media() string  { return "/srv/js/" + s.name }
 func (s *site) replay() string { return s.media() + "/replay" }
 
-// control returns the address of a request of the test.
-func (s *site) control(path string) string {
+// controlURL returns the URL of a request of the test to the site; see serve.
+func (s *site) controlURL(path string) string {
 	return fmt.Sprintf("http://127.0.0.1:%d%s", s.port+1, path)
+}
+
+// control makes a request of the test, which must succeed.
+func (s *site) control(t *testing.T, method, path string) string {
+	t.Helper()
+	body, status := s.js.request(t, method, s.controlURL(path))
+	if status != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", method, path, status, body)
+	}
+	return body
 }
 
 // serveJumpServer serves until it fails.
@@ -73,6 +85,11 @@ func (s *site) serve() error {
 			Start: now.Add(-6 * time.Second), End: now, Finished: true,
 		})
 	})
+	mux.HandleFunc("POST /recording/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.receive(r.PathValue("id")); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	mux.HandleFunc("GET /uploads/{id}", func(w http.ResponseWriter, r *http.Request) {
 		n := 0
 		for _, request := range core.Requests() {
@@ -84,7 +101,8 @@ func (s *site) serve() error {
 	})
 	mux.HandleFunc("GET /served/{id}", func(w http.ResponseWriter, r *http.Request) {
 		served, err := core.Served(r.Context(), r.PathValue("id"))
-		_ = json.NewEncoder(w).Encode(map[string]any{"type": served.Type, "error": fmt.Sprint(err)})
+		originals, _ := filepath.Glob(filepath.Join(s.replay(), "*", r.PathValue("id")+".replay.gz"))
+		_ = json.NewEncoder(w).Encode(map[string]any{"type": served.Type, "error": fmt.Sprint(err), "originals": len(originals)})
 	})
 	return http.ListenAndServe(fmt.Sprintf("127.0.0.1:%d", s.port+1), mux) //nolint:gosec // only for the test
 }
@@ -127,10 +145,13 @@ func (l *fixture) startJumpServer() {
 		s.export(l.t, squash)
 	}
 	l.js.sh(l.t, `mkdir -p /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
-systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test
-for n in $(seq 100); do curl -fs -o /dev/null %s && curl -fs -o /dev/null %s && exit 0; sleep 0.5; done; journalctl -u jumpserver --no-pager; exit 1`,
-		asJumpServer, l.main.control("/uploads/none"), l.other.control("/uploads/none"))
-	l.js.sh(l.t, "systemctl start nfs-server")
+systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test; systemctl start nfs-server`, asJumpServer)
+	for _, s := range []*site{l.main, l.other} {
+		waitFor(l.t, "core of "+s.name, time.Minute, func() bool {
+			_, status := l.js.request(l.t, http.MethodGet, s.controlURL("/uploads/none"))
+			return status == http.StatusOK
+		})
+	}
 }
 
 // Ways to export a volume.
@@ -150,33 +171,45 @@ func (s *site) export(t *testing.T, options string) {
 	s.js.sh(t, "mkdir -p /etc/exports.d; echo '%s' >/etc/exports.d/%s.exports; exportfs -ra; exportfs -f", line, s.name)
 }
 
-// plant does the same as core when Lion uploads a recording. If it is the first of the day, it
-// creates the day's folder with mode 0755. It writes the file to the server's own disk, and
-// returns the session.
+// plant does the same as core when Lion uploads a recording, and returns the session.
 func (s *site) plant(t *testing.T) string {
 	t.Helper()
 	id := uuid.NewString()
 	s.end(t, id)
-	s.js.sh(t, `cd %s; [ -d %[2]s ] || mkdir -m 0755 %[2]s; cp /host/recording.gz %[2]s/%s.replay.gz`, s.replay(), today(), id)
+	s.control(t, http.MethodPost, "/recording/"+id)
 	return id
+}
+
+// receive stores a recording as core does, on the server's own disk. If it is the first of the
+// day, it creates the day's folder with mode 0755.
+func (s *site) receive(id string) error {
+	day := filepath.Join(s.replay(), today())
+	if err := os.Mkdir(day, 0o755); err != nil && !errors.Is(err, os.ErrExist) { //nolint:gosec // as core does
+		return err
+	}
+	content, err := os.ReadFile("/host/recording.gz")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(day, id+".replay.gz"), content, 0o644) //nolint:gosec // as core does
 }
 
 // end tells core of a session that has just ended.
 func (s *site) end(t *testing.T, id string) {
 	t.Helper()
-	s.js.sh(t, "curl -fsS -X POST %s", s.control("/session/"+id))
+	s.control(t, http.MethodPost, "/session/"+id)
 }
 
 // uploads returns what core got for a session.
 func (s *site) uploads(t *testing.T, id string) string {
 	t.Helper()
-	return s.js.sh(t, "curl -fsS %s", s.control("/uploads/"+id))
+	return s.control(t, http.MethodGet, "/uploads/"+id)
 }
 
 // isReplaced reports whether core serves the MP4, with the time of its original, and the
 // original is in the trash.
 func (s *site) isReplaced(t *testing.T, id string) bool {
 	t.Helper()
-	out := s.js.sh(t, `curl -fsS %s; cd %s; ls */%s.replay.gz 2>/dev/null || true`, s.control("/served/"+id), s.replay(), id)
-	return strings.Contains(out, `"type":"mp4"`) && !strings.Contains(out, ".gz")
+	out := s.control(t, http.MethodGet, "/served/"+id)
+	return strings.Contains(out, `"type":"mp4"`) && strings.Contains(out, `"originals":0`)
 }

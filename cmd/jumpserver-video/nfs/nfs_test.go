@@ -2,10 +2,10 @@ package nfs
 
 import (
 	"fmt"
+	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,8 +14,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(asJumpServer) != "" {
+	switch {
+	case os.Getenv(asJumpServer) != "":
 		fmt.Fprintln(os.Stderr, serveJumpServer())
+		os.Exit(1)
+	case os.Getenv(asGuest) != "":
+		fmt.Fprintln(os.Stderr, obey())
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
@@ -31,19 +35,15 @@ func TestNFS(t *testing.T) {
 	if image == "" {
 		t.Skip("see `make test-nfs`")
 	}
-	l := newFixture(t, image)
-	shared := filepath.Join(l.dir, "share")
-	for from, to := range map[string]string{deb: "jumpserver-video.deb", os.Args[0]: "nfs.test"} {
-		if out, err := exec.Command("cp", from, filepath.Join(shared, to)).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
+	l := newFixture(t, image, deb)
+	var prepared sync.WaitGroup
+	for _, prepare := range []func(){l.startJumpServer, func() { l.t1.install(t) }, func() { l.t2.install(t) }} {
+		prepared.Go(prepare)
 	}
-	if err := writeRecording(filepath.Join(shared, "recording.gz")); err != nil {
-		t.Fatal(err)
+	prepared.Wait()
+	if t.Failed() {
+		t.FailNow()
 	}
-	l.startJumpServer()
-	l.t1.install(t)
-	l.t2.install(t)
 	// Two hosts with a site each work at the same time, and then together.
 	t.Run("each on its own", func(t *testing.T) {
 		l.run(t, "t1", []scenario{
@@ -132,7 +132,7 @@ func confirms(t *testing.T, s *site, g *guest) {
 	if len(found) != len(ids) || median(found) > time.Minute {
 		t.Errorf("found after %v", found)
 	}
-	if mode := g.sh(t, "curl -s http://127.0.0.1:9000/video-worker/api/status"); !strings.Contains(mode, `"mode":"poll"`) {
+	if mode, _ := g.request(t, http.MethodGet, agentURL+"api/status"); !strings.Contains(mode, `"mode":"poll"`) {
 		t.Errorf("the page does not say that it polls: %s", mode)
 	}
 }
@@ -281,7 +281,14 @@ func unexports(t *testing.T, s *site, g *guest) {
 	g.start(t)
 	t.Cleanup(func() { g.stop(t); g.umount(t); s.export(t, squash) })
 	id := s.plant(t)
+	waitFor(t, "the task", time.Minute, func() bool {
+		_, status := g.request(t, http.MethodGet, agentURL+"api/tasks/"+id)
+		return status == http.StatusOK
+	})
 	s.export(t, "")
+	if s.isReplaced(t, id) {
+		t.Error("the task was done before the export was withdrawn")
+	}
 	c := g.waitUnwell(t, health.Volume, 3*time.Minute, "")
 	out, code := g.try(t, 2*time.Minute, "jumpserver-video doctor --config /etc/jumpserver-video/config.txt")
 	t.Logf("%s; doctor: %s", c.Reason, out)
