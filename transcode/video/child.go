@@ -57,9 +57,10 @@ func (t *Tool) start(ctx context.Context, step Step, nice int, stdin *os.File, s
 	}
 	cmd.Stdout, cmd.Stderr = stdout, c.stderr
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1",
-		// ffmpeg must reuse the memory of pictures. Otherwise glibc returns it to the
-		// system, and the system clears it for the next picture.
-		"MALLOC_MMAP_THRESHOLD_=67108864", "MALLOC_TRIM_THRESHOLD_=67108864"}
+		// ffmpeg must reuse the memory of pictures. Otherwise glibc, or mimalloc in the
+		// ffmpeg of the packages, returns it to the system, and the system clears it
+		// for the next picture.
+		"MALLOC_MMAP_THRESHOLD_=67108864", "MALLOC_TRIM_THRESHOLD_=67108864", "MIMALLOC_ALLOW_DECOMMIT=0"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
