@@ -43,7 +43,7 @@ setup-build setup-run setup-release: setup-%:
 	@.ci/setup $*
 
 build: setup-build ## bin/jumpserver-video
-	CGO_ENABLED=$(or $(CGO_ENABLED),$(shell go env CGO_ENABLED)) go build -trimpath -ldflags '$(LDFLAGS)' -o bin/jumpserver-video ./cmd/jumpserver-video
+	CGO_ENABLED=$(or $(CGO_ENABLED),$(shell go env CGO_ENABLED)) go build -ldflags '$(LDFLAGS)' -o bin/jumpserver-video ./cmd/jumpserver-video
 
 demo: setup-run build ## the whole product on bundled recordings
 	bin/jumpserver-video demo
@@ -64,9 +64,11 @@ check: setup-run ## what to run while you work: format, vet, and the tests that 
 ports: setup-build ## the program without C, for other processors: it compiles
 	CGO_ENABLED=0 GOARCH=loong64 go build -tags nodemo -o /dev/null ./cmd/jumpserver-video
 
+# Only what has a variant without C, and what shows that the variants do the same.
+PUREGO = ./transcode/guac ./transcode/video ./transcode/render ./watcher/recording/gunzip
 purego: setup ## the renderer and encoder without C
-	CGO_ENABLED=0 go vet ./...
-	CGO_ENABLED=0 .ci/go-test ./transcode/guac ./transcode/video/... ./transcode/render
+	CGO_ENABLED=0 go vet $(PUREGO)
+	CGO_ENABLED=0 .ci/go-test -short -run 'Reference|Bundled|WebP|PNG|Pixel|Formats|Conversion|Smaller|Timestamps|TheLastFrame|SameAs|SmallReads' $(PUREGO)
 
 storage-servers: $(VERSITYGW) $(AZURITE)
 
@@ -102,14 +104,15 @@ test-players: ## MP4s in players and decoders other than ffmpeg's
 test-hostile: setup ## recordings that ask for too much, each through the program itself: memory and time
 	HOSTILE_TESTS=all go test -count=1 -v -timeout 30m -run TestHostile ./cmd/jumpserver-video
 
-# What only runs more processes, and what draws alone and takes minutes, is left out.
-# The two heaviest packages run without tests of texts, and of one input after another.
-race: setup ## the test suite under the race detector, without what only runs more processes
-	.ci/go-test -race -short $$(go list ./... | grep -v -e /jumpserver-video/soak$$ -e /jumpserver-video/fleet$$ -e /jumpserver-video/nfs$$ \
-		-e /transcode/guac$$ -e /transcode/render$$ -e /cmd/bench -e /packaging -e /cmd/jumpserver-video$$ -e /jumpserver-video/transcode$$)
-	.ci/go-test -race -short -skip 'Hostile|Leftovers|OneVoice|Docs|Documents|ManualPages|Help|Translat|Scripts|Names|EveryStepBoundary|OfEachKind|FromEverywhere|Policies' \
-		./cmd/jumpserver-video ./transcode
-	.ci/go-test -race -short -run 'Recordings|Play|Stop|Pieces|Covered|Codecs|Sound' ./transcode/guac ./transcode/render
+# Packages that share state between goroutines, but for what only runs more processes
+# or draws for minutes; and of whole agents and drawing, the tests in which most
+# happens at once.
+RACE = $$(go list -f '{{.ImportPath}} {{join .Imports " "}}' ./... | grep -E ' (sync|golang.org/x/sync)[ /]' | cut -d ' ' -f 1 | \
+	grep -v -e /cmd/bench/ -e /cmd/jumpserver-video$$ -e jumpserver-video/transcode$$ -e /transcode/guac -e /transcode/render$$)
+race: setup ## the race detector over what goroutines share
+	.ci/go-test -race -short -skip 'TenThousand|LittleMemory|KilledAtEvery|Bounded' $(RACE)
+	.ci/go-test -race -short -run 'WhateverHappens|Workers|Stop|Hanging|Vanishes|InMidTask|OneCircuit|WhileOneIs|AtOnce|HoldsNoOther|ObjectsThatChange|WaitForTheUpload|ManySessions|Operator|RazorHandsOver|RunTime|Recordings|Play|Pieces|Covered|Codecs|Sound' \
+		./transcode ./cmd/jumpserver-video ./transcode/guac ./transcode/render
 
 # The ffmpeg of the packages, which is built for two minutes the first time.
 PACKAGED_FFMPEG = $$(packaging/static/build $$(dpkg --print-architecture))/ship

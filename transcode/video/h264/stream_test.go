@@ -101,9 +101,12 @@ func TestDeltasDecodeBitExactly(t *testing.T) {
 	if testing.Short() {
 		sizes = sizes[:1]
 	}
-	for _, size := range sizes {
-		for _, qp := range []int{1, 10, 26, 33, 51} {
-			for _, keys := range []string{"", ":keyint=3", ":8x8dct=1"} {
+	for i, size := range sizes {
+		for j, qp := range []int{1, 10, 26, 33, 51} {
+			for k, keys := range []string{"", ":keyint=3", ":8x8dct=1"} {
+				if i > 0 && (i+j+k)%2 == 0 { // every two values of the three meet
+					continue
+				}
 				t.Run(fmt.Sprintf("%d×%d qp %d%s", size[0], size[1], qp, keys), func(t *testing.T) {
 					r := rand.New(rand.NewPCG(uint64(qp), 7))
 					width, height := size[0], size[1]
