@@ -140,6 +140,10 @@ func textsOf(t *testing.T, root, path string) map[string][]string {
 			text = strings.Replace(text, table, "", 1)
 		}
 		texts[path] = paragraphs(text)
+	case lineComment(path) != "":
+		for place, comment := range lineComments(string(data), lineComment(path)) {
+			texts[fmt.Sprintf("%s:%d", path, place)] = paragraphs(comment)
+		}
 	case strings.HasSuffix(path, ".json"):
 		var messages map[string]any
 		if err := json.Unmarshal(data, &messages); err != nil {
@@ -159,20 +163,37 @@ func textsOf(t *testing.T, root, path string) map[string][]string {
 	return texts
 }
 
-// edited are the parts of the repository that were gone through: prefixes of paths,
-// or patterns of [path.Match]. Other parts do not follow the rules everywhere yet.
-var edited = []string{
-	"CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", ".github/", "cleanup/", "coreapi/", "docs/", "packaging/",
-	"transcode/", "watcher/", "cmd/internal/", "cmd/jumpserver-video/",
+// lineComment returns how a line with a comment begins in a script or a settings file,
+// "" for other files.
+func lineComment(file string) string {
+	switch ext := path.Ext(file); {
+	case ext == ".js" || ext == ".mjs":
+		return "//"
+	case file == "Makefile", ext == ".service", ext == ".yml", ext == ".yaml",
+		ext == "" && (strings.HasPrefix(file, ".ci/") || strings.HasPrefix(file, "packaging/")):
+		return "#"
+	}
+	return ""
 }
 
-// isEdited reports whether a place is in a part that was gone through.
-func isEdited(place string) bool {
-	file, _, _ := strings.Cut(place, ":")
-	return slices.ContainsFunc(edited, func(part string) bool {
-		matches, _ := path.Match(part, file)
-		return matches || strings.HasPrefix(file, part)
-	})
+// lineComments returns the comments that fill whole lines, by the number of their first line.
+func lineComments(text, mark string) map[int]string {
+	comments := map[int]string{}
+	first := 0
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		comment, ok := strings.CutPrefix(strings.TrimSpace(line), mark)
+		if !ok || strings.HasPrefix(comment, "!") {
+			first = 0
+			continue
+		}
+		if first == 0 {
+			first = number
+		}
+		comments[first] += strings.TrimPrefix(comment, " ") + "\n"
+	}
+	return comments
 }
 
 // TestOneVoice: comments, documents and messages in English follow
@@ -192,7 +213,7 @@ func TestOneVoice(t *testing.T) {
 		switch name := d.Name(); {
 		case d.IsDir() && slices.Contains([]string{".git", ".cache", "bin", "dist", "node_modules", "testdata", "ru", "zh-CN"}, name):
 			return fs.SkipDir
-		case strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".md") && !strings.HasPrefix(name, "README."), name == "README.md",
+		case lineComment(path) != "", strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".md") && !strings.HasPrefix(name, "README."), name == "README.md",
 			strings.HasSuffix(name, ".json") && strings.Contains(path, "i18n/strings/en/"):
 			maps.Copy(texts, textsOf(t, root, path))
 		}
@@ -205,9 +226,6 @@ func TestOneVoice(t *testing.T) {
 		t.Fatalf("only %d texts were found", len(texts))
 	}
 	for _, place := range slices.Sorted(maps.Keys(texts)) {
-		if !isEdited(place) {
-			continue
-		}
 		for _, text := range texts[place] {
 			if strings.Contains(place, "CONTRIBUTING.md") && strings.HasPrefix(text, " `") {
 				continue // the glossary itself
