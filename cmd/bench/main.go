@@ -1,6 +1,6 @@
 // Command bench measures the program: what conversions cost, and how the agent
-// behaves beside other work, on a large volume and under many uploads. All but
-// film and convert run a real agent against a development core.
+// behaves beside other work, on a large volume and under many uploads. The commands
+// backlog, governor, scan and upload run a real agent against a development core.
 //
 //	go run ./cmd/bench help
 package main
@@ -32,15 +32,15 @@ func main() {
 	}
 }
 
-// root is the program with all of its commands.
+// root returns the root command with all subcommands.
 func root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the program, and the agent at work",
-		Long: `Measure the program, and the agent at work.
+		Short: "Measure conversions, and the agent under load",
+		Long: `Measure conversions, and the agent under load.
 
-Build the program first (make build); each command measures bin/jumpserver-video
-unless --binary names another. docs/PERFORMANCE.md has results.`,
+Build the program first (make build). Each command measures bin/jumpserver-video
+unless --binary names another program. docs/PERFORMANCE.md contains results.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// line is a command line of this program in a text, up to where a shell would
-// end it.
+// line matches a command line of this program in a text, up to where a shell would
+// end the command.
 var line = regexp.MustCompile("go run \\./cmd/bench ([^`\\n;&|]+)")
 
-// TestCommandLinesAreUnderstood: those of the help texts, of the Makefile and of
-// the documentation name commands and flags that there are.
+// TestCommandLinesAreUnderstood: the command lines in the help texts, the Makefile
+// and the documentation use only commands and flags that exist.
 func TestCommandLinesAreUnderstood(t *testing.T) {
 	texts := map[string]string{}
 	for _, c := range root().Commands() {
@@ -39,7 +39,7 @@ func TestCommandLinesAreUnderstood(t *testing.T) {
 	found := map[string]int{}
 	for where, text := range texts {
 		for _, m := range line.FindAllStringSubmatch(text, -1) {
-			command, _, _ := strings.Cut(m[1], "  ") // a remark follows
+			command, _, _ := strings.Cut(m[1], "  ") // a remark follows two spaces
 			args := strings.Fields(plain(command))
 			cmd, rest, err := root().Find(args)
 			if err == nil {
@@ -56,18 +56,18 @@ func TestCommandLinesAreUnderstood(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"backlog", "compare", "convert", "film", "governor", "scan", "upload"} {
-		if found[name] < 3 { // two examples, and a target or a document
+		if found[name] < 3 { // two examples, and one in the Makefile or a document
 			t.Errorf("%d command lines of %s were found", found[name], name)
 		}
 	}
 }
 
-// plain is a command line of a Makefile as a shell might get it.
+// plain returns a command line of a Makefile as a shell might get it.
 func plain(command string) string {
 	for _, r := range []struct{ from, to string }{
 		{`\$\([A-Z]+\)`, "1"},            // a variable
 		{`\$\$\([^)]*\)`, "file"},        // what a command prints
-		{`\$\(if [^,]*,([^)]*)\)`, "$1"}, // an option that may be there
+		{`\$\(if [^,]*,([^)]*)\)`, "$1"}, // an option that is not always set
 	} {
 		command = regexp.MustCompile(r.from).ReplaceAllString(command, r.to)
 	}

@@ -1,6 +1,6 @@
-// Package backlog gives a real agent many short recordings at once, as it finds
-// them on its first day on a replay volume. It measures how many it converts a
-// minute, and what each costs, by what the processor was used for.
+// Package backlog gives a real agent many short recordings at once, as on its first day
+// on a replay volume. It measures how many the agent converts per minute, and the CPU
+// time that each needs, by purpose.
 package backlog
 
 import (
@@ -28,22 +28,22 @@ type trial struct {
 	agents            int
 	ffmpeg            string
 
-	agent  *agenttest.Agent   // the first, whose core it is
+	agent  *agenttest.Agent   // the first; all use its core
 	others []*agenttest.Agent // on the same volume, with the same queue
-	nats   *server.Server     // of that queue; nil for one agent
+	nats   *server.Server     // the server of that queue; nil for one agent
 }
 
-// Command is `bench backlog`.
+// Command returns the command `bench backlog`.
 func Command() *cobra.Command {
 	t := &trial{}
 	cmd := &cobra.Command{
 		Use:   "backlog",
-		Short: "Many short recordings on a volume, and what each costs",
-		Long: `Many short recordings that lie on a volume when a real agent begins: how many it
-converts a minute, and the processor time of each, by what it was used for. The
-development core runs in this program, so that its time does not count. The agent
-is not held back: CPU_TARGET is 100. With --agents, several share one queue, whose
-server runs in this program as well.`,
+		Short: "Measure the conversion of many short recordings on a volume",
+		Long: `Measure the conversion of many short recordings that are on a volume when a real
+agent starts. The command prints how many the agent converts per minute, and the
+CPU time of each, by purpose. The development core runs in this program, so its CPU
+time is not included. CPU_TARGET is 100, so the agent is not slowed down. With
+--agents, several agents share one queue, whose server also runs in this program.`,
 		Example: `  make build && go run ./cmd/bench backlog
   go run ./cmd/bench backlog --sessions 1000 --ffmpeg /usr/lib/jumpserver-video
   go run ./cmd/bench backlog --agents 2 --workers 1`,
@@ -52,11 +52,11 @@ server runs in this program as well.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&t.binary, "binary", "bin/jumpserver-video", "the agent's program")
-	f.StringVar(&t.recording, "recording", "testdata/recordings/tiny/v3/*/*.replay.gz", "the recording that all sessions have; a pattern's first file")
-	f.IntVar(&t.sessions, "sessions", 300, "sessions that wait")
+	f.StringVar(&t.recording, "recording", "testdata/recordings/tiny/v3/*/*.replay.gz", "the recording of all sessions; the first file that matches the pattern")
+	f.IntVar(&t.sessions, "sessions", 300, "sessions that wait for conversion")
 	f.IntVar(&t.workers, "workers", 0, "VIDEO_WORKER_COUNT; 0 = the agent's default")
 	f.IntVar(&t.agents, "agents", 1, "agents that share one queue")
-	f.StringVar(&t.ffmpeg, "ffmpeg", "", "a folder with another ffmpeg, which is looked at first")
+	f.StringVar(&t.ffmpeg, "ffmpeg", "", "a folder with another ffmpeg, which is put first in PATH")
 	return cmd
 }
 
@@ -82,8 +82,8 @@ func (t *trial) run(ctx context.Context) (err error) {
 	}
 	whole, stop := context.WithTimeout(ctx, time.Hour)
 	defer stop()
-	// What the agent does once is none of a task's: it counts from the first one
-	// that is done to the last.
+	// What the agent does only once is not part of the cost of a task. So the
+	// measurement begins when the first task is done, and ends with the last.
 	if err := t.until(whole, 1); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, a := range t.all() { // which writes the profile of the first
+	for _, a := range t.all() { // the first one then writes its CPU profile
 		if err := a.Stop(); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 // all returns the agents.
 func (t *trial) all() []*agenttest.Agent { return append([]*agenttest.Agent{t.agent}, t.others...) }
 
-// close ends what prepare has begun.
+// close stops what prepare has started.
 func (t *trial) close() error {
 	var errs []error
 	for _, a := range t.others {
@@ -131,7 +131,8 @@ func (t *trial) close() error {
 	return errors.Join(errs...)
 }
 
-// prepare makes the agents, which are in no hurry with anything but their tasks.
+// prepare creates the agents and, for several agents, starts the server of their queue.
+// The first agent writes a CPU profile.
 func (t *trial) prepare() (err error) {
 	env := map[string]string{"CPU_TARGET": "100", "SETTLE_TIME": "1s", "LOG_LEVEL": "WARNING"}
 	if t.workers > 0 {
@@ -153,7 +154,7 @@ func (t *trial) prepare() (err error) {
 	return nil
 }
 
-// fill lays the recordings on the volume and makes their sessions known to core.
+// fill writes the recordings to the volume, and makes their sessions known to core.
 func (t *trial) fill() error {
 	files, err := filepath.Glob(t.recording)
 	if err != nil || len(files) == 0 {
@@ -188,8 +189,8 @@ func (t *trial) fill() error {
 	return nil
 }
 
-// until waits until so many tasks are done. One that has ended in another way is
-// an error.
+// until waits until a number of tasks is done. It returns an error if a task has
+// failed.
 func (t *trial) until(ctx context.Context, tasks int) error {
 	var done, failed float64
 	err := t.agent.Until(ctx, fmt.Sprintf("%d tasks are done", tasks), func() bool {
@@ -203,13 +204,13 @@ func (t *trial) until(ctx context.Context, tasks int) error {
 	return err
 }
 
-// failure says which task has failed, and why.
+// failure returns an error that names a failed task and the reason.
 func (t *trial) failure(ctx context.Context) error {
 	tasks, err := t.agent.Tasks(ctx)
 	for id, v := range tasks {
 		if v.State == queue.StateFailed {
-			return fmt.Errorf("%s has failed: %s: %s", id, v.Reason, v.Error)
+			return fmt.Errorf("task %s has failed: %s: %s", id, v.Reason, v.Error)
 		}
 	}
-	return errors.Join(errors.New("a task has failed, and it is not known which"), err)
+	return errors.Join(errors.New("a task has failed, but no failed task is in the list of tasks"), err)
 }

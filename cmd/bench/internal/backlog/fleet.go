@@ -12,8 +12,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
-// share starts the server of a queue, and makes further agents that share it with
-// the first.
+// share starts the server of a queue, and creates the other agents. They share the
+// queue, core and the volume with the first.
 func (t *trial) share(env map[string]string) (err error) {
 	t.nats, err = server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: -1, NoSigs: true, JetStream: true, StoreDir: filepath.Join(t.agent.Dir, "nats"),
@@ -23,7 +23,7 @@ func (t *trial) share(env map[string]string) (err error) {
 	}
 	go t.nats.Start()
 	if !t.nats.ReadyForConnections(time.Minute) {
-		return errors.New("the queue's server does not start")
+		return errors.New("the queue's server was not ready within a minute")
 	}
 	shared := map[string]string{"QUEUE_URL": t.nats.ClientURL(), "VIDEO_WORKER_SECRET_KEY": "of-this-fleet-32-characters-long"}
 	maps.Copy(t.agent.Env, shared)

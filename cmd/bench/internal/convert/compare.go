@@ -20,27 +20,30 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// rival is guacenc, Guacamole's own converter, and ffmpeg after it.
+// rival compares the program with guacenc, Guacamole's own converter, followed by
+// ffmpeg.
 type rival struct {
 	*measurement
 	guacenc string
-	rate    int // bits a second of guacenc's MPEG-4
+	rate    int // bits per second of guacenc's MPEG-4
 }
 
-// CompareCommand is `bench compare`.
+// CompareCommand returns the command `bench compare`.
 func CompareCommand() *cobra.Command {
 	r := &rival{measurement: &measurement{}}
 	cmd := &cobra.Command{
 		Use:   "compare --guacenc PATH RECORDING...",
-		Short: "The program beside guacenc and ffmpeg, in one run",
-		Long: `The program beside guacenc and ffmpeg, in one run: processor time in units,
-bytes, and the pictures of both compared with those that the renderer drew, at
-moments at which nothing had changed for a second. guacenc makes MPEG-4, which
-browsers do not play; ffmpeg makes H.264 of it with its default settings.
+		Short: "Compare the program with guacenc and ffmpeg, in one run",
+		Long: `Compare the program with guacenc and ffmpeg, in one run. The table shows CPU time
+in units, bytes, and SSIM: the similarity of both videos to the pictures that the
+renderer draws. They are compared at times at which nothing has changed for at
+least a second. guacenc writes MPEG-4, which browsers do not play. ffmpeg converts
+it to H.264 with its default settings.
 
-guacenc's rate decides what there is to see. At its default of 2 Mbit/s, x264
-encodes its artefacts; at 20 Mbit/s its pictures are about as good as ours.
-guacenc is part of guacamole-server; it reads one-file recordings only.`,
+guacenc's bit rate decides the quality of its pictures. At its default of
+2 Mbit/s, x264 encodes guacenc's artefacts. At 20 Mbit/s, guacenc's pictures are
+about as good as ours. guacenc is part of guacamole-server, and reads only
+recordings that consist of one file.`,
 		Example: `  make build && go run ./cmd/bench compare --guacenc /usr/bin/guacenc session.replay.gz
   go run ./cmd/bench compare --guacenc /usr/bin/guacenc --rate 2000000 session.replay.gz`,
 		Args: cobra.MinimumNArgs(1),
@@ -76,7 +79,7 @@ func (r *rival) run(ctx context.Context, recordings []string) error {
 	return table.Flush()
 }
 
-// compare measures one recording and makes its row of the table.
+// compare measures one recording and returns its row of the table.
 func (r *rival) compare(ctx context.Context, path string) (string, error) {
 	plan, err := planOf(ctx, path)
 	if err != nil {
@@ -88,7 +91,7 @@ func (r *rival) compare(ctx context.Context, path string) (string, error) {
 	}
 	width, height := plan.Size()
 	var first, both, ours []float64
-	for range r.runs { // in turn, so that a busy minute meets all of them
+	for range r.runs { // each run measures all of them, so that a busy minute affects all
 		unit, err := r.unit(ctx)
 		if err != nil {
 			return "", err
@@ -129,6 +132,8 @@ func (r *rival) compare(ctx context.Context, path string) (string, error) {
 		median(ours), y, mine, median(both)/median(ours), x/y), nil
 }
 
+// planOf returns the plan of a recording. It fails if the recording has more than
+// one part.
 func planOf(ctx context.Context, path string) (*render.Plan, error) {
 	rec, err := recording.OpenNamed(path)
 	if err != nil {
@@ -140,7 +145,7 @@ func planOf(ctx context.Context, path string) (*render.Plan, error) {
 	return render.Scan(ctx, rec, render.ScanOptions{})
 }
 
-// unpack writes the recording of one part for guacenc, uncompressed.
+// unpack writes a part uncompressed to a file, as guacenc needs it.
 func unpack(part recording.Part, to string) error {
 	in, err := part.Open()
 	if err != nil {
@@ -155,7 +160,8 @@ func unpack(part recording.Part, to string) error {
 	return errors.Join(err, out.Close())
 }
 
-// cpuOf runs a program and returns the seconds of the processor that it took.
+// cpuOf runs a program and returns its CPU seconds. The error contains the beginning
+// of its output.
 func cpuOf(ctx context.Context, program string, args ...string) (float64, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -164,15 +170,15 @@ func cpuOf(ctx context.Context, program string, args ...string) (float64, error)
 	return (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), nil
 }
 
-// still is the brightness of a picture that stayed for a while, and a moment in
-// its middle.
+// still is the luma of a picture, and a time in the video. In stills.kept, it is the
+// middle of the time for which the picture is shown; in stills.last, the beginning.
 type still struct {
 	at   time.Duration
 	luma []byte
 }
 
-// stills keeps pictures that stayed for two seconds at least: whatever the frame
-// rate of a video, it shows them in their middle.
+// stills keeps pictures that are shown for at least two seconds. In the middle of
+// that time, a video of any frame rate shows the picture.
 type stills struct {
 	kept []still
 	last still
@@ -196,13 +202,14 @@ func (s *stills) Frame(f guac.Frame) error {
 	return nil
 }
 
-// similarity is the mean structural similarity of a video at the stills.
+// similarity returns the mean SSIM of a video, compared with the stills at their
+// times.
 func (r *rival) similarity(ctx context.Context, path string, all []still, width, height int) (float64, error) {
 	if len(all) == 0 {
-		return 0, errors.New("nothing stays for two seconds")
+		return 0, errors.New("no picture is shown for two seconds, so nothing can be compared")
 	}
-	// Each video is sampled at a steady rate, because a seek does not find the
-	// picture that has been shown since before.
+	// Each video is converted to a constant frame rate. A seek would not find a
+	// picture whose display began before the requested time.
 	const rate = 25
 	var moments []string
 	for _, s := range all {

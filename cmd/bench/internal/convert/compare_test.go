@@ -9,8 +9,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// TestSimilarityComparesTheSameMoments: a good video is like what was drawn, and
-// the same video a second later is not.
+// TestSimilarityComparesTheSameMoments: a good video is similar to what was drawn.
+// The same video, delayed by three seconds, is not.
 func TestSimilarityComparesTheSameMoments(t *testing.T) {
 	files, err := filepath.Glob("../../../../testdata/recordings/tiny/v3/*/*.replay.gz")
 	if err != nil || len(files) == 0 {

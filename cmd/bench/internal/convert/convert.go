@@ -1,10 +1,10 @@
-// Package convert measures conversions: what a recording costs in CPU, time
-// and memory, what becomes of it in bytes, and how good the pictures are.
+// Package convert measures conversions: the CPU time, wall time and memory that a
+// recording needs, the size of the video in bytes, and the quality of its pictures.
 //
-// CPU is given in units, so that figures of different machines compare: one
-// unit is what ffmpeg needs to encode 250 frames of its own 1080p test
-// picture with x264's preset medium on one thread, measured again before each
-// recording.
+// CPU time is given in units, so that figures from different machines can be
+// compared. One unit is the CPU time that ffmpeg needs to encode 250 frames of its
+// own 1080p test picture with x264's preset medium on one thread. The unit is
+// measured again before each conversion.
 package convert
 
 import (
@@ -19,26 +19,27 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// measurement is what is measured, and with what.
+// measurement holds the options of a run and what it works with.
 type measurement struct {
 	binary string
-	ffmpeg string // of the program; "" = the one that it finds
+	ffmpeg string // that the program uses; "" = the one that it finds
 	runs   int
 	ocr    bool
-	tool   *video.Tool // Debian's, for the unit and for what looks at videos
-	work   string      // a folder for videos
+	tool   *video.Tool // the system's ffmpeg, for the unit and for decoding videos
+	work   string      // folder of temporary files
 }
 
-// Command is `bench convert`.
+// Command returns the command `bench convert`.
 func Command() *cobra.Command {
 	m := &measurement{}
 	cmd := &cobra.Command{
 		Use:   "convert RECORDING...",
-		Short: "What conversions cost, and how good the videos are",
-		Long: `What conversions cost, and how good the videos are: a table with CPU, time,
-memory and size of each recording, and its pictures compared with those that
-were drawn. CPU is given in units: one is what ffmpeg needs to encode 250 frames
-of its 1080p test picture with x264's preset medium on one thread.
+		Short: "Measure the cost of conversions, and the quality of the videos",
+		Long: `Measure the cost of conversions, and the quality of the videos. The table shows
+CPU time, wall time, memory and size for each recording, and the similarity of its
+video to the pictures that the renderer draws. CPU time is given in units. One unit
+is the CPU time that ffmpeg needs to encode 250 frames of its 1080p test picture
+with x264's preset medium on one thread.
 
 docs/PERFORMANCE.md explains the columns.`,
 		Example: `  go run ./cmd/bench convert testdata/recordings/tiny/v3/*/*.replay.gz
@@ -50,7 +51,7 @@ docs/PERFORMANCE.md explains the columns.`,
 	f.StringVar(&m.binary, "binary", "bin/jumpserver-video", "the program to measure")
 	f.StringVar(&m.ffmpeg, "ffmpeg", "", "the ffmpeg that the program uses, such as that of the packages")
 	f.IntVar(&m.runs, "runs", 3, "conversions of each recording; medians are printed")
-	f.BoolVar(&m.ocr, "ocr", true, "compare what tesseract reads in decoded and in lossless frames")
+	f.BoolVar(&m.ocr, "ocr", true, "compare the words that tesseract reads in decoded and in lossless frames")
 	return cmd
 }
 
@@ -79,7 +80,7 @@ func (m *measurement) run(ctx context.Context, recordings []string) error {
 	return table.Flush()
 }
 
-// recording measures one and makes its row of the table.
+// recording measures one recording and returns its row of the table.
 func (m *measurement) recording(ctx context.Context, path string) (string, error) {
 	var cost []converted
 	var units []float64
@@ -125,6 +126,8 @@ func (m *measurement) recording(ctx context.Context, path string) (string, error
 		float64(cost[0].BytesOut)/1e6, q.mean, q.worst, q.ghost, words), nil
 }
 
+// median returns the middle value of v, which must not be empty. Of an even number of
+// values, it is the upper of the two in the middle.
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v))
 	return v[len(v)/2]

@@ -12,24 +12,26 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/guac"
 )
 
-// When remains of what was at a place before count: from two seconds after its last
-// change until most changes are forgotten.
+// Ghosts are measured in macroblocks whose last change was at least ghostFrom and at
+// most ghostTo ago.
 const (
 	ghostFrom = 2 * time.Second
 	ghostTo   = 6 * time.Second
-	// ghostFlat is how much the neighbours of a pixel may differ from it: beside edges
-	// any codec is off by more, and nobody sees it.
+	// ghostFlat is the largest difference, of 255, between a plain pixel and its
+	// neighbours. Beside edges, the errors of any codec are larger, and nobody sees
+	// them.
 	ghostFlat = 3
 )
 
-// ghosts finds what is left in plain places of what was there before.
+// ghosts finds what a pointer or a window leaves behind at its old place.
 type ghosts struct {
 	columns, rows int
-	changed       []time.Duration // last, of each macroblock
+	changed       []time.Duration // time of the last change of each macroblock; 0 = not yet
 }
 
-// look compares a frame with the decoded one, and returns the largest difference in
-// plain places that changed some seconds ago, of 255.
+// look compares the luma of a frame with that of the decoded one. It returns the
+// largest difference, of 255, at plain pixels whose macroblock changed between
+// ghostFrom and ghostTo ago.
 func (g *ghosts) look(f guac.Frame, luma, got []byte) (most int) {
 	size := f.Image.Rect.Size()
 	if g.changed == nil {
@@ -52,7 +54,7 @@ func (g *ghosts) look(f guac.Frame, luma, got []byte) (most int) {
 	return most
 }
 
-// worst is the largest difference at plain pixels of a macroblock.
+// worst returns the largest difference at plain pixels of a macroblock, of 255.
 func (g *ghosts) worst(mb int, size image.Point, luma, got []byte) (most int) {
 	x0, y0 := mb%g.columns*16, mb/g.columns*16
 	for y := max(y0, 2); y < min(y0+16, size.Y-2); y++ {
@@ -67,7 +69,8 @@ func (g *ghosts) worst(mb int, size image.Point, luma, got []byte) (most int) {
 	return most
 }
 
-// plain reports whether the 5×5 pixels around one are nearly alike.
+// plain reports whether the 5×5 pixels around a pixel differ from it by at most
+// ghostFlat.
 func plain(luma []byte, at, stride int) bool {
 	v := int(luma[at])
 	for dy := -2; dy <= 2; dy++ {
@@ -80,7 +83,8 @@ func plain(luma []byte, at, stride int) bool {
 	return true
 }
 
-// timesOf returns when the frames of a video are shown, in their order.
+// timesOf returns the times at which the frames of a video are shown, in the order of
+// its packets, rounded to milliseconds.
 func timesOf(ctx context.Context, mp4 string) (times []time.Duration, err error) {
 	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time", "-of", "csv=p=0", mp4).Output()
 	if err != nil {

@@ -25,32 +25,35 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// quality is how a video's frames compare with those that were drawn.
+// quality is the result of comparing the frames of a video with those that were
+// drawn.
 type quality struct {
-	mean, worst  float64 // structural similarity of brightness, per frame
-	words, found int     // read by OCR in lossless frames, and of those in decoded ones
-	ghost        int     // the strongest remains of what is no longer there, of 255; see ghosts
+	mean, worst  float64 // SSIM of the luma: mean of all frames, and worst frame
+	words, found int     // words that OCR reads in lossless frames, and those of them that it also finds in decoded ones
+	ghost        int     // the largest difference that ghosts.look found, of 255
 }
 
-// OCR of screens is fickle: noise of three levels alone, which no eye sees,
-// changes one word in fourteen. So it gets enlarged frames, and what counts is
-// the words that it is confident of in the lossless frame and finds again in
-// that frame with such noise, each time anew: each must be found in the decoded
-// one, too, with whatever confidence. Where lines of text are is looked for once,
-// in the lossless frame: what that search takes for text is the most fickle of
-// all, and one line of a picture that stands still, overlooked, counts in many
-// frames. A word is letters and digits: whether a long path is one or is cut at
-// a hyphen is as fickle. Case does not count: l and L of some fonts differ by a
-// pixel.
+// OCR of screens is not reliable: invisible noise of three levels changes one word in
+// fourteen. Therefore:
+//   - OCR gets enlarged frames.
+//   - A word is used if OCR reads it in the lossless frame with ocrConfidence, and
+//     finds it again in ocrNoises copies of that frame, each with different noise.
+//   - Such a word must also be found in the decoded frame, with any confidence.
+//   - Lines of text are searched for only once, in the lossless frame. That search is
+//     the least reliable step. In a still picture, a line that it misses would be
+//     missing in many frames.
+//   - A word consists of letters and digits. Otherwise, it would be chance whether a
+//     long path is one word or is split at a hyphen.
+//   - Case is ignored: in some fonts, l and L differ by one pixel.
 const (
-	ocrFrames     = 12
+	ocrFrames     = 12 // about this many of each video
 	ocrNoises     = 3
 	ocrScale      = 3
 	ocrConfidence = 80 // of 100
 	ocrMargin     = 6  // around a line, in pixels of the enlarged frame
 )
 
-// quality draws the recording again and compares with the decoded video.
+// quality draws the recording again and compares each frame with the decoded video.
 func (m *measurement) quality(ctx context.Context, path string) (quality, error) {
 	rec, err := recording.OpenNamed(path)
 	if err != nil {
@@ -80,19 +83,20 @@ func (m *measurement) quality(ctx context.Context, path string) (quality, error)
 		err = werr
 	}
 	if err == nil && len(c.times) > 0 {
-		err = fmt.Errorf("%d frames more than %d", len(c.times), c.frames)
+		err = fmt.Errorf("%d frames follow the %d that were drawn", len(c.times), c.frames)
 	}
 	c.mean /= float64(max(c.frames, 1))
 	return c.quality, err
 }
 
-// comparison is the sink of the second drawing.
+// comparison is the sink of the second drawing. It compares each frame with the
+// decoded one.
 type comparison struct {
 	*measurement
 	ctx     context.Context //nolint:containedctx // of tesseract
 	decoded io.Reader
-	times   []time.Duration // of decoded frames that were not read yet
-	every   int
+	times   []time.Duration // of the decoded frames that have not been read yet
+	every   int             // OCR reads one of this many frames
 	frames  int
 	ghosts  ghosts
 	luma    []byte
@@ -107,7 +111,7 @@ func (c *comparison) Frame(f guac.Frame) error {
 	if c.got == nil {
 		c.got, c.luma = make([]byte, size.X*size.Y), make([]byte, size.X*size.Y)
 	}
-	for { // what the encoder repeats to remove ghosts is not drawn
+	for { // skips the pictures that the encoder adds to remove ghosts: they are not drawn
 		if len(c.times) == 0 || c.times[0] > f.Time+time.Millisecond {
 			return fmt.Errorf("the frame at %s is missing", f.Time)
 		}
@@ -133,7 +137,8 @@ func (c *comparison) Frame(f guac.Frame) error {
 	return nil
 }
 
-// read counts the words that OCR finds in both pictures.
+// read counts the words that OCR finds in the lossless frame, and those of them that
+// it finds in the decoded one.
 func (c *comparison) read(size image.Point) error {
 	lines, err := c.lines(size)
 	if err != nil {
@@ -175,13 +180,14 @@ func (c *comparison) read(size image.Point) error {
 	return nil
 }
 
+// hasTesseract reports whether tesseract is installed.
 func hasTesseract() bool {
 	_, err := exec.LookPath("tesseract")
 	return err == nil
 }
 
-// lines are the zones that tesseract shall read, in its own form: one for each
-// line of text that it finds in the lossless frame.
+// lines returns the zones that tesseract should read, in the format of its .uzn
+// files: one for each line of text that it finds in the lossless frame.
 func (c *comparison) lines(size image.Point) ([]byte, error) {
 	found, err := c.tesseract("lines", c.luma, size, "11")
 	if err != nil {
@@ -204,8 +210,8 @@ func (c *comparison) lines(size image.Point) ([]byte, error) {
 	return zones, nil
 }
 
-// words are what tesseract reads in the zones with a confidence, longer than two
-// letters, and how often.
+// words returns how often tesseract reads each word in the zones, in lower case. It
+// ignores words of one or two letters, and those below a confidence.
 func (c *comparison) words(name string, luma []byte, size image.Point, zones []byte, confidence float64) (map[string]int, error) {
 	found := map[string]int{}
 	if len(zones) == 0 {
@@ -214,7 +220,7 @@ func (c *comparison) words(name string, luma []byte, size image.Point, zones []b
 	if err := os.WriteFile(filepath.Join(c.work, name+".uzn"), zones, 0o600); err != nil {
 		return nil, err
 	}
-	table, err := c.tesseract(name, luma, size, "4") // which is the mode that heeds zones
+	table, err := c.tesseract(name, luma, size, "4") // the mode in which it uses the zones
 	if err != nil {
 		return nil, err
 	}
@@ -235,9 +241,9 @@ func (c *comparison) words(name string, luma []byte, size image.Point, zones []b
 	return found, nil
 }
 
-// tesseract reads an enlarged picture in a mode of page segmentation. Rows of
-// its table: level page block paragraph line word left top width height
-// confidence text; level 4 is a line, 5 a word.
+// tesseract enlarges a picture, reads it with a page segmentation mode, and returns
+// the rows of tesseract's table. The columns are level, page, block, paragraph, line,
+// word, left, top, width, height, confidence and text. Level 4 is a line, 5 a word.
 func (c *comparison) tesseract(name string, luma []byte, size image.Point, mode string) ([][]string, error) {
 	path := filepath.Join(c.work, name+".png")
 	f, err := os.Create(path)
@@ -266,11 +272,11 @@ func (c *comparison) tesseract(name string, luma []byte, size image.Point, mode 
 	return table, nil
 }
 
-// ssim is the mean structural similarity of 8×8 windows, every four pixels,
-// with the constants of Wang et al. 2004.
+// ssim returns the mean structural similarity (SSIM) of windows of 8×8 pixels, one at
+// every fourth pixel, with the constants of Wang et al. 2004.
 func ssim(a, b []byte, width, height int) float64 {
 	const c1, c2 = 6.5025 * 64 * 64, 58.5225 * 64 * 63
-	// Sums of 4×4 blocks: four of them make a window.
+	// Sums of blocks of 4×4 pixels. Four blocks are a window.
 	type sums struct{ a, b, squares, ab int64 }
 	columns, rows := width/4, height/4
 	block := make([]sums, columns*rows)

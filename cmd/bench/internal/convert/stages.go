@@ -16,13 +16,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 )
 
-// stages are the CPU seconds of a conversion, by what they were for.
+// stages are the CPU seconds of a conversion by stage. docs/PERFORMANCE.md explains
+// the stages.
 type stages struct {
 	read, decode, draw, convert, feed float64 // in this process
 	encode, verify                    float64 // in ffmpeg
 }
 
-// stages converts in this process under the profiler.
+// stages converts in this process with the CPU profiler, and returns the CPU seconds
+// of each stage.
 func (m *measurement) stages(ctx context.Context, path string) (stages, error) {
 	var s stages
 	rec, err := recording.OpenNamed(path)
@@ -44,7 +46,7 @@ func (m *measurement) stages(ctx context.Context, path string) (stages, error) {
 		return s, err
 	}
 	s.encode = made.CPU.Seconds()
-	s.verify = all - s.encode // decoding goes on while the MP4 is joined
+	s.verify = all - s.encode // decoding already runs while the MP4 is muxed
 	p, err := profile.Parse(&raw)
 	if err != nil {
 		return s, err
@@ -56,6 +58,7 @@ func (m *measurement) stages(ctx context.Context, path string) (stages, error) {
 	return s, nil
 }
 
+// make converts the recording in this process, with the program's default settings.
 func (m *measurement) make(ctx context.Context, rec *recording.Recording, path string) (*render.Video, error) {
 	plan, err := render.Scan(ctx, rec, render.ScanOptions{})
 	if err != nil {
@@ -70,7 +73,8 @@ func (m *measurement) make(ctx context.Context, rec *recording.Recording, path s
 	return plan.Encode(ctx, out, render.Options{Tool: tool, FPS: 15, CRF: 29, Codec: "h264", Audio: true}, nil)
 }
 
-// of is the stage that a sample belongs to, by what its stack is about.
+// of returns the stage of a sample: that of the first function in its stack, from the
+// innermost on, that belongs to a stage.
 func (s *stages) of(sample *profile.Sample) *float64 {
 	for _, location := range sample.Location {
 		for _, line := range location.Line {
@@ -87,10 +91,10 @@ func (s *stages) of(sample *profile.Sample) *float64 {
 			}
 		}
 	}
-	return &s.read // parsing, decompression, hashing, and Go's own work
+	return &s.read // parsing, decompression, hashing, and the Go runtime
 }
 
-// children is the CPU seconds of children that have ended.
+// children returns the CPU seconds of child processes that have ended.
 func children() float64 {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_CHILDREN, &u)

@@ -1,5 +1,5 @@
-// Package film writes recordings of films, which are what costs a conversion
-// most.
+// Package film writes recordings of films. No other recordings are as expensive to
+// convert.
 package film
 
 import (
@@ -19,26 +19,26 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
 )
 
-// film is the recording of one that fills a 1080p screen, as guacd sends it, a
-// WebP for each picture.
+// film describes the recording of a film that fills a 1080p screen. Each picture is
+// a WebP, as guacd sends it.
 type film struct {
 	path    string  // the .replay.gz to write
-	from    string  // the video that it shows again and again; empty: a computed one
-	seconds int     // its length
-	rate    float64 // pictures a second
-	quality int     // of WebP
+	from    string  // the video to show, repeated as often as necessary; "" = a computed film
+	seconds int     // length of the film
+	rate    float64 // pictures per second
+	quality int     // of the WebPs, 0 to 100
 	grain   int     // strength of the noise that is added, 0 to 100
 }
 
-// Command is `bench film`.
+// Command returns the command `bench film`.
 func Command() *cobra.Command {
 	var m film
 	cmd := &cobra.Command{
 		Use:   "film FILE",
-		Short: "Write a recording of a film, to be measured by convert",
+		Short: "Write a recording of a film for bench convert",
 		Long: `Write a recording (FILE, a .replay.gz) of a film that fills a 1080p screen. Each
-picture is a WebP, and all of it changes from one to the next. Nothing is
-measured: that is what bench convert is for.`,
+picture is a WebP that changes the whole screen. This command measures nothing;
+bench convert measures the recording.`,
 		Example: `  go run ./cmd/bench film film.replay.gz
   go run ./cmd/bench film --from trailer.mp4 --rate 7.5 --quality 89 --grain 3 film.replay.gz`,
 		Args: cobra.ExactArgs(1),
@@ -52,17 +52,17 @@ measured: that is what bench convert is for.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&m.from, "from", "", "the video that the film shows (default: a computed one)")
-	f.IntVar(&m.seconds, "seconds", 121, "how long the film is")
-	f.Float64Var(&m.rate, "rate", 25, "pictures a second")
-	f.IntVar(&m.quality, "quality", 45, "of the WebP pictures, 0 to 100")
-	f.IntVar(&m.grain, "grain", 0, "strength of the noise that is laid over the film, 0 to 100")
+	f.StringVar(&m.from, "from", "", "the video to show, repeated if it is too short (default: a computed film)")
+	f.IntVar(&m.seconds, "seconds", 121, "length of the film in seconds")
+	f.Float64Var(&m.rate, "rate", 25, "pictures per second")
+	f.IntVar(&m.quality, "quality", 45, "quality of the WebP pictures, 0 to 100")
+	f.IntVar(&m.grain, "grain", 0, "strength of the noise that is added to the film, 0 to 100")
 	return cmd
 }
 
-// write makes the recording. As it is by default, of a computed film at 25
-// pictures a second, it is the worst case: two minutes are 160 MB, and 60 MB of
-// video with x264's defaults.
+// write writes the recording. The default, a computed film with 25 pictures per
+// second, is the worst case. Two minutes of it take 160 MB, and 60 MB as a video
+// with x264's defaults.
 func (m film) write(ctx context.Context, ffmpeg string) error {
 	input := []string{"-f", "lavfi", "-i", "mandelbrot=s=240x135:end_scale=0.0001:end_pts=3000:maxiter=1000"}
 	if m.from != "" {
@@ -107,7 +107,8 @@ func (m film) write(ctx context.Context, ffmpeg string) error {
 	return f.Close()
 }
 
-// pictures makes image streams of the WebP files that follow one another in r.
+// pictures writes an image stream and a sync for each WebP file in r. The files
+// follow one another without gaps.
 func (m film) pictures(w *bufio.Writer, r io.Reader) error {
 	for n := 0; ; n++ {
 		head := make([]byte, 8)
@@ -134,6 +135,8 @@ func (m film) pictures(w *bufio.Writer, r io.Reader) error {
 	}
 }
 
+// instruction writes an instruction of the Guacamole protocol. The elements must be
+// ASCII: their lengths are counted in bytes.
 func instruction(w *bufio.Writer, elements ...string) {
 	for i, e := range elements {
 		if i > 0 {

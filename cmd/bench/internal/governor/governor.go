@@ -1,14 +1,13 @@
-// Package governor plays a script on this machine's processors and judges
-// whether the agent is polite: it runs the real agent against a development
-// core, lets competitors come and go beside it, and measures from outside
-// what each of them gets.
+// Package governor checks that the agent leaves the processors to other processes. It
+// runs a real agent against a development core, and starts and stops competing
+// processes beside it. From outside, it measures the CPU time that each of them gets.
 //
-// How much it slows competitors down is measured in turns of some seconds, in which
-// it is paused and works: machines that share their processors with others are faster
-// at one time than at another, so that a baseline of other minutes is none.
+// To measure how much the agent slows competitors down, it is paused and resumed in
+// turns of some seconds. On a host that shares its processors with other guests, the
+// speed changes over time. So a baseline that was measured minutes before is not valid.
 //
-// It wants the machine for itself for five minutes. What others use is measured, shown
-// and taken into account.
+// A run needs five minutes on a machine that does nothing else. The CPU time of other
+// processes is measured, shown and taken into account.
 package governor
 
 import (
@@ -32,19 +31,19 @@ type trial struct {
 
 	meter *meter
 	agent *agenttest.Agent
-	held  []string // sessions whose tasks were in progress when the host was full
+	held  []string // sessions whose tasks were in progress while competitors used all processors
 }
 
-// Command is `bench governor`.
+// Command returns the command `bench governor`.
 func Command() *cobra.Command {
 	t := &trial{}
 	cmd := &cobra.Command{
 		Use:   "governor",
-		Short: "Whether the agent leaves the processors to others",
-		Long: `Whether the agent leaves the processors to others. Competitors come and go
-beside a real agent that converts, and what each of them gets is measured from
-outside. It fails when a promise is not kept, and needs five minutes on a machine
-that does nothing else.`,
+		Short: "Check that the agent leaves the processors to other processes",
+		Long: `Check that the agent leaves the processors to other processes. Competing processes
+are started and stopped beside a real agent that converts. The CPU time of each is
+measured from outside. The command fails if a promise is not kept. It needs five
+minutes on a machine that does nothing else.`,
 		Example: `  make build && go run ./cmd/bench governor
   go run ./cmd/bench governor --target 50 --phase 30s`,
 		Args: cobra.NoArgs,
@@ -52,9 +51,9 @@ that does nothing else.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&t.binary, "binary", "bin/jumpserver-video", "the agent's program")
-	f.StringVar(&t.recording, "recording", "testdata/recordings/multipart/v4", "a replay folder with one recording in parts; work is made of it")
+	f.StringVar(&t.recording, "recording", "testdata/recordings/multipart/v4", "a replay folder with one recording in parts, which is repeated to make work")
 	f.IntVar(&t.target, "target", 80, "CPU_TARGET, percent")
-	f.DurationVar(&t.phase, "phase", 20*time.Second, "length of a phase")
+	f.DurationVar(&t.phase, "phase", 20*time.Second, "length of each phase")
 	cmd.AddCommand(&cobra.Command{
 		Use: competeCommand, Short: "Use one processor fully, as a competitor", Hidden: true, Args: cobra.NoArgs,
 		Run: func(*cobra.Command, []string) { compete() },
@@ -62,10 +61,10 @@ that does nothing else.`,
 	return cmd
 }
 
-// How a run ends in which a demand was not met.
+// Errors of a run in which a demand was not met.
 var (
 	errBroken = errors.New("not all demands were met")
-	errNoisy  = errors.New("others used the machine too much to tell whether all demands are met; run it again on a quiet one")
+	errNoisy  = errors.New("other processes used too much CPU time to decide whether all demands are met; run it again on a quiet machine")
 )
 
 func (t *trial) run(ctx context.Context) error {

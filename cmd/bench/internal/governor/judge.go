@@ -13,32 +13,32 @@ type phase struct {
 	name        string
 	competitors int
 	length      time.Duration
-	settle      time.Duration // what is promised holds from here on
+	settle      time.Duration // after its beginning; from then on, the promises apply
 
-	from    int           // its first point
-	all     point         // mean of it all
-	settled point         // mean of what came after settle
-	slowest time.Duration // answer of the agent
-	silent  int           // questions it did not answer well
+	from    int           // index of its first point
+	all     point         // mean of all its points
+	settled point         // mean of the points after settle
+	slowest time.Duration // longest response time of the agent's health
+	silent  int           // health requests without a response of status 200
 }
 
-// demand is something promised and whether it held.
+// demand is a promise, and whether it was kept.
 type demand struct {
 	what  string
 	held  bool
-	how   string
-	noisy bool // others used so much that a failure proves nothing
+	how   string // the measured values
+	noisy bool   // others used too much CPU time: a failure proves nothing
 }
 
-// noise is how much others may use, in percent of the host, for a failure to
-// be ours.
+// noise is the limit of the CPU time that others use, in percent of the host. Above
+// it, a failure is not attributed to the agent.
 const noise = 10
 
-// tolerance of measurements, in percent of the host: the governor keeps
-// twice as much below the target.
+// tolerance is the permitted error of measurements, in percent of the host. The agent's
+// governor stays below the target by twice this value.
 const tolerance = 1
 
-// judge compares a phase with what is promised.
+// judge compares what was measured in a phase with the promises.
 func (t *trial) judge(p phase) []demand {
 	s := p.settled
 	host := 100 / float64(t.meter.cores)
@@ -51,18 +51,18 @@ func (t *trial) judge(p phase) []demand {
 		})
 	}
 	if trickle := 0.05 * host; rest < 2*trickle {
-		add(s.ours <= 2*trickle+tolerance, "only a trickle is ours", "%.1f %% of the host", s.ours)
+		add(s.ours <= 2*trickle+tolerance, "the agent uses almost no CPU time", "%.1f %% of the host", s.ours)
 	} else {
-		add(s.ours+s.others+s.rivals <= float64(t.target)+tolerance, "the target holds", "%.1f %% in use of %d %%", s.ours+s.others+s.rivals, t.target)
-		add(s.ours >= 0.85*rest-tolerance, "what is left is used", "%.1f %% of %.1f %%", s.ours, rest)
+		add(s.ours+s.others+s.rivals <= float64(t.target)+tolerance, "the target is not exceeded", "%.1f %% of the host in use, target %d %%", s.ours+s.others+s.rivals, t.target)
+		add(s.ours >= 0.85*rest-tolerance, "the agent uses what is left", "%.1f %% of the host, %.1f %% were left", s.ours, rest)
 	}
-	add(p.silent == 0 && p.slowest < 2*time.Second, "the agent answers", "within %s", p.slowest.Round(time.Millisecond))
+	add(p.silent == 0 && p.slowest < 2*time.Second, "the agent responds", "within %s", p.slowest.Round(time.Millisecond))
 	return demands
 }
 
-// table prints the means of the phases, in percent of the host.
+// table prints the averages of the phases, in percent of the host.
 func table(w io.Writer, script []phase, cores int) {
-	fmt.Fprintf(w, "\nmeans in percent of %d processors; after = once the time promised for settling has passed\n\n", cores)
+	fmt.Fprintf(w, "\naverages in percent of %d processors; after = from the end of the promised settling time\n\n", cores)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "phase\tours\tcompetitors\tothers\tours after\tall after\t")
 	for _, p := range script {
@@ -72,7 +72,8 @@ func table(w io.Writer, script []phase, cores int) {
 	_ = t.Flush()
 }
 
-// report prints the demands and errs when one was not met.
+// report prints the demands. If one was not met, it returns errBroken, or errNoisy if
+// others used too much CPU time in all such cases.
 func report(w io.Writer, demands []demand) error {
 	fmt.Fprintln(w)
 	var err error

@@ -11,12 +11,13 @@ import (
 	"github.com/shirou/gopsutil/v3/cpu"
 )
 
-// point is the use of the host over a quarter of a second, in percent of it.
+// point is the CPU use since the previous point, in percent of the host.
 type point struct {
 	at                   time.Time
 	ours, rivals, others float64
 }
 
+// mean returns the averages of points. Its at is zero.
 func mean(points []point) point {
 	var sum point
 	n := float64(max(len(points), 1))
@@ -28,14 +29,14 @@ func mean(points []point) point {
 	return sum
 }
 
-// meter measures the host from outside of the agent.
+// meter measures the CPU use of the host from outside the agent.
 type meter struct {
 	cores  int
-	agent  int // pid; 0 = none
+	agent  int // process id; 0 = none
 	points []point
 
 	at                 time.Time
-	busy, ours, rivals float64 // seconds so far
+	busy, ours, rivals float64 // CPU seconds so far
 	pids               []int
 }
 
@@ -45,7 +46,7 @@ func newMeter() *meter {
 	return m
 }
 
-// read takes the counters as they are.
+// read reads the counters of the host, the agent and the competitors.
 func (m *meter) read() {
 	m.at = time.Now()
 	if t, err := cpu.Times(false); err == nil {
@@ -60,7 +61,9 @@ func (m *meter) read() {
 	}
 }
 
-// sample adds a point, unless it is the first with other competitors.
+// sample reads the counters, and adds a point for the time since they were last read.
+// rivals are the process ids of the competitors. If they have changed, it adds no
+// point: the counters cannot be compared with the previous ones.
 func (m *meter) sample(rivals []int) {
 	before := *m
 	fresh := fmt.Sprint(rivals) != fmt.Sprint(m.pids)
@@ -75,15 +78,16 @@ func (m *meter) sample(rivals []int) {
 	m.points = append(m.points, p)
 }
 
-// tree is the processor time, in seconds, of a process, its children that
-// live and those that have ended.
+// tree returns the CPU seconds of a process and its descendants, including those that
+// have ended. It returns 0 if the process does not exist.
 func tree(pid int) float64 {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	// Fields 14 to 17 are the process's and its ended children's ticks of
-	// 10 ms; the name, the second, may hold anything.
+	// Fields 14 to 17 are the CPU time of the process and of its ended children,
+	// in ticks of 10 ms (proc_pid_stat(5)). The name, field 2, may contain any
+	// character, so counting begins after its closing parenthesis.
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
 	total := 0.0
 	for i := 11; i < 15 && i < len(fields); i++ {

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// Rows of the plot, and what one of its columns shows.
+// The height of the plot in rows, and the time that each of its columns shows.
 const (
 	rows   = 12
 	column = time.Second
 )
 
-// plot draws the use of the host over time: ours on top of the others'.
+// plot prints the CPU use of the host over time: the agent's above the competitors',
+// and that above the others'.
 func plot(w io.Writer, points []point, target, cores int) {
 	if len(points) == 0 {
 		return
@@ -27,7 +28,7 @@ func plot(w io.Writer, points []point, target, cores int) {
 		columns = append(columns, mean(points[from:to]))
 		from = to
 	}
-	fmt.Fprintf(w, "\nuse of %d processors, a column a second: █ ours, ▒ competitors, ░ others, ─ target\n\n", cores)
+	fmt.Fprintf(w, "\nuse of %d processors, one column per second: █ ours, ▒ competitors, ░ others, ─ target\n\n", cores)
 	for row := rows; row > 0; row-- {
 		level := (float64(row) - 0.5) * 100 / rows
 		var line strings.Builder

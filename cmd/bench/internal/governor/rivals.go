@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// competeCommand is the subcommand of a competitor, which this program runs of
-// itself.
+// competeCommand is the subcommand that makes this program a competitor. startRivals
+// runs it.
 const competeCommand = "compete"
 
-// compete uses one processor fully and prints now and then how much it has
-// done.
+// compete uses one processor fully. About every 50 ms, it prints the units of work
+// done so far. It ends when its output is closed.
 func compete() {
 	block := make([]byte, 64<<10)
 	units, sum := 0, uint32(0)
@@ -36,10 +36,11 @@ func compete() {
 // rivals are processes of ordinary priority that compete with the agent.
 type rivals struct {
 	cmds []*exec.Cmd
-	done []atomic.Int64 // units of work of each
+	done []atomic.Int64 // units of work of each process
 	wg   sync.WaitGroup
 }
 
+// startRivals starts n competitors.
 func startRivals(n int) (*rivals, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -70,6 +71,7 @@ func startRivals(n int) (*rivals, error) {
 	return r, nil
 }
 
+// units returns the units of work that all have done.
 func (r *rivals) units() float64 {
 	var sum int64
 	for i := range r.done {
@@ -78,6 +80,7 @@ func (r *rivals) units() float64 {
 	return float64(sum)
 }
 
+// pids returns the process ids.
 func (r *rivals) pids() []int {
 	var pids []int
 	for _, c := range r.cmds {
@@ -86,6 +89,7 @@ func (r *rivals) pids() []int {
 	return pids
 }
 
+// stop kills all, and waits until they have ended.
 func (r *rivals) stop() {
 	for _, c := range r.cmds {
 		_ = c.Process.Kill()

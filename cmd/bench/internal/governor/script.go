@@ -14,8 +14,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// beside plays the script beside an agent, shows what was measured, and returns
-// the phases and what was demanded of the whole.
+// beside runs the script beside an agent, and prints what was measured. It returns the
+// phases, and the demands on the run as a whole.
 func (t *trial) beside(ctx context.Context, half, cores int) (script []phase, demands []demand, err error) {
 	if t.agent, err = agenttest.New(agenttest.Options{
 		Binary: t.binary, Core: &devcore.Options{Version: "4.10.13"},
@@ -38,13 +38,13 @@ func (t *trial) beside(ctx context.Context, half, cores int) (script []phase, de
 	}
 	t.meter.points = nil
 	t.meter.agent = t.agent.PID()
-	t.meter.read() // begins the count of the agent
+	t.meter.read() // from now on, the agent's CPU time is counted
 
 	script = []phase{
-		{name: "host to ourselves", length: t.phase, settle: 10 * time.Second},
+		{name: "no competitors", length: t.phase, settle: 10 * time.Second},
 		{name: fmt.Sprintf("%d competing", half), competitors: half, length: t.phase, settle: 5 * time.Second},
 		{name: fmt.Sprintf("%d competing", cores), competitors: cores, length: t.phase, settle: 5 * time.Second},
-		{name: "they have left", length: t.phase, settle: 10 * time.Second},
+		{name: "competitors have left", length: t.phase, settle: 10 * time.Second},
 	}
 	began := time.Now()
 	for i := range script {
@@ -66,21 +66,21 @@ func (t *trial) beside(ctx context.Context, half, cores int) (script []phase, de
 	table(os.Stdout, script, cores)
 	plot(os.Stdout, t.meter.points, t.target, cores)
 	silence := t.agent.Core.Silence(began)
-	demands = append(demands, demand{what: "core heard of the agent all the time", held: silence < 35*time.Second,
-		how: fmt.Sprintf("%s between two heartbeats at most, they are due every 30 s", silence.Round(time.Second))})
+	demands = append(demands, demand{what: "core got heartbeats all the time", held: silence < 35*time.Second,
+		how: fmt.Sprintf("at most %s between two heartbeats; one is due every 30 s", silence.Round(time.Second))})
 	how := fmt.Sprintf("%d tasks", len(t.held))
 	unended := t.endHeld(ctx)
 	if unended != nil {
 		how = unended.Error()
 	}
 	demands = append(demands, demand{
-		what: "tasks in progress on the full host have ended, at the first attempt", held: unended == nil, how: how,
-		noisy: script[len(script)-1].all.others > noise, // nobody has left the host to them
+		what: "tasks in progress while competitors used all processors have ended at the first attempt", held: unended == nil, how: how,
+		noisy: script[len(script)-1].all.others > noise, // others still used the host
 	})
 	return script, demands, nil
 }
 
-// play lets one phase pass and measures it.
+// play runs one phase with its competitors, and measures it.
 func (t *trial) play(ctx context.Context, p phase) (phase, error) {
 	rivals, err := startRivals(p.competitors)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// endWithin bounds the wait for the tasks that were in progress.
+// endWithin limits the wait for the tasks that were in progress.
 const endWithin = 5 * time.Minute
 
-// working are the sessions whose tasks are in progress.
+// working returns the sessions whose tasks are in progress.
 func (t *trial) working(ctx context.Context) (ids []string) {
 	views, _ := t.agent.Tasks(ctx)
 	for id, v := range views {
@@ -25,8 +25,9 @@ func (t *trial) working(ctx context.Context) (ids []string) {
 	return ids
 }
 
-// endHeld waits until the tasks in held have ended. A task that lost its lease or
-// failed shows in its attempts.
+// endHeld waits until the tasks of the sessions in held are done, for endWithin at most.
+// It fails if one has failed or needs more than one attempt. Losing the lease costs an
+// attempt, too.
 func (t *trial) endHeld(ctx context.Context) error {
 	if len(t.held) == 0 {
 		return fmt.Errorf("no task was in progress")
@@ -34,7 +35,7 @@ func (t *trial) endHeld(ctx context.Context) error {
 	open := slices.Clone(t.held)
 	for end := time.Now().Add(endWithin); len(open) > 0; _ = agenttest.Pause(ctx, 500*time.Millisecond) {
 		if time.Now().After(end) || ctx.Err() != nil {
-			return fmt.Errorf("%d of %d have not ended", len(open), len(t.held))
+			return fmt.Errorf("%d of %d tasks have not ended", len(open), len(t.held))
 		}
 		var failed error
 		open = slices.DeleteFunc(open, func(id string) bool {
@@ -51,9 +52,11 @@ func (t *trial) endHeld(ctx context.Context) error {
 	return nil
 }
 
+// unlucky returns an error if a task was not done, or will not be, at its first
+// attempt.
 func unlucky(v task.View) error {
 	if v.Attempt > 0 || v.State == queue.StateFailed || v.State == queue.StateSkipped {
-		return fmt.Errorf("%s is %s after %d attempts: %s", v.ID, v.State, v.Attempt, v.Error)
+		return fmt.Errorf("task %s is %s after %d attempts: %s", v.ID, v.State, v.Attempt, v.Error)
 	}
 	return nil
 }

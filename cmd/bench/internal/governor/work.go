@@ -17,20 +17,21 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// sessions and repeats are how much work there is: each session's recording
-// is the bundled one over and over.
+// The amount of work: the number of sessions, and how often the recording of each
+// repeats the bundled one. day is the day of the sessions.
 const (
 	sessions = 16
 	repeats  = 20
 	day      = "2026-11-22"
 )
 
-// plant puts recordings on the agent's volume that are made of the one in a
-// folder. They share their files by hard links.
+// plant writes the recordings of all sessions to the agent's volume, and makes the
+// sessions known to core. The recordings repeat the one in a folder. Those after the
+// first are hard links to its files.
 func plant(a *agenttest.Agent, recording string) error {
 	parts, err := filepath.Glob(filepath.Join(recording, "*", "*", "*.part.gz"))
 	if err != nil || len(parts) == 0 {
-		return fmt.Errorf("no recording in parts below %s", recording)
+		return fmt.Errorf("there is no recording in parts below %s; --recording must be a replay folder with one", recording)
 	}
 	slices.Sort(parts)
 	start, err := time.Parse(time.DateOnly, day)
@@ -75,7 +76,7 @@ func plant(a *agenttest.Agent, recording string) error {
 
 var syncs = regexp.MustCompile(`4\.sync,(\d+)\.(\d+)`)
 
-// shift copies a part with all its times moved.
+// shift copies a part, and adds a duration to the timestamps of its syncs.
 func shift(from, to string, by time.Duration) error {
 	f, err := os.Open(from)
 	if err != nil {

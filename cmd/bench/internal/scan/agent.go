@@ -16,8 +16,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
-// prepare makes an agent that sees its volume through FUSE, beside a core with
-// the narrowest rate limit.
+// prepare creates an agent that sees its volume through FUSE, and a core of a version
+// with the lowest rate limit: 300 requests per minute.
 func (t *trial) prepare() (err error) {
 	if t.agent, err = agenttest.New(agenttest.Options{Binary: t.binary, Core: &devcore.Options{Version: "4.10.16"}}); err != nil {
 		return err
@@ -33,50 +33,53 @@ func (t *trial) prepare() (err error) {
 	return nil
 }
 
-// close stops the agent, takes the volume away, and removes everything: in this
-// order, as the agent uses the volume, which is mounted in what is removed.
+// close stops the agent, unmounts the volume, and removes all files, in this order: the
+// agent uses the volume, and the volume is mounted in the folder that is removed.
 func (t *trial) close() error {
 	err := t.agent.Stop()
 	t.volume.Vanish()
 	return errors.Join(err, t.agent.Close())
 }
 
-// start starts the agent and begins to measure it.
+// start starts the agent, begins to measure it, and waits until it sees the volume.
 func (t *trial) start(ctx context.Context) (*meter, error) {
 	if err := t.agent.Start(); err != nil {
 		return nil, err
 	}
 	m := t.measure()
-	err := t.agent.Until(ctx, "the volume is seen", func() bool {
+	err := t.agent.Until(ctx, "the agent sees the volume", func() bool {
 		up, err := t.agent.Metric(ctx, "jumpserver_video_volume_up")
 		return err == nil && up == 1
 	})
 	return m, err
 }
 
-// judged is how many recordings have come to an end.
+// judged returns the number of recordings that were skipped; 0 if the agent does not
+// respond.
 func (t *trial) judged(ctx context.Context) int {
 	n, _ := t.agent.Metric(ctx, "jumpserver_video_tasks", `state="skipped"`)
 	return int(n)
 }
 
-// swept is when all days had last been looked at.
+// swept returns the time of the last full scan.
 func (t *trial) swept(ctx context.Context) time.Time {
 	seconds, _ := t.agent.Metric(ctx, "jumpserver_video_volume_last_scan_timestamp_seconds", `scan="all"`)
 	return time.UnixMilli(int64(1000 * seconds))
 }
 
-// sweepWithin bounds the wait for a sweep of all days.
+// sweepWithin limits the wait for a full scan.
 const sweepWithin = 30 * time.Minute
 
-// until waits for what a sweep brings about.
+// until waits for something that a full scan causes.
 func (t *trial) until(ctx context.Context, what string, ok func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, sweepWithin)
 	defer cancel()
 	return t.agent.Until(ctx, what, ok)
 }
 
-// requests counts what core was asked, and what it refused for being too much.
+// requests returns a text with the number of requests to core by method and path, and
+// of those that core refused because of its rate limit (429). Core logs only the latest
+// 10,000 requests.
 func (t *trial) requests() string {
 	counts := map[string]int{}
 	for _, r := range t.agent.Core.Requests() {

@@ -11,10 +11,10 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// fill puts files on the volume as a site has them that has been worked
-// through: videos, terminal recordings, core's downloads of them, and some
-// recordings in the old format of terminals, which look like ours from
-// outside. It returns how many of those there are.
+// fill writes files to the volume, as on a site whose recordings have all been
+// processed: videos, recordings of terminals, and core's downloads of them. Some
+// recordings of terminals are in an old format, with names like those of graphical
+// sessions. fill returns the number of these.
 func (t *trial) fill() (originals int, err error) {
 	var terminal bytes.Buffer
 	z := gzip.NewWriter(&terminal)

@@ -7,17 +7,18 @@ import (
 	"github.com/shirou/gopsutil/v3/process"
 )
 
-// meter is a measurement of the agent since it began.
+// meter measures the agent from a point in time on.
 type meter struct {
 	trial   *trial
 	process process.Process
 	began   time.Time
-	cpu     float64        // seconds before
-	volume  map[string]int // calls by operation, once printed
-	old     int            // calls in all days but the recent ones, once printed
-	looks   int            // look-ups of those days from outside, likewise
+	cpu     float64        // CPU seconds before began
+	volume  map[string]int // calls by operation; set by print
+	old     int            // calls in the folders of all but the recent days, without look-ups; set by print
+	looks   int            // look-ups (stat) of these days; set by print
 }
 
+// measure begins a measurement.
 func (t *trial) measure() *meter {
 	t.volume.Counts()
 	m := &meter{trial: t, process: process.Process{Pid: int32(t.agent.PID())}, began: time.Now()}
@@ -25,7 +26,7 @@ func (t *trial) measure() *meter {
 	return m
 }
 
-// seconds of CPU that the agent has taken, the kernel's for it included.
+// seconds returns the CPU seconds that the agent has used, in user and kernel mode.
 func (m *meter) seconds() float64 {
 	t, err := m.process.Times()
 	if err != nil {
@@ -34,7 +35,7 @@ func (m *meter) seconds() float64 {
 	return t.User + t.System
 }
 
-// print prints what it came to, and returns the percentage of one processor.
+// print prints a row of the table, and returns the CPU use in percent of one processor.
 func (m *meter) print(what string) (percent float64) {
 	wall, used := time.Since(m.began).Seconds(), m.seconds()-m.cpu
 	percent = used / wall * 100
@@ -43,7 +44,7 @@ func (m *meter) print(what string) (percent float64) {
 		rss = info.RSS
 	}
 	recent := map[string]bool{}
-	for i := range 4 { // midnight may come
+	for i := range 4 { // from tomorrow, as midnight may pass, to the day before yesterday
 		recent[m.began.UTC().AddDate(0, 0, 1-i).Format(time.DateOnly)] = true
 	}
 	m.volume, m.old, m.looks = map[string]int{}, 0, 0

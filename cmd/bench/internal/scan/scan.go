@@ -1,7 +1,7 @@
-// Package scan lets the real agent look after a large replay volume on which
-// there is little to do, and measures what that costs: the first sweep, the
-// steady state, a restart, and a restart in the middle of a sweep. The volume
-// is seen through FUSE, where every call is counted.
+// Package scan lets a real agent monitor a large replay volume on which there is little
+// to do. It measures the cost of the first full scan with a restart in its middle, of
+// the steady state, and of a restart. The agent sees the volume through FUSE, where
+// each call is counted.
 package scan
 
 import (
@@ -21,22 +21,23 @@ type trial struct {
 	binary                 string
 	files, days, originals int
 	steady                 time.Duration
-	most                   float64 // percent of one processor
+	most                   float64 // highest permitted use of one processor in the steady state, percent
 
 	agent  *agenttest.Agent
 	volume *volumetest.Volume
 }
 
-// Command is `bench scan`.
+// Command returns the command `bench scan`.
 func Command() *cobra.Command {
 	t := &trial{}
 	cmd := &cobra.Command{
 		Use:   "scan",
-		Short: "What it costs to look after a large volume",
-		Long: `What it costs to look after a large volume on which there is little to do: a
-real agent's first look at all days, cut in half by a restart, the steady state,
-and another restart. It fails when the steady state costs more than it may.
-As it is by default it takes ten minutes. It needs FUSE.`,
+		Short: "Measure the cost of monitoring a large volume",
+		Long: `Measure the cost of monitoring a large volume on which there is little to do. A
+real agent makes its first full scan, with a restart in the middle. Then the steady
+state, another restart, and the steady state after it are measured. The command
+fails if the steady state costs more than --most. With the default options, it takes
+ten minutes. It needs FUSE.`,
 		Example: `  make build && go run ./cmd/bench scan
   go run ./cmd/bench scan --files 20000 --days 40 --steady 20s`,
 		Args: cobra.NoArgs,
@@ -45,10 +46,10 @@ As it is by default it takes ten minutes. It needs FUSE.`,
 	f := cmd.Flags()
 	f.StringVar(&t.binary, "binary", "bin/jumpserver-video", "the agent's program")
 	f.IntVar(&t.files, "files", 200_000, "files on the volume")
-	f.IntVar(&t.days, "days", 400, "days that they lie on")
-	f.IntVar(&t.originals, "originals", 20, "one file of so many is a recording that is to be looked at and left alone")
-	f.DurationVar(&t.steady, "steady", 2*time.Minute, "how long the steady state is measured")
-	f.Float64Var(&t.most, "most", 1, "percent of one processor that the steady state may take")
+	f.IntVar(&t.days, "days", 400, "days to which these files belong")
+	f.IntVar(&t.originals, "originals", 20, "one of this many files is an old recording of a terminal, which must be checked but not converted")
+	f.DurationVar(&t.steady, "steady", 2*time.Minute, "how long to measure the steady state")
+	f.Float64Var(&t.most, "most", 1, "highest permitted CPU use in the steady state, in percent of one processor")
 	return cmd
 }
 
@@ -61,24 +62,24 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d files over %d days, %d of them recordings of terminals that are to be left alone\n\n", t.files, t.days, originals)
-	// Folders that have changed just now are read again.
+	fmt.Printf("%d files on %d days; %d are old recordings of terminals, which must not be converted\n\n", t.files, t.days, originals)
+	// The agent reads recently changed folders again. This wait avoids that.
 	if err := agenttest.Pause(ctx, time.Minute); err != nil {
 		return err
 	}
 	fmt.Printf("%-32s %8s %8s %8s %9s %9s %9s %9s\n", "", "wall s", "CPU s", "CPU %", "RSS MB", "folders", "look-ups", "reads")
 
 	began := time.Now()
-	// A first sweep, cut in half by a restart.
+	// The first full scan, with a restart in its middle.
 	m, err := t.start(ctx)
 	if err != nil {
 		return err
 	}
 	half := func() bool { return t.judged(ctx) >= originals/2 }
-	if err := t.until(ctx, "half of the recordings are judged", half); err != nil {
+	if err := t.until(ctx, "half of the old recordings are skipped", half); err != nil {
 		return err
 	}
-	m.print("first half of the first sweep")
+	m.print("first full scan, first half")
 	first := m.volume
 	if err := t.agent.Stop(); err != nil {
 		return err
@@ -86,12 +87,12 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if m, err = t.start(ctx); err != nil {
 		return err
 	}
-	if err := t.until(ctx, "all days are looked at", func() bool { return t.swept(ctx).After(began) && t.judged(ctx) >= originals }); err != nil {
+	if err := t.until(ctx, "the full scan is complete", func() bool { return t.swept(ctx).After(began) && t.judged(ctx) >= originals }); err != nil {
 		return err
 	}
-	m.print("the rest, after a restart")
+	m.print("restart, and the second half")
 	if again := m.volume["list"]; again > 2*t.days+t.days/2 {
-		return fmt.Errorf("the sweep did not go on where it was: %d folders, after %d", again, first["list"])
+		return fmt.Errorf("the full scan did not continue where it had stopped: it read %d folders, after %d before the restart", again, first["list"])
 	}
 
 	before := t.steadily(ctx, "steady state")
@@ -102,18 +103,18 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if m, err = t.start(ctx); err != nil {
 		return err
 	}
-	if err := t.until(ctx, "all days are looked at", func() bool { return t.swept(ctx).After(again) }); err != nil {
+	if err := t.until(ctx, "the full scan is complete", func() bool { return t.swept(ctx).After(again) }); err != nil {
 		return err
 	}
-	m.print("restart, with a sweep")
-	after := t.steadily(ctx, "steady state after it")
+	m.print("restart, with a full scan")
+	after := t.steadily(ctx, "steady state after the restart")
 	fmt.Printf("\nrequests to core: %s\n", t.requests())
 	return errors.Join(before, after)
 }
 
-// steadily measures the steady state, and judges it.
+// steadily measures the steady state, and returns an error if it costs too much.
 func (t *trial) steadily(ctx context.Context, what string) error {
-	if err := agenttest.Pause(ctx, 10*time.Second); err != nil { // the last ones settle
+	if err := agenttest.Pause(ctx, 10*time.Second); err != nil { // until the last recordings are done
 		return err
 	}
 	m := t.measure()
@@ -123,12 +124,12 @@ func (t *trial) steadily(ctx context.Context, what string) error {
 	percent := m.print(what)
 	var errs []error
 	if percent > t.most {
-		errs = append(errs, fmt.Errorf("%s: %.2f %% of a processor, more than %.2f %%", what, percent, t.most))
+		errs = append(errs, fmt.Errorf("%s: %.2f %% of one processor, more than %.2f %%", what, percent, t.most))
 	}
 	if m.old > 0 {
-		errs = append(errs, fmt.Errorf("%s: %d calls in old days", what, m.old))
+		errs = append(errs, fmt.Errorf("%s: %d calls in folders of old days, which must not be read", what, m.old))
 	}
-	// From outside each is looked at once in ten polls.
+	// Each old folder is looked up once in ten polls (five minutes), without reading it.
 	if most := t.days * (1 + int(t.steady/(5*time.Minute))); m.looks > most {
 		errs = append(errs, fmt.Errorf("%s: %d look-ups of old days, more than %d", what, m.looks, most))
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 )
 
-// prepare makes the agent. It converts nothing before tomorrow when a large
-// recording is uploaded.
+// prepare creates the agent. If a large recording is uploaded, the agent's work hours
+// ended an hour ago, so it converts nothing for 22 hours.
 func (t *trial) prepare() (*agenttest.Agent, error) {
 	env := map[string]string{"CPU_TARGET": strconv.Itoa(t.target)}
 	if t.large > 0 {
@@ -21,7 +21,7 @@ func (t *trial) prepare() (*agenttest.Agent, error) {
 	return agenttest.New(agenttest.Options{Binary: t.binary, Core: &devcore.Options{Version: "4.10.13"}, Env: env})
 }
 
-// session makes one known to core.
+// session makes a finished session known to core.
 func (t *trial) session(id string) {
 	start, _ := time.Parse(time.DateOnly, day)
 	t.agent.Core.AddSession(devcore.Session{
@@ -30,7 +30,7 @@ func (t *trial) session(id string) {
 	})
 }
 
-// waitServed returns when core serves an MP4 of each session.
+// waitServed waits until core serves an MP4 of each session, or until ctx ends.
 func (t *trial) waitServed(ctx context.Context, ids []string) {
 	for _, id := range ids {
 		for ctx.Err() == nil {

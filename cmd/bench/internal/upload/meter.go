@@ -13,15 +13,15 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 )
 
-// meter looks at the agent from outside.
+// meter measures the agent from outside.
 type meter struct {
 	agent *agenttest.Agent
 
 	mu      sync.Mutex
-	answers []time.Duration // of health
-	ill     map[string]int  // answers other than 200
-	memory  uint64          // most, bytes, without ffmpeg
-	load    []float64       // of the host, percent, a second each
+	answers []time.Duration // response times of health requests
+	ill     map[string]int  // health requests without status 200, by what happened
+	memory  uint64          // peak RSS in bytes, without ffmpeg
+	load    []float64       // CPU use of the host in percent, one value per second
 }
 
 func newMeter(a *agenttest.Agent) *meter { return &meter{agent: a, ill: map[string]int{}} }
@@ -53,7 +53,8 @@ func (m *meter) run(ctx context.Context) {
 	group.Wait()
 }
 
-// health asks ten times a second, each time on a connection of its own.
+// health requests the health about ten times per second until ctx ends, each time on a
+// new connection.
 func (m *meter) health(ctx context.Context) {
 	for ctx.Err() == nil {
 		status, took := m.agent.Health(ctx)
@@ -65,7 +66,7 @@ func (m *meter) health(ctx context.Context) {
 		switch status {
 		case http.StatusOK:
 		case 0:
-			m.ill["no answer"]++
+			m.ill["no response"]++
 		default:
 			m.ill[fmt.Sprintf("%d %s", status, http.StatusText(status))]++
 		}
@@ -74,19 +75,21 @@ func (m *meter) health(ctx context.Context) {
 	}
 }
 
+// print prints what was measured since began.
 func (m *meter) print(began time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	all := sorted(m.answers)
-	fmt.Printf("health               %d answers, median %s, p99 %s, longest %s; not 200: %v\n", len(all),
+	fmt.Printf("health               %d responses, median %s, p99 %s, longest %s; not 200: %v\n", len(all),
 		percentile(all, .5).Round(100*time.Microsecond), percentile(all, .99).Round(100*time.Microsecond), percentile(all, 1).Round(100*time.Microsecond), m.ill)
-	fmt.Printf("heartbeats           never more than %.0f s apart\n", m.agent.Core.Silence(began).Seconds())
+	fmt.Printf("heartbeats           at most %.0f s apart\n", m.agent.Core.Silence(began).Seconds())
 	fmt.Printf("agent's memory       %d MB at most (RSS, without ffmpeg)\n", m.memory>>20)
 	fmt.Printf("host's CPU           %.0f %% on average\n", m.average())
 }
 
-// average is the host's CPU, without the first seconds, in which the governor
-// has not measured yet; m.mu is held.
+// average returns the average CPU use of the host in percent. It ignores the first five
+// seconds, in which the agent's governor has no measurements yet. The caller must hold
+// mu.
 func (m *meter) average() float64 {
 	const settle = 5
 	if len(m.load) <= settle {
@@ -99,25 +102,26 @@ func (m *meter) average() float64 {
 	return sum / float64(len(m.load)-settle)
 }
 
-// mostMemory is what the agent may take without ffmpeg, in bytes: far less than
-// what is on its way.
+// mostMemory is the highest permitted RSS of the agent in bytes, without ffmpeg. The
+// large recording of `make load` is far larger.
 const mostMemory = 200 << 20
 
-// verdict is what was not as it must be.
+// verdict returns an error for the first limit that was exceeded. A host above
+// CPU_TARGET is only reported, because this program also uses CPU time.
 func (m *meter) verdict(began time.Time, target int) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	switch {
 	case len(m.ill) > 0:
-		return fmt.Errorf("health was not green all the time: %v", m.ill)
+		return fmt.Errorf("the agent's health was not good all the time: %v", m.ill)
 	case percentile(sorted(m.answers), .99) > time.Second:
-		return fmt.Errorf("health took longer than a second")
+		return fmt.Errorf("the p99 of the health requests was longer than a second")
 	case m.agent.Core.Silence(began) > 60*time.Second:
-		return fmt.Errorf("no heartbeat for more than a minute")
+		return fmt.Errorf("core got no heartbeat for more than a minute")
 	case m.memory > mostMemory:
-		return fmt.Errorf("the agent took %d MB", m.memory>>20)
+		return fmt.Errorf("the agent used %d MB of memory, more than %d MB", m.memory>>20, mostMemory>>20)
 	case m.average() > float64(target)+10:
-		fmt.Println("The host was above CPU_TARGET: the Lions and this program count, too.")
+		fmt.Println("The host's CPU use was above CPU_TARGET. It includes this program, which simulates Lion and core.")
 	}
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 )
 
-// record gives the Lion its recordings and core their sessions. It returns
-// their ids and how many bytes they have in all.
+// record gives the recordings to Lion, and makes their sessions known to core. It
+// returns the ids of the sessions, and the total size of the recordings.
 func (t *trial) record(lion *liontest.Lion) (ids []string, bytes int64, err error) {
 	from, n := "", t.sessions
 	if t.large > 0 {
@@ -45,8 +45,8 @@ func (t *trial) record(lion *liontest.Lion) (ids []string, bytes int64, err erro
 	return ids, bytes, nil
 }
 
-// folder is the one recording of a day, or that recording's file if it is not
-// in parts.
+// folder returns the path of the recording in a day's folder: the folder of its parts,
+// or its file if it is flat.
 func folder(day string) (string, error) {
 	parts, err := filepath.Glob(filepath.Join(day, "*", "*.part.gz"))
 	if err == nil && len(parts) > 0 {
@@ -54,12 +54,13 @@ func folder(day string) (string, error) {
 	}
 	flat, err := filepath.Glob(filepath.Join(day, "*.replay.gz"))
 	if err != nil || len(flat) == 0 {
-		return "", fmt.Errorf("no recording below %s; name a day's folder", day)
+		return "", fmt.Errorf("there is no recording below %s; --recording must be the folder of a day", day)
 	}
 	return flat[0], nil
 }
 
-// large writes a dump of about so many bytes that does not compress.
+// large writes a recording of about size bytes. It is stored in gzip without
+// compression, and its content is random.
 func large(path string, size int64) error {
 	f, err := os.Create(path)
 	if err != nil {

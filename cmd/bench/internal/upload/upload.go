@@ -1,7 +1,7 @@
-// Package upload closes many sessions at once: Lions hand their recordings to
-// the real agent all together, as when a whole office goes home, while it
-// converts them. It measures from outside how many are taken, how fast, and
-// whether the agent stays alive and small.
+// Package upload ends many sessions at once, as when a whole office goes home. A
+// simulated Lion uploads all their recordings together to a real agent, which converts
+// them at the same time. From outside, it measures how many uploads are accepted, how
+// fast, and whether the agent keeps responding. It also checks the agent's memory.
 package upload
 
 import (
@@ -27,21 +27,22 @@ type trial struct {
 	binary, recording string
 	sessions          int
 	target            int // CPU_TARGET, percent
-	large             int // MB of the only recording; 0 = as many as there are sessions
+	large             int // MB of the only recording; 0 = upload the recordings of all sessions
 	wait              bool
 
 	agent *agenttest.Agent
 }
 
-// Command is `bench upload`.
+// Command returns the command `bench upload`.
 func Command() *cobra.Command {
 	t := &trial{}
 	cmd := &cobra.Command{
 		Use:   "upload",
-		Short: "Many sessions that end at once, and their uploads",
-		Long: `Many sessions that end at once: their recordings are uploaded to a real agent
-all together while it converts them. It fails when one is lost, when the agent
-does not answer, or when it takes too much memory.`,
+		Short: "Measure the uploads of many sessions that end at once",
+		Long: `Measure the uploads of many sessions that end at once. All their recordings are
+uploaded together to a real agent, which converts them at the same time. The
+command fails if a recording is lost, if the agent does not respond in time, or if
+it needs too much memory.`,
 		Example: `  make build && go run ./cmd/bench upload
   go run ./cmd/bench upload --wait          until all are served as MP4
   go run ./cmd/bench upload --large 5000    one recording of 5000 MB instead`,
@@ -53,8 +54,8 @@ does not answer, or when it takes too much memory.`,
 	f.StringVar(&t.recording, "recording", "testdata/recordings/multipart/v4/2026-11-22", "a day's folder with one recording, in parts or flat")
 	f.IntVar(&t.sessions, "sessions", 50, "sessions that end at once")
 	f.IntVar(&t.target, "target", 80, "CPU_TARGET, percent")
-	f.IntVar(&t.large, "large", 0, "megabytes of one recording to upload instead, while nothing is converted")
-	f.BoolVar(&t.wait, "wait", false, "wait until all are served as MP4")
+	f.IntVar(&t.large, "large", 0, "upload one recording of this many MB instead, while nothing is converted; 0 = off")
+	f.BoolVar(&t.wait, "wait", false, "wait until core serves an MP4 of each session")
 	return cmd
 }
 
@@ -82,7 +83,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := t.agent.WaitHealthy(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%d sessions close at once: %.0f MB\n", len(ids), float64(bytes)/1e6)
+	fmt.Printf("%d sessions end at once: %.0f MB\n", len(ids), float64(bytes)/1e6)
 
 	m := newMeter(t.agent)
 	watching, stop := context.WithCancel(ctx)
@@ -116,7 +117,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	}
 	stop()
 	watched.Wait()
-	fmt.Printf("taken                %d of %d in %.1f s: %.0f MB/s\n", taken.Load(), len(ids), took.Seconds(), float64(bytes)/1e6/took.Seconds())
+	fmt.Printf("accepted             %d of %d in %.1f s: %.0f MB/s\n", taken.Load(), len(ids), took.Seconds(), float64(bytes)/1e6/took.Seconds())
 	for what, n := range refusals {
 		fmt.Printf("refused              %d: %s\n", n, what)
 	}
@@ -127,24 +128,27 @@ func (t *trial) run(ctx context.Context) (err error) {
 	return errors.Join(context.Cause(ctx), m.verdict(began, t.target), lostOnes(nowhere.Load()), unclean(refusals))
 }
 
-// unclean are refusals that were no answers: connections that broke.
+// unclean returns an error if uploads failed without an HTTP status, because their
+// connections broke.
 func unclean(refusals map[string]int) error {
 	for what, n := range refusals {
 		if len(what) < 3 || what[0] != '4' && what[0] != '5' {
-			return fmt.Errorf("%d uploads were not cleanly refused: %s", n, what)
+			return fmt.Errorf("%d uploads failed without an HTTP status: %s", n, what)
 		}
 	}
 	return nil
 }
 
+// lostOnes returns an error if n, the number of lost recordings, is not 0.
 func lostOnes(n int64) error {
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d recordings were taken by nobody", n)
+	return fmt.Errorf("neither the agent nor core accepted %d recordings", n)
 }
 
-// kind is the short form of a refusal: its status.
+// kind returns a short form of a refusal, from the HTTP status on, or the whole text
+// if it has no known status.
 func kind(err error) string {
 	text := err.Error()
 	for _, status := range []string{"401", "403", "408", "409", "415", "422", "429", "503", "507"} {
@@ -156,7 +160,8 @@ func kind(err error) string {
 	return text
 }
 
-// percentile is the value below which a share of the sorted values lies.
+// percentile returns the value below which a share of the sorted values is. share is
+// between 0 and 1; 1 means the largest value.
 func percentile(sorted []time.Duration, share float64) time.Duration {
 	if len(sorted) == 0 {
 		return 0
@@ -164,6 +169,7 @@ func percentile(sorted []time.Duration, share float64) time.Duration {
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
 }
 
+// sorted returns a sorted copy.
 func sorted(all []time.Duration) []time.Duration {
 	all = slices.Clone(all)
 	slices.Sort(all)
