@@ -1,22 +1,22 @@
 #!/bin/sh
-# Installs jumpserver-video from the .tar.gz that it is in, without a package
-# manager: program and ffmpeg below PREFIX, unit, user, settings. Run it again
-# to upgrade; settings and data are kept.
+# Installs jumpserver-video from its .tar.gz, without a package manager: program
+# and ffmpeg below the prefix, unit, user and settings. To upgrade, run install.sh
+# of the newer .tar.gz; settings and data are kept.
 #   ./install.sh [--prefix /usr/local]    install or upgrade; as root
-#   ./install.sh --uninstall              remove what was installed; settings and data stay
+#   ./install.sh --uninstall              remove what was installed; settings and data are kept
 set -eu
 prefix=/usr/local uninstall=
 while [ $# -gt 0 ]; do
   case "$1" in
-  --prefix) prefix=${2:?--prefix: name a folder}; shift 2 ;;
+  --prefix) prefix=${2:?--prefix needs a folder}; shift 2 ;;
   --uninstall) uninstall=yes; shift ;;
   *) sed -n '2,6s/^# \{0,1\}//p' "$0"; [ "$1" = --help ] && exit 0; exit 2 ;;
   esac
 done
 fail() { echo "install.sh: $*" >&2; exit 1; }
-case "$prefix" in /*) ;; *) fail "--prefix: name an absolute folder" ;; esac
+case "$prefix" in /*) ;; *) fail "--prefix needs an absolute path, not $prefix" ;; esac
 [ "$(id -u)" = 0 ] || fail "must be root"
-# Without systemd, no unit is installed; tests set UNITS.
+# The folder for the unit. Without systemd, the unit is installed but not started.
 UNITS=${UNITS:-/etc/systemd/system}
 unit=$UNITS/jumpserver-video.service
 config=/etc/jumpserver-video/config.txt
@@ -30,16 +30,16 @@ if [ -n "$uninstall" ]; then
     "$prefix/share/fish/vendor_completions.d/jumpserver-video.fish"
   rm -rf "$prefix/lib/jumpserver-video" "$prefix/share/jumpserver-video" "$prefix/share/doc/jumpserver-video"
   if systemd; then systemctl daemon-reload; fi
-  echo "jumpserver-video is removed. $config, /opt/video-worker/data and the user $user stay, as do originals in"
-  echo "  .jumpserver-video-trash of the replay folder, which nothing empties now: docs/uninstall.md"
+  echo "jumpserver-video was removed. $config, /opt/video-worker/data and the user $user stay. Originals stay in the folder"
+  echo "  .jumpserver-video-trash of the replay folder, and are no longer deleted after some days: see docs/uninstall.md"
   exit 0
 fi
 
 here=$(cd "$(dirname "$0")" && pwd)
-[ "$prefix" = /usr ] || [ ! -e /usr/bin/jumpserver-video ] || fail "a package of jumpserver-video is installed; upgrade or remove that"
-"$here/bin/jumpserver-video" --version >/dev/null || fail "this archive is for another processor than $(uname -m)"
+[ "$prefix" = /usr ] || [ ! -e /usr/bin/jumpserver-video ] || fail "a package of jumpserver-video is installed; upgrade or remove that package"
+"$here/bin/jumpserver-video" --version >/dev/null || fail "this archive is for a processor other than $(uname -m)"
 
-# put MODE FILE TARGET: atomically, also while the old one runs.
+# put MODE FILE TARGET installs a file atomically, also while the old program runs.
 put() {
   mkdir -p "$(dirname "$3")"
   cp "$2" "$3.new"
@@ -69,7 +69,7 @@ fi
 mkdir -p /opt/video-worker/data "$(dirname "$config")"
 chown "$user:$user" /opt/video-worker/data
 chmod 0750 /opt/video-worker/data
-# It holds the registration secret.
+# config.txt holds the registration secret.
 first=
 [ -e "$config" ] || { put 0640 "$here/etc/config.txt" "$config"; first=yes; }
 chown ":$user" "$config"

@@ -1,10 +1,11 @@
 /*
  * Lets User-Mode Linux 6.1 run on processors with AMX.
  *
- * It keeps 2696 bytes of the extended state of a process, which was the most
- * that there was, up to AVX-512. The kernel takes the whole state back only, and
- * with AMX that has 11 kB. This library, preloaded, adds the rest: what the
- * process has anyhow, since no guest uses AMX.
+ * User-Mode Linux stores 2696 bytes of a process's extended state, which is enough
+ * up to AVX-512. The kernel of the host accepts only the whole state, which has
+ * 11 kB with AMX. This library is loaded with LD_PRELOAD. It reads the current
+ * state of the process, and replaces only the part that User-Mode Linux stores.
+ * The rest may keep its current value, because no guest uses AMX.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
