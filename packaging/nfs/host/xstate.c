@@ -1,5 +1,6 @@
 /*
- * Lets User-Mode Linux 6.1 run on processors with AMX.
+ * Lets User-Mode Linux 6.1 run on processors with AMX. It is preloaded into that
+ * kernel, and replaces ptrace.
  *
  * User-Mode Linux stores 2696 bytes of a process's extended state, which is enough
  * up to AVX-512. The kernel of the host accepts only the whole state, which has

@@ -1,5 +1,6 @@
-// Makes the images that the scripts draw: node images.mjs DIRECTORY. Run once;
-// the images are kept, as JPEG and WebP come out otherwise with another browser.
+// Makes the images that the scripts draw: node images.mjs DIRECTORY. It was run once, and
+// the images are kept in testdata/reference/images: another version of the browser would
+// encode JPEG and WebP differently.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32, deflateSync } from 'node:zlib';
@@ -17,7 +18,9 @@ function chunk(type, data) {
   return out;
 }
 
-// A PNG from bytes(x, y), the bytes of a pixel.
+// png returns a PNG of w by h pixels. depth is in bits per channel, and kind is the colour
+// type of IHDR. bytes(x, y) returns the bytes of a pixel. The chunks in extra come before
+// the pixels.
 function png(w, h, depth, kind, bytes, ...extra) {
   const head = Buffer.alloc(13);
   head.writeUInt32BE(w, 0);
@@ -36,7 +39,7 @@ const photo = (x, y) => [128 + 100 * Math.sin(x / 7 + y / 11), 128 + 100 * Math.
 const files = {
   'photo.png': png(48, 32, 8, 2, photo),
   'alpha.png': png(32, 32, 8, 6, (x, y) => [8 * y, 255 - 8 * y, 4 * (x + y), x * 255 / 31]), // alpha from left to right
-  'alphas.png': png(256, 16, 8, 6, (x, y) => [17 * y, 255 - 17 * y, x ^ (16 * y), x]), // every alpha
+  'alphas.png': png(256, 16, 8, 6, (x, y) => [17 * y, 255 - 17 * y, x ^ (16 * y), x]), // every value of alpha
   'tile.png': png(5, 3, 8, 2, (x, y) => [x * 60, y * 120, 255 - x * 40]),
   'grey.png': png(32, 16, 8, 0, (x, y) => [8 * x ^ y]),
   'greyalpha.png': png(32, 16, 8, 4, (x, y) => [8 * x, 17 * y]),

@@ -1,12 +1,12 @@
 // Plays scripts and recordings in guacamole-common-js in headless Chromium and
-// stores what it shows: `make reference`. The renderer's tests compare these
+// stores screenshots of it: `make reference`. The renderer's tests compare these
 // pictures with their own; see testdata/reference/README.md.
 //
 // usage: node reference.mjs TESTDATA [NAME...]
 //        node reference.mjs TESTDATA --scripts FOLDER
 //
-// The latter plays the scripts of a folder, whose pictures, and what is heard,
-// are put beside them.
+// The second form plays the scripts of a folder. It writes a picture beside each script,
+// and a JSON file about the sound if there is any.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -26,9 +26,9 @@ const only = folder ? [] : rest;
 const reference = join(testdata, 'reference');
 const manifestFile = join(reference, 'manifest.json');
 
-// What takes the place of the loudspeaker: it counts the samples that are played,
-// and adds them up as numbers of 16 bits, by their format.
-function listen() {
+// replaceAudio runs in the page. It replaces the audio output by a counter: for each format, the
+// number of frames that are played, and the sum of all samples as 16-bit numbers.
+function replaceAudio() {
   window.heard = {};
   window.AudioContext = window.webkitAudioContext = class {
     currentTime = 0;
@@ -52,14 +52,14 @@ function listen() {
   };
 }
 
-// What runs in the page: a tunnel that is fed by hand, as that of
-// Guacamole.SessionRecording is.
-function start() {
+// startPlayer runs in the page. It starts a player whose tunnel gets its instructions from
+// load and playUntil, as in Guacamole.SessionRecording.
+function startPlayer() {
   const tunnel = { connect() {}, sendMessage() {}, disconnect() {} };
   const client = new Guacamole.Client(tunnel);
   client.connect();
   const display = client.getDisplay();
-  display.showCursor(false); // until the first mouse, as SessionRecording does
+  display.showCursor(false); // until the first mouse instruction, as SessionRecording does
   document.body.replaceChildren(display.getElement());
   const flushed = () => new Promise(done => display.flush(done));
   let instructions = [];
@@ -70,7 +70,8 @@ function start() {
     parser.receive(text);
     return instructions.length;
   };
-  // Plays to the last sync at or before a time, in ms since the first sync.
+  // playUntil plays to the last sync at or before a time, in ms since the first sync. It returns
+  // the size of the display, in px.
   window.playUntil = async ms => {
     for (;;) {
       let next = instructions.findIndex(([opcode]) => opcode === 'sync');
@@ -92,21 +93,22 @@ const browser = await puppeteer.launch({
   args: ['--no-sandbox', '--disable-gpu', '--force-color-profile=srgb', '--force-device-scale-factor=1', '--disable-lcd-text'],
 });
 
-// The player that shows a dump, from its beginning.
-async function open(text) {
+// openPlayer returns a page with a player that has loaded a dump, and has not played any of it.
+async function openPlayer(text) {
   const page = await browser.newPage();
   page.errors = [];
   page.on('pageerror', error => page.errors.push(error.message));
   await page.setViewport({ width: 2048, height: 1536, deviceScaleFactor: 1 });
   await page.setContent('<!doctype html><body style="margin:0;background:#000;overflow:hidden"></body>');
   await page.addScriptTag({ content: `(() => { const module = { exports: {} };\n${readFileSync(player)}\nwindow.Guacamole = module.exports; })()` });
-  await page.evaluate(listen);
-  await page.evaluate(start);
+  await page.evaluate(replaceAudio);
+  await page.evaluate(startPlayer);
   await page.evaluate(t => window.load(t), text);
   return page;
 }
 
-async function shoot(page, ms) {
+// takePicture plays until a time, in ms, and returns a PNG of the display.
+async function takePicture(page, ms) {
   const size = await Promise.race([
     page.evaluate(t => window.playUntil(t), ms),
     new Promise((_, fail) => setTimeout(() => fail(new Error(`the player hangs: ${page.errors}`)), 60_000).unref()),
@@ -124,14 +126,16 @@ const manifest = {
 };
 let failed = false;
 
+// store plays a script or a recording, and stores its pictures at some times, in ms, and their
+// entries in the manifest.
 async function store(name, source, hash, text, times) {
   const wanted = only.length === 0 || only.includes(name);
   if (!wanted) return;
-  const page = await open(text);
+  const page = await openPlayer(text);
   try {
     for (const ms of times) {
       const file = times.length > 1 || source.endsWith('.gz') ? `${name}@${ms}.png` : `${name}.png`;
-      const png = await shoot(page, ms);
+      const png = await takePicture(page, ms);
       writeFileSync(join(reference, 'pictures', file), png);
       manifest.pictures[file] = { source, source_sha256: hash, ...(source.endsWith('.gz') && { ms }), sha256: sha256(png) };
       console.log(`${file}: ${png.length} bytes`);
@@ -144,13 +148,13 @@ async function store(name, source, hash, text, times) {
   }
 }
 
-// Plays the scripts of a folder.
+// playAll plays the scripts of a folder.
 async function playAll(folder) {
   for (const file of readdirSync(folder).filter(f => f.endsWith('.txt')).sort()) {
     const path = join(folder, basename(file, '.txt'));
-    const page = await open(dump(readFileSync(join(folder, file), 'utf8'), join(reference, 'images')));
+    const page = await openPlayer(dump(readFileSync(join(folder, file), 'utf8'), join(reference, 'images')));
     try {
-      writeFileSync(`${path}.png`, await shoot(page, 1 << 30));
+      writeFileSync(`${path}.png`, await takePicture(page, 1 << 30));
       const heard = await page.evaluate(() => window.heard);
       if (Object.keys(heard).length > 0) writeFileSync(`${path}.json`, JSON.stringify(heard));
     } catch (error) {
@@ -162,7 +166,7 @@ async function playAll(folder) {
   }
 }
 
-// Plays what testdata has, and makes its manifest.
+// playReference plays the scripts and recordings of testdata, and writes the manifest.
 async function playReference() {
   if (only.length === 0) rmSync(join(reference, 'pictures'), { recursive: true, force: true });
   else manifest.pictures = JSON.parse(readFileSync(manifestFile)).pictures;

@@ -1,4 +1,5 @@
-// Turns a script, see testdata/reference/README.md, into a dump.
+// dump converts a script (see testdata/reference/README.md) to a Guacamole dump. images is
+// the folder of the images that the script names.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 

@@ -1,4 +1,6 @@
-// How ISA-L is called. load reports whether it is there.
+// The functions of ISA-L that this package calls. With STATIC they are linked; otherwise
+// load takes them from the shared library at run time. load reports whether they are
+// available, and must be called before them.
 #include <isa-l/igzip_lib.h>
 
 #ifdef STATIC

@@ -1,46 +1,50 @@
-// Calls to the agent. Addresses are relative to the page. The token is kept in the
+// Requests to the agent. Their URLs are relative to the page. The token is kept in the
 // tab's session storage and sent as a header, never as a cookie.
 
 import { has, t } from './i18n.js';
 
-const name = 'jumpserver-video-token';
+const tokenKey = 'jumpserver-video-token';
 
-export const token = () => sessionStorage.getItem(name) || '';
+export const token = () => sessionStorage.getItem(tokenKey) || '';
 
 export function setToken(value) {
-  if (value) sessionStorage.setItem(name, value);
-  else sessionStorage.removeItem(name);
+  if (value) sessionStorage.setItem(tokenKey, value);
+  else sessionStorage.removeItem(tokenKey);
 }
 
-export class Refused extends Error {}
+// Unauthorized is the error of a request without a valid token (status 401).
+export class Unauthorized extends Error {}
 
-// ask makes a call and returns the response if it is a success.
-export async function ask(path, { method = 'GET', patience = 20000 } = {}) {
+// request sends a request and returns the response. It throws Unauthorized for status
+// 401, and Error for every other failure. The message is in the page's language if the
+// agent's response has a code that the page knows. timeout is in ms.
+export async function request(path, { method = 'GET', timeout = 20000 } = {}) {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
-  let answer;
+  let response;
   try {
-    answer = await fetch(`api/${path}`, { method, headers, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(patience) });
+    response = await fetch(`api/${path}`, { method, headers, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(timeout) });
   } catch {
     throw new Error(t('page.no_answer_long'));
   }
-  if (answer.ok) return answer;
-  const problem = await answer.json().catch(() => ({}));
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
   const known = `problem.${problem.code}`;
-  const message = has(known) ? t(known) : problem.error || `${answer.status} ${answer.statusText}`;
-  throw answer.status === 401 ? new Refused(message) : new Error(message);
+  const message = has(known) ? t(known) : problem.error || `${response.status} ${response.statusText}`;
+  throw response.status === 401 ? new Unauthorized(message) : new Error(message);
 }
 
-export async function call(path, how) {
-  const answer = await ask(path, how);
-  return (answer.headers.get('Content-Type') || '').startsWith('application/json') ? answer.json() : answer.text();
+// call sends a request and returns the body: parsed if it is JSON, or else as text.
+export async function call(path, options) {
+  const response = await request(path, options);
+  return (response.headers.get('Content-Type') || '').startsWith('application/json') ? response.json() : response.text();
 }
 
 // save makes the browser save a response as a file. A link would not work, because
 // links send no token.
 export async function save(path, name) {
-  const answer = await ask(path, { patience: 600000 });
+  const response = await request(path, { timeout: 600000 });
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(await answer.blob());
+  link.href = URL.createObjectURL(await response.blob());
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);

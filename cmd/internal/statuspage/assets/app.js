@@ -1,42 +1,42 @@
 // The status page: polls the agent's status and shows it.
 
-import { Refused, call, setToken, token } from './api.js';
+import { Unauthorized, call, setToken, token } from './api.js';
 import { $, el, text } from './dom.js';
-import { lang, langs, moment, t, use } from './i18n.js';
+import { lang, langs, moment, setLanguage, t } from './i18n.js';
 import { overview } from './overview.js';
 import * as report from './report.js';
 import * as steering from './steering.js';
 import * as sessions from './sessions.js';
 import * as task from './task.js';
 
-const every = 2000; // ms between two polls; a hidden page polls less often
-const hiddenEvery = 30000;
+const pollInterval = 2000; // ms from a response to the next request
+const hiddenPollInterval = 30000; // the same while the page is hidden
 let timer = 0;
 let last = null;
-let asking = false; // the sign-in form is shown, and nothing else
-let card = 'state-card'; // explains the state of the agent
+let signingIn = false; // the page shows only the sign-in form
+let card = 'state-card'; // id of the card that explains the state of the agent
 
-async function look() {
+async function poll() {
   clearTimeout(timer);
-  const asked = token();
-  const late = () => asking || token() !== asked; // a change of the token polls again
+  const used = token();
+  const outdated = () => signingIn || token() !== used; // a new token is used by another poll
   try {
     const status = await call('status');
-    if (late()) return;
+    if (outdated()) return;
     if (!status.token_set) setToken(''); // the agent no longer has a token
     last = status;
     show(status);
   } catch (e) {
-    if (late()) return;
-    if (e instanceof Refused) return askToken(token() ? 'page.token_wrong' : '');
+    if (outdated()) return;
+    if (e instanceof Unauthorized) return showSignIn(token() ? 'page.token_wrong' : '');
     health('bad', t('page.no_answer'));
     notice(t('page.retrying', { error: e.message }));
   }
-  timer = setTimeout(look, document.hidden ? hiddenEvery : every);
+  timer = setTimeout(poll, document.hidden ? hiddenPollInterval : pollInterval);
 }
 
-function askToken(error) {
-  asking = true;
+function showSignIn(error) {
+  signingIn = true;
   clearTimeout(timer);
   last = null;
   setToken('');
@@ -71,15 +71,15 @@ function show(s) {
   text($('name'), s.core.name || t('page.no_name'));
   text($('version'), s.version);
   text($('updated'), t('page.as_of', { time: moment(s.now) }));
-  const stands = overview(s, now, { notice, look });
-  health(stands.kind, stands.message);
-  card = stands.card;
+  const overall = overview(s, now, { notice, poll });
+  health(overall.kind, overall.message);
+  card = overall.card;
   sessions.setUpFor(s.may_act);
   sessions.setReasons((s.reasons || []).map(r => r.class));
   if (first) route();
 }
 
-// route shows the view in the address.
+// route shows the view or the session that the address's fragment selects.
 function route() {
   const [view, query] = location.hash.slice(1).split('?');
   if (/^[0-9a-f]{4}[0-9a-f-]{0,32}$/i.test(view)) {
@@ -110,31 +110,31 @@ $('login-form').addEventListener('submit', e => {
   e.preventDefault();
   setToken($('token').value.trim());
   $('token').value = '';
-  asking = false;
-  look();
+  signingIn = false;
+  poll();
 });
 
-$('sign').addEventListener('click', () => askToken(''));
+$('sign').addEventListener('click', () => showSignIn(''));
 
 $('language').append(...Object.entries(langs).map(([code, name]) => el('option', { value: code, lang: code }, name)));
 $('language').addEventListener('change', async e => {
-  await use(e.target.value);
+  await setLanguage(e.target.value);
   if (last) show(last);
-  if (asking) health('', t('page.signed_out'));
-  sessions.again();
-  report.again();
+  if (signingIn) health('', t('page.signed_out'));
+  sessions.reload();
+  report.redraw();
 });
 
-document.addEventListener('visibilitychange', () => { if (!document.hidden && !asking) look(); });
+document.addEventListener('visibilitychange', () => { if (!document.hidden && !signingIn) poll(); });
 addEventListener('resize', () => { if (last && !$('data').hidden) show(last); });
 addEventListener('hashchange', route);
 
-await use().catch(() => {}); // without strings, keys are shown
+await setLanguage().catch(() => {}); // without strings, keys are shown
 $('language').value = lang;
 health('', t('page.connecting'));
-task.setUp(look);
-sessions.setUp(notice, look);
-steering.setUp({ notice, look });
+task.setUp(poll);
+sessions.setUp(notice, poll);
+steering.setUp({ notice, poll });
 report.setUp(notice);
 $('page').hidden = false;
-look();
+poll();

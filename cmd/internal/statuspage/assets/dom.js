@@ -1,4 +1,4 @@
-// Small helpers over the DOM. Text is always set as text, never as markup.
+// Small helpers for the DOM. Text is always set as text, never as markup.
 
 export const $ = id => document.getElementById(id);
 
@@ -27,22 +27,23 @@ export function busy(button, now) {
   else button.removeAttribute('aria-disabled');
 }
 
-// keep updates parent's children to match items. The elements of items that remain
-// are reused, so that they keep focus and transitions.
-export function keep(parent, items, key, make, update) {
-  const have = new Map([...parent.children].map(c => [c.dataset.key, c]));
+// updateChildren makes parent's children match items. key returns an item's key, make
+// returns a new element for it, and update shows an item in its element. Items with the
+// same key reuse their element, which keeps its focus and transitions.
+export function updateChildren(parent, items, key, make, update) {
+  const existing = new Map([...parent.children].map(c => [c.dataset.key, c]));
   let at = parent.firstElementChild;
   for (const item of items || []) {
     const k = String(key(item));
-    let node = have.get(k);
+    let node = existing.get(k);
     if (!node) {
       node = make(item);
       node.dataset.key = k;
     }
-    have.delete(k);
+    existing.delete(k);
     if (node === at) at = at.nextElementSibling;
     else parent.insertBefore(node, at);
     update(node, item);
   }
-  for (const node of have.values()) node.remove();
+  for (const node of existing.values()) node.remove();
 }

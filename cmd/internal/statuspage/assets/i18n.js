@@ -1,29 +1,31 @@
-// The page's language. The strings are those of the agent's catalogue, and have the
-// same rules as in package i18n.
+// The page's language. The strings come from the agent's catalogue. Placeholders and
+// plurals have the same rules as in package i18n.
 
 export const langs = { en: 'English', 'zh-CN': '简体中文', ru: 'Русский' };
-const kept = 'jumpserver-video-language';
+const storageKey = 'jumpserver-video-language';
 
 export let lang = 'en';
 let strings = {};
 let rules = new Intl.PluralRules(lang);
 
-// wished returns the language that was chosen on this page, or else the browser's.
-function wished() {
-  for (const wish of [localStorage.getItem(kept), ...navigator.languages]) {
-    const base = (wish || '').toLowerCase().split('-')[0];
+// preferredLanguage returns the language that was chosen on this page, or else the first
+// of the browser's languages that the page has, or else English.
+function preferredLanguage() {
+  for (const tag of [localStorage.getItem(storageKey), ...navigator.languages]) {
+    const base = (tag || '').toLowerCase().split('-')[0];
     const found = Object.keys(langs).find(l => l.split('-')[0] === base);
     if (found) return found;
   }
   return 'en';
 }
 
-// use loads a language: the given one, which is then stored, or the wished one.
-export async function use(name) {
-  if (name) localStorage.setItem(kept, name);
-  const chosen = name || wished();
-  const answer = await fetch(`assets/strings.${chosen}.json`);
-  strings = await answer.json();
+// setLanguage loads a language and shows the page's fixed texts in it. A given language
+// is stored; without one, it is the preferred language.
+export async function setLanguage(name) {
+  if (name) localStorage.setItem(storageKey, name);
+  const chosen = name || preferredLanguage();
+  const response = await fetch(`assets/strings.${chosen}.json`);
+  strings = await response.json();
   lang = chosen;
   rules = new Intl.PluralRules(lang);
   number = new Intl.NumberFormat(lang);
@@ -46,16 +48,18 @@ export function t(key, values = {}) {
   let text = strings[key];
   if (text === undefined) return key.slice(key.indexOf('.') + 1).replaceAll('_', ' ');
   if (typeof text === 'object') text = text[rules.select(values.n)] ?? text.other;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? write(values[name]) : whole));
+  return text.replace(/\{(\w+)\}/g, (match, name) => (name in values ? format(values[name]) : match));
 }
 
-// say translates a text from the agent: a key with values.
-export const say = text => (text ? t(text.key, text.args) : '');
+// translate returns a text from the agent, a key with values, in the page's language.
+export const translate = text => (text ? t(text.key, text.args) : '');
 
-function write(v) {
+// format returns a placeholder's value as text: a number, a size, a duration, a time or a
+// text of the agent.
+function format(v) {
   if (typeof v === 'number') return count(v);
   if (typeof v !== 'object' || v === null) return String(v);
-  if ('key' in v) return say(v);
+  if ('key' in v) return translate(v);
   if ('bytes' in v) return bytes(v.bytes);
   if ('seconds' in v) return span(v.seconds);
   return moment(v.time);
@@ -83,19 +87,20 @@ export function bytes(n) {
 
 export const percent = v => new Intl.NumberFormat(lang, { style: 'percent' }).format(Math.round(v) / 100);
 
-// span formats a duration in seconds, with at most two units.
+// span formats a duration, given in seconds, with at most two units.
 export function span(seconds) {
   const s = Math.round(seconds);
+  // The units, and how many seconds each has.
   const units = [['day', 86400], ['hour', 3600], ['minute', 60], ['second', 1]];
-  const i = Math.max(0, units.findIndex(([, of]) => s >= of || of === 1));
-  const [name, of] = units[i];
-  const text = t(`unit.${name}`, { value: Math.floor(s / of) });
+  const i = Math.max(0, units.findIndex(([, size]) => s >= size || size === 1));
+  const [name, size] = units[i];
+  const text = t(`unit.${name}`, { value: Math.floor(s / size) });
   const next = units[i + 1];
-  const rest = next ? Math.floor((s % of) / next[1]) : 0;
+  const rest = next ? Math.floor((s % size) / next[1]) : 0;
   return rest ? text + t('unit.between') + t(`unit.${next[0]}`, { value: rest }) : text;
 }
 
-// ago formats how long before now a time was, both in ms.
+// ago formats how long a time was before now; both are in ms.
 export function ago(then, now) {
   const s = Math.max(0, (now - then) / 1000);
   return s < 2 ? t('page.just_now') : t('page.ago', { span: { seconds: s } });

@@ -1,30 +1,33 @@
-// What the agent does now: figures, queue, reasons, and recently ended tasks.
+// The overview of what the agent does now: figures, queue, reasons, and recently ended
+// tasks.
 
 import { call } from './api.js';
-import { $, busy, el, isBusy, keep, text } from './dom.js';
-import { ago, bytes, day, decimal, percent, say, span, t } from './i18n.js';
+import { $, busy, el, isBusy, text, updateChildren } from './dom.js';
+import { ago, bytes, day, decimal, percent, span, t, translate } from './i18n.js';
 import { cpuPlot, daysPlot } from './plot.js';
-import { standing } from './standing.js';
+import { agentState } from './standing.js';
 import { steering } from './steering.js';
 import * as task from './task.js';
 import { length, measured, reason, short, state, who } from './text.js';
 
-// overview shows a status, and returns the state of the agent as a whole.
-export function overview(s, now, act) {
+// overview shows a status, and returns the state of the agent as a whole. now is in ms.
+// callbacks are the functions notice, which shows a message, and poll.
+export function overview(s, now, callbacks) {
   tiles(s);
   queue(s, now);
   steering(s);
-  const stands = standing(s, now);
-  reasons(s, now, act);
+  const overall = agentState(s, now);
+  reasons(s, now, callbacks);
   recent(s, now);
   const history = s.cpu.history || [];
   plot($('cpu-plot'), `${history.length} ${history.at(-1)?.at}`, parent => cpuPlot(parent, s.cpu, now));
   plot($('days-plot'), JSON.stringify(s.savings.days), parent => daysPlot(parent, s.savings.days));
-  text($('keep'), say(s.savings.keep));
-  return stands;
+  text($('keep'), translate(s.savings.keep));
+  return overall;
 }
 
-// plot redraws only what has changed, so that tooltips under the pointer stay.
+// plot calls draw only if the data, the width or the language has changed, so that tooltips
+// under the pointer stay.
 function plot(parent, version, draw) {
   const key = `${version} ${parent.clientWidth} ${document.documentElement.lang}`;
   if (parent.dataset.drawn === key || !parent.clientWidth) return;
@@ -49,8 +52,8 @@ function tiles(s) {
   text($('cpu-more'), t('page.cpu_more', { others: percent(s.cpu.others), budget: percent(s.cpu.budget) }));
 }
 
-// starved reports whether a task waits only for CPU time.
-function starved(v, cpu) {
+// waitsForCPU reports whether a task waits only for CPU time.
+function waitsForCPU(v, cpu) {
   return !cpu.paused && (v.state === 'queued' || (v.state === 'rendering' && !v.progress)) && (cpu.speed < .15 || cpu.budget < 3);
 }
 
@@ -61,13 +64,13 @@ function queue(s, now) {
   $('held').hidden = !held;
   text($('held'), held);
   text($('queue-more'), q.oldest ? t('page.queue_more', { n: waiting, span: { seconds: (now - Date.parse(q.oldest)) / 1000 } }) : '');
-  keep($('working'), q.working, v => v.id, v => el('li', {},
+  updateChildren($('working'), q.working, v => v.id, v => el('li', {},
     el('div', { class: 'line' }, el('span', { class: 'what' }, task.link(v.id, short(v.id)), el('bdi', { class: 'muted' })), el('span', { class: 'how' })),
     el('div', { class: 'bar', role: 'progressbar', 'aria-valuemin': 0, 'aria-valuemax': 100 }, el('span')),
   ), (node, v) => {
     const known = measured(v);
     const part = Math.round(1000 * v.progress) / 10;
-    const doing = s.cpu.paused ? t('page.is_paused') : starved(v, s.cpu) ? t('page.waits_for_cpu') : state(v.state);
+    const doing = s.cpu.paused ? t('page.is_paused') : waitsForCPU(v, s.cpu) ? t('page.waits_for_cpu') : state(v.state);
     text(node.querySelector('bdi'), [bytes(v.bytes_before), who(v), v.owner].filter(Boolean).map(p => ` · ${p}`).join(''));
     text(node.querySelector('.how'), known ? `${doing} · ${percent(part)}` : doing);
     const bar = node.querySelector('.bar');
@@ -83,7 +86,7 @@ function queue(s, now) {
   const next = q.waiting || [];
   $('waiting-title').hidden = !next.length;
   text($('waiting-title'), waiting > next.length ? t('page.next_of', { shown: next.length, total: waiting }) : t('page.next'));
-  keep($('waiting'), next, v => `${v.id} ${v.state}`, v => el('li', {}, el('span', {}, task.link(v.id, short(v.id)), el('bdi', { class: 'muted' })), el('span', { class: 'how' })),
+  updateChildren($('waiting'), next, v => `${v.id} ${v.state}`, v => el('li', {}, el('span', {}, task.link(v.id, short(v.id)), el('bdi', { class: 'muted' })), el('span', { class: 'how' })),
     (node, v) => {
       text(node.querySelector('bdi'), [bytes(v.bytes_before), who(v) || v.path.slice(0, 10)].map(p => ` · ${p}`).join(''));
       const due = v.next ? Math.max(0, (Date.parse(v.next) - now) / 1000) : 0;
@@ -93,26 +96,26 @@ function queue(s, now) {
 
 const kinds = ['failed', 'retrying', 'waiting', 'skipped', 'done'];
 
-// reasons shows reasons that may need attention, and in a separate list those of
-// skipped tasks, of which there may be many.
-function reasons(s, now, act) {
+// reasons shows the reasons that may need attention. A separate list has those for which
+// tasks were only skipped, because these may be many.
+function reasons(s, now, callbacks) {
   const list = s.reasons || [];
-  const left = list.filter(r => r.skipped && !(r.failed || r.retrying || r.waiting || r.done));
-  const main = list.filter(r => !left.includes(r));
-  $('reasons-card').hidden = !main.length;
+  const skippedOnly = list.filter(r => r.skipped && !(r.failed || r.retrying || r.waiting || r.done));
+  const attention = list.filter(r => !skippedOnly.includes(r));
+  $('reasons-card').hidden = !attention.length;
   const failed = list.reduce((n, r) => n + r.failed, 0);
   text($('reasons-more'), failed ? t('page.failed_more', { n: failed }) : t('page.failed_none'));
-  reasonList($('reasons'), main, s, now, act);
-  $('left-card').hidden = !left.length;
-  text($('left-more'), t('page.left_more', { n: left.reduce((n, r) => n + r.skipped, 0) }));
-  reasonList($('left'), left, s, now, act);
+  reasonList($('reasons'), attention, s, now, callbacks);
+  $('left-card').hidden = !skippedOnly.length;
+  text($('left-more'), t('page.left_more', { n: skippedOnly.reduce((n, r) => n + r.skipped, 0) }));
+  reasonList($('left'), skippedOnly, s, now, callbacks);
 }
 
-function reasonList(parent, list, s, now, act) {
-  keep(parent, list, r => r.class, r => el('li', {},
+function reasonList(parent, list, s, now, callbacks) {
+  updateChildren(parent, list, r => r.class, r => el('li', {},
     el('div', { class: 'title' }, el('span'), ...kinds.map(k => el('span', { class: `tag ${k === 'waiting' ? 'settling' : k}`, 'data-kind': k }))),
     el('p', { class: 'hint' }), el('p', { class: 'error' }), el('p', { class: 'who' }),
-    el('div', { class: 'act' }, el('button', { class: 'quiet', type: 'button', onclick: e => retry(e.currentTarget, r.class, act) }),
+    el('div', { class: 'act' }, el('button', { class: 'quiet', type: 'button', onclick: e => retry(e.currentTarget, r.class, callbacks) }),
       el('a', { class: 'all', href: `#sessions?reason=${r.class}` })),
   ), (node, r) => {
     text(node.querySelector('.title span'), reason(r.class));
@@ -124,7 +127,7 @@ function reasonList(parent, list, s, now, act) {
     const again = r.failed ? t('page.not_alone') : r.retried_alone ? t('page.alone') : '';
     text(node.querySelector('.hint'), [t(`hint.${r.class}`), again].filter(Boolean).join(' '));
     text(node.querySelector('.error'), t('page.last_error', { ago: ago(Date.parse(r.latest), now), error: r.error }));
-    keep(node.querySelector('.who'), r.sessions, id => id, id => task.link(id, short(id)), () => {});
+    updateChildren(node.querySelector('.who'), r.sessions, id => id, id => task.link(id, short(id)), () => {});
     const all = node.querySelector('.all');
     text(all, t('page.show_all'));
     all.setAttribute('aria-label', t('page.show_all_of', { reason: reason(r.class) }));
@@ -135,25 +138,25 @@ function reasonList(parent, list, s, now, act) {
   });
 }
 
-async function retry(button, class_, act) {
+async function retry(button, class_, callbacks) {
   if (isBusy(button)) return;
   busy(button, true);
   try {
     const { retried } = await call(`retry?reason=${encodeURIComponent(class_)}`, { method: 'POST' });
     text(button, t('page.retried', { n: retried }));
   } catch (e) {
-    act.notice(e.message);
+    callbacks.notice(e.message);
   }
   setTimeout(() => {
     busy(button, false);
     text(button, t('page.retry_all'));
   }, 4000);
-  act.look();
+  callbacks.poll();
 }
 
 function recent(s, now) {
   $('recent-empty').hidden = (s.recent || []).length > 0;
-  keep($('recent'), s.recent, v => v.id, v => el('tr', {},
+  updateChildren($('recent'), s.recent, v => v.id, v => el('tr', {},
     el('td', {}, task.link(v.id, short(v.id))), el('td', { class: 'wide' }, el('bdi')), el('td', {}, el('span', { class: 'tag' })),
     ...['before', 'after', 'saved', 'length', 'ended'].map(c => el('td', { class: `num ${c}` }))), (node, v) => {
     const tag = node.querySelector('.tag');

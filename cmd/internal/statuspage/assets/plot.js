@@ -1,4 +1,4 @@
-// Two plots, drawn as SVG.
+// The page's two plots, drawn as SVG. Lengths are in px.
 
 import { bytes, day, percent, t } from './i18n.js';
 
@@ -15,7 +15,8 @@ function shape(name, attributes, content) {
   return e;
 }
 
-// canvas clears a plot and returns its drawing, which has a label for screen readers.
+// canvas replaces a plot by an empty drawing with a label for screen readers. It returns
+// the drawing and its width.
 function canvas(parent, label) {
   const width = Math.max(260, Math.round(parent.clientWidth));
   const svg = shape('svg', { viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': label });
@@ -23,20 +24,21 @@ function canvas(parent, label) {
   return { svg, width };
 }
 
-function axis(svg, width, values, y, write) {
+function axis(svg, width, values, y, format) {
   for (const v of values) {
     svg.append(shape('line', { class: 'grid', x1: left, x2: width, y1: y(v), y2: y(v) }));
-    svg.append(shape('text', { x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, write(v)));
+    svg.append(shape('text', { x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, format(v)));
   }
 }
 
+// line returns the SVG path through points. from is its first command: M moves, L draws.
 const line = (points, from = 'M') => points.map(([x, y], i) => `${i ? 'L' : from}${x.toFixed(1)} ${y.toFixed(1)}`).join('');
 
-// area is the area between two lines of points.
+// area returns the SVG path of the area between two lines of points.
 const area = (upper, lower) => `${line(upper)}${line([...lower].reverse(), 'L')}Z`;
 
-// cpuPlot shows the last hour: the CPU use of the agent, that of others on top of it,
-// and the agent's budget.
+// cpuPlot draws the CPU use of the last hour, in percent: that of the agent, above it that
+// of other processes, and the agent's budget and target. now is in ms.
 export function cpuPlot(parent, cpu, now) {
   const points = cpu.history || [];
   const mean = k => points.length ? points.reduce((sum, p) => sum + p[k], 0) / points.length : 0;
@@ -63,27 +65,27 @@ export function cpuPlot(parent, cpu, now) {
   svg.append(shape('line', { class: 'target', x1: left, x2: width, y1: y(cpu.target), y2: y(cpu.target) }));
 }
 
-// round returns the next number that is 1, 2 or 5 times a power of ten.
-function round(v) {
+// roundUp returns the smallest number of at least v that is 1, 2 or 5 times a power of ten.
+function roundUp(v) {
   const power = 10 ** Math.floor(Math.log10(v));
   return [1, 2, 5, 10].map(f => f * power).find(f => f >= v);
 }
 
-// daysPlot shows the space saved on each day.
+// daysPlot draws the space saved on each day.
 export function daysPlot(parent, days) {
   const saved = days.map(d => Math.max(0, d.bytes_before - d.bytes_after));
   const sum = saved.reduce((a, b) => a + b, 0);
   const recordings = days.reduce((n, d) => n + d.recordings, 0);
   const { svg, width } = canvas(parent, t('page.days_plot', { days: days.length, saved: { bytes: sum }, n: recordings }));
-  const most = round(Math.max(1000, ...saved));
-  const y = v => top + (height - top - bottom) * (1 - v / most);
-  axis(svg, width, [0, most / 2, most], y, v => (v ? bytes(v) : '0'));
+  const scaleEnd = roundUp(Math.max(1000, ...saved));
+  const y = v => top + (height - top - bottom) * (1 - v / scaleEnd);
+  axis(svg, width, [0, scaleEnd / 2, scaleEnd], y, v => (v ? bytes(v) : '0'));
   const step = (width - left) / days.length;
-  const bar = Math.max(2, Math.min(22, step * .68));
+  const barWidth = Math.max(2, Math.min(22, step * .68));
   days.forEach((d, i) => {
-    const tall = saved[i] ? Math.max(2, y(0) - y(saved[i])) : 2;
+    const barHeight = saved[i] ? Math.max(2, y(0) - y(saved[i])) : 2;
     const rect = shape('rect', {
-      class: saved[i] ? 'day' : 'day none', x: left + step * (i + .5) - bar / 2, y: y(0) - tall, width: bar, height: tall, rx: Math.min(3, bar / 2),
+      class: saved[i] ? 'day' : 'day none', x: left + step * (i + .5) - barWidth / 2, y: y(0) - barHeight, width: barWidth, height: barHeight, rx: Math.min(3, barWidth / 2),
     });
     rect.append(shape('title', {}, t('page.day_plot', { day: day(d.date), saved: { bytes: saved[i] }, n: d.recordings })));
     svg.append(rect);

@@ -1,41 +1,41 @@
-// The report: whether the sessions of a period have their videos.
+// The report: which sessions of a period have a video.
 
 import { call, save } from './api.js';
-import { $, busy, el, isBusy, keep, text } from './dom.js';
+import { $, busy, el, isBusy, text, updateChildren } from './dom.js';
 import { bytes, count, percent, t } from './i18n.js';
-import { row, sizes, who } from './sessions.js';
+import { row, showSession, showSizes } from './sessions.js';
 import { reason } from './text.js';
 
-const shownRows = 200;
-let made = null;
+const maxRows = 200;
+let result = null;
 
-const iso = d => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, '0')}-${String(d.getDate()).padStart(2, '0')}`;
+const isoDate = d => `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, '0')}-${String(d.getDate()).padStart(2, '0')}`;
 
-// month returns the first and the last day of the month that is that many months
-// before this one.
+// month returns the first and the last day of a month: 0 is this month, whose last day is
+// today, and 1 the month before.
 function month(before) {
   const now = new Date();
-  return [iso(new Date(now.getFullYear(), now.getMonth() - before, 1)), iso(before ? new Date(now.getFullYear(), now.getMonth() - before + 1, 0) : now)];
+  return [isoDate(new Date(now.getFullYear(), now.getMonth() - before, 1)), isoDate(before ? new Date(now.getFullYear(), now.getMonth() - before + 1, 0) : now)];
 }
 
-function set([from, to]) {
+function setPeriod([from, to]) {
   $('report-from').value = from;
   $('report-to').value = to;
 }
 
-// query returns the period: from the start of one day to the end of another, in the
-// browser's time zone.
+// query returns the period as parameters of the request: from the start of the first day to
+// the end of the last day, in the browser's time zone.
 function query() {
   const [from, to] = ['report-from', 'report-to'].map(id => $(id).value.split('-').map(Number));
   return new URLSearchParams({ from: new Date(from[0], from[1] - 1, from[2]).toISOString(), to: new Date(to[0], to[1] - 1, to[2] + 1).toISOString() });
 }
 
 export function open() {
-  if (!$('report-from').value) set(month(0));
+  if (!$('report-from').value) setPeriod(month(0));
 }
 
 function show() {
-  const r = made;
+  const r = result;
   $('report-result').hidden = !r;
   if (!r) return;
   $('report-source').hidden = r.source === 'core';
@@ -49,25 +49,25 @@ function show() {
   text($('report-saved'), bytes(r.bytes_before - r.bytes_after));
   text($('report-saved-more'), `${bytes(r.bytes_before)} → ${bytes(r.bytes_after)}`);
   text($('report-incomplete'), r.incomplete ? t('report.incomplete', { n: r.incomplete }) : '');
-  keep($('report-why'), r.why, w => w.reason, () => el('li', {}, el('span'), el('span', { class: 'how' })), (node, w) => {
+  updateChildren($('report-why'), r.why, w => w.reason, () => el('li', {}, el('span'), el('span', { class: 'how' })), (node, w) => {
     text(node.firstElementChild, reason(w.reason));
     text(node.lastElementChild, count(w.count));
   });
   const list = r.rows.filter(x => !x.video || x.incomplete);
   $('report-table').hidden = !list.length;
   text($('report-rows-more'), r.without + r.incomplete > list.length ? t('report.first', { shown: list.length, n: r.without + r.incomplete }) : '');
-  keep($('report-rows'), list, x => x.id, row, (node, x) => {
+  updateChildren($('report-rows'), list, x => x.id, row, (node, x) => {
     const tag = node.querySelector('.tag');
     tag.className = `tag ${x.video ? 'settling' : 'failed'}`;
     text(tag, t(x.video ? 'report.row_incomplete' : 'report.row_without'));
     text(node.querySelector('.why'), x.reason ? reason(x.reason) : '');
-    who(node, x);
-    sizes(node, x);
+    showSession(node, x);
+    showSizes(node, x);
   });
 }
 
-// again shows the report again, in another language.
-export const again = show;
+// redraw shows the report again, after the language was changed.
+export const redraw = show;
 
 export function setUp(notice) {
   $('report-form').addEventListener('submit', async e => {
@@ -78,8 +78,8 @@ export function setUp(notice) {
     text($('report-said'), t('report.asking'));
     try {
       const q = query();
-      q.set('limit', shownRows);
-      made = await call(`report?${q}`, { patience: 600000 });
+      q.set('limit', maxRows);
+      result = await call(`report?${q}`, { timeout: 600000 });
       text($('report-said'), '');
       show();
     } catch (x) {
@@ -87,7 +87,7 @@ export function setUp(notice) {
     }
     busy(button, false);
   });
-  for (const [id, before] of [['report-this', 0], ['report-last', 1]]) $(id).addEventListener('click', () => set(month(before)));
+  for (const [id, before] of [['report-this', 0], ['report-last', 1]]) $(id).addEventListener('click', () => setPeriod(month(before)));
   for (const kind of ['csv', 'json']) {
     $(`report-${kind}`).addEventListener('click', async e => {
       if (isBusy(e.target)) return;

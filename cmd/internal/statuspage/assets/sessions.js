@@ -1,13 +1,13 @@
-// The list of sessions: filters, search, pages, and files to save.
+// The list of sessions, with filters, search, pages, and export to files.
 
-import { ask, call, save } from './api.js';
-import { $, busy, el, isBusy, keep, text } from './dom.js';
+import { call, request, save } from './api.js';
+import { $, busy, el, isBusy, text, updateChildren } from './dom.js';
 import { bytes, minute, percent, span, t } from './i18n.js';
 import * as task from './task.js';
 import { length, reason, short, state } from './text.js';
 
 const limit = 50;
-const every = 10000; // ms between two polls of the first page
+const pollInterval = 10000; // ms from a response to the next request for the first page
 const states = ['queued', 'rendering', 'verifying', 'uploading', 'confirming', 'retiring', 'settling', 'retrying', 'failed', 'done', 'skipped'];
 const working = states.slice(1, 6);
 const choices = { '': states.filter(s => s !== 'skipped'), all: [], open: ['queued', 'settling', 'retrying', ...working], working };
@@ -16,17 +16,18 @@ const fields = ['q', 'state', 'reason', 'from', 'to', 'user', 'asset', 'incomple
 let rows = [];
 let next = ''; // the cursor of the next page
 let shown = false;
-let asked = 0; // number of the last request: late responses to earlier ones are ignored
+let lastRequest = 0; // number of the last request; responses to earlier requests are ignored
 let timer = 0;
-let tell = () => {};
+let notify = () => {};
 let reasons = [];
 let mayAct = false;
 
 const field = name => $(`by-${name}`);
 const value = name => (field(name).type === 'checkbox' ? (field(name).checked ? '1' : '') : field(name).value.trim());
 
-// local returns the start of a day in the browser's time zone, that many days later.
-function local(date, later = 0) {
+// startOfDay returns the start of a day in the browser's time zone, or of the day that is
+// later by a number of days, as ISO 8601.
+function startOfDay(date, later = 0) {
   const [y, m, d] = date.split('-').map(Number);
   return new Date(y, m - 1, d + later).toISOString();
 }
@@ -36,33 +37,33 @@ function query() {
   const q = new URLSearchParams();
   const chosen = value('state');
   const list = chosen in choices ? choices[chosen] : [chosen];
-  // With a reason or a text, skipped tasks are searched, too.
+  // If there is a reason or a text, the default choice includes skipped tasks.
   if (list.length && !(chosen === '' && (value('reason') || value('q')))) q.set('state', list.join(','));
   for (const name of ['q', 'reason', 'user', 'asset', 'incomplete']) if (value(name)) q.set(name, value(name));
-  if (value('from')) q.set('from', local(value('from')));
-  if (value('to')) q.set('to', local(value('to'), 1));
+  if (value('from')) q.set('from', startOfDay(value('from')));
+  if (value('to')) q.set('to', startOfDay(value('to'), 1));
   return q;
 }
 
 async function load(more) {
   clearTimeout(timer);
-  const number = ++asked;
+  const number = ++lastRequest;
   const q = query();
   q.set('limit', limit);
   if (more) q.set('cursor', next);
   $('list').setAttribute('aria-busy', 'true');
   try {
-    const answer = await ask(`tasks?${q}`);
-    const page = await answer.json();
-    if (number !== asked) return;
+    const response = await request(`tasks?${q}`);
+    const page = await response.json();
+    if (number !== lastRequest) return;
     rows = more ? rows.concat(page) : page;
-    next = answer.headers.get('Next-Cursor') || '';
-    show(Number(answer.headers.get('Total-Count')));
+    next = response.headers.get('Next-Cursor') || '';
+    show(Number(response.headers.get('Total-Count')));
   } catch (e) {
-    if (number === asked) tell(e.message);
+    if (number === lastRequest) notify(e.message);
   }
   $('list').setAttribute('aria-busy', 'false');
-  if (shown && rows.length <= limit) timer = setTimeout(() => (document.hidden ? again() : load(false)), every);
+  if (shown && rows.length <= limit) timer = setTimeout(() => (document.hidden ? reload() : load(false)), pollInterval);
 }
 
 // retry retries the failed and waiting tasks that the filters select.
@@ -77,7 +78,7 @@ async function retry(button, accept) {
     await load(false);
     text($('list-more'), `${t('page.retried', { n: retried })}. ${$('list-more').textContent}`);
   } catch (e) {
-    tell(e.message);
+    notify(e.message);
   }
   busy(button, false);
 }
@@ -85,23 +86,23 @@ async function retry(button, accept) {
 // setUpFor shows the buttons that the user is allowed to use.
 export function setUpFor(may) {
   mayAct = may;
-  offer();
+  showButtons();
 }
 
-function offer() {
+function showButtons() {
   $('retry-shown').hidden = !mayAct;
   $('accept-shown').hidden = !mayAct || value('reason') !== 'incomplete';
 }
 
 function show(total) {
-  offer();
+  showButtons();
   text($('list-more'), t('page.list_count', { shown: rows.length, n: total }));
   $('list-empty').hidden = rows.length > 0;
   $('more').hidden = !next;
-  keep($('list'), rows, v => `${v.id} ${v.state === 'settling'}`, row, update);
+  updateChildren($('list'), rows, v => `${v.id} ${v.state === 'settling'}`, row, update);
 }
 
-// row returns the row of a session, also for reports.
+// row returns the table row of a session; the report uses it, too.
 export function row(v) {
   const known = v.state && !(v.state === 'settling' && !v.reason); // a recording that is not queued yet has no details
   return el('tr', {},
@@ -116,13 +117,13 @@ function update(node, v) {
   const tag = node.querySelector('.tag');
   tag.className = `tag ${v.state}`;
   text(tag, state(v.state));
-  who(node, v);
+  showSession(node, v);
   text(node.querySelector('.why'), v.reason ? reason(v.reason) : v.incomplete ? v.incomplete[0] : '');
-  sizes(node, v);
+  showSizes(node, v);
 }
 
-// who shows core's data about a session.
-export function who(node, v) {
+// showSession shows core's data about a session in its row.
+export function showSession(node, v) {
   const s = v.session;
   text(node.querySelector('.when'), s ? minute(s.start) : v.path ? v.path.slice(0, 10) : '');
   text(node.querySelector('.user'), s ? s.user || '–' : '');
@@ -130,52 +131,54 @@ export function who(node, v) {
   text(node.querySelector('.length'), length(s) ? span(length(s)) : '');
 }
 
-export function sizes(node, v) {
+// showSizes shows the sizes of a session's recording and MP4 in its row.
+export function showSizes(node, v) {
   text(node.querySelector('.sizes'), v.bytes_before ? v.bytes_after ? `${bytes(v.bytes_before)} → ${bytes(v.bytes_after)}` : bytes(v.bytes_before) : '');
   text(node.querySelector('.saved'), v.bytes_after && v.bytes_before ? t('page.saved_percent', { percent: percent(100 * (v.bytes_before - v.bytes_after) / v.bytes_before) }) : '');
 }
 
-// address keeps the filters in the page's address, so that it can be shared.
-function address() {
+// updateAddress writes the filters into the page's address, so that users can share it.
+function updateAddress() {
   const q = new URLSearchParams();
   for (const name of fields) if (value(name)) q.set(name, value(name));
   const hash = `#sessions${q.size ? `?${q}` : ''}`;
   if (location.hash !== hash) history.replaceState(null, '', hash);
 }
 
-function options() {
+function showOptions() {
   const select = field('state');
-  const was = select.value;
+  const selected = select.value;
   select.replaceChildren(...['', 'all', 'open', 'working'].map(c => el('option', { value: c }, t(`page.choice_${c || 'some'}`))),
     ...states.filter(s => !working.includes(s)).map(s => el('option', { value: s }, state(s))));
-  select.value = was;
-  reasonOptions(true);
+  select.value = selected;
+  showReasonOptions(true);
 }
 
-function reasonOptions(anew) {
+function showReasonOptions(force) {
   const select = field('reason');
-  const was = select.value;
-  const list = [...new Set(was ? [was, ...reasons] : reasons)].sort();
-  if (!anew && select.dataset.list === list.join()) return;
+  const selected = select.value;
+  const list = [...new Set(selected ? [selected, ...reasons] : reasons)].sort();
+  if (!force && select.dataset.list === list.join()) return;
   select.dataset.list = list.join();
   select.replaceChildren(el('option', { value: '' }, t('page.any_reason')), ...list.map(r => el('option', { value: r }, reason(r))));
-  select.value = was;
+  select.value = selected;
 }
 
 export function setReasons(list) {
   reasons = list;
-  if (document.activeElement !== field('reason')) reasonOptions(false);
+  if (document.activeElement !== field('reason')) showReasonOptions(false);
 }
 
-// setShown starts or stops polling the list, with the filters of an address.
-export function setShown(now, text_) {
+// setShown starts or stops polling the list. It sets the filters from the parameters in the
+// page's address.
+export function setShown(now, parameters) {
   shown = Boolean(now);
   clearTimeout(timer);
   if (!shown) return;
-  const q = new URLSearchParams(text_ || '');
-  const asked_ = q.get('reason');
-  if (asked_ && !reasons.includes(asked_)) reasons = [...reasons, asked_];
-  options();
+  const q = new URLSearchParams(parameters || '');
+  const wanted = q.get('reason');
+  if (wanted && !reasons.includes(wanted)) reasons = [...reasons, wanted];
+  showOptions();
   for (const name of fields) {
     if (field(name).type === 'checkbox') field(name).checked = q.get(name) === '1';
     else field(name).value = q.get(name) || '';
@@ -184,15 +187,15 @@ export function setShown(now, text_) {
   load(false);
 }
 
-// again shows the list again, in another language.
-export function again() {
+// reload loads the list again, for example after the language was changed.
+export function reload() {
   if (!shown) return;
-  options();
+  showOptions();
   load(false);
 }
 
 export function setUp(notice, onChange) {
-  tell = notice;
+  notify = notice;
   for (const [name, accept] of [['retry-shown', false], ['accept-shown', true]]) {
     $(name).addEventListener('click', async () => {
       await retry($(name), accept);
@@ -200,11 +203,11 @@ export function setUp(notice, onChange) {
     });
   }
   let typing = 0;
-  const changed = () => { address(); load(false); };
+  const changed = () => { updateAddress(); load(false); };
   $('filters').addEventListener('submit', async e => {
     e.preventDefault();
     clearTimeout(typing);
-    address();
+    updateAddress();
     await load(false);
     if (rows.length === 1 && value('q')) task.open(rows[0].id); // the only result
   });

@@ -1,26 +1,28 @@
-// What the agent depends on, and its state as a whole.
+// The states of the parts on which the agent depends, and the state of the agent as a whole.
 
-import { $, el, keep, text } from './dom.js';
-import { ago, bytes, moment, say, t } from './i18n.js';
+import { $, el, text, updateChildren } from './dom.js';
+import { ago, bytes, moment, t, translate } from './i18n.js';
 
-// The card that explains a part. Most parts are rows of the list.
+// cardOf returns the id of the card that explains a part: usually that of the list of parts.
 export const cardOf = part => ({ tasks: 'reasons-card', steering: 'queue-card' })[part] || 'state-card';
 
 const kinds = { ok: 'good', degraded: 'warn', unhealthy: 'bad' };
 
-export function standing(s, now) {
-  const trouble = Object.fromEntries(s.health.troubles.map(x => [x.part, x]));
+// agentState shows the list of parts. It returns the state of the agent: its kind (good, warn
+// or bad), a message, and the id of the card that explains it. now is in ms.
+export function agentState(s, now) {
+  const problems = Object.fromEntries(s.health.troubles.map(x => [x.part, x]));
   const list = [core(s.core, now), volume(s.volume, now), storage(s.storage, now), uploads(s.uploads), ...(s.disks || []).map(d => disk(d, now)), queue(s.queue)];
   for (const part of ['rights', 'spool', 'ffmpeg', 'tasks', 'steering', 'notify']) { // rows that are shown only if there is a problem
-    if (trouble[part]) list.push({ key: part, title: t(`page.part_${part}`), word: '', more: part === 'rights' ? denied(s.volume) : '' });
+    if (problems[part]) list.push({ key: part, title: t(`page.part_${part}`), word: '', more: part === 'rights' ? denied(s.volume) : '' });
   }
   for (const row of list) {
-    const x = trouble[row.key];
+    const x = problems[row.key];
     if (!x) continue;
     row.kind = kinds[x.level];
-    row.word = say(x.say);
+    row.word = translate(x.say);
   }
-  keep($('state'), list, i => i.key, () => el('li', {}, el('span', { class: 'dot', 'aria-hidden': 'true' }), el('span', {}, el('strong'), el('span', { class: 'word' })),
+  updateChildren($('state'), list, i => i.key, () => el('li', {}, el('span', { class: 'dot', 'aria-hidden': 'true' }), el('span', {}, el('strong'), el('span', { class: 'word' })),
     el('span', { class: 'more' }), el('span', { class: 'meter', 'aria-hidden': 'true' }, el('span'))), (node, i) => {
     node.className = i.kind || '';
     text(node.querySelector('strong'), i.title);
@@ -30,10 +32,10 @@ export function standing(s, now) {
     meter.hidden = i.used === undefined;
     meter.firstElementChild.style.width = `${i.used || 0}%`;
   });
-  const short = list.find(i => i.kind === 'bad') || list.find(i => i.kind === 'warn');
+  const worst = list.find(i => i.kind === 'bad') || list.find(i => i.kind === 'warn');
   const first = s.health.troubles[0];
-  if (first) return { kind: kinds[first.level], message: say(first.say), card: cardOf(first.part) };
-  if (short) return { kind: short.kind, message: `${short.title}: ${short.word}`, card: 'state-card' };
+  if (first) return { kind: kinds[first.level], message: translate(first.say), card: cardOf(first.part) };
+  if (worst) return { kind: worst.kind, message: `${worst.title}: ${worst.word}`, card: 'state-card' };
   return { kind: 'good', message: t('page.all_well'), card: 'state-card' };
 }
 
@@ -47,7 +49,7 @@ function core(c, now) {
   };
 }
 
-function looked(at, now) {
+function lastScans(at, now) {
   const poll = at.last_poll ? t('page.looked_at', { ago: ago(Date.parse(at.last_poll), now) }) : t('page.not_looked_at');
   return at.last_sweep ? `${poll} ${t('page.swept', { ago: ago(Date.parse(at.last_sweep), now) })}` : poll;
 }
@@ -58,20 +60,20 @@ function volume(v, now) {
   const files = `${t('page.mp4s', { n: v.files.video || 0 })} ${t('page.originals', { n: (v.files.original || 0) + (v.files.index || 0) })}`;
   return {
     ...row, kind: v.available ? 'good' : 'bad', word: t(v.available ? 'page.volume_there' : 'page.unavailable'),
-    more: v.available ? `${looked(v, now)} ${files}` : `${v.reason || ''}${since(v.since)}`,
+    more: v.available ? `${lastScans(v, now)} ${files}` : `${v.reason || ''}${since(v.since)}`,
   };
 }
 
-// denied returns what is not permitted on the volume, and how to fix it.
-const denied = v => (v && v.denied ? `${v.denied}. ${v.fix ? say(v.fix) : ''}` : '');
+// denied returns what the agent is not permitted to do on the volume, and how to fix it.
+const denied = v => (v && v.denied ? `${v.denied}. ${v.fix ? translate(v.fix) : ''}` : '');
 
-// storage returns the row of the storage of MP4s.
+// storage returns the row of the storage in which MP4s are kept.
 function storage(st, now) {
   const row = { key: 'storage', title: t('page.part_storage'), kind: st.error ? 'bad' : 'good', word: t(st.error ? 'page.unavailable' : 'page.storage_core'), more: st.error || t('page.storage_core_more') };
   if (!st.place) return row;
   if (!st.error) row.word = t('page.works');
   const waiting = st.waiting ? ` ${t('page.storage_waiting', { n: st.waiting })}` : '';
-  row.more = st.error ? `${st.place}: ${st.error}` : `${st.place}. ${looked(st, now)}${waiting}`;
+  row.more = st.error ? `${st.place}: ${st.error}` : `${st.place}. ${lastScans(st, now)}${waiting}`;
   return row;
 }
 

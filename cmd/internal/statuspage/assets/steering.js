@@ -4,10 +4,10 @@ import { call } from './api.js';
 import { $, busy, isBusy, text } from './dom.js';
 import { minute, percent, t } from './i18n.js';
 
-let act = { notice: () => {}, look: () => {} };
-let asked = false; // a request is in progress
+let callbacks = { notice: () => {}, poll: () => {} };
+let pending = false; // a request is in progress
 
-// steering shows the current settings, and the controls to change them.
+// steering shows the current settings, and the controls to change them if this is permitted.
 export function steering(s) {
   const now = s.steering;
   const may = s.may_act && Boolean(now);
@@ -27,35 +27,36 @@ export function steering(s) {
   $('limits-default').hidden = !set;
   $('limit-workers').max = now.max_workers;
   // Do not overwrite what the user is typing.
-  if ($('limits').contains(document.activeElement) || asked) return;
+  if ($('limits').contains(document.activeElement) || pending) return;
   $('limit-cpu').value = target;
   $('limit-workers').value = workers;
 }
 
-async function steer(query) {
-  asked = true;
+// change sends new settings to the agent, shows an error if there is one, and polls the status.
+async function change(query) {
+  pending = true;
   try {
     await call(`steering?${new URLSearchParams(query)}`, { method: 'POST' });
-    act.notice('');
+    callbacks.notice('');
   } catch (e) {
-    act.notice(e.message);
+    callbacks.notice(e.message);
   }
-  asked = false;
-  act.look();
+  pending = false;
+  callbacks.poll();
 }
 
-export function setUp(how) {
-  act = how;
+export function setUp(functions) {
+  callbacks = functions;
   $('pause').addEventListener('click', async e => {
     if (isBusy(e.target)) return;
     busy(e.target, true);
-    await steer({ paused: e.target.dataset.paused });
+    await change({ paused: e.target.dataset.paused });
     busy(e.target, false);
   });
   $('limits').addEventListener('submit', async e => {
     e.preventDefault();
     document.activeElement.blur();
-    await steer({ cpu_target: $('limit-cpu').value, workers: $('limit-workers').value });
+    await change({ cpu_target: $('limit-cpu').value, workers: $('limit-workers').value });
   });
-  $('limits-default').addEventListener('click', () => steer({ cpu_target: 0, workers: 0 }));
+  $('limits-default').addEventListener('click', () => change({ cpu_target: 0, workers: 0 }));
 }

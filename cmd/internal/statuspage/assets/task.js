@@ -1,4 +1,4 @@
-// The dialogue of one session: its facts and its log.
+// The dialog of one session: its facts and its log.
 
 import { call } from './api.js';
 import { $, busy, el, isBusy, text } from './dom.js';
@@ -6,9 +6,9 @@ import { bytes, decimal, minute, moment, percent, span, t } from './i18n.js';
 import { length, measured, reason, state } from './text.js';
 
 let shown = '';
-let before = ''; // the address before the dialogue was opened
-let logless = ''; // session and state for which this agent has no log: not requested again
-const acts = ['retry', 'next', 'accept', 'restore']; // buttons
+let hashBefore = ''; // the address's fragment before the dialog was opened
+let withoutLog = ''; // id and state of a task without a log on this agent: the log is not requested again
+const actions = ['retry', 'next', 'accept', 'restore']; // as in the ids of their buttons
 let mayAct = false;
 let jumpserver = ''; // JumpServer's address for browsers
 
@@ -19,21 +19,21 @@ export function setUpFor(may, address) {
 
 export const link = (id, label) => el('button', { class: 'link', type: 'button', onclick: () => open(id) }, label);
 
-// replay returns the address at which JumpServer plays a session; '' if unknown.
-const replay = id => (jumpserver ? `${jumpserver}/luna/replay/${id}` : '');
+// replayURL returns the address at which JumpServer plays a session; '' if unknown.
+const replayURL = id => (jumpserver ? `${jumpserver}/luna/replay/${id}` : '');
 
-// open shows a session by its id, or by the beginning of its id. The id stays in the
-// address, so that it can be shared.
+// open shows the session with this id, or with an id that begins with it. The id is also in
+// the page's address, so that users can share it.
 export async function open(id) {
-  if (!shown) before = /^#[0-9a-f]{4}[0-9a-f-]*$/i.test(location.hash) ? '' : location.hash;
+  if (!shown) hashBefore = /^#[0-9a-f]{4}[0-9a-f-]*$/i.test(location.hash) ? '' : location.hash;
   shown = id.toLowerCase();
-  logless = '';
+  withoutLog = '';
   history.replaceState(null, '', `#${shown}`);
   text($('task-id'), shown);
   text($('task-said'), '');
   text($('task-log'), '');
   $('task-facts').replaceChildren();
-  for (const name of acts) $(`task-${name}`).hidden = true;
+  for (const name of actions) $(`task-${name}`).hidden = true;
   $('task-play').hidden = true;
   if (!$('task').open) $('task').showModal();
   await refresh();
@@ -41,7 +41,7 @@ export async function open(id) {
 
 async function refresh() {
   const id = shown;
-  if (!id) return; // the dialogue was closed meanwhile
+  if (!id) return; // the dialog was closed meanwhile
   const path = `tasks/${encodeURIComponent(id)}`;
   let now = id;
   try {
@@ -49,12 +49,12 @@ async function refresh() {
     if (id !== shown) return;
     facts(v);
     now = `${id} ${v.state}`;
-    if (now === logless) return;
+    if (now === withoutLog) return;
     const log = await call(`${path}/log`);
     if (id === shown) showLog(log);
   } catch (e) {
     if (id !== shown) return;
-    logless = now;
+    withoutLog = now;
     showLog(e.message);
   }
 }
@@ -95,8 +95,8 @@ function facts(v) {
     accept: v.reason === 'incomplete' && v.state !== 'done',
     restore: v.state === 'done' && Boolean(v.originals),
   };
-  for (const name of acts) $(`task-${name}`).hidden = !(mayAct && may[name]);
-  const play = replay(v.id);
+  for (const name of actions) $(`task-${name}`).hidden = !(mayAct && may[name]);
+  const play = replayURL(v.id);
   $('task-play').hidden = !play;
   if (play) $('task-play').href = play;
 }
@@ -104,19 +104,19 @@ function facts(v) {
 export function setUp(onChange) {
   $('task').addEventListener('close', () => {
     shown = '';
-    history.replaceState(null, '', location.pathname + location.search + before);
+    history.replaceState(null, '', location.pathname + location.search + hashBefore);
   });
   const calls = { retry: id => `tasks/${id}/retry`, next: id => `tasks/${id}/next`, accept: id => `tasks/${id}/retry?accept=incomplete`, restore: id => `trash/${id}/restore` };
-  const says = { retry: 'page.is_retried', next: 'page.is_next', accept: 'page.is_retried', restore: 'page.is_restored' };
-  for (const name of acts) {
+  const messages = { retry: 'page.is_retried', next: 'page.is_next', accept: 'page.is_retried', restore: 'page.is_restored' };
+  for (const name of actions) {
     const button = $(`task-${name}`);
     button.addEventListener('click', async () => {
       if (isBusy(button)) return;
       busy(button, true);
       try {
-        await call(calls[name](encodeURIComponent(shown)), { method: 'POST', patience: 600000 });
+        await call(calls[name](encodeURIComponent(shown)), { method: 'POST', timeout: 600000 });
         await refresh();
-        text($('task-said'), t(says[name]));
+        text($('task-said'), t(messages[name]));
         onChange();
       } catch (e) {
         text($('task-said'), e.message);
