@@ -126,9 +126,9 @@ func TestOfWhichSessionsRecordingsAreTaken(t *testing.T) {
 	}
 }
 
-// TestALionKeepsWhatTheAgentDoesNotTake tests it with each release of Lion. It keeps a
+// TestALionKeepsWhatTheAgentDoesNotTake is run with each release of Lion. Lion keeps a
 // recording of a session that core does not know. It puts a recording of a session without
-// pictures into its own storage. The spool contains none of them.
+// pictures into its own storage. Neither of them stays in the spool.
 func TestALionKeepsWhatTheAgentDoesNotTake(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -193,7 +193,8 @@ func TestALionMayHandOverBeforeItSaysThatTheSessionIsOver(t *testing.T) {
 	}
 }
 
-// TestALongHeadIsRefused: without using much memory, because the client is not known yet.
+// TestALongHeadIsRefused: a request whose header is too large gets status 431. The agent
+// reads the header before it knows the client, and must not use much memory for it.
 func TestALongHeadIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

@@ -260,7 +260,8 @@ func (l *fixture) get(path, header, value string) (status int, body string) {
 	return status, body
 }
 
-// TestRazorsRecordingsOnTheVolume: all programs that record, and all names of recordings.
+// TestRazorsRecordingsOnTheVolume: recordings of each component that writes such files, and
+// with each form of the file name, become MP4s.
 func TestRazorsRecordingsOnTheVolume(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

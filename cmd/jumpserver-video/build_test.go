@@ -11,8 +11,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/config"
 )
 
-// TestAnAgentThatCannotBeBuiltGivesBackWhatItTook: the lock of the data folder and the queue
-// are released, so that the next agent gets them. This also holds after close.
+// TestAnAgentThatCannotBeBuiltGivesBackWhatItTook: if newAgent fails, it releases the lock of
+// the data folder and the queue, so that the next agent can use them. close releases them,
+// too.
 func TestAnAgentThatCannotBeBuiltGivesBackWhatItTook(t *testing.T) {
 	dir := t.TempDir()
 	for name, value := range map[string]string{

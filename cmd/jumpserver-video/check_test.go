@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestHealthChecksOfOthersFindTheirPrograms: the checks of JumpServer's compose files, and of
-// the stand-alone Video-Worker's.
+// TestHealthChecksOfOthersFindTheirPrograms: the program works as curl and check, as the
+// health checks of JumpServer's compose files and of the stand-alone Video-Worker call them.
 func TestHealthChecksOfOthersFindTheirPrograms(t *testing.T) {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

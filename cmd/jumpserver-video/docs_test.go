@@ -78,7 +78,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 	}
 }
 
-// shell runs a script in a folder of its own.
+// shell runs a script in a new folder.
 func (l *fixture) shell(file, script, session string, recording []byte) {
 	t := l.t
 	t.Helper()

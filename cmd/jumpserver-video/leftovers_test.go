@@ -13,8 +13,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// TestLeftoversAreToldAndConvertedOnRequest: recordings on the volume that lack their index or
-// a part, or are cut. They are in `scan` and in `tasks`, wait for a day, and fail as
+// TestLeftoversAreToldAndConvertedOnRequest: some recordings on the volume lack their index
+// or a part, or are cut. `scan` and `tasks` list them. They wait for a day, and then fail as
 // incomplete. On request they are converted as they are. A recording with an invalid
 // instruction needs no request, because nothing more will come. All originals are kept
 // despite ORIGINALS=delete.

@@ -52,8 +52,9 @@ func TestALionOfV3OutlivesTheAgentsRestart(t *testing.T) {
 	}
 }
 
-// TestAnUploadThatIsAbandonedIsDropped: after a day, and not before. Lion has put the recording
-// into its own storage.
+// TestAnUploadThatIsAbandonedIsDropped: an upload that Lion does not finish is deleted from
+// the spool after a day, and not before. The session has an MP4 nevertheless, because Lion
+// has put the recording into its own storage.
 func TestAnUploadThatIsAbandonedIsDropped(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

@@ -25,8 +25,8 @@ func (l *fixture) metric(name string, labels ...string) float64 {
 	return n
 }
 
-// TestUploadsInMetrics: the results of uploads from Lion, in parts and as forms, and from Razor;
-// and their sizes in spool and trash.
+// TestUploadsInMetrics: metrics count the results of uploads from Lion, in parts and as
+// forms, and from Razor. They also have the sizes of uploads in spool and trash.
 func TestUploadsInMetrics(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -114,8 +114,8 @@ func TestUploadsInMetrics(t *testing.T) {
 	}
 }
 
-// TestUploadsThatComeToNothingInMetrics: another recording of the session stays in the spool,
-// and an incomplete one is deleted.
+// TestUploadsThatComeToNothingInMetrics: a second, different recording of a session stays in
+// the spool, and an upload that is not finished is deleted. Metrics show both.
 func TestUploadsThatComeToNothingInMetrics(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

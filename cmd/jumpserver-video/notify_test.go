@@ -17,8 +17,8 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/notify"
 )
 
-// TestPeopleAreNotified: of a volume that becomes unavailable and comes back. The agent reports
-// a target that does not accept messages.
+// TestPeopleAreNotified: messages are sent when a volume becomes unavailable and when it is
+// available again. The agent reports a target that does not accept messages.
 func TestPeopleAreNotified(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

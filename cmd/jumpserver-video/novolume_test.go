@@ -13,8 +13,8 @@ import (
 )
 
 // TestWithoutAVolume: the agent works like Video-Worker, only with uploads and core's own
-// storage. What Lions of all releases upload is served as MP4. What core loses is served
-// again.
+// storage. What Lions of all releases upload is served as MP4. If core loses an MP4, a retry
+// makes it again.
 func TestWithoutAVolume(t *testing.T) {
 	t.Parallel()
 	for _, version := range releases() {
@@ -87,7 +87,8 @@ func TestWithoutAVolume(t *testing.T) {
 	}
 }
 
-// TestAVolumeThatWentAwayIsUnavailable: also for the next agent. It accepts uploads, which wait.
+// TestAVolumeThatWentAwayIsUnavailable: a volume that no longer exists is unavailable, also
+// for the next agent. The agent accepts uploads, which wait for the volume.
 func TestAVolumeThatWentAwayIsUnavailable(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

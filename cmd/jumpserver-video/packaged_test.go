@@ -124,8 +124,8 @@ func TestThePackagedProgramKnowsNoDemo(t *testing.T) {
 	}
 }
 
-// TestWhoOnlyLooksDrawsNothing: status page, metrics and task API depend on package task, but
-// not on the renderer.
+// TestWhoOnlyLooksDrawsNothing: the packages of the status page, the metrics and the task API
+// depend on package task, but not on the renderer.
 func TestWhoOnlyLooksDrawsNothing(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"cmd/internal/statuspage", "cmd/internal/metrics", "transcode/taskapi"} {

@@ -78,7 +78,8 @@ http {
 	return address
 }
 
-// askAsStranger sends a request like an unknown client: with the outer name of this host.
+// askAsStranger sends a request like a client on another host: with a Host header that does
+// not name this host.
 func askAsStranger(t *testing.T, method, url, token string) (status int, body string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)

@@ -24,8 +24,9 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
 
-// TestBucketTakesWhatComesFromEverywhere: recordings from the volume, from Lion, and those that
-// Lion had to put into the bucket itself, for each release.
+// TestBucketTakesWhatComesFromEverywhere is run with each release. Recordings from the
+// volume, those from Lion, and those that Lion had to put into the bucket itself all become
+// MP4s in the bucket.
 func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	t.Parallel()
 	server := storagetest.S3(t)
@@ -114,7 +115,8 @@ func TestBucketTakesWhatComesFromEverywhere(t *testing.T) {
 	}
 }
 
-// TestBucketWithoutAVolume: uploads need no replay folder, also if they cannot be converted.
+// TestBucketWithoutAVolume: uploads need no replay folder. Recordings that cannot be
+// converted are stored in the bucket as they are.
 func TestBucketWithoutAVolume(t *testing.T) {
 	t.Parallel()
 	storagetest.Heavy(t)

@@ -57,8 +57,8 @@ func (l *fixture) state(id string) queue.State {
 	return v.State
 }
 
-// TestAnOperatorSteersTheAgent: from the command line, with pause and resume, also over a
-// restart, limits, and the next task.
+// TestAnOperatorSteersTheAgent: commands pause and resume the agent, set limits, and choose
+// the next task. A pause continues after a restart.
 func TestAnOperatorSteersTheAgent(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -182,8 +182,8 @@ func TestRetryByFilter(t *testing.T) {
 	}
 }
 
-// TestOriginalsAreRestored: from the volume and the spool. Core serves them again. They are not
-// converted after a restart, but are after a retry.
+// TestOriginalsAreRestored: originals are restored to the volume and the spool, and core
+// serves them again. A restart does not convert them again; a retry does.
 func TestOriginalsAreRestored(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -292,7 +292,8 @@ func TestOriginalsAreRestored(t *testing.T) {
 	}
 }
 
-// TestBucketOriginalsAreRestored: the same in a bucket.
+// TestBucketOriginalsAreRestored: originals are restored to a bucket. The agent does not
+// convert them again; a retry does.
 func TestBucketOriginalsAreRestored(t *testing.T) {
 	t.Parallel()
 	b := newBucketFixture(t, storagetest.S3(t), "4.10.13")

@@ -35,8 +35,8 @@ func shown(t *testing.T, what, text string) {
 	}
 }
 
-// TestWhatOthersSayDoesNotActOnTheTerminal: core's errors in tables, with the log, as JSON, in
-// the task's log file, and in messages to systemd.
+// TestWhatOthersSayDoesNotActOnTheTerminal: core's errors cannot control terminals. They are
+// in tables, with the log, as JSON, in the task's log file, and in messages to systemd.
 func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	const session = "eeeeeeee-1111-4111-8111-111111111111"
@@ -81,8 +81,8 @@ func TestWhatOthersSayDoesNotActOnTheTerminal(t *testing.T) {
 	}
 }
 
-// TestNamesDoNotActOnTheTerminal: names of files, folders and arguments. With line breaks they
-// could look like lines of the program.
+// TestNamesDoNotActOnTheTerminal: names of files, folders and arguments cannot control
+// terminals. With line breaks they could look like lines of the program.
 func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -132,8 +132,8 @@ func TestNamesDoNotActOnTheTerminal(t *testing.T) {
 	}
 }
 
-// TestOurOwnSequencesReachTheTerminal: the movement of bars and the doctor's colours, and no
-// other sequences.
+// TestOurOwnSequencesReachTheTerminal: the program writes the sequences that move bars and
+// those of the doctor's colours, and no others.
 func TestOurOwnSequencesReachTheTerminal(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")

@@ -176,7 +176,8 @@ func (l *fixture) eventsOnce(sessions map[string]*liontest.Lion) {
 	}
 }
 
-// TestWhatCannotBeConvertedIsUploadedAsItIs: recordings in which nothing is drawn.
+// TestWhatCannotBeConvertedIsUploadedAsItIs: recordings in which nothing is drawn are
+// uploaded to core unchanged.
 func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	t.Parallel()
 	l := newFixture(t, "4.10.13")
@@ -224,7 +225,7 @@ func TestWhatCannotBeConvertedIsUploadedAsItIs(t *testing.T) {
 	}
 }
 
-// TestAnUnfitWorkerSaysSo: health has the reason, and Lion keeps its recordings.
+// TestAnUnfitWorkerSaysSo: the health endpoint has the reason, and Lion keeps its recordings.
 func TestAnUnfitWorkerSaysSo(t *testing.T) {
 	t.Parallel()
 	reasons := func(l *fixture) string {

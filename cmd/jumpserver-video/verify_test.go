@@ -104,7 +104,7 @@ func replaceInFile(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(file, is, 0o644))
 }
 
-// TestOneVerdictOfSeveral: the worst one decides.
+// TestOneVerdictOfSeveral: the worst result decides the exit code.
 func TestOneVerdictOfSeveral(t *testing.T) {
 	good := []*book{{}}
 	broken := []*book{{}, {Faults: []ledger.Fault{{Line: 1, What: "x"}}}}

@@ -111,7 +111,7 @@ var (
 	reasonsTable = regexp.MustCompile(`(?s)<!-- reasons: .*<!-- end of reasons -->\n`)
 )
 
-// textsOf returns what a file of the repository says to people, by place.
+// textsOf returns the texts for people in a file of the repository, by place.
 func textsOf(t *testing.T, root, path string) map[string][]string {
 	t.Helper()
 	texts := map[string][]string{}
@@ -237,7 +237,8 @@ func TestOneVoice(t *testing.T) {
 	}
 }
 
-// TestTheVoiceIsHeard: the rules find what they are for.
+// TestTheVoiceIsHeard tests the check itself: it finds phrases of the glossary and long
+// sentences.
 func TestTheVoiceIsHeard(t *testing.T) {
 	phrases := []phrase{{regexp.MustCompile(`(?i)\btells\s+whether\b`), "reports whether"}}
 	long := strings.Repeat("word ", maxWords+1)

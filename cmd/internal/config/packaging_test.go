@@ -137,7 +137,8 @@ func instructions(t *testing.T) map[string]string {
 	return last
 }
 
-// TestBothImagesAreRunAlike: the image of the Dockerfile and that of releases.
+// TestBothImagesAreRunAlike: the image of the Dockerfile and the image of releases have the
+// same settings.
 func TestBothImagesAreRunAlike(t *testing.T) {
 	var image struct {
 		Env, Entrypoint, Cmd []string
@@ -191,8 +192,8 @@ func TestTheUnitAllowsWhatPrioritiesNeed(t *testing.T) {
 	}
 }
 
-// TestUserAndFoldersAreOneStory: the unit, sysusers, tmpfiles and the scripts have the
-// same user and folder.
+// TestUserAndFoldersAreOneStory: the unit, sysusers, tmpfiles and the scripts name the same
+// user and folder.
 func TestUserAndFoldersAreOneStory(t *testing.T) {
 	for name, want := range map[string][]string{
 		"../jumpserver-video.service": {"User=jumpserver-video\n", "Group=jumpserver-video\n", "/etc/jumpserver-video/config.txt"},

@@ -115,8 +115,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestUploadsAreNamedWhenTheyAreAllThatFails: otherwise the same reason would be listed
-// twice.
+// TestUploadsAreNamedWhenTheyAreAllThatFails: uploads are listed only if no other part fails,
+// because the same reason would otherwise be listed twice.
 func TestUploadsAreNamedWhenTheyAreAllThatFails(t *testing.T) {
 	full := stands{spool: errors.New("full")}.sources().Conditions()
 	if got := full.Failing(); len(got) != 1 || got[0].Part != Spool {

@@ -72,7 +72,8 @@ func TestReasonsInTheDocs(t *testing.T) {
 	}
 }
 
-// TestTranslatedReasonsReadWell: the rules of package task's English texts.
+// TestTranslatedReasonsReadWell checks translations by the rules of package task's English
+// texts.
 func TestTranslatedReasonsReadWell(t *testing.T) {
 	for l, stop := range map[Lang]string{Chinese: "。", Russian: "."} {
 		titles := map[string]task.Class{}

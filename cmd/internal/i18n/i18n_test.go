@@ -45,8 +45,8 @@ func (m entry) placeholders(t *testing.T, where string) []string {
 // forms are the plural forms of each language.
 var forms = map[Lang][]string{English: {"one", "other"}, Chinese: {"other"}, Russian: {"few", "many", "one", "other"}}
 
-// TestEveryStringIsInAllLanguages: with the same placeholders, and with all plural
-// forms of the language.
+// TestEveryStringIsInAllLanguages: each string exists in all languages, with the same
+// placeholders and with all plural forms of the language.
 func TestEveryStringIsInAllLanguages(t *testing.T) {
 	for key := range catalogue[English] {
 		for _, l := range Langs {

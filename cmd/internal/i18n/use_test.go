@@ -53,7 +53,8 @@ func read(t *testing.T, name string) string {
 
 var key = regexp.MustCompile(`['"](raw|unit\.between|(?:page|report|health|state|cli|doctor|notify)\.[a-z0-9_]+)['"]`)
 
-// TestEveryStringIsUsed: and every string that is used exists.
+// TestEveryStringIsUsed: each string in the catalogue is used, and each string that is used
+// is in the catalogue.
 func TestEveryStringIsUsed(t *testing.T) {
 	used, words := map[string]bool{}, map[string]bool{}
 	for _, name := range slices.Concat(filesBelow(t, commands, ".go"), filesBelow(t, assets, ".js"), filesBelow(t, assets, ".html")) {

@@ -44,7 +44,8 @@ func TestWhatIsNotKnownIsNotShown(t *testing.T) {
 	}
 }
 
-// TestTheLastSuccessStays: also when its task is retried or deleted.
+// TestTheLastSuccessStays: the time of the last success stays, also when its task is retried
+// or deleted.
 func TestTheLastSuccessStays(t *testing.T) {
 	m, tasks := idle()
 	done := &queue.Task{State: queue.StateDone, Updated: time.Unix(6000, 0)}

@@ -305,7 +305,8 @@ func TestBooksThatCannotBeReadAreBegunAnew(t *testing.T) {
 	})
 }
 
-// TestLongMessagesAreCut: to the size that all services accept, between two letters.
+// TestLongMessagesAreCut: long messages are cut to the size that all services accept, and
+// between two letters.
 func TestLongMessagesAreCut(t *testing.T) {
 	for _, lang := range i18n.Langs {
 		n := news{failures: failures{Count: 3, Reasons: map[task.Class]int{}}, troubles: map[health.Part]trouble{}}

@@ -251,7 +251,8 @@ func TestRefusalsAreTold(t *testing.T) {
 	}
 }
 
-// TestANetworkThatFailsIsTold: also for the services of the library.
+// TestANetworkThatFailsIsTold: errors of the network are reported for all services, also for
+// those that the library sends to.
 func TestANetworkThatFailsIsTold(t *testing.T) {
 	net := connect(t)
 	net.close()

@@ -76,7 +76,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// TestAFolderThatIsGone: if writing fails, the next write contains the sums.
+// TestAFolderThatIsGone: if the sums cannot be written, the next write contains them.
 func TestAFolderThatIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "gone")
 	a := open(t, filepath.Join(dir, "savings.json"))

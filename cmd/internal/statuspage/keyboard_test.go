@@ -79,7 +79,7 @@ func TestAllOfItWithTheKeyboardAlone(t *testing.T) {
 	b.press(kb.Enter)
 	l.state(t, id, queue.StateQueued)
 	b.press(kb.Escape)
-	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialogue reports its end with an event
+	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
 	if got := b.eval(`document.querySelector('dialog').contains(document.activeElement)`); got != "false" {
 		t.Error("a closed dialogue keeps the focus")
 	}

@@ -81,7 +81,7 @@ func TestAccessibleEverywhere(t *testing.T) {
 				b.audit(t, "dialogue")
 				b.picture(t, "session.png")
 				b.do(chromedp.KeyEvent("\x1b"))
-				b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialogue reports its end with an event
+				b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
 				b.see("sessions")
 				b.until(`document.querySelectorAll('#list tr').length > 20`)
 				b.eval(`document.getElementById('more-filters').open = true`)

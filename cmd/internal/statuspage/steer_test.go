@@ -61,7 +61,7 @@ func TestSteeringOnThePage(t *testing.T) {
 	b.until(`document.getElementById('task-said').textContent === 'It is next in the queue.'`)
 	l.state(t, id, queue.StateQueued)
 	b.do(chromedp.KeyEvent("\x1b"))
-	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // its end is an event of its own
+	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
 
 	b.eval(`(async () => (await (await fetch('api/tasks?state=done', { headers: { Authorization: 'Bearer ` + token + `' } })).json()).find(v => v.originals).id)().then(id => { window.found = id; })`)
 	b.until(`Boolean(window.found)`)
@@ -74,7 +74,7 @@ func TestSteeringOnThePage(t *testing.T) {
 		t.Errorf("%+v, %v", v, err)
 	}
 	b.do(chromedp.KeyEvent("\x1b"))
-	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // its end is an event of its own
+	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
 
 	b.eval(`location.hash = '#sessions?reason=not_guacamole'`)
 	b.click("#retry-shown")
