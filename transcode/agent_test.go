@@ -184,7 +184,7 @@ func newAgent(ctx context.Context, o agentOptions) (*agent, error) {
 		o.log = io.Discard
 	}
 	log := slog.New(slog.NewTextHandler(o.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	tool, err := video.Find(ctx, "")
+	tool, err := video.Find(ctx, os.Getenv("TEST_FFMPEG")) // as cmd/internal/agenttest
 	if err != nil {
 		return nil, err
 	}

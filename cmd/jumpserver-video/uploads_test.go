@@ -244,7 +244,7 @@ func TestAnUnfitWorkerSaysSo(t *testing.T) {
 		if err := os.Symlink(real, link); err != nil {
 			t.Fatal(err)
 		}
-		l.env["PATH"] = bin + ":" + os.Getenv("PATH")
+		l.env["PATH"], l.env["FFMPEG"] = bin+":"+os.Getenv("PATH"), ""
 		l.startHealthy()
 		if err := os.Remove(link); err != nil {
 			t.Fatal(err)

@@ -191,7 +191,10 @@ func lineComments(text, mark string) map[int]string {
 		if first == 0 {
 			first = number
 		}
-		comments[first] += strings.TrimPrefix(comment, " ") + "\n"
+		if comment = strings.TrimPrefix(comment, " "); strings.HasPrefix(comment, "  ") { // a row of a list
+			comment = "\n" + strings.TrimSpace(comment) + "\n"
+		}
+		comments[first] += comment + "\n"
 	}
 	return comments
 }
@@ -213,6 +216,7 @@ func TestOneVoice(t *testing.T) {
 		switch name := d.Name(); {
 		case d.IsDir() && slices.Contains([]string{".git", ".cache", "bin", "dist", "node_modules", "testdata", "ru", "zh-CN"}, name):
 			return fs.SkipDir
+		case d.IsDir():
 		case lineComment(path) != "", strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".md") && !strings.HasPrefix(name, "README."), name == "README.md",
 			strings.HasSuffix(name, ".json") && strings.Contains(path, "i18n/strings/en/"):
 			maps.Copy(texts, textsOf(t, root, path))
