@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
@@ -115,6 +117,11 @@ func TestAVolumeThatWentAwayIsUnavailable(t *testing.T) {
 	if out, code := l.command("doctor"); code == 0 || !strings.Contains(out, "does not exist any more") {
 		t.Errorf("doctor: %d\n%s", code, out)
 	}
+	l.until("uploads are accepted", func() bool {
+		_, body := l.get("/video-worker/health/", "", "")
+		var report health.Report
+		return json.Unmarshal([]byte(body), &report) == nil && report.Conditions.Of(health.Uploads).OK
+	})
 	lion, id := l.lion(liontest.Signed), "eeeeeeee-4444-4111-8111-111111111111"
 	l.recorded(lion, id, sample(t, "tiny/v3/*/*.replay.gz"))
 	l.ended(lion, id)
