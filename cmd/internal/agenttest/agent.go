@@ -64,9 +64,9 @@ type Agent struct {
 // paths of programs, the time zone, and settings of Go's runtime.
 var passed = []string{"PATH", "TZ", "GODEBUG", "GORACE", "GOCOVERDIR"}
 
-// FFmpeg is the variable with the path of the ffmpeg that agents use in tests; by
+// ffmpegVariable is the variable with the path of the ffmpeg that agents use in tests; by
 // default they use the one in PATH. CI names that of the packages, which starts faster.
-const FFmpeg = "TEST_FFMPEG"
+const ffmpegVariable = "TEST_FFMPEG"
 
 // New prepares an agent without starting it. The caller must close it.
 func New(opt Options) (_ *Agent, err error) {
@@ -106,7 +106,7 @@ func New(opt Options) (_ *Agent, err error) {
 			a.Env[name] = value
 		}
 	}
-	if path := os.Getenv(FFmpeg); path != "" {
+	if path := os.Getenv(ffmpegVariable); path != "" {
 		a.Env["FFMPEG"] = path
 	}
 	maps.Copy(a.Env, map[string]string{
