@@ -20,12 +20,9 @@ export class Unauthorized extends Error {}
 // agent's response has a code that the page knows. timeout is in ms.
 export async function request(path, { method = 'GET', timeout = 20000 } = {}) {
   const headers = token() ? { Authorization: `Bearer ${token()}` } : {};
-  let response;
-  try {
-    response = await fetch(`api/${path}`, { method, headers, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(timeout) });
-  } catch {
-    throw new Error(t('page.no_answer_long'));
-  }
+  const response = await received(
+    fetch(`api/${path}`, { method, headers, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(timeout) }),
+  );
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
   const known = `problem.${problem.code}`;
@@ -33,10 +30,21 @@ export async function request(path, { method = 'GET', timeout = 20000 } = {}) {
   throw response.status === 401 ? new Unauthorized(message) : new Error(message);
 }
 
+// received waits for a response or its body, and throws an Error in the page's language
+// if the connection ends or the time is over.
+export async function received(promise) {
+  try {
+    return await promise;
+  } catch {
+    throw new Error(t('page.no_answer_long'));
+  }
+}
+
 // call sends a request and returns the body: parsed if it is JSON, or else as text.
 export async function call(path, options) {
   const response = await request(path, options);
-  return (response.headers.get('Content-Type') || '').startsWith('application/json') ? response.json() : response.text();
+  const isJSON = (response.headers.get('Content-Type') || '').startsWith('application/json');
+  return received(isJSON ? response.json() : response.text());
 }
 
 // save makes the browser save a response as a file. A link would not work, because
@@ -44,7 +52,7 @@ export async function call(path, options) {
 export async function save(path, name) {
   const response = await request(path, { timeout: 600000 });
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(await response.blob());
+  link.href = URL.createObjectURL(await received(response.blob()));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60000);

@@ -1,6 +1,6 @@
 // The list of sessions, with filters, search, pages, and export to files.
 
-import { call, request, save } from './api.js';
+import { call, received, request, save } from './api.js';
 import { $, busy, el, isBusy, text, updateChildren } from './dom.js';
 import { bytes, minute, percent, span, t } from './i18n.js';
 import * as task from './task.js';
@@ -54,7 +54,7 @@ async function load(more) {
   $('list').setAttribute('aria-busy', 'true');
   try {
     const response = await request(`tasks?${q}`);
-    const page = await response.json();
+    const page = await received(response.json());
     if (number !== lastRequest) return;
     rows = more ? rows.concat(page) : page;
     next = response.headers.get('Next-Cursor') || '';
