@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 const sid = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
@@ -291,9 +293,9 @@ func TestRunCleansAtOnceAndAgain(t *testing.T) {
 	defer cancel()
 	done := make(chan error)
 	go func() { done <- c.Run(ctx) }()
-	waitFor(t, func() bool { _, err := os.Stat(filepath.Join(root, TrashName, "2026-11-10")); return err != nil })
+	waittest.Until(t, "the first day is removed", func() bool { _, err := os.Stat(filepath.Join(root, TrashName, "2026-11-10")); return err != nil })
 	put(t, root, TrashName+"/2026-11-11/y")
-	waitFor(t, func() bool { _, err := os.Stat(filepath.Join(root, TrashName, "2026-11-11")); return err != nil })
+	waittest.Until(t, "the second day is removed", func() bool { _, err := os.Stat(filepath.Join(root, TrashName, "2026-11-11")); return err != nil })
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // smallCore is a core with only those calls that a component makes.
@@ -93,15 +95,13 @@ func live(t *testing.T, core *smallCore) (*Component, *logBuffer) {
 	return c, &log
 }
 
-const patience = 30 * time.Second
-
 func TestComponentComesOnlineAndStaysSo(t *testing.T) {
 	core := &smallCore{storage: "server"}
 	c, log := live(t, core)
 	if s := c.State(); s.Online && s.Name == "" {
 		t.Errorf("%+v", s)
 	}
-	within(t, patience, "five beats", func() bool { core.mu.Lock(); defer core.mu.Unlock(); return core.beats >= 5 })
+	waittest.Until(t, "five beats", func() bool { core.mu.Lock(); defer core.mu.Unlock(); return core.beats >= 5 })
 	s := c.State()
 	if !s.Registered || !s.Online || s.Name != "worker 00000001" || s.LastBeat.IsZero() || s.LastError != "" {
 		t.Errorf("%+v", s)
@@ -124,7 +124,7 @@ func TestComponentTellsOfANewConfig(t *testing.T) {
 	}
 	_, _, changed = c.Watch()
 	reads := core.configReads()
-	within(t, patience, "more reads", func() bool { return core.configReads() > reads+2 })
+	waittest.Until(t, "more reads", func() bool { return core.configReads() > reads+2 })
 	select {
 	case <-changed:
 		t.Error("told of a change that was none")
@@ -133,7 +133,7 @@ func TestComponentTellsOfANewConfig(t *testing.T) {
 	core.change(func() { core.storage = "s3" })
 	select {
 	case <-changed:
-	case <-time.After(patience):
+	case <-time.After(waittest.Patience()):
 		t.Fatal("not told of the change")
 	}
 	if cfg, _ := c.Config(); cfg.ReplayStorage.Type() != "s3" {
@@ -150,7 +150,7 @@ func (c *smallCore) configReads() int {
 func TestComponentRegistersAgainOnceWhenItsKeyIsRefused(t *testing.T) {
 	core := &smallCore{storage: "server"}
 	c, _ := live(t, core)
-	within(t, patience, "online", func() bool { return c.State().Online })
+	waittest.Until(t, "online", func() bool { return c.State().Online })
 	core.change(func() { core.keys = nil })
 	// Many calls see the refusal at once; together they cause one registration.
 	var wg sync.WaitGroup
@@ -162,10 +162,10 @@ func TestComponentRegistersAgainOnceWhenItsKeyIsRefused(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	within(t, patience, "online anew", func() bool { s := c.State(); return s.Online && s.Name == "worker 00000002" })
+	waittest.Until(t, "online anew", func() bool { s := c.State(); return s.Online && s.Name == "worker 00000002" })
 	var beats int
 	core.change(func() { beats = core.beats })
-	within(t, patience, "more beats", func() bool { core.mu.Lock(); defer core.mu.Unlock(); return core.beats > beats+3 })
+	waittest.Until(t, "more beats", func() bool { core.mu.Lock(); defer core.mu.Unlock(); return core.beats > beats+3 })
 	core.change(func() {
 		if core.registrations != 2 {
 			t.Errorf("%d registrations", core.registrations)
@@ -179,45 +179,45 @@ func TestComponentRegistersAgainOnceWhenItsKeyIsRefused(t *testing.T) {
 func TestANewComponentIsNotOnlineBeforeItsFirstBeat(t *testing.T) {
 	core := &smallCore{storage: "server"}
 	c, _ := live(t, core)
-	within(t, patience, "online", func() bool { return c.State().Online })
+	waittest.Until(t, "online", func() bool { return c.State().Online })
 	core.change(func() { core.keys, core.illBeat = nil, 500 })
-	within(t, patience, "registered anew", func() bool { s := c.State(); return s.Registered && s.Name == "worker 00000002" })
+	waittest.Until(t, "registered anew", func() bool { s := c.State(); return s.Registered && s.Name == "worker 00000002" })
 	if s := c.State(); s.Online || !s.LastBeat.IsZero() {
 		t.Errorf("%+v", s)
 	}
 	core.change(func() { core.illBeat = 0 })
-	within(t, patience, "online anew", func() bool { return c.State().Online })
+	waittest.Until(t, "online anew", func() bool { return c.State().Online })
 }
 
 func TestComponentOutlastsATroubledCore(t *testing.T) {
 	core := &smallCore{storage: "server", ill: 502}
 	c, log := live(t, core)
-	within(t, patience, "an error", func() bool { return c.State().LastError != "" })
+	waittest.Until(t, "an error", func() bool { return c.State().LastError != "" })
 	if s := c.State(); s.Registered || s.Online || s.ErrorSince.IsZero() {
 		t.Errorf("down at start: %+v", s)
 	}
 	core.change(func() { core.ill = 0 })
-	within(t, patience, "online", func() bool { s := c.State(); return s.Online && s.LastError == "" })
+	waittest.Until(t, "online", func() bool { s := c.State(); return s.Online && s.LastError == "" })
 
 	core.change(func() { core.ill = 503 })
-	within(t, patience, "a heartbeat that fails", func() bool { return strings.Contains(c.State().LastError, "terminals/status") })
+	waittest.Until(t, "a heartbeat that fails", func() bool { return strings.Contains(c.State().LastError, "terminals/status") })
 	if s := c.State(); !s.Registered || !s.Online {
 		t.Errorf("down for a moment: %+v", s)
 	}
 	core.change(func() { core.ill = 0 })
-	within(t, patience, "all well", func() bool { return c.State().LastError == "" })
+	waittest.Until(t, "all well", func() bool { return c.State().LastError == "" })
 
 	core.change(func() { core.illConfig = 403 })
-	within(t, patience, "the config's error", func() bool { return strings.Contains(c.State().LastError, "terminal config") })
+	waittest.Until(t, "the config's error", func() bool { return strings.Contains(c.State().LastError, "terminal config") })
 	core.change(func() { core.illConfig = 0 })
-	within(t, patience, "all well", func() bool { return c.State().LastError == "" })
+	waittest.Until(t, "all well", func() bool { return c.State().LastError == "" })
 	core.change(func() {
 		if core.registrations != 1 {
 			t.Errorf("%d registrations", core.registrations)
 		}
 	})
 	for _, want := range []string{"not registered with core", "heartbeat failed", "heartbeat works again"} {
-		within(t, patience, "a line of log: "+want, func() bool { return strings.Contains(log.String(), want) })
+		waittest.Until(t, "a line of log: "+want, func() bool { return strings.Contains(log.String(), want) })
 		if n := strings.Count(log.String(), want); n != 1 {
 			t.Errorf("%q logged %d times:\n%s", want, n, log)
 		}

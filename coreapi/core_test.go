@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	token    = "K3ep-Th1s-Secret"
-	session  = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
-	patience = 30 * time.Second
+	token   = "K3ep-Th1s-Secret"
+	session = "0b9d5f1e-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
 )
 
 // versions are the versions of core that the tests run with.
@@ -153,15 +152,6 @@ func registered(t *testing.T, core *devcore.Server, change ...func(*coreapi.Opti
 	}
 	c.SetKey(key)
 	return c
-}
-
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", patience, what)
-		}
-	}
 }
 
 // online returns the components that core shows as online.

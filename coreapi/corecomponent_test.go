@@ -11,6 +11,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
@@ -18,7 +19,7 @@ func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
 		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL+"/", "")
 		stop := w.run(t)
-		eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
+		waittest.Until(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
 		got := core.Components()[0]
 		if got.Type != "video_worker" || got.Comment != "video_worker" || got.Load != "normal" ||
 			got.Stat.CPULoad != 0.5 || got.Stat.MemoryUsed != 40 || got.Stat.DiskUsed != 60 {
@@ -37,7 +38,7 @@ func TestHeartbeatBringsTheComponentOnline(t *testing.T) {
 		stop()
 		beat := core.Components()[0].LastBeat
 		w.run(t)
-		eventually(t, "another beat", func() bool { return core.Components()[0].LastBeat.After(beat) })
+		waittest.Until(t, "another beat", func() bool { return core.Components()[0].LastBeat.After(beat) })
 		if n := len(core.Components()); n != 1 {
 			t.Errorf("%d components", n)
 		}
@@ -66,7 +67,7 @@ func TestAClosedRegistrationIsWaitedOut(t *testing.T) {
 			var failures failures
 			w.Registrar.Failed = failures.add
 			w.run(t)
-			eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+			waittest.Until(t, "several refusals", func() bool { return failures.count() >= 3 })
 			if err := failures.last(); !errors.Is(err, tt.want) {
 				t.Errorf("got %v", err)
 			}
@@ -75,7 +76,7 @@ func TestAClosedRegistrationIsWaitedOut(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 			tt.reopen(core)
-			eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
+			waittest.Until(t, "online", func() bool { return len(online(core)) == 1 && w.State().Online })
 			if n := strings.Count(w.log.String(), tt.advice); n != 1 {
 				t.Errorf("advice logged %d times", n)
 			}
@@ -104,14 +105,14 @@ func TestATakenNameIsWaitedFor(t *testing.T) {
 		var failures failures
 		w.Registrar.Failed = failures.add
 		w.run(t)
-		eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+		waittest.Until(t, "several refusals", func() bool { return failures.count() >= 3 })
 		if err := failures.last(); !errors.Is(err, coreapi.ErrNameTaken) || !strings.Contains(err.Error(), "video-1") {
 			t.Errorf("got %v", err)
 		}
 		if err := core.DeleteComponent("video-1"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "online", func() bool { return len(online(core)) == 1 && w.State().Name == "video-1" })
+		waittest.Until(t, "online", func() bool { return len(online(core)) == 1 && w.State().Name == "video-1" })
 	})
 }
 
@@ -122,12 +123,12 @@ func TestAKeyThatIsTakenAwayIsReplaced(t *testing.T) {
 		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL, "")
 		w.run(t)
-		eventually(t, "online", func() bool { return w.State().Online })
+		waittest.Until(t, "online", func() bool { return w.State().Online })
 		first := core.Components()[0]
 		if err := core.DeleteComponent(first.Name); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "registered anew", func() bool {
+		waittest.Until(t, "registered anew", func() bool {
 			c := core.Components()
 			return len(c) == 1 && c[0].KeyID != first.KeyID && c[0].Name == first.Name && w.State().Online
 		})
@@ -150,12 +151,12 @@ func TestADisabledComponentStaysAway(t *testing.T) {
 		var failures failures
 		w.Registrar.Failed = failures.add
 		w.run(t)
-		eventually(t, "online", func() bool { return w.State().Online })
+		waittest.Until(t, "online", func() bool { return w.State().Online })
 		first := core.Components()[0]
 		if err := core.DisableUser(first.Name); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "several refusals", func() bool { return failures.count() >= 3 })
+		waittest.Until(t, "several refusals", func() bool { return failures.count() >= 3 })
 		if err := failures.last(); !errors.Is(err, coreapi.ErrDisabled) || !strings.Contains(err.Error(), first.Name) {
 			t.Errorf("got %v", err)
 		}
@@ -165,7 +166,7 @@ func TestADisabledComponentStaysAway(t *testing.T) {
 		if err := core.EnableUser(first.Name); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "online again", func() bool { return w.State().Online })
+		waittest.Until(t, "online again", func() bool { return w.State().Online })
 		if c := core.Components(); len(c) != 1 || c[0].KeyID != first.KeyID {
 			t.Errorf("%+v", c)
 		}
@@ -178,13 +179,13 @@ func TestARegistrationWhoseAnswerIsLostIsNotOurDisabling(t *testing.T) {
 	core := start(t, devcore.Options{Version: "4.10.16", Registration: devcore.RegistrationOn})
 	w := newWorker(t, core.URL, "")
 	w.run(t)
-	eventually(t, "online", func() bool { return w.State().Online })
+	waittest.Until(t, "online", func() bool { return w.State().Online })
 	first := core.Components()[0]
 	core.Fail(devcore.Fault{Method: "POST", Path: regexp.MustCompile("registration"), After: true, Cut: true, Times: 1})
 	if err := core.DeleteComponent(first.Name); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "online again", func() bool { return w.State().Online && len(online(core)) == 1 && w.State().Name != first.Name })
+	waittest.Until(t, "online again", func() bool { return w.State().Online && len(online(core)) == 1 && w.State().Name != first.Name })
 }
 
 func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
@@ -192,12 +193,12 @@ func TestADeletedComponentComesBackUnderItsName(t *testing.T) {
 		core := start(t, devcore.Options{Version: version})
 		w := newWorker(t, core.URL, "video-1")
 		w.run(t)
-		eventually(t, "online", func() bool { return w.State().Online })
+		waittest.Until(t, "online", func() bool { return w.State().Online })
 		first := core.Components()[0].KeyID
 		if err := core.DeleteComponent("video-1"); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "registered anew", func() bool {
+		waittest.Until(t, "registered anew", func() bool {
 			c := core.Components()
 			return len(c) == 1 && c[0].Online && c[0].KeyID != first && w.State().Online
 		})
@@ -214,12 +215,12 @@ func TestACoreThatStartsLaterIsFound(t *testing.T) {
 	var failures failures
 	w.Registrar.Failed = failures.add
 	w.run(t)
-	eventually(t, "several failures", func() bool { return failures.count() >= 3 })
+	waittest.Until(t, "several failures", func() bool { return failures.count() >= 3 })
 	if !errors.Is(failures.last(), coreapi.ErrUnavailable) {
 		t.Errorf("got %v", failures.last())
 	}
 	core := start(t, devcore.Options{Version: "4.10.13", Addr: at.HostPort(0)})
-	eventually(t, "online", func() bool { return len(online(core)) == 1 })
+	waittest.Until(t, "online", func() bool { return len(online(core)) == 1 })
 }
 
 func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
@@ -228,7 +229,7 @@ func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
 		w := newWorker(t, core.URL, "video-1")
 		w.run(t)
 		kind := func() string { c, _ := w.Config(); return c.ReplayStorage.Type() }
-		eventually(t, "config", func() bool { _, ok := w.Config(); return ok })
+		waittest.Until(t, "config", func() bool { _, ok := w.Config(); return ok })
 		if c, _ := w.Config(); kind() != coreapi.TypeServer || c.KeepDays != 200 {
 			t.Errorf("%v", c)
 		}
@@ -240,7 +241,7 @@ func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
 		}
 		select {
 		case <-changed:
-		case <-time.After(patience):
+		case <-time.After(waittest.Patience()):
 			t.Fatal("not told of the change")
 		}
 		c, _ := w.Config()
@@ -251,6 +252,6 @@ func TestTheComponentsOwnStorageIsHandedOut(t *testing.T) {
 		if err := core.SetReplayStorage("video-1", map[string]any{"default": map[string]any{"TYPE": "server"}}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "server again", func() bool { return kind() == coreapi.TypeServer })
+		waittest.Until(t, "server again", func() bool { return kind() == coreapi.TypeServer })
 	})
 }

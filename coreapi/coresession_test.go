@@ -17,6 +17,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // aSession begins on a day that differs between UTC and the time zone in which core
@@ -187,7 +188,7 @@ func TestABadFormDoesNotCostTheRegistration(t *testing.T) {
 	core.AddSession(aSession())
 	w := newWorker(t, core.URL, "")
 	w.run(t)
-	eventually(t, "online", func() bool { return w.State().Online })
+	waittest.Until(t, "online", func() bool { return w.State().Online })
 	file := filepath.Join(t.TempDir(), "x")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -196,7 +197,7 @@ func TestABadFormDoesNotCostTheRegistration(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	beat := w.State().LastBeat
-	eventually(t, "another beat", func() bool { return w.State().LastBeat.After(beat) })
+	waittest.Until(t, "another beat", func() bool { return w.State().LastBeat.After(beat) })
 	if n := len(core.Components()); n != 1 || w.State().LastError != "" {
 		t.Errorf("%d components, %+v", n, w.State())
 	}

@@ -2,7 +2,6 @@ package coreapi
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -94,16 +93,4 @@ func decode(t *testing.T, r io.Reader) (m map[string]any) {
 		t.Error(err)
 	}
 	return m
-}
-
-// within fails the test if cond does not become true within d.
-func within(t *testing.T, d time.Duration, what string, cond func() bool) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	defer cancel()
-	for !cond() {
-		if !sleep(ctx, 5*time.Millisecond) {
-			t.Fatalf("not within %v: %s", d, what)
-		}
-	}
 }

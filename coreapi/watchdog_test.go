@@ -23,7 +23,7 @@ func (s *slow) Read(p []byte) (int, error) {
 	if s.left == 0 {
 		return 0, io.EOF
 	}
-	time.Sleep(s.wait)
+	time.Sleep(s.wait) // the pace of what it reads
 	s.left--
 	p[0] = 'x'
 	return 1, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -110,16 +111,11 @@ func (m *many) judged(t *testing.T) (lists, singles int) {
 // run runs the pool until a condition is true.
 func (a *agent) run(t *testing.T, until func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.pool.Run(ctx) }()
 	defer func() { cancel(); <-stopped }()
-	for !until() {
-		if ctx.Err() != nil {
-			t.Fatal("not in time")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	waittest.Until(t, "what the pool runs for", until)
 }
 
 func TestCoreIsAskedAboutManySessionsAtOnce(t *testing.T) {

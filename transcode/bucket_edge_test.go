@@ -18,6 +18,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
@@ -381,7 +382,7 @@ func TestBucketThatFails(t *testing.T) {
 				}
 				return item
 			}
-			waitUntil(t, func() bool { return item().State == queue.StateRetrying })
+			waittest.Until(t, "it waits for a retry", func() bool { return item().State == queue.StateRetrying })
 			if got := item(); got.Reason != tc.class {
 				t.Errorf("%s: %s", got.Reason, got.Error)
 			}
@@ -392,7 +393,7 @@ func TestBucketThatFails(t *testing.T) {
 			if err := a.pool.StorageChanged(ctx); err != nil { // as if someone had fixed the settings
 				t.Fatal(err)
 			}
-			waitUntil(t, func() bool { item := item(); return item.State == queue.StateDone && !item.Held() })
+			waittest.Until(t, "done", func() bool { item := item(); return item.State == queue.StateDone && !item.Held() })
 			b.checkPublished(inBucket)
 		})
 	}

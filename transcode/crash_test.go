@@ -64,7 +64,7 @@ func agentProcess() error {
 				// This thread may still run for a moment: wait until a gap in time
 				// shows that the process was stopped.
 				last := time.Now()
-				for _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP); time.Since(last) < time.Second; time.Sleep(10 * time.Millisecond) {
+				for _ = syscall.Kill(os.Getpid(), syscall.SIGSTOP); time.Since(last) < time.Second; time.Sleep(10 * time.Millisecond) { // the threshold of the gap
 					last = time.Now()
 				}
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -88,7 +89,7 @@ func (w *ward) task() queue.Task {
 // released waits until the task was worked on and its lease released, and returns the task.
 func (w *ward) released() (item queue.Task) {
 	w.t.Helper()
-	waitUntil(w.t, func() bool { item = w.task(); return item.State != queue.StateQueued && !item.Held() })
+	waittest.Until(w.t, "it was tried", func() bool { item = w.task(); return item.State != queue.StateQueued && !item.Held() })
 	return item
 }
 
@@ -116,7 +117,7 @@ func (w *ward) recovers() {
 			w.t.Fatal(err)
 		}
 	}
-	waitUntil(w.t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
+	waittest.Until(w.t, "done", func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	w.checkReplaced()
 }
 
@@ -172,7 +173,7 @@ func TestFaultsOfRenamesThatHappened(t *testing.T) {
 			t.Run(errno.Error()+map[bool]string{true: " parts"}[parts], func(t *testing.T) {
 				t.Parallel()
 				w := admitted(t, parts, nil, fault{Op: "rename", On: session, Errno: errno, After: true})
-				waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
+				waittest.Until(t, "done", func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 				if w.volume.Met() == 0 {
 					t.Error("the fault was not met")
 				}
@@ -203,7 +204,7 @@ func TestTimesThatMayNotBeSet(t *testing.T) {
 func TestFaultsThatDoNotMatter(t *testing.T) {
 	t.Parallel()
 	w := admitted(t, false, nil, fault{Op: "change", On: session + ".replay.mp4", Errno: syscall.ENOTSUP})
-	waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
+	waittest.Until(t, "done", func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	if w.volume.Met() == 0 {
 		t.Error("the fault was not met")
 	}
@@ -254,7 +255,7 @@ func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 	t.Parallel()
 	answer := make(chan struct{})
 	w := admitted(t, false, nil, fault{Op: "read", On: session, Hang: answer})
-	waitUntil(t, func() bool { return w.task().Held() && w.volume.Met() > 0 })
+	waittest.Until(t, "the volume hangs", func() bool { return w.task().Held() && w.volume.Met() > 0 })
 	before := w.task()
 
 	const second = "11111111-6c1a-4f0e-8f3a-2d1c0b9a8e7f"
@@ -272,16 +273,16 @@ func TestAHangingReadBlocksItsOwnWorkerOnly(t *testing.T) {
 	if err := w.agent.pool.Found(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, func() bool {
+	waittest.Until(t, "the second task is done", func() bool {
 		item, err := w.agent.queue.Get(t.Context(), second)
 		return err == nil && item.State == queue.StateDone && !item.Held()
 	})
-	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // the lease time is five seconds
+	time.Sleep(time.Until(before.Updated.Add(7 * time.Second))) // longer than a lease, which is five seconds
 	if now := w.task(); now.Lease != before.Lease || !now.Updated.After(before.Updated) {
 		t.Errorf("the lease was not kept: %+v, %+v", before, now)
 	}
 	close(answer)
-	waitUntil(t, func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
+	waittest.Until(t, "done", func() bool { item := w.task(); return item.State == queue.StateDone && !item.Held() })
 	w.nothingLost()
 	if got := w.served(); got != "mp4" {
 		t.Errorf("core serves %s", got)

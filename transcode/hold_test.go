@@ -10,6 +10,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
@@ -52,8 +53,8 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 				}
 				return n
 			}
-			waitUntil(t, func() bool { return tried() > 0 })
-			time.Sleep(3 * time.Second)
+			waittest.Until(t, "a task was tried", func() bool { return tried() > 0 })
+			time.Sleep(3 * time.Second) // in which many could be tried
 			if n, asked := tried(), len(m.core.Requests())-began; n > 6 || asked > tc.most {
 				t.Errorf("%d tasks were tried, with %d requests to core", n, asked)
 			}
@@ -61,7 +62,7 @@ func TestOneCircuitForAllTasks(t *testing.T) {
 			if err := m.pool.CoreIsBack(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			waitUntil(t, func() bool {
+			waittest.Until(t, "all are done", func() bool {
 				tasks, err := m.queue.List(t.Context())
 				if err != nil {
 					t.Fatal(err)

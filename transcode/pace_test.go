@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
@@ -62,7 +63,7 @@ func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{}, 2)
 	go func() { _ = a.pool.Governor.Run(ctx); stopped <- struct{}{} }()
-	waitUntil(t, func() bool { return a.pool.Governor.Status().Others > 70 })
+	waittest.Until(t, "the host is busy", func() bool { return a.pool.Governor.Status().Others > 70 })
 	if err := a.offer(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -74,14 +75,14 @@ func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 		}
 		return task
 	}
-	waitUntil(t, func() bool { return task().State == queue.StateRendering })
+	waittest.Until(t, "rendering", func() bool { return task().State == queue.StateRendering })
 	if speed := a.pool.Governor.Status().Speed; speed > 0.05 {
 		t.Errorf("speed %v on a full host", speed)
 	}
 	paused.Store(true)
-	time.Sleep(500 * time.Millisecond)
+	time.Sleep(500 * time.Millisecond) // until the frame being drawn is done
 	before := task()
-	time.Sleep(7 * time.Second) // the lease time is five seconds
+	time.Sleep(7 * time.Second) // longer than a lease, which is five seconds
 	after := task()
 	if after.State != queue.StateRendering || after.Lease != before.Lease || !after.Held() || !after.Updated.After(before.Updated) {
 		t.Errorf("the lease was not kept: %+v, %+v", before, after)
@@ -91,7 +92,7 @@ func TestATaskPacedToNearZeroKeepsItsLeaseAndEnds(t *testing.T) {
 	}
 	paused.Store(false)
 	host.busy.Store(false)
-	waitUntil(t, func() bool { s := task(); return s.State == queue.StateDone && !s.Held() })
+	waittest.Until(t, "done", func() bool { s := task(); return s.State == queue.StateDone && !s.Held() })
 	cancel()
 	<-stopped
 	<-stopped

@@ -5,12 +5,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/cleanup/rights"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
@@ -116,35 +119,27 @@ func TestNothingIsRenderedInVain(t *testing.T) {
 		stopped <- a.pool.Rights.Run(ctx, func() string { return "2024-04-23" }, a.pool.RightsAreBack)
 	}()
 	defer func() { cancel(); <-stopped; <-stopped }()
+	var item queue.Task
 	until := func(what string, is func(queue.Task) bool) {
 		t.Helper()
-		for end := time.Now().Add(3 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-			item, err := a.queue.Get(ctx, session)
-			if err != nil {
+		waittest.Until(t, what, func() bool {
+			var err error
+			if item, err = a.queue.Get(ctx, session); err != nil {
 				t.Fatal(err)
 			}
-			if is(item) {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatalf("%s: %+v", what, item)
-			}
-		}
+			return is(item)
+		}, func() any { return item })
 	}
 	// The task is tried once if a worker takes it before the first probe, and then waits.
 	until("waiting", func(item queue.Task) bool {
 		held := item.State == queue.StateQueued || item.State == queue.StateRetrying && item.Reason == task.ClassPermission
 		return held && a.pool.Rights.Trouble() != nil && a.pool.Rights.Holds(s.path)
 	})
-	time.Sleep(2 * time.Second)
-	for _, r := range s.core.Requests() {
-		if strings.HasSuffix(r.Path, "/replay/") {
-			t.Errorf("uploaded in vain: %+v", r)
-		}
-	}
-	if entries, err := os.ReadDir(filepath.Join(s.data(), "work", session)); err == nil && len(entries) > 0 {
-		t.Error("rendered in vain")
-	}
+	waittest.During(t, 2*time.Second, "nothing is rendered or uploaded in vain", func() bool {
+		entries, _ := os.ReadDir(filepath.Join(s.data(), "work", session))
+		uploaded := slices.ContainsFunc(s.core.Requests(), func(r devcore.Request) bool { return strings.HasSuffix(r.Path, "/replay/") })
+		return len(entries) == 0 && !uploaded
+	})
 	fix()
 	until("done", func(item queue.Task) bool { return item.State == queue.StateDone })
 	s.checkReplaced()

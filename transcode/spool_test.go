@@ -11,6 +11,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
@@ -77,12 +78,12 @@ func TestAHangingSpoolBlocksItsOwnWorkerOnly(t *testing.T) {
 			}
 		}
 	}
-	waitUntil(t, done(session))
+	waittest.Until(t, "the recording of the volume is done", done(session))
 	if volume.Met() == 0 {
 		t.Error("the hanging spool was not accessed")
 	}
 	released()
-	waitUntil(t, done(uploaded))
+	waittest.Until(t, "the upload is done", done(uploaded))
 }
 
 // TestAnUploadIsDoneWhereItLies: agents share a queue. If each has its own spool, the agent
@@ -138,13 +139,10 @@ func TestAnUploadIsDoneWhereItLies(t *testing.T) {
 			}
 			run(other) // the agent that accepted the upload is busy or dead
 			if !shared {
-				time.Sleep(3 * time.Second)
-				if got := state(); got != queue.StateQueued {
-					t.Errorf("with only an agent without the upload, the task is %s", got)
-				}
+				waittest.During(t, 3*time.Second, "an agent without the upload leaves it queued", func() bool { return state() == queue.StateQueued })
 				run(taker)
 			}
-			waitUntil(t, func() bool { return state() == queue.StateDone })
+			waittest.Until(t, "done", func() bool { return state() == queue.StateDone })
 			s.checkMarked()
 			if got := s.served(); got != "mp4" {
 				t.Errorf("core serves %s", got)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/video"
@@ -64,7 +65,7 @@ func TestHowFarAnUploadIsCanBeSeen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
-	waitUntil(t, func() bool {
+	waittest.Until(t, "uploading", func() bool {
 		item, err := a.queue.Get(t.Context(), session)
 		return err == nil && item.State == queue.StateUploading && item.Progress > 0
 	})
@@ -135,7 +136,7 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
 	var item queue.Task
-	waitUntil(t, func() bool {
+	waittest.Until(t, "it waits for a retry", func() bool {
 		item, err = a.queue.Get(t.Context(), session)
 		return err == nil && item.State == queue.StateRetrying && !item.Held()
 	})
@@ -146,7 +147,7 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	if err := a.queue.Retry(t.Context(), session); err != nil {
 		t.Fatal(err)
 	}
-	waitUntil(t, func() bool {
+	waittest.Until(t, "failed", func() bool {
 		item, err = a.queue.Get(t.Context(), session)
 		return err == nil && item.State == queue.StateFailed && !item.Held()
 	})
@@ -163,15 +164,6 @@ func TestAVideoThatIsNotProvenGoodIsNeverUploaded(t *testing.T) {
 	}
 	if one, _ := s.core.Session(session); one.ErrorReason != "replay_convert_failed" || one.HasReplay {
 		t.Errorf("%+v", one)
-	}
-}
-
-func waitUntil(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not in time")
-		}
 	}
 }
 
@@ -199,7 +191,7 @@ func TestADiskThatIsFullIsWaitedFor(t *testing.T) {
 	stopped := make(chan struct{})
 	go func() { _ = a.pool.Run(ctx); close(stopped) }()
 	var item queue.Task
-	waitUntil(t, func() bool {
+	waittest.Until(t, "it waits for a retry", func() bool {
 		item, err = a.queue.Get(t.Context(), session)
 		return err == nil && item.State == queue.StateRetrying && !item.Held()
 	})

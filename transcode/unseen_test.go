@@ -12,6 +12,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
@@ -334,7 +335,7 @@ func TestAVolumeThatAppearsIsUsed(t *testing.T) {
 	stopped := make(chan error, 1)
 	go func() { stopped <- a.pool.Run(ctx) }()
 	defer func() { cancel(); <-stopped }()
-	waitUntil(t, func() bool {
+	waittest.Until(t, "the volume is reported", func() bool {
 		item, err := a.queue.Get(t.Context(), session)
 		return err == nil && item.State == queue.StateRetrying && item.Reason == task.ClassVolume
 	})

@@ -145,7 +145,7 @@ func TestABusyPoolStopsTheSweepButNotWhatIsRecent(t *testing.T) {
 		put(t, root, day+"/"+id(i)+".replay.gz", "x", 100*time.Hour)
 		longAgo(t, root, day)
 	}
-	time.Sleep(rest)
+	time.Sleep(rest) // the folders have settled, too
 	var busy atomic.Bool
 	var requests atomic.Int64
 	busy.Store(true)
@@ -195,9 +195,9 @@ func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
 	v := counted(t, below)
 	r := watch(t, v.Point(), func(w *Watcher) { w.Interval = 20 * time.Millisecond })
 	r.Until("settling", func() bool { return r.w.Status().Settling == 1 })
-	time.Sleep(3 * time.Second)
+	time.Sleep(3 * time.Second) // the pauses become longer
 	v.Counts()
-	time.Sleep(time.Second)
+	time.Sleep(time.Second)                           // 50 polls
 	if n := v.Counts()["2023-01-05"]["read"]; n > 3 { // of the index; there are 50 polls
 		t.Errorf("it was read %d times in a second", n)
 	}

@@ -2,6 +2,7 @@ package watcher
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/watcher/recording"
 	"github.com/jumpserver-video/jumpserver-video/watcher/watchertest"
 )
@@ -58,10 +60,7 @@ func (r *running) wait(n int) []Candidate {
 // quiet checks that nothing more is offered for a while.
 func (r *running) quiet(n int) {
 	r.t.Helper()
-	time.Sleep(3 * rest)
-	if got := r.Names(); len(got) != n {
-		r.t.Fatalf("offered %v, want %d", got, n)
-	}
+	waittest.During(r.t, 3*rest, fmt.Sprintf("%d are offered", n), func() bool { return len(r.Names()) == n })
 }
 
 func put(t *testing.T, root, rel, text string, age time.Duration) {
@@ -122,7 +121,7 @@ func TestAFileThatGrowsSlowlyIsNotTakenEarly(t *testing.T) {
 		if _, err := f.WriteString("0123456789"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(rest / 3)
+		time.Sleep(rest / 3) // the writer's pace
 	}
 	got := r.wait(1)
 	if got[0].Size != pieces*10 {
@@ -163,10 +162,7 @@ func TestARefusedRecordingIsOfferedAgain(t *testing.T) {
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	r := watch(t, root)
 	r.Refuse(errors.New("no room"))
-	time.Sleep(2 * rest)
-	if got := r.Names(); len(got) != 0 {
-		t.Fatalf("%v", got)
-	}
+	waittest.During(t, 2*rest, "nothing is taken", func() bool { return len(r.Names()) == 0 })
 	r.Refuse(nil)
 	r.wait(1)
 }

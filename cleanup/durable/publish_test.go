@@ -9,9 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cleanup/durable"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -55,11 +55,7 @@ func TestWhatAppearsMeanwhileIsNotReplaced(t *testing.T) {
 	disk.Set(volumetest.Fault{Op: "renamenew", Errno: syscall.EINVAL}, volumetest.Fault{Op: "link", Errno: syscall.EPERM, Hang: appeared})
 	published := make(chan error, 1)
 	go func() { published <- durable.Publish(filepath.Join(dir, "temp"), filepath.Join(dir, "f"), false) }()
-	for end := time.Now().Add(20 * time.Second); disk.Met() < 2; time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("no hard link was tried")
-		}
-	}
+	waittest.Until(t, "a hard link is tried", func() bool { return disk.Met() >= 2 })
 	write(t, filepath.Join(below, "f"), before)
 	close(appeared)
 	if err := <-published; !errors.Is(err, fs.ErrExist) {

@@ -62,7 +62,7 @@ func TestCoreGoesAwayAndComesBack(t *testing.T) {
 	remove := l.core.Fail(throttled)
 	l.start()
 	l.until("given up for a while", func() bool { return strings.Contains(l.agent.Log(), "core is not available; starting no task") })
-	time.Sleep(5 * time.Second)
+	time.Sleep(5 * time.Second) // in which core could get many requests
 	asked := 0
 	for _, r := range l.core.Requests() {
 		if strings.Contains(r.Path, "/sessions/") {

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
@@ -128,10 +129,10 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 			l.until("refused", func() bool { return view(id).Reason == task.ClassForged })
 		}
 	}
-	time.Sleep(3 * time.Second) // long enough for the task to be processed
-	if have, err := os.ReadFile(original); err != nil || !bytes.Equal(have, data) {
-		t.Errorf("the recording no longer exists: %v", err)
-	}
+	waittest.During(t, 3*time.Second, "the recording is kept", func() bool {
+		have, err := os.ReadFile(original)
+		return err == nil && bytes.Equal(have, data)
+	})
 	if served := l.served(done); served != "mp4" {
 		t.Errorf("core serves %s", served)
 	}

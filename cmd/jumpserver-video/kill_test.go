@@ -31,7 +31,7 @@ func (s slow) RoundTrip(r *http.Request) (*http.Response, error) {
 type slowBody struct{ io.ReadCloser }
 
 func (s *slowBody) Read(p []byte) (int, error) {
-	time.Sleep(time.Millisecond)
+	time.Sleep(time.Millisecond) // a slow upload
 	return s.ReadCloser.Read(p[:min(len(p), 4<<10)])
 }
 
@@ -75,7 +75,7 @@ func TestKilledWhileUploading(t *testing.T) {
 			}
 			l.recorded(lion, id, from)
 			group.Go(func() {
-				time.Sleep(time.Duration(i) * 400 * time.Millisecond)
+				time.Sleep(time.Duration(i) * 400 * time.Millisecond) // they end one after the other
 				out, err := lion.End(t.Context(), id, sessionDay)
 				if err != nil {
 					t.Errorf("%s: %v", id, err)

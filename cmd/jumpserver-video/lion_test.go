@@ -129,7 +129,7 @@ func TestManySessionsEndAtOnce(t *testing.T) {
 			if got := l.health(); got != http.StatusOK {
 				t.Errorf("health is %d", got)
 			}
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // the pace of the checks
 		}
 	})
 	var mu sync.Mutex

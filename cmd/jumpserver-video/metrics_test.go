@@ -11,6 +11,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cleanup"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/watcher/upload"
 )
 
@@ -183,10 +184,9 @@ func TestTheTrashInMetrics(t *testing.T) {
 	}
 	l.until("away", func() bool { return l.metric("volume_up") == 0 })
 	measured := l.metric("usage_measured_timestamp_seconds", `of="trash"`)
-	time.Sleep(500 * time.Millisecond)
-	if later := l.metric("usage_measured_timestamp_seconds", `of="trash"`); later != measured || l.metric("trash_bytes") != want {
-		t.Errorf("a volume that is unavailable was measured: %v, then %v", measured, later)
-	}
+	waittest.During(t, 500*time.Millisecond, "a volume that is unavailable is not measured", func() bool {
+		return l.metric("usage_measured_timestamp_seconds", `of="trash"`) == measured && l.metric("trash_bytes") == want
+	})
 	if strings.Contains(l.agent.Log(), "cannot be measured") {
 		t.Error("the log reports the unavailable volume twice")
 	}

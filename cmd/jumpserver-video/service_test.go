@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // manager collects the agent's notifications to the service manager.
@@ -84,8 +85,5 @@ func TestTheServiceManagerIsToldHowTheAgentFares(t *testing.T) {
 		t.Errorf("ready %d times", n)
 	}
 	fed := m.count("WATCHDOG=1")
-	time.Sleep(time.Second)
-	if m.count("WATCHDOG=1") != fed {
-		t.Error("fed after the agent had stopped")
-	}
+	waittest.During(t, time.Second, "the watchdog is not fed after the agent has stopped", func() bool { return m.count("WATCHDOG=1") == fed })
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 )
 
@@ -20,7 +20,7 @@ func TestHowSoonARecordingIsAnMP4(t *testing.T) {
 		delete(l.env, name)
 	}
 	l.startHealthy()
-	slow := agenttest.Patience() / time.Minute // on this machine
+	slow := waittest.Patience() / time.Minute // on this machine
 	wait := func(id string, began time.Time, most time.Duration) {
 		t.Helper()
 		v, err := l.agent.WaitTask(t.Context(), id, queue.StateDone)

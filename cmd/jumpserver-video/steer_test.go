@@ -14,6 +14,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/liontest"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
@@ -77,12 +78,9 @@ func TestAnOperatorSteersTheAgent(t *testing.T) {
 	})
 	l.stop()
 	l.startHealthy()
-	time.Sleep(3 * time.Second) // long enough for the first to be done
-	for _, id := range ids {
-		if s := l.state(id); s != queue.StateQueued {
-			t.Errorf("paused, and after a restart %s is %s", id, s)
-		}
-	}
+	waittest.During(t, 3*time.Second, "still paused after a restart", func() bool {
+		return !slices.ContainsFunc(ids, func(id string) bool { return l.state(id) != queue.StateQueued })
+	})
 	if status, body := l.get("/video-worker/health/", "", ""); status != http.StatusOK || !strings.Contains(body, "the agent is paused: since") {
 		t.Errorf("health: %d %s", status, body)
 	}
@@ -267,13 +265,12 @@ func TestOriginalsAreRestored(t *testing.T) {
 	}
 	l.stop()
 	l.startHealthy()
-	time.Sleep(3 * time.Second)
-	for _, id := range []string{flat, parts} {
-		v, err := l.agent.API.Task(t.Context(), id)
-		if err != nil || v.State != queue.StateSkipped || v.Reason != "restored" || len(v.Originals) > 0 {
-			t.Errorf("%+v, %v", v, err)
-		}
-	}
+	waittest.During(t, 3*time.Second, "what was restored is not converted again", func() bool {
+		return !slices.ContainsFunc([]string{flat, parts}, func(id string) bool {
+			v, err := l.agent.API.Task(t.Context(), id)
+			return err != nil || v.State != queue.StateSkipped || v.Reason != "restored" || len(v.Originals) > 0
+		})
+	})
 	if out := l.must("verify", flat); !strings.Contains(out, "moved back for an operator") {
 		t.Error(out)
 	}
@@ -310,10 +307,10 @@ func TestBucketOriginalsAreRestored(t *testing.T) {
 	if !slices.Contains(b.keys(), key) {
 		t.Fatal(b.keys())
 	}
-	time.Sleep(3 * time.Second) // time for several sweeps
-	if v := b.task(id); v.State != queue.StateSkipped || v.Reason != "restored" || !slices.Contains(b.keys(), key) {
-		t.Errorf("%+v, %v", v, b.keys())
-	}
+	waittest.During(t, 3*time.Second, "several sweeps leave it alone", func() bool {
+		v := b.task(id)
+		return v.State == queue.StateSkipped && v.Reason == "restored" && slices.Contains(b.keys(), key)
+	})
 	b.must("tasks", "retry", id)
 	b.until("done again", func() bool { return b.state(id) == queue.StateDone && !slices.Contains(b.keys(), key) })
 }

@@ -69,7 +69,7 @@ func TestTheVolumeFailsAndTheAgentAnswers(t *testing.T) {
 			if time.Since(began) > time.Minute {
 				t.Fatalf("%s: no heartbeats", step.name)
 			}
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(200 * time.Millisecond) // the pace of the checks
 		}
 	}
 	volume.Set()

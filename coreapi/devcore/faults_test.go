@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 var lifecycleURL = regexp.MustCompile(`/lifecycle_log/$`)
@@ -84,14 +86,14 @@ func TestDelayEndsWithTheCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan int, 1)
 	go func() { done <- s.event(ctx) }()
-	eventually(t, "the request", func() bool { l := s.Requests(); return lifecycleURL.MatchString(l[len(l)-1].Path) })
+	waittest.Until(t, "the request", func() bool { l := s.Requests(); return lifecycleURL.MatchString(l[len(l)-1].Path) })
 	cancel()
 	if got := <-done; got != 0 {
 		t.Error(got)
 	}
 	// Close also ends the wait: the test would not end otherwise.
 	go s.event(t.Context())
-	eventually(t, "the second request", func() bool { return len(s.Requests()) == 3 })
+	waittest.Until(t, "the second request", func() bool { return len(s.Requests()) == 3 })
 }
 
 func TestRequestsAreLoggedWithoutSecrets(t *testing.T) {

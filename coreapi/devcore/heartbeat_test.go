@@ -9,6 +9,8 @@ import (
 
 	"github.com/coder/websocket"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 const statusPath = "/api/v1/terminal/terminals/status/"
@@ -142,7 +144,7 @@ func TestSocket(t *testing.T) {
 			if err := conn.Write(ctx, websocket.MessageText, []byte(beat)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "online", func() bool { return s.Components()[0].Online })
+			waittest.Until(t, "online", func() bool { return s.Components()[0].Online })
 			want := Stat{Sessions: []string{}, CPULoad: 0.5, MemoryUsed: 1, DiskUsed: 2}
 			if diff := cmp.Diff(want, s.Components()[0].Stat); diff != "" {
 				t.Error(diff)

@@ -253,15 +253,3 @@ func (s *testCore) files() []string {
 	}
 	return list
 }
-
-// eventually waits until cond holds.
-func eventually(t *testing.T, what string, cond func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !cond() {
-		if time.Now().After(deadline) {
-			t.Fatal("never: " + what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}

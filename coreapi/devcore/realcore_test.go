@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // The tests below repeat what was measured on real cores, v3.10.9 and v4.10.16, one
@@ -219,7 +221,7 @@ func TestTheFirstAnswerOfALookupMayShowItsEnd(t *testing.T) {
 // replayOf repeats the request until core's lookup has ended.
 func (s *testCore) replayOf(edits ...func(*http.Request)) (a answer) {
 	s.t.Helper()
-	eventually(s.t, "an answer", func() bool {
+	waittest.Until(s.t, "an answer", func() bool {
 		a = s.call("GET", sessionPath+"replay/", "", edits...)
 		return !strings.Contains(a.body, "running")
 	})

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // play requests the replay until the lookup has ended.
@@ -25,7 +27,7 @@ func (s *testCore) play(query string) answer {
 	}
 	query = strings.NewReplacer("refresh=1&", "", "refresh=1", "").Replace(query)
 	var a answer
-	eventually(s.t, "the end of the lookup", func() bool {
+	waittest.Until(s.t, "the end of the lookup", func() bool {
 		a = s.call("GET", sessionPath+"replay/"+query, "")
 		return a.status != 200 || a.json(s.t)["status"] != "running"
 	})

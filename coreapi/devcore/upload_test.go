@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 const (
@@ -256,7 +258,7 @@ func TestUploadThatBreaksOffStoresNothing(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("an answer to half an upload")
 	}
-	eventually(t, "the end of the upload", func() bool { l := s.Requests(); return l[len(l)-1].Status != 0 })
+	waittest.Until(t, "the end of the upload", func() bool { l := s.Requests(); return l[len(l)-1].Status != 0 })
 	if len(s.files()) != 0 {
 		t.Error(s.files())
 	}
@@ -281,7 +283,7 @@ func TestServerReplayStorageTakesUploads(t *testing.T) {
 				// that no lookup finds.
 				s.put(gz, "original")
 				s.upload("4", "x", "video")
-				eventually(t, "the move", func() bool { return s.content(gz) == "" })
+				waittest.Until(t, "the move", func() bool { return s.content(gz) == "" })
 				if s.content(mp4) != "video" || len(bucket.keys(t)) != 1 || !strings.HasSuffix(bucket.keys(t)[0], day+"/"+sid+".replay.gz") ||
 					bucket.keys(t)[0] == day+"/"+sid+".replay.gz" {
 					t.Errorf("%v and %v", s.files(), bucket.keys(t))
@@ -290,7 +292,7 @@ func TestServerReplayStorageTakesUploads(t *testing.T) {
 			}
 			s.upload("4", "x", "video")
 			s.upload("5", sid+".0.part.gz", "part")
-			eventually(t, "the move", func() bool { return len(s.files()) == 0 })
+			waittest.Until(t, "the move", func() bool { return len(s.files()) == 0 })
 			if diff := cmp.Diff([]string{day + "/" + sid + "/" + sid + ".0.part.gz", day + "/" + sid + ".replay.mp4"}, bucket.keys(t)); diff != "" {
 				t.Error(diff)
 			}

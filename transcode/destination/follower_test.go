@@ -16,6 +16,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
 	"github.com/jumpserver-video/jumpserver-video/coreapi/storage/storagetest"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/watcher/bucket"
 )
@@ -100,17 +101,8 @@ func follow(t *testing.T, change ...func(*destination.FollowerOptions)) (*core, 
 			t.Error(err)
 		}
 	})
-	eventually(t, "core is asked", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.changed != nil })
+	waittest.Until(t, "core is asked", func() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.changed != nil })
 	return c, f, p
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(what + ": not in time")
-		}
-	}
 }
 
 var server = map[string]any{"TYPE": "server"}
@@ -181,7 +173,7 @@ func followsSettings(t *testing.T) {
 func TestWithoutAVolumeCoresOwnStorageTakesUploads(t *testing.T) {
 	c, f, p := follow(t, func(o *destination.FollowerOptions) { o.ReplayDir = "" })
 	c.set(server)
-	eventually(t, "known", func() bool { _, n := p.seen(); return n == 1 })
+	waittest.Until(t, "known", func() bool { _, n := p.seen(); return n == 1 })
 	if err := f.Takes(); err != nil {
 		t.Error(err)
 	}
@@ -222,7 +214,7 @@ func TestAFollowerLooksIntoTheBucket(t *testing.T) {
 		"TYPE": "s3", "BUCKET": s3.Bucket, "ACCESS_KEY": s3.Access, "SECRET_KEY": s3.Secret, "ENDPOINT": front.URL.String(),
 	}
 	c.set(settings)
-	eventually(t, "the recording is offered", func() bool { n, _ := p.seen(); return n > 0 })
+	waittest.Until(t, "the recording is offered", func() bool { n, _ := p.seen(); return n > 0 })
 	if got := p.first(); got.Session != session || got.Key != key {
 		t.Errorf("%+v", got)
 	}
@@ -230,7 +222,7 @@ func TestAFollowerLooksIntoTheBucket(t *testing.T) {
 	if err != nil || in == nil {
 		t.Fatal(in, err)
 	}
-	eventually(t, "the bucket was listed", func() bool { s, ok := f.Status(); return ok && s.Available })
+	waittest.Until(t, "the bucket was listed", func() bool { s, ok := f.Status(); return ok && s.Available })
 	if status, ok := f.Status(); !ok || status.Place != in.Place() || status.Cost.Requests == 0 {
 		t.Errorf("%v: %+v", ok, status)
 	}
@@ -238,15 +230,15 @@ func TestAFollowerLooksIntoTheBucket(t *testing.T) {
 	front.Spoil(func(*http.Request) storagetest.Fault {
 		return storagetest.XMLError(http.StatusForbidden, "AccessDenied")
 	})
-	eventually(t, "the bucket is in trouble", func() bool { return f.Trouble() != nil })
+	waittest.Until(t, "the bucket is in trouble", func() bool { return f.Trouble() != nil })
 	if err := f.Takes(); err != nil {
 		t.Errorf("uploads are refused: %v", err)
 	}
 	front.Spoil(nil)
-	eventually(t, "the trouble is over", func() bool { return f.Trouble() == nil })
+	waittest.Until(t, "the trouble is over", func() bool { return f.Trouble() == nil })
 
 	c.set(server)
-	eventually(t, "told", func() bool { _, n := p.seen(); return n == 2 })
+	waittest.Until(t, "told", func() bool { _, n := p.seen(); return n == 2 })
 	requests := len(front.Requests())
 	if in, err := f.Current(); in != nil || err != nil {
 		t.Error(in, err)
@@ -254,10 +246,7 @@ func TestAFollowerLooksIntoTheBucket(t *testing.T) {
 	if _, ok := f.Status(); ok {
 		t.Error("there is the status of a bucket still")
 	}
-	time.Sleep(300 * time.Millisecond)
-	if n := len(front.Requests()); n != requests {
-		t.Errorf("the bucket was asked %d times after it was left", n-requests)
-	}
+	waittest.During(t, 300*time.Millisecond, "the bucket gets no requests", func() bool { return len(front.Requests()) == requests })
 	mu.Lock()
 	defer mu.Unlock()
 	if outcomes["ok"] == 0 || len(outcomes) < 2 {

@@ -3,10 +3,13 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // TestTasksAreTakenAsAdmissionLets: Admit gets the number of held tasks, for one task
@@ -42,17 +45,10 @@ func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
 	taken := func() int { mu.Lock(); defer mu.Unlock(); return len(leases) }
 	wait := func(n int) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); taken() < n; time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatalf("%d tasks taken, want %d", taken(), n)
-			}
-		}
+		waittest.Until(t, fmt.Sprintf("%d tasks are taken", n), func() bool { return taken() >= n }, func() any { return taken() })
 	}
 	wait(2)
-	time.Sleep(300 * time.Millisecond)
-	if n := taken(); n != 2 {
-		t.Fatalf("%d tasks taken where 2 are admitted", n)
-	}
+	waittest.During(t, 300*time.Millisecond, "2 tasks are admitted", func() bool { return taken() == 2 })
 	limit.Store(3)
 	wait(3)
 	mu.Lock()

@@ -54,7 +54,7 @@ func queueProcess(dir string) error {
 			return err
 		}
 		fmt.Println("submitted", id(n&0xffffffff))
-		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond)
+		time.Sleep(time.Duration(rand.IntN(3)) * time.Millisecond) // so that kills come at different moments
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 func natsURL(t *testing.T) string { return natsServer(t).ClientURL() }
@@ -98,10 +100,7 @@ func TestAHolderThatIsCutOffStopsInTime(t *testing.T) {
 	q := open(t, Options{URL: server.ClientURL(), Owner: "cut off", Lease: short})
 	submit(t, q, 1, "x")
 	l := lease(t, q)
-	time.Sleep(short + short/2)
-	if err := l.Context().Err(); err != nil {
-		t.Fatal("lost while it was renewed:", err)
-	}
+	waittest.During(t, short+short/2, "the lease is renewed", func() bool { return l.Context().Err() == nil })
 	began := time.Now()
 	server.Shutdown()
 	select {

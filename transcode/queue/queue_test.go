@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 func id(n int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", n) }
@@ -191,14 +193,10 @@ func TestProgressIsWrittenWithTheHeartbeat(t *testing.T) {
 	if tasks, err := q.List(t.Context()); err != nil || tasks[0].Progress != 0.5 {
 		t.Errorf("%+v, %v", tasks, err)
 	}
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if task, err := q.get(t.Context(), id(1)); err == nil && task.Progress == 0.5 {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatal("progress does not show")
-		}
-	}
+	waittest.Until(t, "the progress is stored", func() bool {
+		task, err := q.get(t.Context(), id(1))
+		return err == nil && task.Progress == 0.5
+	})
 	release(t, l, done)
 }
 

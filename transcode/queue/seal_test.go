@@ -16,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // sealed returns the options of an agent with a key; "" means without a key.
@@ -88,7 +90,7 @@ func (i intruder) put(n int, record []byte) (rev uint64) {
 func (q *Queue) seen(t *testing.T, n int, rev uint64) Task {
 	t.Helper()
 	var have Task
-	until(t, "seen", func() bool {
+	waittest.Until(t, "seen", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		have = q.view[id(n)].task
@@ -279,7 +281,7 @@ func TestRecordsOfAgentsWithAnotherKey(t *testing.T) {
 			}
 			var log logged
 			q := open(t, sealed(url, keys[1], slog.New(slog.NewTextHandler(&log, nil))))
-			until(t, "seen", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 4 })
+			waittest.Until(t, "seen", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 4 })
 			tasks, err := q.List(t.Context())
 			for _, task := range tasks {
 				if err != nil || task.State != StateFailed || task.Reason != Forged || task.Held() {
@@ -326,7 +328,7 @@ func TestRetryingForgetsWhatIsNotBelieved(t *testing.T) {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
-	until(t, "forgotten", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 1 })
+	waittest.Until(t, "forgotten", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 1 })
 	idle(t, q)
 	if n, err := q.Purge(t.Context(), 0); n != 1 || err != nil {
 		t.Errorf("purged %d, %v", n, err)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/loopback"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // reserve returns a loopback address of this host, reserved until the test ends.
@@ -95,15 +96,6 @@ func js(t *testing.T, url string) jetstream.JetStream {
 	return client
 }
 
-func until(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not in time: ", what)
-		}
-	}
-}
-
 func (q *Queue) copies(t *testing.T) int {
 	t.Helper()
 	status, err := q.kv.Status(t.Context())
@@ -119,7 +111,7 @@ func TestASharedQueueNeedNotBeThere(t *testing.T) {
 	t.Parallel()
 	at := reserve(t, 1)
 	q := open(t, Options{URL: "nats://" + at.HostPort(0), Owner: "early"})
-	until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	waittest.Until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if _, err := q.List(t.Context()); !errors.Is(err, ErrUnreached) {
 		t.Errorf("its tasks: %v", err)
 	}
@@ -134,7 +126,7 @@ func TestASharedQueueNeedNotBeThere(t *testing.T) {
 		t.Error(err)
 	}
 	s.Shutdown()
-	until(t, "trouble reported again", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	waittest.Until(t, "trouble reported again", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if tasks, err := q.List(t.Context()); err != nil || len(tasks) != 1 {
 		t.Errorf("the tasks as last seen: %v, %v", tasks, err)
 	}
@@ -146,12 +138,9 @@ func TestAClusterThatIsNotCompleteIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c, url := newCluster(t, 2)
 	q := open(t, Options{URL: url, Owner: "a"})
-	time.Sleep(3 * time.Second)
-	if err := q.Trouble(); !errors.Is(err, ErrUnreached) {
-		t.Fatalf("with two servers of three: %v", err)
-	}
+	waittest.During(t, 3*time.Second, "it waits for the third server", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	c.start(2)
-	until(t, "reached", func() bool { _, err := q.List(t.Context()); return err == nil })
+	waittest.Until(t, "reached", func() bool { _, err := q.List(t.Context()); return err == nil })
 	submit(t, q, 1, "x")
 	if n := q.copies(t); n != 3 {
 		t.Errorf("%d copies", n)
@@ -163,7 +152,7 @@ func TestOneCopyBecomesThree(t *testing.T) {
 	t.Parallel()
 	_, url := newCluster(t, 3)
 	client := js(t, url)
-	until(t, "a bucket on one server", func() bool {
+	waittest.Until(t, "a bucket on one server", func() bool {
 		_, err := client.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucketName, History: 1, Storage: jetstream.FileStorage, Replicas: 1})
 		return err == nil
 	})
@@ -191,7 +180,7 @@ func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	for n := range 3 {
 		submit(t, q, n, "x")
 	}
-	until(t, "all seen", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 3 })
+	waittest.Until(t, "all seen", func() bool { tasks, err := q.List(t.Context()); return err == nil && len(tasks) == 3 })
 
 	for name := range stream.ConsumerNames(t.Context()).Name() {
 		if err := stream.DeleteConsumer(t.Context(), name); err != nil {
@@ -211,11 +200,11 @@ func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
 	if err := kv.Purge(t.Context(), id(0)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	waittest.Until(t, "trouble reported", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
 	if err := stream.DeleteConsumer(t.Context(), "thief"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "seen what has happened", func() bool {
+	waittest.Until(t, "seen what has happened", func() bool {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		_, there := q.view[id(4)]

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	if v, ok := os.LookupEnv("TEST_BUSY_SECONDS"); ok {
 		s, _ := strconv.ParseFloat(v, 64)
 		if s == 0 {
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // until the test kills it
 		}
 		spin(seconds(s))
 		os.Exit(0)
@@ -79,7 +79,7 @@ func TestThisMachineIsReadRight(t *testing.T) {
 	var peak time.Duration
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
-	for last := before; ; time.Sleep(10 * time.Millisecond) {
+	for last := before; ; time.Sleep(10 * time.Millisecond) { // the pace of the samples
 		r := read()
 		if r.Ours < last.Ours-20*time.Millisecond { // ticks of 10 ms, twice
 			t.Fatalf("our use fell from %s to %s", last.Ours, r.Ours)
@@ -159,8 +159,8 @@ func TestThisMachineIsHeldAtTheTarget(t *testing.T) {
 			<-done
 		}
 	}()
-	own := &Host{} // one that the governor does not use
-	time.Sleep(5 * time.Second)
+	own := &Host{}              // one that the governor does not use
+	time.Sleep(5 * time.Second) // until the governor knows the load
 	var ours, budget float64
 	for range 3 { // the load of others may change during a measurement
 		if ours, budget = watch(t, g, own); ours <= budget+0.1 && ours >= 0.6*budget-0.04 {
@@ -179,7 +179,7 @@ func watch(t *testing.T, g *Governor, own *Host) (ours, budget float64) {
 	}
 	var budgets mean
 	for range 20 {
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(250 * time.Millisecond) // the pace of the samples
 		budgets.add(g.Status().Budget / 100 * from.Cores)
 	}
 	to, err := own.Read(t.Context())

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
 
@@ -37,7 +38,7 @@ func TestDecoderFollowsPace(t *testing.T) {
 			stall := &stallDetector{pid: int(pid.Load())}
 			stall.progressing()
 			used := stall.last
-			time.Sleep(300 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond) // in which it would use CPU time
 			if !stall.progressing() {
 				t.Error("a stopped ffmpeg is taken for stalled")
 			}
@@ -78,31 +79,23 @@ func TestStarvedProcessIsNotStalled(t *testing.T) {
 		t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 		return cmd.Process.Pid
 	}
-	until := func(what string, ok func() bool) {
-		t.Helper()
-		for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal(what)
-			}
-		}
-	}
 	busy := run("sh", "-c", "while :; do :; done")
-	until("the busy process is not in state R", func() bool { return strings.Contains(threadStates(busy), "R") })
+	waittest.Until(t, "the busy process is in state R", func() bool { return strings.Contains(threadStates(busy), "R") })
 	// It uses less CPU time than can be measured in hundredths of a second, and is
 	// almost always asleep.
 	starved := &stallDetector{pid: run("sh", "-c", "while :; do i=0; while [ $i -lt 3000 ]; do i=$((i+1)); done; sleep 0.1; done")}
 	starved.progressing()
 	for range 10 {
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // in which it gets CPU time about three times
 		if !starved.progressing() {
 			t.Error("a starved process is taken for stalled")
 		}
 	}
 	sleeping := run("sleep", "60")
 	asleep := &stallDetector{pid: sleeping}
-	until("a sleeping process is not taken for stalled", func() bool { return !asleep.progressing() })
+	waittest.Until(t, "a sleeping process is taken for stalled", func() bool { return !asleep.progressing() })
 	for range 5 {
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond) // in which it sleeps on
 		if asleep.progressing() {
 			t.Error("a sleeping process is not taken for stalled")
 		}
@@ -136,11 +129,8 @@ func TestDiskWaitIsNotStalled(t *testing.T) {
 		_ = shell.Wait()
 		disk.Vanish()
 	})
-	for end := time.Now().Add(10 * time.Second); threadStates(shell.Process.Pid) != "D"; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("in state %s", threadStates(shell.Process.Pid))
-		}
-	}
+	state := func() string { return threadStates(shell.Process.Pid) }
+	waittest.Until(t, "it waits for the disk", func() bool { return state() == "D" }, func() any { return state() })
 	p := &stallDetector{pid: shell.Process.Pid}
 	p.progressing() // the time before
 	p.diskWaits = 0

@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // announcement is the task of a recording with that many parts, as the newest Lion
@@ -115,10 +117,13 @@ func TestAnnouncementsAreReadAFewAtATime(t *testing.T) {
 	}
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
-	for until := time.Now().Add(10 * time.Second); w.api.announcing.take(impatient, maxAnnouncing) == nil && time.Now().Before(until); {
+	waittest.Until(t, "the room is taken", func() bool {
+		if w.api.announcing.take(impatient, maxAnnouncing) != nil {
+			return true
+		}
 		w.api.announcing.give()
-		time.Sleep(time.Millisecond)
-	}
+		return false
+	})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+taskPath, bytes.NewReader(announcement(t, 1)))
 	if err != nil {
 		t.Fatal(err)
@@ -243,12 +248,7 @@ func TestPartsOfALongListTakeLittleMemory(t *testing.T) {
 			}
 		})
 	}
-	for until := time.Now().Add(time.Minute); w.writings() < requests && time.Now().Before(until); {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := w.writings(); n < requests {
-		t.Errorf("%d of %d parts are on their way", n, requests)
-	}
+	waittest.Until(t, "all parts are on their way", func() bool { return w.writings() >= requests }, func() any { return w.writings() })
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // streamed sends a request whose body send writes; over is closed when the request
@@ -27,11 +29,11 @@ func (w *worker) streamed(t *testing.T, path string, send func(form *multipart.W
 	defer reader.Close()
 	defer close(over)
 	sending.Go(func() {
-		err := send(form, over)
-		if err == nil {
+		err := errors.New("the test has failed") // send may end the goroutine
+		defer func() { _ = writer.CloseWithError(err) }()
+		if err = send(form, over); err == nil {
 			err = form.Close()
 		}
-		_ = writer.CloseWithError(err)
 	})
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+path, reader)
 	if err != nil {
@@ -61,11 +63,8 @@ func TestACutConnectionLeavesNothing(t *testing.T) {
 			if err == nil {
 				_, err = f.Write(parts[names[1]][:100])
 			}
-			for until := time.Now().Add(10 * time.Second); err == nil && !w.writing(); time.Sleep(time.Millisecond) {
-				if time.Now().After(until) {
-					t.Error("nothing is being written")
-					break
-				}
+			if err == nil {
+				waittest.Until(t, "the part is being written", w.writing)
 			}
 			return errors.Join(err, errors.New("cut"))
 		})
@@ -73,14 +72,10 @@ func TestACutConnectionLeavesNothing(t *testing.T) {
 			resp.Body.Close()
 			t.Error(resp.Status)
 		}
-		for until := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-			if left, err := os.ReadDir(w.api.Spool.Dir); err == nil && len(left) == 0 {
-				break
-			}
-			if time.Now().After(until) {
-				break
-			}
-		}
+		waittest.Until(t, "the spool is empty", func() bool {
+			left, err := os.ReadDir(w.api.Spool.Dir)
+			return err == nil && len(left) == 0
+		})
 		w.empty(t)
 	}
 }

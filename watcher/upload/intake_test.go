@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/watcher"
 	"github.com/jumpserver-video/jumpserver-video/watcher/volumetest"
 )
@@ -110,15 +111,6 @@ func finished(t *testing.T, s *Spool) Task {
 	return task
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(what + ": not in time")
-		}
-	}
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -135,7 +127,7 @@ func TestWhatIsCompleteIsHandedOver(t *testing.T) {
 	for _, err := range []error{nil, watcher.ErrInWork, errors.New("the queue is away")} {
 		p.answer(err)
 		n := p.times(whole)
-		eventually(t, "handed over again", func() bool { return p.times(whole) > n+1 })
+		waittest.Until(t, "handed over again", func() bool { return p.times(whole) > n+1 })
 	}
 	if d := cmp.Diff([]string{s.Path(whole)}, p.last()); d != "" {
 		t.Error("said to be in the spool:", d)
@@ -146,7 +138,7 @@ func TestWhatIsCompleteIsHandedOver(t *testing.T) {
 	if err := s.Release(whole.ID, NeedNothing, Published); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the pool is told that it is gone", func() bool { return len(p.last()) == 0 })
+	waittest.Until(t, "the pool is told that it is gone", func() bool { return len(p.last()) == 0 })
 }
 
 // TestAnUploadThatIsAcceptedIsHandedOverAtOnce, and not at the next look.
@@ -155,10 +147,10 @@ func TestAnUploadThatIsAcceptedIsHandedOverAtOnce(t *testing.T) {
 	p := &pool{}
 	i := newIntake(t, s, p, seldom)
 	runs(t, i)
-	eventually(t, "the first look", func() bool { return p.last() != nil })
+	waittest.Until(t, "the first look", func() bool { return p.last() != nil })
 	task := finished(t, s)
 	i.Accepted(task)
-	eventually(t, "handed over", func() bool { return p.times(task) == 1 })
+	waittest.Until(t, "handed over", func() bool { return p.times(task) == 1 })
 }
 
 // TestAnIntakeDropsWhatIsOld when it starts, and again after a while.
@@ -175,7 +167,7 @@ func TestAnIntakeDropsWhatIsOld(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		eventually(t, "dropped", func() bool { return !exists(s.folder(task.ID)) })
+		waittest.Until(t, "dropped", func() bool { return !exists(s.folder(task.ID)) })
 	}
 	if !exists(s.folder(recent.ID)) {
 		t.Error("an upload that has just begun was dropped")
@@ -202,12 +194,12 @@ func TestAnIntakeTidiesUp(t *testing.T) {
 			i := newIntake(t, s, &pool{}, often)
 			if agent != "" {
 				runs(t, i)
-				time.Sleep(50 * time.Millisecond) // some looks
+				time.Sleep(50 * time.Millisecond) // some polls
 				// Atomically: the intake may look at any moment.
 				if err := unix.Renameat2(unix.AT_FDCWD, away, unix.AT_FDCWD, s.Dir, unix.RENAME_EXCHANGE); err != nil {
 					t.Fatal(err)
 				}
-				eventually(t, "dropped", func() bool { return !exists(s.folder(broken.ID)) })
+				waittest.Until(t, "dropped", func() bool { return !exists(s.folder(broken.ID)) })
 			}
 			if exists(s.folder(broken.ID)) || !exists(s.folder(whole.ID)) {
 				t.Error("what broke off is dropped, and nothing else")
@@ -255,7 +247,7 @@ func TestRoomIsToldInTime(t *testing.T) {
 	}
 	disk.Set()
 	open()
-	eventually(t, "room again", func() bool { return i.Room() == nil })
+	waittest.Until(t, "room again", func() bool { return i.Room() == nil })
 	s.Reserve = 1 << 60
 	if err := i.Room(); !errors.Is(err, ErrFull) {
 		t.Error(err)

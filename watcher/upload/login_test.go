@@ -124,7 +124,7 @@ func TestTheChannelEndsBeforeItsCookie(t *testing.T) {
 	defer stop()
 	pings.Go(func() {
 		for pinging.Err() == nil && conn.Write(pinging, websocket.MessageText, []byte(`{"event":"ping"}`)) == nil {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(20 * time.Millisecond) // the pace of the pings
 		}
 	})
 	if _, _, err := conn.Read(t.Context()); err == nil {
@@ -142,7 +142,7 @@ func TestCoreIsAskedOnceForManyAtOnce(t *testing.T) {
 	w := newWorker(t)
 	check := w.api.Auth.check
 	w.api.Auth.check = func(ctx context.Context, authorization, date, org string) (Account, error) {
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond) // a slow core
 		return check(ctx, authorization, date, org)
 	}
 	names, parts := lexicographic(1)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // results are what became of uploads, and how often.
@@ -161,10 +163,10 @@ func TestAConnectionThatIsCutIsCountedAsSuch(t *testing.T) {
 	if _, err := io.CopyN(conn, body, 400); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it has begun", w.writing)
+	waittest.Until(t, "it has begun", w.writing)
 	conn.Close()
 	var n map[string]int
-	eventually(t, "it is refused", func() bool { n = got.take(); return n != nil })
+	waittest.Until(t, "it is refused", func() bool { n = got.take(); return n != nil })
 	if d := cmp.Diff(map[string]int{"refused interrupted": 1}, n); d != "" {
 		t.Error(d)
 	}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // TestAFullDiskRefuses: the disk becomes full in the middle of a file.
@@ -256,9 +258,7 @@ func TestTwoRequestsForOnePart(t *testing.T) {
 		if _, err := f.Write(parts[names[0]][:50]); err != nil {
 			return err
 		}
-		for until := time.Now().Add(10 * time.Second); !w.writing() && time.Now().Before(until); {
-			time.Sleep(time.Millisecond)
-		}
+		waittest.Until(t, "the part is being written", w.writing)
 		if status, answer := w.part(t, "lion", task, 0, names[0], parts[names[0]]); status != http.StatusConflict || answer["ok"] != false {
 			t.Error(status, answer)
 		}

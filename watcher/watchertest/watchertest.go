@@ -4,13 +4,12 @@ package watchertest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
-	"time"
-)
 
-// patience limits a wait for an expected event.
-const patience = 2 * time.Minute
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
+)
 
 // Offers are what a watcher has offered; C is its type of candidate.
 type Offers[C any] struct {
@@ -86,9 +85,5 @@ func (o *Offers[C]) Names() []string {
 // Until waits until ok returns true, and ends the test if that takes too long.
 func (o *Offers[C]) Until(what string, ok func() bool) {
 	o.t.Helper()
-	for end := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			o.t.Fatalf("%s: not in time; offered %v, status %+v", what, o.Names(), o.status())
-		}
-	}
+	waittest.Until(o.t, what, ok, func() any { return fmt.Sprintf("offered %v, status %+v", o.Names(), o.status()) })
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // Process is a program that is started, stopped and started again. Its methods
@@ -136,11 +138,11 @@ func (p *Process) await(cmd *exec.Cmd, ended <-chan struct{}, how string) error 
 	select {
 	case <-ended:
 		return nil
-	case <-time.After(Patience()):
+	case <-time.After(waittest.Patience()):
 	}
 	_ = cmd.Process.Kill() // it may just have ended
 	<-ended
-	return fmt.Errorf("%s has not ended within %s %s, and was killed", p.Name, Patience(), how)
+	return fmt.Errorf("%s has not ended within %s %s, and was killed", p.Name, waittest.Patience(), how)
 }
 
 // ExitCode returns the exit code of the last start. It is -1 while the program is

@@ -1,13 +1,15 @@
 package agenttest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // shell returns a process that runs a script.
@@ -28,15 +30,12 @@ func shell(t *testing.T, script string) *Process {
 // says waits until the process has written a text the given number of times.
 func says(t *testing.T, p *Process, text string, times int) {
 	t.Helper()
-	for end := time.Now().Add(Patience()); ; time.Sleep(5 * time.Millisecond) {
-		out, err := os.ReadFile(p.Output)
-		if err == nil && strings.Count(string(out), text) >= times {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%q does not have %q %d times: %v", out, text, times, err)
-		}
-	}
+	var out []byte
+	waittest.Until(t, fmt.Sprintf("%d times %q", times, text), func() bool {
+		var err error
+		out, err = os.ReadFile(p.Output)
+		return err == nil && strings.Count(string(out), text) >= times
+	}, func() any { return string(out) })
 }
 
 func started(t *testing.T, p *Process) {
@@ -84,9 +83,7 @@ func TestAnEndThatNobodyAskedForIsToldOf(t *testing.T) {
 	t.Parallel()
 	p := shell(t, "exit 5")
 	started(t, p)
-	for end := time.Now().Add(Patience()); len(p.Strays()) == 0 && time.Now().Before(end); {
-		time.Sleep(5 * time.Millisecond)
-	}
+	waittest.Until(t, "the exit is reported", func() bool { return len(p.Strays()) > 0 })
 	if strays := p.Strays(); len(strays) != 1 || !strings.Contains(strays[0], "exit status 5") {
 		t.Errorf("%v", strays)
 	}
@@ -109,25 +106,5 @@ func TestAProcessThatDoesNotStopIsKilled(t *testing.T) {
 	}
 	if err := syscall.Kill(p.PID(), 0); err == nil {
 		t.Error("it is still running")
-	}
-}
-
-func TestPatienceIsStretchedByTheEnvironment(t *testing.T) {
-	for text, want := range map[string]time.Duration{"": patience, "1": patience, "2.5": patience * 5 / 2} {
-		t.Setenv("TEST_PATIENCE", text)
-		if got := Patience(); got != want {
-			t.Errorf("%q: %s", text, got)
-		}
-	}
-	for _, text := range []string{"0", "-1", "long"} {
-		t.Setenv("TEST_PATIENCE", text)
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%q is taken", text)
-				}
-			}()
-			Patience()
-		}()
 	}
 }

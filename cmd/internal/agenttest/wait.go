@@ -4,33 +4,14 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 )
-
-// patience is how long a step may take in a healthy agent on a busy machine.
-const patience = time.Minute
-
-// Patience returns how long to wait for something that is expected to happen.
-// TEST_PATIENCE multiplies it for slower machines; Patience panics if that is not a
-// positive number.
-func Patience() time.Duration {
-	text := os.Getenv("TEST_PATIENCE")
-	if text == "" {
-		return patience
-	}
-	factor, err := strconv.ParseFloat(text, 64)
-	if err != nil || factor <= 0 {
-		panic(fmt.Sprintf("TEST_PATIENCE is %q, not a positive number", text))
-	}
-	return time.Duration(factor * float64(patience))
-}
 
 // Pause waits for a duration, or until ctx ends, and then returns the cause.
 func Pause(ctx context.Context, d time.Duration) error {
@@ -42,19 +23,17 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Until waits until ok returns true: until the deadline of ctx, or for [Patience] if
+// Until waits until ok returns true: until the deadline of ctx, or for [waittest.Patience] if
 // it has none. The error contains what, and the end of the agent's log.
 func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
 	began := time.Now()
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, Patience())
+		ctx, cancel = context.WithTimeout(ctx, waittest.Patience())
 		defer cancel()
 	}
 	for !ok() {
-		// A tenth of the time so far: short waits end quickly, and long ones need few polls.
-		pause := min(max(time.Since(began)/10, 20*time.Millisecond), 500*time.Millisecond)
-		if err := Pause(ctx, pause); err != nil {
+		if err := Pause(ctx, max(waittest.Pause(time.Since(began)), 20*time.Millisecond)); err != nil {
 			return fmt.Errorf("%s: not within %s: %w; the agent's log ends with:\n%s", what, time.Since(began).Round(time.Second), err, tail(a.Log(), 20))
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/throttle"
 )
@@ -92,25 +94,15 @@ func (b *browser) complain(what string) {
 // expected removes errors that are part of the test. There must be at least one.
 func (b *browser) expected(part string) {
 	b.t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	var others []string
+	waittest.Until(b.t, "the browser reports an error with "+part, func() bool {
 		b.mu.Lock()
-		var rest []string
-		for _, w := range b.wrong {
-			if !strings.Contains(w, part) {
-				rest = append(rest, w)
-			}
-		}
-		found := len(rest) < len(b.wrong)
-		b.wrong = rest
-		b.mu.Unlock()
-		if found {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Errorf("the browser reports no error with %s: %q", part, rest)
-			return
-		}
-	}
+		defer b.mu.Unlock()
+		all := len(b.wrong)
+		b.wrong = slices.DeleteFunc(b.wrong, func(w string) bool { return strings.Contains(w, part) })
+		others = slices.Clone(b.wrong)
+		return len(b.wrong) < all
+	}, func() any { return others })
 }
 
 func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
@@ -139,11 +131,8 @@ func (b *browser) eval(expression string) string {
 // until waits until an expression is true.
 func (b *browser) until(expression string) {
 	b.t.Helper()
-	for end := time.Now().Add(time.Minute); b.eval(expression) != "true"; time.Sleep(50 * time.Millisecond) {
-		if time.Now().After(end) {
-			b.t.Fatalf("not in time: %s\n%s", expression, b.eval("document.body.innerText"))
-		}
-	}
+	waittest.Until(b.t, expression, func() bool { return b.eval(expression) == "true" },
+		func() any { return b.eval("document.body.innerText") })
 }
 
 func (b *browser) click(selector string) {
@@ -395,13 +384,10 @@ func (b *browser) downloads(dir string) {
 // saved waits for a file that contains a text.
 func (b *browser) saved(name, text string) {
 	b.t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		data, err := os.ReadFile(name)
-		if err == nil && strings.Contains(string(data), text) {
-			return
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("%s: %v, %q", name, err, data)
-		}
-	}
+	var data []byte
+	waittest.Until(b.t, fmt.Sprintf("%s contains %q", name, text), func() bool {
+		var err error
+		data, err = os.ReadFile(name)
+		return err == nil && strings.Contains(string(data), text)
+	}, func() any { return string(data) })
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/report"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/savings"
 	"github.com/jumpserver-video/jumpserver-video/coreapi"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/steering"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
@@ -316,15 +317,12 @@ func (l *fixture) set(change func()) {
 // state waits until a task is in a state.
 func (l *fixture) state(t *testing.T, id string, want queue.State) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		item, err := l.queue.Get(context.WithoutCancel(t.Context()), id)
-		if err == nil && item.State == want {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s is %s (%v), want %s", id, item.State, err, want)
-		}
-	}
+	var item queue.Task
+	waittest.Until(t, fmt.Sprintf("%s is %s", id, want), func() bool {
+		var err error
+		item, err = l.queue.Get(context.WithoutCancel(t.Context()), id)
+		return err == nil && item.State == want
+	}, func() any { return item.State })
 }
 
 var errGone = errors.New("the queue is closed")

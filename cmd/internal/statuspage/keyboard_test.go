@@ -81,7 +81,7 @@ func TestAllOfItWithTheKeyboardAlone(t *testing.T) {
 	b.press(kb.Escape)
 	b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
 	if got := b.eval(`document.querySelector('dialog').contains(document.activeElement)`); got != "false" {
-		t.Error("a closed dialogue keeps the focus")
+		t.Error("a closed dialog keeps the focus")
 	}
 
 	b.eval(`document.getElementById('tab-sessions').focus()`)

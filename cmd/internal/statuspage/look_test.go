@@ -2,7 +2,6 @@ package statuspage
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/i18n"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 	"github.com/jumpserver-video/jumpserver-video/transcode/queue"
 	"github.com/jumpserver-video/jumpserver-video/transcode/task"
 	"github.com/jumpserver-video/jumpserver-video/transcode/taskapi/tasktest"
@@ -78,7 +78,7 @@ func TestAccessibleEverywhere(t *testing.T) {
 				b.picture(t, "overview.png")
 				b.click(`#reasons [data-key="` + failed + `"]`)
 				b.until(`document.getElementById('task-log').textContent !== ''`)
-				b.audit(t, "dialogue")
+				b.audit(t, "dialog")
 				b.picture(t, "session.png")
 				b.do(chromedp.KeyEvent("\x1b"))
 				b.until(`!document.getElementById('task').open && !/^#[0-9a-f]{8}/.test(location.hash)`) // the dialog reports its end with an event
@@ -191,7 +191,7 @@ func TestThePageStaysQuickAndSmall(t *testing.T) {
 			time.Sleep(time.Second) // until the status is computed again
 		}
 		t.Logf("%s: %s", name, best)
-		bound := 200 * time.Millisecond * patience()
+		bound := waittest.Stretch(200 * time.Millisecond)
 		if name == "searched" || name == "filtered" { // these also search in names
 			bound *= 2
 		}
@@ -200,7 +200,7 @@ func TestThePageStaysQuickAndSmall(t *testing.T) {
 		}
 	}
 	began := time.Now()
-	if l.page.compute(t.Context(), began); time.Since(began) > time.Second*patience() { // responses from the cached status take a millisecond
+	if l.page.compute(t.Context(), began); time.Since(began) > waittest.Stretch(time.Second) { // responses from the cached status take a millisecond
 		t.Errorf("the status takes %s", time.Since(began))
 	}
 	t.Logf("status, computed: %s", time.Since(began))
@@ -211,14 +211,6 @@ func TestThePageStaysQuickAndSmall(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	b.picture(t, "sessions.png")
-}
-
-// patience returns how much slower than intended this machine may be.
-func patience() time.Duration {
-	if os.Getenv("TEST_PATIENCE") != "" {
-		return 3
-	}
-	return 1
 }
 
 // TestThePillNamesTheCardThatExplainsIt: the pill shows what is wrong, and a key press

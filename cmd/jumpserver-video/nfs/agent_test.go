@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 const (
@@ -95,7 +96,7 @@ func (g *guest) waitHealthy(t *testing.T) {
 			t.Logf("%s: %+v", g.name, last)
 		}
 	}()
-	waitFor(t, g.name+" is well", 2*time.Minute, func() bool {
+	waittest.Within(t, 2*time.Minute, g.name+" is well", func() bool {
 		report, responds := g.health(t)
 		last = report
 		return responds && report.Status == "ok"
@@ -114,7 +115,7 @@ func (g *guest) waitUnwell(t *testing.T, part health.Part, patience time.Duratio
 			t.Logf("%s: %+v\n%s", g.name, last, out)
 		}
 	}()
-	waitFor(t, fmt.Sprintf("%s: %s is told", g.name, part), patience, func() bool {
+	waittest.Within(t, patience, fmt.Sprintf("%s: %s is told", g.name, part), func() bool {
 		report, responds := g.health(t)
 		if !responds {
 			t.Errorf("%s: health does not respond", g.name)
@@ -137,7 +138,7 @@ func (s *site) waitReplaced(t *testing.T, patience time.Duration, ids ...string)
 		}
 	}()
 	for _, id := range ids {
-		waitFor(t, "MP4 of "+id, patience, func() bool {
+		waittest.Within(t, patience, "MP4 of "+id, func() bool {
 			return s.isReplaced(t, id)
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // goesAway: the server is unavailable for two minutes, first only its NFS and then all of it.
@@ -52,7 +53,7 @@ func goesAway(t *testing.T, s *site) {
 				t.Errorf("%s: %+v", g.name, report)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(10 * time.Second) // the pace of the checks
 	}
 	s.js.sh(t, "systemctl start nfs-server")
 	for _, g := range []*guest{s.t1, s.t2} {
@@ -76,7 +77,7 @@ func goesAway(t *testing.T, s *site) {
 	s.t1.stop(t)
 	s.js.resume()
 	began = time.Now()
-	waitFor(t, "the service", 3*time.Minute, func() bool {
+	waittest.Within(t, 3*time.Minute, "the service", func() bool {
 		return s.t2.sh(t, "systemctl is-active %s || true", service) == "active"
 	})
 	s.t2.waitHealthy(t)

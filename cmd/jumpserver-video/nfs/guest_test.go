@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // fixture is the hosts, their network, and the sites on them.
@@ -73,7 +75,7 @@ func newFixture(t *testing.T, image, deb string) *fixture {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sw.Process.Kill(); _ = sw.Wait() })
-	waitFor(t, "switch", 30*time.Second, func() bool {
+	waittest.Within(t, 30*time.Second, "switch", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "switch"))
 		return err == nil
 	})
@@ -138,7 +140,7 @@ func (g *guest) resume() { _ = g.cmd.Process.Signal(syscall.SIGCONT) }
 
 func (g *guest) waitUp() {
 	g.fixture.t.Helper()
-	waitFor(g.fixture.t, g.name+" boots", 5*time.Minute, func() bool {
+	waittest.Within(g.fixture.t, 5*time.Minute, g.name+" boots", func() bool {
 		select {
 		case <-g.done:
 			console, _ := os.ReadFile(g.console.Name())
@@ -189,7 +191,7 @@ func (g *guest) order(t *testing.T, patience time.Duration, kind, content string
 		t.Fatal(err)
 	}
 	code = hangs
-	for end := time.Now().Add(patience); code == hangs && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); code == hangs && time.Now().Before(end); time.Sleep(20 * time.Millisecond) { // the caller decides what a hanging script means
 		rc, err := os.ReadFile(base + ".rc")
 		if errors.Is(err, os.ErrNotExist) {
 			select {
@@ -208,14 +210,4 @@ func (g *guest) order(t *testing.T, patience time.Duration, kind, content string
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(string(b)), code
-}
-
-// waitFor waits until is returns true.
-func waitFor(t *testing.T, what string, patience time.Duration, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !is(); time.Sleep(500 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %s", what, patience)
-		}
-	}
 }

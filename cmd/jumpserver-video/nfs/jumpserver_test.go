@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/jumpserver-video/jumpserver-video/coreapi/devcore"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 // asJumpServer is set in the process of this test that runs in the guest js. It is the cores
@@ -147,7 +148,7 @@ func (l *fixture) startJumpServer() {
 	l.js.sh(l.t, `mkdir -p /srv/js/nats; mount -t nfsd nfsd /proc/fs/nfsd 2>/dev/null || true
 systemd-run -q --unit=jumpserver -E %s=1 /host/nfs.test; systemctl start nfs-server`, asJumpServer)
 	for _, s := range []*site{l.main, l.other} {
-		waitFor(l.t, "core of "+s.name, time.Minute, func() bool {
+		waittest.Within(l.t, time.Minute, "core of "+s.name, func() bool {
 			_, status := l.js.request(l.t, http.MethodGet, s.controlURL("/uploads/none"))
 			return status == http.StatusOK
 		})

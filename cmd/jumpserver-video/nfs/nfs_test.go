@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jumpserver-video/jumpserver-video/cmd/internal/agenttest"
 	"github.com/jumpserver-video/jumpserver-video/cmd/internal/health"
+	"github.com/jumpserver-video/jumpserver-video/coreapi/waittest"
 )
 
 func TestMain(m *testing.M) {
@@ -126,7 +126,7 @@ func confirms(t *testing.T, s *site, g *guest) {
 		t.Errorf("from uploaded to retired takes %s (median)", m)
 	}
 	// This also needs core and the disk of the ledger, which are slow on a busy machine.
-	if m := median(done); m < 0 || m > 2*agenttest.Patience()/60 {
+	if m := median(done); m < 0 || m > 2*waittest.Patience()/60 {
 		t.Errorf("from uploaded to done takes %s (median)", m)
 	}
 	if len(found) != len(ids) || median(found) > time.Minute {
@@ -159,9 +159,9 @@ func idles(t *testing.T, g *guest) {
 	g.configureDefaults(t)
 	g.start(t)
 	t.Cleanup(func() { g.stop(t); g.umount(t); g.configure(t) })
-	time.Sleep(20 * time.Second)
+	time.Sleep(20 * time.Second) // until the first full scan is over
 	before := g.operations(t)
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // what is measured
 	n := g.operations(t) - before
 	t.Logf("%d operations a minute", n)
 	if n < 1 || n > 150 {
@@ -203,10 +203,7 @@ func allows(t *testing.T, s *site, g *guest) {
 			if out, code := g.try(t, time.Minute, "jumpserver-video doctor --config /etc/jumpserver-video/config.txt"); code != 1 || !strings.Contains(out, tc.fix) {
 				t.Errorf("doctor ends with %d: %s", code, out)
 			}
-			time.Sleep(5 * time.Second)
-			if n := s.uploads(t, id); n != "0" {
-				t.Errorf("%s uploads in vain", n)
-			}
+			waittest.During(t, 5*time.Second, "nothing is uploaded in vain", func() bool { return s.uploads(t, id) == "0" })
 		})
 	}
 	s.export(t, squash)
@@ -264,7 +261,7 @@ func holdsOpen(t *testing.T, s *site, g *guest) {
 	g.sh(t, "systemd-run -q --unit=holder sleep infinity; systemd-run -q --unit=reader bash -c 'exec 9<%s/replay/%s/%s.0.part.gz; sleep infinity'", mountPoint, folder, id)
 	t.Cleanup(func() { g.sh(t, "systemctl stop holder reader") })
 	s.js.sh(t, "printf '%%s' '%s' >%s/%s/%s.replay.json; touch -d '1 hour ago' %[2]s/%[3]s/*", index, s.replay(), folder, id)
-	waitFor(t, "done", 3*time.Minute, func() bool {
+	waittest.Within(t, 3*time.Minute, "done", func() bool {
 		return strings.Contains(g.sh(t, "jumpserver-video tasks show %s --config /etc/jumpserver-video/config.txt 2>&1 || true", id), "done")
 	})
 	if events := g.journal(t, id); strings.Contains(fmt.Sprint(events), "retrying later") {
@@ -281,7 +278,7 @@ func unexports(t *testing.T, s *site, g *guest) {
 	g.start(t)
 	t.Cleanup(func() { g.stop(t); g.umount(t); s.export(t, squash) })
 	id := s.plant(t)
-	waitFor(t, "the task", time.Minute, func() bool {
+	waittest.Within(t, time.Minute, "the task", func() bool {
 		_, status := g.request(t, http.MethodGet, agentURL+"api/tasks/"+id)
 		return status == http.StatusOK
 	})

@@ -33,7 +33,7 @@ func obey() error {
 	if err := os.WriteFile(filepath.Join(dir, "up"), nil, 0o600); err != nil {
 		return err
 	}
-	for n := 0; ; time.Sleep(20 * time.Millisecond) {
+	for n := 0; ; time.Sleep(20 * time.Millisecond) { // until the guest is stopped
 		base := filepath.Join(dir, strconv.Itoa(n))
 		for kind, do := range map[string]func(string, *os.File) int{".sh": runScript, ".http": request} {
 			if content, err := os.ReadFile(base + kind); err == nil {
