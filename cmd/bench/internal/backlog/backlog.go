@@ -139,6 +139,9 @@ func (t *trial) prepare() (err error) {
 		env["VIDEO_WORKER_COUNT"] = strconv.Itoa(t.workers)
 	}
 	if t.ffmpeg != "" {
+		if _, err := exec.LookPath(filepath.Join(t.ffmpeg, "ffmpeg")); err != nil { // another one would be measured
+			return fmt.Errorf("--ffmpeg: %w", err)
+		}
 		env["PATH"] = t.ffmpeg + string(os.PathListSeparator) + os.Getenv("PATH")
 	}
 	t.agent, err = agenttest.New(agenttest.Options{Binary: t.binary, Core: &devcore.Options{Version: "4.10.13"}, Env: env})
