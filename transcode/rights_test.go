@@ -139,7 +139,7 @@ func TestNothingIsRenderedInVain(t *testing.T) {
 		entries, _ := os.ReadDir(filepath.Join(s.data(), "work", session))
 		uploaded := slices.ContainsFunc(s.core.Requests(), func(r devcore.Request) bool { return strings.HasSuffix(r.Path, "/replay/") })
 		return len(entries) == 0 && !uploaded
-	})
+	}, func() any { return s.core.Requests() })
 	fix()
 	until("done", func(item queue.Task) bool { return item.State == queue.StateDone })
 	s.checkReplaced()

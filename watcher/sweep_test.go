@@ -197,8 +197,9 @@ func TestARecordingThatLacksAPartIsLookedAtEverMoreRarely(t *testing.T) {
 	r.Until("settling", func() bool { return r.w.Status().Settling == 1 })
 	time.Sleep(3 * time.Second) // the pauses become longer
 	v.Counts()
-	time.Sleep(time.Second)                           // 50 polls
-	if n := v.Counts()["2023-01-05"]["read"]; n > 3 { // of the index; there are 50 polls
+	time.Sleep(time.Second) // 50 polls
+
+	if n := v.Counts()["2023-01-05"]["read"]; n > 3 { // of the index
 		t.Errorf("it was read %d times in a second", n)
 	}
 	put(t, below, folder+".0.part.gz", "part 0", time.Hour)

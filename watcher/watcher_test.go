@@ -60,7 +60,7 @@ func (r *running) wait(n int) []Candidate {
 // quiet checks that nothing more is offered for a while.
 func (r *running) quiet(n int) {
 	r.t.Helper()
-	waittest.During(r.t, 3*rest, fmt.Sprintf("%d are offered", n), func() bool { return len(r.Names()) == n })
+	waittest.During(r.t, 3*rest, fmt.Sprintf("%d are offered", n), func() bool { return len(r.Names()) == n }, func() any { return r.Names() })
 }
 
 func put(t *testing.T, root, rel, text string, age time.Duration) {
@@ -162,7 +162,7 @@ func TestARefusedRecordingIsOfferedAgain(t *testing.T) {
 	put(t, root, today()+"/"+sid+".replay.gz", "x", time.Hour)
 	r := watch(t, root)
 	r.Refuse(errors.New("no room"))
-	waittest.During(t, 2*rest, "nothing is taken", func() bool { return len(r.Names()) == 0 })
+	waittest.During(t, 2*rest, "nothing is taken", func() bool { return len(r.Names()) == 0 }, func() any { return r.Names() })
 	r.Refuse(nil)
 	r.wait(1)
 }

@@ -132,7 +132,7 @@ func TestForgedWorkRemovesNobodysRecording(t *testing.T) {
 	waittest.During(t, 3*time.Second, "the recording is kept", func() bool {
 		have, err := os.ReadFile(original)
 		return err == nil && bytes.Equal(have, data)
-	})
+	}, func() any { return view(victim) })
 	if served := l.served(done); served != "mp4" {
 		t.Errorf("core serves %s", served)
 	}

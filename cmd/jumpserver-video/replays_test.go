@@ -283,7 +283,7 @@ func TestBucketRecordingsThatAreNotToBeConverted(t *testing.T) {
 	waittest.During(t, 3*time.Second, "ten listings do not start the task again", func() bool {
 		after := b.task(unknown)
 		return after.Updated.Equal(before.Updated) && after.Attempt == before.Attempt
-	})
+	}, func() any { return before }, func() any { return b.task(unknown) })
 	downloads := 0
 	for _, r := range b.front.Requests() {
 		u, err := url.Parse(strings.TrimPrefix(r, "GET "))

@@ -80,7 +80,7 @@ func TestAnOperatorSteersTheAgent(t *testing.T) {
 	l.startHealthy()
 	waittest.During(t, 3*time.Second, "still paused after a restart", func() bool {
 		return !slices.ContainsFunc(ids, func(id string) bool { return l.state(id) != queue.StateQueued })
-	})
+	}, func() any { return []queue.State{l.state(ids[0]), l.state(ids[1]), l.state(ids[2])} })
 	if status, body := l.get("/video-worker/health/", "", ""); status != http.StatusOK || !strings.Contains(body, "the agent is paused: since") {
 		t.Errorf("health: %d %s", status, body)
 	}
@@ -265,12 +265,14 @@ func TestOriginalsAreRestored(t *testing.T) {
 	}
 	l.stop()
 	l.startHealthy()
+	var v task.View
 	waittest.During(t, 3*time.Second, "what was restored is not converted again", func() bool {
 		return !slices.ContainsFunc([]string{flat, parts}, func(id string) bool {
-			v, err := l.agent.API.Task(t.Context(), id)
+			var err error
+			v, err = l.agent.API.Task(t.Context(), id)
 			return err != nil || v.State != queue.StateSkipped || v.Reason != "restored" || len(v.Originals) > 0
 		})
-	})
+	}, func() any { return v })
 	if out := l.must("verify", flat); !strings.Contains(out, "moved back for an operator") {
 		t.Error(out)
 	}
@@ -310,7 +312,7 @@ func TestBucketOriginalsAreRestored(t *testing.T) {
 	waittest.During(t, 3*time.Second, "several sweeps leave it alone", func() bool {
 		v := b.task(id)
 		return v.State == queue.StateSkipped && v.Reason == "restored" && slices.Contains(b.keys(), key)
-	})
+	}, func() any { return b.task(id) }, func() any { return b.keys() })
 	b.must("tasks", "retry", id)
 	b.until("done again", func() bool { return b.state(id) == queue.StateDone && !slices.Contains(b.keys(), key) })
 }

@@ -51,31 +51,36 @@ func Within(t testing.TB, most time.Duration, what string, ok func() bool, detai
 	for began := time.Now(); !ok(); {
 		took := time.Since(began)
 		if took > most {
-			message := fmt.Sprintf("not within %s: %s", most, what)
-			for _, detail := range details {
-				message += fmt.Sprintf("\n%+v", detail())
-			}
-			t.Fatal(message)
+			fail(t, fmt.Sprintf("not within %s: %s", most, what), details)
 		}
 		time.Sleep(Pause(took))
 	}
 }
 
 // During checks that ok returns true all the time for a duration, and ends the test
-// as soon as it does not. Use it only for what no event can prove: that something
+// as soon as it does not. The message is like that of [Until]. Use it only for what no event can prove: that something
 // does not happen. On a slow machine it may miss it, but it never fails wrongly.
-func During(t testing.TB, d time.Duration, what string, ok func() bool) {
+func During(t testing.TB, d time.Duration, what string, ok func() bool, details ...func() any) {
 	t.Helper()
 	for began := time.Now(); ; {
 		took := time.Since(began)
 		if !ok() {
-			t.Fatalf("no longer after %s: %s", took.Round(time.Millisecond), what)
+			fail(t, fmt.Sprintf("no longer after %s: %s", took.Round(time.Millisecond), what), details)
 		}
 		if took >= d {
 			return
 		}
 		time.Sleep(min(Pause(took), d-took))
 	}
+}
+
+// fail ends the test.
+func fail(t testing.TB, message string, details []func() any) {
+	t.Helper()
+	for _, detail := range details {
+		message += fmt.Sprintf("\n%+v", detail())
+	}
+	t.Fatal(message)
 }
 
 // Pause returns how long to wait before the next look at something that has not

@@ -81,8 +81,8 @@ func TestWaiting(t *testing.T) {
 			{"throughout", func(t testing.TB) { During(t, time.Second, "it", func() bool { return true }) }, "", time.Second, time.Second},
 			{"ends", func(t testing.TB) {
 				late := after(300 * time.Millisecond)
-				During(t, time.Second, "it", func() bool { return !late() })
-			}, ": it", 300 * time.Millisecond, 350 * time.Millisecond},
+				During(t, time.Second, "it", func() bool { return !late() }, func() any { return "because" })
+			}, ": it\nbecause", 300 * time.Millisecond, 350 * time.Millisecond},
 		} {
 			failure, took := run(tc.wait)
 			if (failure == "") != (tc.failure == "") || !strings.HasSuffix(failure, tc.failure) || took < tc.least || took > tc.most {

@@ -48,7 +48,7 @@ func TestTasksAreTakenAsAdmissionLets(t *testing.T) {
 		waittest.Until(t, fmt.Sprintf("%d tasks are taken", n), func() bool { return taken() >= n }, func() any { return taken() })
 	}
 	wait(2)
-	waittest.During(t, 300*time.Millisecond, "2 tasks are admitted", func() bool { return taken() == 2 })
+	waittest.During(t, 300*time.Millisecond, "2 tasks are admitted", func() bool { return taken() == 2 }, func() any { return taken() })
 	limit.Store(3)
 	wait(3)
 	mu.Lock()

@@ -138,7 +138,7 @@ func TestAClusterThatIsNotCompleteIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	c, url := newCluster(t, 2)
 	q := open(t, Options{URL: url, Owner: "a"})
-	waittest.During(t, 3*time.Second, "it waits for the third server", func() bool { return errors.Is(q.Trouble(), ErrUnreached) })
+	waittest.During(t, 3*time.Second, "it waits for the third server", func() bool { return errors.Is(q.Trouble(), ErrUnreached) }, func() any { return q.Trouble() })
 	c.start(2)
 	waittest.Until(t, "reached", func() bool { _, err := q.List(t.Context()); return err == nil })
 	submit(t, q, 1, "x")

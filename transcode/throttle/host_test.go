@@ -159,7 +159,8 @@ func TestThisMachineIsHeldAtTheTarget(t *testing.T) {
 			<-done
 		}
 	}()
-	own := &Host{}              // one that the governor does not use
+	own := &Host{} // one that the governor does not use
+
 	time.Sleep(5 * time.Second) // until the governor knows the load
 	var ours, budget float64
 	for range 3 { // the load of others may change during a measurement

@@ -88,7 +88,7 @@ func (p *Process) Signal(sig syscall.Signal) error {
 
 // Stop asks the program to end, as a service manager does, and waits until it has
 // ended. It fails if the exit code is not 0. It also fails if the program does not
-// end within [Patience], and then kills it. If the program has already ended, its
+// end within [waittest.Patience], and then kills it. If the program has already ended, its
 // exit code decides; if it was never started, Stop succeeds.
 func (p *Process) Stop() error {
 	if err := p.end(syscall.SIGTERM); err != nil {
@@ -118,7 +118,7 @@ func (p *Process) end(sig syscall.Signal) error {
 }
 
 // WaitEnd waits until the program ends, or returns at once if it has already ended.
-// The exit is then not an unexpected one. After [Patience] it fails and kills the
+// The exit is then not an unexpected one. After [waittest.Patience] it fails and kills the
 // program.
 func (p *Process) WaitEnd() error {
 	p.mu.Lock()

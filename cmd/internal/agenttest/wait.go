@@ -23,8 +23,8 @@ func Pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Until waits until ok returns true: until the deadline of ctx, or for [waittest.Patience] if
-// it has none. The error contains what, and the end of the agent's log.
+// Until waits until ok returns true: until the deadline of ctx, or for
+// [waittest.Patience] if it has none. The error contains what, and the end of the agent's log.
 func (a *Agent) Until(ctx context.Context, what string, ok func() bool) error {
 	began := time.Now()
 	if _, bounded := ctx.Deadline(); !bounded {
