@@ -122,52 +122,32 @@ func (t *Tool) TryCodec(ctx context.Context, opt Options) error {
 	return t.Verify(ctx, opt.Output, report)
 }
 
-// x264Params are x264's settings for screen content. docs/PERFORMANCE.md has the
-// measurements.
-//   - Motion vectors are whole pixels, so subpixel search finds nothing (subme=0).
-//     There are no fades, so weighted prediction is off.
-//   - Menus, windows and carets reappear, and more reference pictures find them
-//     again. There are three. With the one for delta pictures (package h264), that is
-//     the limit of level 4.0 at 1080p. Beyond 4K there is one.
-//   - Small blocks suit text. Strong adaptive quantization (mode 2) gives flat areas
-//     enough bits, and small dead zones keep faint detail.
+// x264Params are x264's settings for screen content if it chooses the quantizers
+// itself ([plainTrack]); see also [x264GuidedArgs].
+//   - Three reference pictures, and one beyond 4K: menus, windows and carets reappear.
+//   - Strong adaptive quantization (mode 2) gives flat areas enough bits.
 //   - The lookahead finds what stays on the screen and deserves more bits. A frame in
 //     it takes three bytes per pixel.
-//   - x264 spends more bits on pictures that stay longer. [retimer] sets these times.
-//     Where it is not used, force-cfr makes all times equal.
-//   - 8×8 transforms do not save bytes. Without them x264 writes the Main profile,
-//     and package h264 changes that to High.
+//   - All durations of pictures are equal (force-cfr). With true durations, x264 would
+//     spend most bits on pictures that stay for minutes.
 //   - Keyframes come with large changes or every 600 frames.
 const x264Params = "subme=0:bframes=0:weightp=0:partitions=p8x8,i4x4:" +
 	"mbtree=1:qcomp=0.5:aq-mode=2:aq-strength=1.25:ipratio=1.1:" +
 	"deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:keyint=600"
 
-func x264Args(opt Options) []string { return x264ArgsFor(opt, opt.crf(), ":8x8dct=1:force-cfr=1") }
-
-// x264RetimedArgs returns the options for pictures with times from [retimer]. x264
-// then gives more bits to pictures that stay long. The CRF is higher to compensate.
-func x264RetimedArgs(opt Options) []string { return x264ArgsFor(opt, retimedCRF(opt), ":8x8dct=0") }
-
-func retimedCRF(opt Options) float64 { return min(opt.crf()+retimedCRFOffset, 51) }
-
-const retimedCRFOffset = 3.6
-
-func x264ArgsFor(opt Options, crf float64, extraParams string) []string {
+func x264Args(opt Options) []string {
 	pixels := opt.Width * opt.Height
 	references, lookahead := 3, min(max(lookaheadPixels/pixels, 5), 20)
 	if pixels > largePixels {
 		references, lookahead = 1, 0
 	}
 	return []string{"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast",
-		"-crf", strconv.FormatFloat(crf, 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:ref=%d:rc-lookahead=%d%s", x264Params, references, lookahead, extraParams), "-threads", "1"}
+		"-crf", strconv.FormatFloat(opt.crf(), 'f', 1, 64), "-x264-params", fmt.Sprintf("%s:8x8dct=1:force-cfr=1:ref=%d:rc-lookahead=%d", x264Params, references, lookahead), "-threads", "1"}
 }
 
 // largePixels is the picture size, in pixels, above which memory use is reduced at
 // the cost of bytes and time. It is about 4K.
 const largePixels = 4096 * 2304
-
-// lookaheadPixels limits the pixels of all frames in x264's lookahead together.
-const lookaheadPixels = 15e6
 
 // crf returns the CRF for the size. [Options.CRF] is for 1080p. Smaller screens are
 // enlarged by viewers, so defects are easier to see. The CRF is therefore 3.5 lower

@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"os"
+	"os/exec"
 	"slices"
 	"sync"
 	"time"
@@ -26,8 +27,8 @@ const (
 // deltaTrack encodes frames with large changes with x264 and writes frames with small
 // changes itself; see package h264.
 type deltaTrack struct {
-	ffmpeg  *frameWriter
-	retimer retimer
+	x264      *guidedX264
+	lookahead *lookahead
 
 	encoder       *h264.DeltaEncoder
 	reference     *planes // the last frame given to x264, plus later deltas
@@ -35,8 +36,9 @@ type deltaTrack struct {
 	dirty         []bool            // macroblocks that may differ from reference
 	changed       []h264.Macroblock // those that do differ
 	ghosts        ghosts
-	reconstructed []bool // macroblocks of reference that are as decoded, not as in the source
-	runLength     int    // deltas since x264's last frame
+	reconstructed []bool          // macroblocks of reference that are as decoded, not as in the source
+	changedAt     []time.Duration // last change of each of them
+	runLength     int             // deltas since x264's last frame
 
 	mu    sync.Mutex
 	queue []queuedFrame // frames whose packet is not written yet; guarded by mu
@@ -63,23 +65,20 @@ func (t *Tool) startDelta(ctx context.Context, opt Options, out string) (*deltaT
 		return nil, fmt.Errorf("video: %w", err)
 	}
 	r, w := io.Pipe()
-	args := append(append([]string{}, rawInputArgs...), t.passthrough...)
-	args = append(args, x264RetimedArgs(opt)...)
-	args = append(args, "-force_key_frames", forceKeysExpr)
-	args = append(args, bt709Args...)
 	info := trackInfo{width: opt.Width, height: opt.Height, slot: opt.slot()}
-	ffmpeg, err := t.startFrameWriter(ctx, opt.Nice, info, w, append(args, "-f", "h264", "pipe:1")...)
+	x264, err := t.startGuided(ctx, opt, info, w, out)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
 	d := &deltaTrack{
-		ffmpeg: ffmpeg, reference: newPlanes(opt.Width, opt.Height), info: info, retimer: retimer{minPictureTime: opt.slot()},
-		encoder: h264.NewDeltaEncoder(opt.Width, opt.Height, min(max(int(retimedCRF(opt))+deltaQPOffset, 1), 51)),
+		x264: x264, lookahead: newLookahead(opt),
+		reference: newPlanes(opt.Width, opt.Height), info: info,
+		encoder: h264.NewDeltaEncoder(opt.Width, opt.Height, min(max(int(opt.crf()+deltaQPOffset), 1), 51)),
 		out:     file, x264Output: w, merged: make(chan error, 1),
 	}
 	columns, rows := d.encoder.GridSize()
-	d.dirty, d.reconstructed = make([]bool, columns*rows), make([]bool, columns*rows)
+	d.dirty, d.reconstructed, d.changedAt = make([]bool, columns*rows), make([]bool, columns*rows), make([]time.Duration, columns*rows)
 	go func() {
 		err := d.merge(r)
 		_ = r.CloseWithError(io.ErrClosedPipe) // ffmpeg may stop
@@ -89,7 +88,7 @@ func (t *Tool) startDelta(ctx context.Context, opt Options, out string) (*deltaT
 }
 
 // deltaQPOffset is the difference between the QP of delta pictures and the CRF.
-const deltaQPOffset = 2
+const deltaQPOffset = 5.6
 
 // markChanged records that a rectangle of the next frame may have changed.
 func (d *deltaTrack) markChanged(r image.Rectangle) {
@@ -105,17 +104,43 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	if delta := d.encodeDelta(at, frame); delta != nil {
 		for _, mb := range d.changed {
 			d.dirty[mb.Index], d.reconstructed[mb.Index] = false, true
+			if !mb.Fine {
+				d.changedAt[mb.Index] = at
+			}
 			d.ghosts.update(mb, at, d.reference.maxError(frame, mb.Index))
 		}
 		d.runLength++
 		d.push(queuedFrame{at: at, delta: delta})
-		return nil
+		return d.encodeReady(at)
 	}
 	d.ghosts.clear()
-	changed := d.resetReference(frame)
+	changed := d.resetReference(at, frame)
 	d.started, d.runLength = true, 0
 	d.push(queuedFrame{at: at})
-	if err := d.ffmpeg.add(d.retimer.next(at, changed > len(d.dirty)/2), frame.pix); err != nil {
+	var buf []byte
+	select {
+	case buf = <-d.x264.free:
+	default:
+	}
+	cluster := appendCluster(buf[:0], at, true, frame.pix)
+	d.lookahead.add(largePicture{at: at, cluster: cluster, samples: len(cluster) - len(frame.pix), changed: changed})
+	return d.encodeReady(at)
+}
+
+// encodeReady gives x264 the pictures about which enough is known at a time.
+func (d *deltaTrack) encodeReady(now time.Duration) error {
+	for d.lookahead.ready(now) {
+		if err := d.encodeNext(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// encodeNext gives x264 the next picture.
+func (d *deltaTrack) encodeNext() error {
+	p, offsets := d.lookahead.take()
+	if err := d.x264.add(guidedPicture{at: p.at, cluster: p.cluster, offsets: offsets}); err != nil {
 		return d.waitMerged(err)
 	}
 	return nil
@@ -162,28 +187,22 @@ func (d *deltaTrack) encodeDelta(at time.Duration, frame *planes) *h264.DeltaSli
 // ghosts; 0 = never.
 func (d *deltaTrack) refreshAt() time.Duration { return d.ghosts.refreshAt() }
 
-// resetReference makes frame the reference of the next deltas. It returns how many
-// macroblocks may differ from the reference before.
-func (d *deltaTrack) resetReference(frame *planes) int {
-	changed := 0
-	for mb := range d.dirty {
-		d.dirty[mb] = d.dirty[mb] || d.reconstructed[mb]
-		if d.dirty[mb] {
-			changed++
-		}
-	}
-	clear(d.reconstructed)
-	if changed > len(d.dirty)/4 { // faster than single macroblocks
-		copy(d.reference.pix, frame.pix)
-		clear(d.dirty)
-		return changed
-	}
+// resetReference makes frame the reference of the next deltas. It returns the
+// macroblocks that have changed since x264's last picture.
+func (d *deltaTrack) resetReference(at time.Duration, frame *planes) (changed []change) {
 	for mb, dirty := range d.dirty {
-		if dirty {
-			d.reference.copyMacroblock(frame, mb)
-			d.dirty[mb] = false
+		switch {
+		case dirty && (!d.started || !d.reference.sameMacroblock(frame, mb)):
+			changed = append(changed, change{int32(mb), at})
+		case d.reconstructed[mb]:
+			changed = append(changed, change{int32(mb), d.changedAt[mb]})
+		default:
+			continue
 		}
+		d.reference.copyMacroblock(frame, mb)
 	}
+	clear(d.dirty)
+	clear(d.reconstructed)
 	return changed
 }
 
@@ -276,15 +295,24 @@ func (d *deltaTrack) waitMerged(err error) error {
 	if mergeErr == nil && len(d.queue) > 0 {
 		mergeErr = fmt.Errorf("%w: %d pictures are missing", h264.ErrUnexpected, len(d.queue))
 	}
+	// This ffmpeg may not support what [guidedX264] does.
+	if exit := (*exec.ExitError)(nil); d.info.config == nil && errors.As(mergeErr, &exit) && exit.Exited() {
+		mergeErr = fmt.Errorf("%w: %w", h264.ErrUnexpected, mergeErr)
+	}
 	return mergeErr
 }
 
 func (d *deltaTrack) close() (time.Duration, error) {
-	err := d.waitMerged(d.ffmpeg.close())
-	return d.ffmpeg.cpu(), err
+	for len(d.lookahead.pictures) > 0 {
+		if err := d.encodeNext(); err != nil {
+			return d.x264.cpu(), err
+		}
+	}
+	err := d.waitMerged(d.x264.close())
+	return d.x264.cpu(), err
 }
 
 func (d *deltaTrack) abort() {
-	d.ffmpeg.abort()
+	d.x264.abort()
 	_ = d.waitMerged(context.Canceled)
 }

@@ -1,0 +1,66 @@
+package video
+
+import (
+	"slices"
+	"time"
+)
+
+// lookahead holds pictures for x264 until it is known how long their contents stay.
+type lookahead struct {
+	quantizer *quantizer
+	limit     int // pictures to hold
+	pictures  []largePicture
+	nextTimes []time.Duration // of each macroblock's next change; 0 = not known
+}
+
+// largePicture is a frame that x264 encodes.
+type largePicture struct {
+	at      time.Duration
+	cluster []byte   // in Matroska
+	samples int      // where the samples begin in cluster
+	changed []change // macroblocks that may differ from x264's picture before, in rising order
+}
+
+// lookaheadPixels limits the pixels of all pictures in the lookahead together.
+const lookaheadPixels = 15e6
+
+func newLookahead(opt Options) *lookahead {
+	q := newQuantizer(opt)
+	return &lookahead{quantizer: q, limit: max(lookaheadPixels/(opt.Width*opt.Height), 1), nextTimes: make([]time.Duration, q.macroblocks())}
+}
+
+// add adds a picture, whose time is later than that of all others.
+func (l *lookahead) add(p largePicture) { l.pictures = append(l.pictures, p) }
+
+// ready reports whether the first picture should be taken when the frame at a time is
+// known: because nothing more has to be known, or because there are too many pictures.
+func (l *lookahead) ready(now time.Duration) bool {
+	return len(l.pictures) > l.limit || len(l.pictures) > 0 && now-l.pictures[0].at >= maxStay
+}
+
+// take removes the first picture. It returns the picture and its offsets, see
+// [quantizer.update].
+//
+// Only x264's pictures end a stay. A delta picture adds to what x264 has encoded, so
+// that x264's coding errors remain visible.
+func (l *lookahead) take() (p largePicture, offsets []byte) {
+	p = l.pictures[0]
+	l.pictures = slices.Delete(l.pictures, 0, 1)
+	for _, later := range slices.Backward(l.pictures) {
+		for _, c := range later.changed {
+			l.nextTimes[c.mb] = later.at
+		}
+	}
+	offsets = l.quantizer.update(p.cluster[p.samples:], p.changed, func(c change) time.Duration {
+		if l.nextTimes[c.mb] == 0 {
+			return maxStay
+		}
+		return l.nextTimes[c.mb] - c.since
+	})
+	for _, later := range l.pictures {
+		for _, c := range later.changed {
+			l.nextTimes[c.mb] = 0
+		}
+	}
+	return p, slices.Clone(offsets)
+}

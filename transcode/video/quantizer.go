@@ -1,0 +1,136 @@
+package video
+
+import (
+	"math"
+	"time"
+)
+
+// quantizer chooses the quantizer (QP) of each macroblock in the pictures that x264
+// encodes. A macroblock gets
+//   - the same fine QP, whatever it shows, if it stays as it is for maxStay: viewers
+//     look at it, later pictures refer to it, and nothing may remain in it of what it
+//     showed before (a ghost);
+//   - a coarse QP if it changes again at once. It is finer if there is little detail,
+//     where defects are easier to see. This is aq-mode 2 of x264.
+//
+// x264 would choose by itself (macroblock-tree), with a search for motion in all
+// pictures of its lookahead. It does not give plain macroblocks a finer QP if they
+// stay, so ghosts remain.
+type quantizer struct {
+	grid
+	fine, coarse float64 // QP; coarse is that of average detail
+
+	detail          []float32 // of each macroblock: the eighth root of its variance
+	sum, sumSquares float64   // of detail
+	offsets         []byte    // of each macroblock, in x264's format
+}
+
+// The QPs of quantizer. docs/PERFORMANCE.md has the measurements. The fine QP depends
+// less on the size of the picture than the coarse one: at it, coding errors are hardly
+// visible.
+const (
+	fineQPOffset   = -6.5 // from the mean of Options.CRF and the CRF for the size
+	coarseQPOffset = 6.5  // from the CRF for the size
+	detailStrength = 1.25 // aq-strength of x264
+)
+
+// A macroblock is coarse if it stays for minStay, fine if it stays for maxStay.
+// Between them, the weight of fine is the square of the logarithm: what stays for half
+// a second is nearer to coarse than to fine.
+const (
+	minStay = time.Second / 15
+	maxStay = 3 * time.Second / 2
+)
+
+// grid is the size of a picture, in pixels and macroblocks.
+type grid struct{ width, height, columns, rows int }
+
+func newGrid(width, height int) grid {
+	return grid{width: width, height: height, columns: (width + 15) / 16, rows: (height + 15) / 16}
+}
+
+// macroblocks returns the number of macroblocks.
+func (g grid) macroblocks() int { return g.columns * g.rows }
+
+// newQuantizer returns a quantizer for a video. All macroblocks are plain at first.
+func newQuantizer(opt Options) *quantizer {
+	size := newGrid(opt.Width, opt.Height)
+	n := size.macroblocks()
+	q := &quantizer{
+		grid: size, fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
+		detail: make([]float32, n), sum: float64(n), sumSquares: float64(n), offsets: make([]byte, 2*n),
+	}
+	for i := range q.detail {
+		q.detail[i] = 1
+	}
+	return q
+}
+
+// change is a macroblock that x264 has to encode again.
+type change struct {
+	mb    int32
+	since time.Duration // time of the frame since which it looks like this
+}
+
+// update sets the QPs of the macroblocks that have changed in a picture, whose I420
+// samples are pix. stays returns how long each of them stays. All other macroblocks
+// keep their QPs, so x264 skips them.
+//
+// It returns an offset from x264BaseQP for each macroblock in the format of x264: two
+// bytes, big-endian, with 8 fractional bits. They are valid until the next call.
+func (q *quantizer) update(pix []byte, changed []change, stays func(c change) time.Duration) []byte {
+	for _, c := range changed {
+		was, is := float64(q.detail[c.mb]), math.Pow(q.variance(pix, int(c.mb))+1, 0.125)
+		q.detail[c.mb] = float32(is)
+		q.sum += is - was
+		q.sumSquares += is*is - was*was
+	}
+	n := float64(len(q.detail))
+	mean := q.sum / n
+	middle := mean - 0.5*(q.sumSquares/n-14)/mean // x264's, with its constant
+	for _, c := range changed {
+		coarse := q.coarse + detailStrength*mean*(float64(q.detail[c.mb])-middle)
+		weight := fineWeight(stays(c))
+		qp := min(max(coarse+weight*(q.fine-coarse), 1), 51)
+		offset := int16(256 * (qp - x264BaseQP))
+		q.offsets[2*c.mb], q.offsets[2*c.mb+1] = byte(offset>>8), byte(offset)
+	}
+	return q.offsets
+}
+
+// fineWeight returns the weight of the fine QP, 0 to 1, for what stays for some time.
+func fineWeight(stay time.Duration) float64 {
+	stay = min(max(stay, minStay), maxStay)
+	w := math.Log(float64(stay)/float64(minStay)) / math.Log(float64(maxStay)/float64(minStay))
+	return w * w
+}
+
+// variance returns the sum of a macroblock's squared differences from the mean, over
+// all three planes. At the edges of the picture, it is that of a whole macroblock with
+// the same mean variance.
+func (q *quantizer) variance(pix []byte, mb int) float64 {
+	x, y := mb%q.columns*16, mb/q.columns*16
+	w, h := min(16, q.width-x), min(16, q.height-y)
+	luma, chroma := q.width*q.height, q.width*q.height/4
+	sum := 256 * meanVariance(pix[y*q.width+x:luma], q.width, w, h)
+	for c := range 2 {
+		plane := pix[luma+c*chroma:][:chroma]
+		sum += 64 * meanVariance(plane[y/2*(q.width/2)+x/2:], q.width/2, w/2, h/2)
+	}
+	return sum
+}
+
+// meanVariance returns the variance of w×h samples at the start of pix, whose rows are
+// stride samples apart.
+func meanVariance(pix []byte, stride, w, h int) float64 {
+	var sum, squares uint32
+	for j := range h {
+		for _, v := range pix[j*stride:][:w] {
+			sum += uint32(v)
+			squares += uint32(v) * uint32(v)
+		}
+	}
+	n := float64(w * h)
+	mean := float64(sum) / n
+	return max(float64(squares)/n-mean*mean, 0)
+}

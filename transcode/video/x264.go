@@ -1,0 +1,280 @@
+package video
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// guidedX264 encodes pictures with x264, with a QP of our choice for each macroblock.
+//
+// In the first of two passes, x264 writes a log of its pictures, and a file with the
+// QP offsets of all macroblocks. In the second pass it reads both. Here it runs as in
+// the second pass. The log says that all pictures have the same QP, and the file is a
+// FIFO to which offsets are written with each picture. So x264 needs no lookahead.
+//
+// The log has one line for each picture, so the number of pictures must be limited.
+// Therefore each keyframe and the pictures after it, a group, have an ffmpeg of their
+// own.
+type guidedX264 struct {
+	tool     *Tool
+	ctx      context.Context //nolint:containedctx // of the children
+	opt      Options
+	info     trackInfo
+	stdout   io.Writer
+	files    string // prefix of the log and the FIFO
+	capacity int    // pictures in the log
+
+	queue     chan guidedPicture
+	free      chan []byte // buffers of pictures that ffmpeg has read
+	closeOnce sync.Once   // closes queue
+	done      chan struct{}
+	err       error         // valid once done is closed
+	spent     time.Duration // CPU time of ffmpeg; valid once done is closed
+
+	mu    sync.Mutex
+	group *x264Group // of the last keyframe; guarded by mu for other goroutines than run
+}
+
+// guidedPicture is a picture to encode.
+type guidedPicture struct {
+	at      time.Duration
+	cluster []byte // in Matroska
+	offsets []byte // see [quantizer.update]
+}
+
+// A group ends at the first picture after keyframeInterval of the recording, or after
+// maxGroupPictures. x264 needs 25 ms to read a log of 1,800 pictures.
+const (
+	keyframeInterval = 120 * time.Second
+	maxGroupPictures = 600
+)
+
+// x264BaseQP is the QP of all pictures, to which x264 adds the offsets.
+const x264BaseQP = 26
+
+// startGuided starts an encoder that writes H.264 to stdout.
+func (t *Tool) startGuided(ctx context.Context, opt Options, info trackInfo, stdout io.Writer, files string) (*guidedX264, error) {
+	length := keyframeInterval
+	if opt.Duration > 0 {
+		length = min(length, opt.Duration)
+	}
+	g := &guidedX264{
+		tool: t, ctx: ctx, opt: opt, info: info, stdout: stdout, files: files, capacity: min(int(length/opt.slot())+2, maxGroupPictures),
+		queue: make(chan guidedPicture, maxQueuedFrames), free: make(chan []byte, maxQueuedFrames), done: make(chan struct{}),
+	}
+	if err := g.startGroup(); err != nil {
+		g.removeFiles()
+		return nil, err
+	}
+	go func() {
+		defer close(g.done)
+		g.err = g.run()
+	}()
+	return g, nil
+}
+
+// logFile and offsetsFile are the names that ffmpeg and x264 use.
+func (g *guidedX264) logFile() string     { return g.files + "-0.log" }
+func (g *guidedX264) offsetsFile() string { return g.logFile() + ".mbtree" }
+
+func (g *guidedX264) removeFiles() {
+	os.Remove(g.logFile())
+	os.Remove(g.offsetsFile())
+}
+
+// run gives the queued pictures to ffmpeg.
+func (g *guidedX264) run() error {
+	for p := range g.queue {
+		if g.group.pictures == g.capacity || g.group.pictures > 0 && p.at-g.group.start >= keyframeInterval {
+			if err := g.closeGroup(); err != nil {
+				return err
+			}
+			if err := g.startGroup(); err != nil {
+				return err
+			}
+		}
+		if err := g.group.add(p); err != nil {
+			_ = g.closeGroup()
+			return err
+		}
+		select {
+		case g.free <- p.cluster:
+		default:
+		}
+	}
+	return g.closeGroup()
+}
+
+func (g *guidedX264) startGroup() error {
+	if err := os.WriteFile(g.logFile(), x264Log(g.info, g.capacity), 0o600); err != nil {
+		return fmt.Errorf("video: %w", err)
+	}
+	fifo, err := makeFIFO(g.offsetsFile())
+	if err != nil {
+		return err
+	}
+	args := append(append([]string{}, rawInputArgs...), g.tool.passthrough...)
+	args = append(append(args, x264GuidedArgs...), "-pass", "2", "-passlogfile", g.files)
+	args = append(append(args, bt709Args...), "-f", "h264", "pipe:1")
+	ffmpeg, err := g.tool.startPiped(g.ctx, StepEncode, g.opt.Nice, g.stdout, args...)
+	if err != nil {
+		fifo.Close()
+		return err
+	}
+	group := &x264Group{ffmpeg: ffmpeg, header: matroskaHeader(g.info), fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{})}
+	go group.writeOffsets()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.group = group
+	return nil
+}
+
+func (g *guidedX264) closeGroup() error {
+	err := g.group.close()
+	g.spent += g.group.ffmpeg.child.cpu()
+	return err
+}
+
+// add queues a picture. Its error says why ffmpeg ended.
+func (g *guidedX264) add(p guidedPicture) error {
+	select {
+	case g.queue <- p:
+		return nil
+	case <-g.done:
+		return g.err
+	}
+}
+
+// close waits until ffmpeg has encoded everything and exited.
+func (g *guidedX264) close() error {
+	g.closeOnce.Do(func() { close(g.queue) })
+	<-g.done
+	g.removeFiles()
+	return g.err
+}
+
+// abort kills ffmpeg. After close it does nothing.
+func (g *guidedX264) abort() {
+	g.kill()
+	_ = g.close()
+}
+
+func (g *guidedX264) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.group.ffmpeg.child.cancel(context.Canceled)
+}
+
+// cpu returns the CPU time of ffmpeg after close.
+func (g *guidedX264) cpu() time.Duration { return g.spent }
+
+// x264Group is an ffmpeg that encodes a keyframe and the pictures after it.
+type x264Group struct {
+	ffmpeg   *pipedChild
+	header   []byte // of the Matroska stream
+	start    time.Duration
+	pictures int
+
+	fifo    *os.File
+	offsets chan []byte   // to write to fifo; room for all of the group
+	written chan struct{} // closed when writeOffsets has ended
+}
+
+// x264's numbers of slice types, which precede the offsets of a picture.
+const (
+	sliceTypeP = 0
+	sliceTypeI = 2
+)
+
+func (x *x264Group) add(p guidedPicture) error {
+	sliceType := byte(sliceTypeP)
+	if x.pictures == 0 {
+		sliceType, x.start = sliceTypeI, p.at
+		if _, err := x.ffmpeg.Write(x.header); err != nil {
+			return err
+		}
+	}
+	x.pictures++
+	x.offsets <- append([]byte{sliceType}, p.offsets...)
+	_, err := x.ffmpeg.Write(p.cluster)
+	return err
+}
+
+// writeOffsets writes the offsets to the FIFO. ffmpeg reads some pictures before x264
+// reads the offsets of the first, so writing pictures must not wait for this. If it
+// fails, x264 waits for offsets, which [pipedChild] detects.
+func (x *x264Group) writeOffsets() {
+	defer close(x.written)
+	for b := range x.offsets {
+		_, _ = x.fifo.Write(b)
+	}
+}
+
+// close waits until ffmpeg has read everything and exited.
+func (x *x264Group) close() error {
+	close(x.offsets)
+	err := x.ffmpeg.close()
+	x.fifo.Close()
+	<-x.written
+	return err
+}
+
+// makeFIFO makes a FIFO and opens it for writing.
+func makeFIFO(path string) (*os.File, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("video: %w", err)
+	}
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return nil, fmt.Errorf("%w: no FIFO for ffmpeg: %w", ErrUnexpected, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0) // for writing only, it would wait for ffmpeg
+	if err != nil {
+		return nil, fmt.Errorf("video: FIFO for ffmpeg: %w", err)
+	}
+	return f, nil
+}
+
+// x264Log returns the log of a first pass with a number of pictures (see
+// x264_ratecontrol_new in x264's encoder/ratecontrol.c). tex, mv and misc are their
+// bits: x264 would raise the QP if pictures took more, but not if they were below one
+// bit at a QP of -99.
+func x264Log(info trackInfo, pictures int) []byte {
+	var log bytes.Buffer
+	fmt.Fprintf(&log, "#options: %dx%d timebase=1/1000\n", info.width, info.height)
+	for i := range pictures {
+		kind := "P"
+		if i == 0 {
+			kind = "I"
+		}
+		fmt.Fprintf(&log, "in:%d out:%d type:%s dur:40 cpbdur:40 q:-99 aq:%d tex:0 mv:0 misc:0 imb:0 pmb:0 smb:0 d:- ref:;\n", i, i, kind, x264BaseQP)
+	}
+	return log.Bytes()
+}
+
+// x264GuidedArgs are the options of x264 for screen content. docs/PERFORMANCE.md has
+// the measurements.
+//   - Windows that are moved, and pages that are scrolled, move by many pixels between
+//     two pictures (me=umh, merange=64). They move by whole pixels (subme=0).
+//   - There is one reference picture.
+//   - There are no fades, so weighted prediction is off.
+//   - Small blocks suit text (i4x4), and small dead zones keep faint detail.
+//   - Nothing remains of what a macroblock showed before (no-dct-decimate). The
+//     deblocking filter would blur single lines of pixels, but not below QP 24 with
+//     deblock=-4,-4.
+//   - x264 reads offsets of macroblocks only with mbtree=1 and an aq-mode. zones sets
+//     the QP. The bit rate is not used, but required.
+var x264GuidedArgs = []string{
+	"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-b:v", "1k", "-threads", "1",
+	"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:me=umh:merange=64:ref=1:8x8dct=0:" +
+		"no-dct-decimate=1:deblock=-4,-4:deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:" +
+		"mbtree=1:aq-mode=2:ratetol=inf:keyint=infinite:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
+}
