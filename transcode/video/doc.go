@@ -6,9 +6,10 @@
 // There are two ways to encode a frame as H.264. A frame with large changes is sent
 // to ffmpeg with x264: as a raw picture with a timestamp in milliseconds, in
 // Matroska, through a pipe. A [lookahead] finds out how long its parts stay, and a
-// [quantizer] chooses the quality of each ([guidedX264]). A frame with small changes is written by package h264 as
-// a delta picture, which costs almost no CPU time. Between a third and four fifths of
-// a session's frames are of that kind. Both kinds are merged into one stream in a file.
+// [quantizer] chooses the quality of each; [guidedX264] tells x264. A frame with small
+// changes is written by package h264 as a delta picture, which costs almost no CPU
+// time. Between a third and four fifths of a session's frames are of that kind. Both
+// kinds are merged into one stream in a file.
 //
 // Delta pictures leave faint ghosts. They are removed once that part of the screen
 // has not changed for a second. If no frame is due then, an additional picture is

@@ -13,9 +13,9 @@ import (
 //   - a coarse QP if it changes again at once. It is finer if there is little detail,
 //     where defects are easier to see. This is aq-mode 2 of x264.
 //
-// x264 would choose by itself (macroblock-tree), with a search for motion in all
-// pictures of its lookahead. It does not give plain macroblocks a finer QP if they
-// stay, so ghosts remain.
+// x264's own choice (macroblock-tree) needs a search for motion in all pictures of its
+// lookahead. It does not give plain macroblocks a finer QP if they stay, so ghosts
+// remain.
 type quantizer struct {
 	grid
 	fine, coarse float64 // QP; coarse is that of average detail
