@@ -30,8 +30,9 @@ type quantizer struct {
 // visible.
 const (
 	fineQPOffset   = -6.5 // from the mean of Options.CRF and the CRF for the size
-	coarseQPOffset = 6.5  // from the CRF for the size
+	coarseQPOffset = 7    // from the CRF for the size
 	detailStrength = 1.25 // aq-strength of x264
+	maxDetailQP    = 6.5  // by which much detail makes the coarse QP coarser
 )
 
 // A macroblock is coarse if it stays for minStay, fine if it stays for maxStay.
@@ -90,6 +91,7 @@ func (q *quantizer) update(pix []byte, changed []change, stays func(c change) ti
 	middle := mean - 0.5*(q.sumSquares/n-14)/mean // x264's, with its constant
 	for _, c := range changed {
 		coarse := q.coarse + detailStrength*mean*(float64(q.detail[c.mb])-middle)
+		coarse = min(coarse, q.coarse+maxDetailQP)
 		weight := fineWeight(stays(c))
 		qp := min(max(coarse+weight*(q.fine-coarse), 1), 51)
 		offset := int16(256 * (qp - x264BaseQP))
