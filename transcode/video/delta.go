@@ -139,8 +139,7 @@ func (d *deltaTrack) encodeReady(now time.Duration) error {
 
 // encodeNext gives x264 the next picture.
 func (d *deltaTrack) encodeNext() error {
-	p, offsets := d.lookahead.take()
-	if err := d.x264.add(guidedPicture{at: p.at, cluster: p.cluster, offsets: offsets}); err != nil {
+	if err := d.x264.add(d.lookahead.take()); err != nil {
 		return d.waitMerged(err)
 	}
 	return nil

@@ -26,7 +26,7 @@ const lookaheadPixels = 15e6
 
 func newLookahead(opt Options) *lookahead {
 	q := newQuantizer(opt)
-	return &lookahead{quantizer: q, limit: max(lookaheadPixels/(opt.Width*opt.Height), 1), nextTimes: make([]time.Duration, q.macroblocks())}
+	return &lookahead{quantizer: q, limit: max(lookaheadPixels/(opt.Width*opt.Height), 1), nextTimes: make([]time.Duration, len(q.detail))}
 }
 
 // add adds a picture, whose time is later than that of all others.
@@ -38,20 +38,19 @@ func (l *lookahead) ready(now time.Duration) bool {
 	return len(l.pictures) > l.limit || len(l.pictures) > 0 && now-l.pictures[0].at >= maxStay
 }
 
-// take removes the first picture. It returns the picture and its offsets, see
-// [quantizer.update].
+// take removes the first picture and returns it with its offsets.
 //
 // Only x264's pictures end a stay. A delta picture adds to what x264 has encoded, so
 // that x264's coding errors remain visible.
-func (l *lookahead) take() (p largePicture, offsets []byte) {
-	p = l.pictures[0]
+func (l *lookahead) take() guidedPicture {
+	p := l.pictures[0]
 	l.pictures = slices.Delete(l.pictures, 0, 1)
 	for _, later := range slices.Backward(l.pictures) {
 		for _, c := range later.changed {
 			l.nextTimes[c.mb] = later.at
 		}
 	}
-	offsets = l.quantizer.update(p.cluster[p.samples:], p.changed, func(c change) time.Duration {
+	offsets := l.quantizer.update(p.cluster[p.samples:], p.changed, func(c change) time.Duration {
 		if l.nextTimes[c.mb] == 0 {
 			return maxStay
 		}
@@ -62,5 +61,5 @@ func (l *lookahead) take() (p largePicture, offsets []byte) {
 			l.nextTimes[c.mb] = 0
 		}
 	}
-	return p, slices.Clone(offsets)
+	return guidedPicture{at: p.at, cluster: p.cluster, offsets: slices.Clone(offsets)}
 }

@@ -39,9 +39,9 @@ func TestQuantizersFollowStays(t *testing.T) {
 		t.Error("the first picture is not ready after maxStay")
 	}
 	take := func() (at time.Duration, qp [8]float64) {
-		p, offsets := l.take()
+		p := l.take()
 		for mb := range qp {
-			qp[mb] = float64(int16(binary.BigEndian.Uint16(offsets[2*mb:])))/256 + x264BaseQP
+			qp[mb] = float64(int16(binary.BigEndian.Uint16(p.offsets[2*mb:])))/256 + x264BaseQP
 		}
 		return p.at, qp
 	}

@@ -17,8 +17,9 @@ import (
 // lookahead. It does not give plain macroblocks a finer QP if they stay, so ghosts
 // remain.
 type quantizer struct {
-	grid
-	fine, coarse float64 // QP; coarse is that of average detail
+	width, height int     // of a picture, in pixels
+	columns       int     // macroblocks in a row
+	fine, coarse  float64 // QP; coarse is that of average detail
 
 	detail          []float32 // of each macroblock: the eighth root of its variance
 	sum, sumSquares float64   // of detail
@@ -43,22 +44,12 @@ const (
 	maxStay = 3 * time.Second / 2
 )
 
-// grid is the size of a picture, in pixels and macroblocks.
-type grid struct{ width, height, columns, rows int }
-
-func newGrid(width, height int) grid {
-	return grid{width: width, height: height, columns: (width + 15) / 16, rows: (height + 15) / 16}
-}
-
-// macroblocks returns the number of macroblocks.
-func (g grid) macroblocks() int { return g.columns * g.rows }
-
 // newQuantizer returns a quantizer for a video. All macroblocks are plain at first.
 func newQuantizer(opt Options) *quantizer {
-	size := newGrid(opt.Width, opt.Height)
-	n := size.macroblocks()
+	columns, rows := (opt.Width+15)/16, (opt.Height+15)/16
+	n := columns * rows
 	q := &quantizer{
-		grid: size, fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
+		width: opt.Width, height: opt.Height, columns: columns, fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
 		detail: make([]float32, n), sum: float64(n), sumSquares: float64(n), offsets: make([]byte, 2*n),
 	}
 	for i := range q.detail {

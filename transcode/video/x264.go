@@ -125,7 +125,11 @@ func (g *guidedX264) startGroup() error {
 	args := append(append([]string{}, rawInputArgs...), g.tool.passthrough...)
 	args = append(append(args, x264GuidedArgs...), "-pass", "2", "-passlogfile", g.files)
 	args = append(append(args, bt709Args...), "-f", "h264", "pipe:1")
-	ffmpeg, err := g.tool.startPiped(g.ctx, StepEncode, g.opt.Nice, g.stdout, args...)
+	tool := g.tool
+	if tool.cpuLimit > 0 { // for all groups together
+		tool = tool.WithCPULimit(max(tool.cpuLimit-g.spent, time.Second))
+	}
+	ffmpeg, err := tool.startPiped(g.ctx, StepEncode, g.opt.Nice, g.stdout, args...)
 	if err != nil {
 		fifo.Close()
 		return err
@@ -270,6 +274,8 @@ func x264Log(info trackInfo, pictures int) []byte {
 //   - Nothing remains of what a macroblock showed before (no-dct-decimate). The
 //     deblocking filter would blur single lines of pixels, but not below QP 24 with
 //     deblock=-4,-4.
+//   - 8×8 transforms do not save bytes. Without them x264 writes the Main profile,
+//     and package h264 changes that to High.
 //   - x264 reads offsets of macroblocks only with mbtree=1 and an aq-mode. zones sets
 //     the QP. The bit rate is not used, but required.
 var x264GuidedArgs = []string{
