@@ -24,6 +24,7 @@ type quantizer struct {
 	detail          []float32 // of each macroblock: the eighth root of its variance
 	sum, sumSquares float64   // of detail
 	offsets         []byte    // of each macroblock, in x264's format
+	filmRun         int       // pictures in a row that change three quarters of the screen
 }
 
 // The QPs of quantizer. docs/PERFORMANCE.md has the measurements. The fine QP depends
@@ -34,6 +35,14 @@ const (
 	coarseQPOffset = 7    // from the CRF for the size
 	detailStrength = 1.25 // aq-strength of x264
 	maxDetailQP    = 6.5  // by which much detail makes the coarse QP coarser
+)
+
+// The pictures of a film are short, but viewers watch them. After filmMinRun pictures
+// in a row that each change three quarters of the screen, the coarse QP is finer by
+// filmQP.
+const (
+	filmMinRun = 8
+	filmQP     = 5
 )
 
 // A macroblock is coarse if it stays for minStay, fine if it stays for maxStay.
@@ -80,9 +89,16 @@ func (q *quantizer) update(pix []byte, changed []change, stays func(c change) ti
 	n := float64(len(q.detail))
 	mean := q.sum / n
 	middle := mean - 0.5*(q.sumSquares/n-14)/mean // x264's, with its constant
+	average := q.coarse
+	if q.filmRun++; 4*len(changed) <= 3*len(q.detail) {
+		q.filmRun = 0
+	}
+	if q.filmRun >= filmMinRun {
+		average -= filmQP
+	}
 	for _, c := range changed {
-		coarse := q.coarse + detailStrength*mean*(float64(q.detail[c.mb])-middle)
-		coarse = min(coarse, q.coarse+maxDetailQP)
+		coarse := average + detailStrength*mean*(float64(q.detail[c.mb])-middle)
+		coarse = min(coarse, average+maxDetailQP)
 		weight := fineWeight(stays(c))
 		qp := min(max(coarse+weight*(q.fine-coarse), 1), 51)
 		offset := int16(256 * (qp - x264BaseQP))
