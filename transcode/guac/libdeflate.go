@@ -51,24 +51,24 @@ static inline words8 paeth(words8 a, words8 b, words8 c) {
 	return (left & a) | (~left & ((up & b) | (~up & c)));
 }
 
-// unfilter undoes a row's filter (PNG, section 9): w pixels of in, each of so
-// many channels, become w of out, each of step bytes, or only their first
-// channels where that is less. above is the row of out before. A byte past the
-// end of in and above is read, and of no account.
-static inline __attribute__((always_inline)) int unfilter(uint8_t *out, const uint8_t *above, const uint8_t *in,
-		int w, int filter, int channels, int step, uint32_t set) {
+// unfilter undoes a row's filter (PNG, section 9) in place: w pixels, each of so many
+// channels. above is the row before. A byte past the end of both is read, and of no
+// account. It returns 0 for a filter that does not exist.
+static inline __attribute__((always_inline)) int unfilter(uint8_t *restrict row, const uint8_t *restrict above, int w, int filter, int channels) {
 #define EACH(predicted) \
-	for (int x = 0; x < w; x++, in += channels, out += step, above += step) { \
-		a = ((predicted) + load(in)) & 255; \
-		uint32_t p = packed(a) | set; \
-		memcpy(out, &p, step); \
+	for (int x = 0; x < w; x++, row += channels, above += channels) { \
+		a = ((predicted) + load(row)) & 255; \
+		uint32_t p = packed(a); \
+		memcpy(row, &p, channels); \
 	} \
 	return 1
-	words8 a = {0}, b, c = {0}, nearest, zero = {0};
+	words8 a = {0}, b, c = {0}, nearest;
 	switch (filter) {
-	case 0: EACH(zero);
+	case 0: return 1;
 	case 1: EACH(a);
-	case 2: EACH(load(above));
+	case 2:
+		for (int i = 0; i < w * channels; i++) row[i] += above[i];
+		return 1;
 	case 3: EACH((a + load(above)) >> 1);
 	case 4: EACH((b = load(above), nearest = paeth(a, b, c), c = b, nearest));
 	}
@@ -105,6 +105,15 @@ static inline int unfilter_indices(uint8_t *row, const uint8_t *above, int n, in
 	return 1;
 }
 
+static inline void finish_rgb(uint8_t *restrict out, const uint8_t *restrict row, int w) {
+	for (int x = 0; x < w; x++) {
+		uint32_t p;
+		memcpy(&p, row + 3*x, 4);
+		p |= 0xFF000000;
+		memcpy(out + 4*x, &p, 4);
+	}
+}
+
 static inline int finish_rgba(uint8_t *out, const uint8_t *row, int w) {
 	uint8_t all = 255;
 	for (int x = 0; x < w; x++) all &= row[4*x+3];
@@ -139,19 +148,18 @@ static int rows(uint8_t *out, uint8_t *raw, int n, int w, int h, int channels, i
 		uint8_t *row = raw + 1;
 		switch (channels) {
 		case 3:
-			if (!unfilter(out, above, row, w, raw[0], 3, 4, 0xFF000000)) made = 0;
-			above = out;
+			if (!unfilter(row, above, w, raw[0], 3)) made = 0;
+			finish_rgb(out, row, w);
 			break;
 		case 4:
-			if (!unfilter(row, above, row, w, raw[0], 4, 4, 0)) made = 0;
+			if (!unfilter(row, above, w, raw[0], 4)) made = 0;
 			else if (!finish_rgba(out, row, w)) made = 2;
-			above = row;
 			break;
 		default:
 			if (!unfilter_indices(row, above, n, raw[0])) made = 0;
 			finish_indices(out, row, w, depth, palette);
-			above = row;
 		}
+		above = row;
 	}
 	free(zero);
 	return made;
@@ -162,7 +170,7 @@ import "C"
 import "unsafe"
 
 // decodePNGFast decompresses with libdeflate, three times as fast as zlib, and
-// reverts PNG's filters one pixel at a time instead of one byte. Together this
+// reverts PNG's filters one pixel or many bytes at a time instead of one byte. Together this
 // takes a third of image/png's time. It returns false for uncommon or damaged
 // files.
 func decodePNGFast(data []byte, alloc allocator) (picture, bool) {
