@@ -122,8 +122,7 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	case buf = <-d.x264.free:
 	default:
 	}
-	cluster := appendCluster(buf[:0], at, true, frame.pix)
-	d.lookahead.add(largePicture{at: at, cluster: cluster, samples: len(cluster) - len(frame.pix), changed: changed})
+	d.lookahead.add(largePicture{at: at, cluster: appendCluster(buf[:0], at, true, frame.pix), changed: changed})
 	return d.encodeReady(at)
 }
 
@@ -190,15 +189,16 @@ func (d *deltaTrack) refreshAt() time.Duration { return d.ghosts.refreshAt() }
 // macroblocks that have changed since x264's last picture.
 func (d *deltaTrack) resetReference(at time.Duration, frame *planes) (changed []change) {
 	for mb, dirty := range d.dirty {
+		since := at
 		switch {
 		case dirty && (!d.started || !d.reference.sameMacroblock(frame, mb)):
-			changed = append(changed, change{int32(mb), at})
 		case d.reconstructed[mb]:
-			changed = append(changed, change{int32(mb), d.changedAt[mb]})
+			since = d.changedAt[mb]
 		default:
 			continue
 		}
-		d.reference.copyMacroblock(frame, mb)
+		variance := d.reference.update(frame, mb)
+		changed = append(changed, change{int32(mb), detailOf(variance), since})
 	}
 	clear(d.dirty)
 	clear(d.reconstructed)

@@ -17,7 +17,6 @@ type lookahead struct {
 type largePicture struct {
 	at      time.Duration
 	cluster []byte   // in Matroska
-	samples int      // where the samples begin in cluster
 	changed []change // macroblocks that may differ from x264's picture before, in rising order
 }
 
@@ -26,8 +25,11 @@ const lookaheadPixels = 15e6
 
 func newLookahead(opt Options) *lookahead {
 	q := newQuantizer(opt)
-	return &lookahead{quantizer: q, limit: max(lookaheadPixels/(opt.Width*opt.Height), 1), nextTimes: make([]time.Duration, len(q.detail))}
+	return &lookahead{quantizer: q, limit: lookaheadLimit(opt), nextTimes: make([]time.Duration, len(q.detail))}
 }
+
+// lookaheadLimit returns how many pictures the lookahead holds.
+func lookaheadLimit(opt Options) int { return max(lookaheadPixels/(opt.Width*opt.Height), 1) }
 
 // add adds a picture, whose time is later than that of all others.
 func (l *lookahead) add(p largePicture) { l.pictures = append(l.pictures, p) }
@@ -50,7 +52,7 @@ func (l *lookahead) take() guidedPicture {
 			l.nextTimes[c.mb] = later.at
 		}
 	}
-	offsets := l.quantizer.update(p.cluster[p.samples:], p.changed, func(c change) time.Duration {
+	offsets := l.quantizer.update(p.changed, func(c change) time.Duration {
 		if l.nextTimes[c.mb] == 0 {
 			return maxStay
 		}

@@ -17,11 +17,9 @@ import (
 // lookahead. It does not give plain macroblocks a finer QP if they stay, so ghosts
 // remain.
 type quantizer struct {
-	width, height int     // of a picture, in pixels
-	columns       int     // macroblocks in a row
-	fine, coarse  float64 // QP; coarse is that of average detail
+	fine, coarse float64 // QP; coarse is that of average detail
 
-	detail          []float32 // of each macroblock: the eighth root of its variance
+	detail          []float32 // of each macroblock; see detailOf
 	sum, sumSquares float64   // of detail
 	offsets         []byte    // of each macroblock, in x264's format
 	filmRun         int       // pictures in a row that change three quarters of the screen
@@ -55,10 +53,9 @@ const (
 
 // newQuantizer returns a quantizer for a video. All macroblocks are plain at first.
 func newQuantizer(opt Options) *quantizer {
-	columns, rows := (opt.Width+15)/16, (opt.Height+15)/16
-	n := columns * rows
+	n := (opt.Width + 15) / 16 * ((opt.Height + 15) / 16)
 	q := &quantizer{
-		width: opt.Width, height: opt.Height, columns: columns, fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
+		fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
 		detail: make([]float32, n), sum: float64(n), sumSquares: float64(n), offsets: make([]byte, 2*n),
 	}
 	for i := range q.detail {
@@ -69,20 +66,27 @@ func newQuantizer(opt Options) *quantizer {
 
 // change is a macroblock that x264 has to encode again.
 type change struct {
-	mb    int32
-	since time.Duration // time of the frame since which it looks like this
+	mb     int32
+	detail float32       // see detailOf
+	since  time.Duration // time of the frame since which it looks like this
 }
 
-// update sets the QPs of the macroblocks that have changed in a picture, whose I420
-// samples are pix. stays returns how long each of them stays. All other macroblocks
-// keep their QPs, so x264 skips them.
+// detailOf returns the detail of a macroblock with a variance. Its eighth root makes
+// differences between plain macroblocks count as well.
+func detailOf(variance float64) float32 {
+	return float32(math.Sqrt(math.Sqrt(math.Sqrt(max(variance, 0) + 1))))
+}
+
+// update sets the QPs of the macroblocks that have changed in a picture. stays returns
+// how long each of them stays. All other macroblocks keep their QPs, so x264 skips
+// them.
 //
 // It returns an offset from x264BaseQP for each macroblock in the format of x264: two
 // bytes, big-endian, with 8 fractional bits. They are valid until the next call.
-func (q *quantizer) update(pix []byte, changed []change, stays func(c change) time.Duration) []byte {
+func (q *quantizer) update(changed []change, stays func(c change) time.Duration) []byte {
 	for _, c := range changed {
-		was, is := float64(q.detail[c.mb]), math.Pow(q.variance(pix, int(c.mb))+1, 0.125)
-		q.detail[c.mb] = float32(is)
+		was, is := float64(q.detail[c.mb]), float64(c.detail)
+		q.detail[c.mb] = c.detail
 		q.sum += is - was
 		q.sumSquares += is*is - was*was
 	}
@@ -96,10 +100,13 @@ func (q *quantizer) update(pix []byte, changed []change, stays func(c change) ti
 	if q.filmRun >= filmMinRun {
 		average -= filmQP
 	}
+	stay, weight := minStay, 0.0
 	for _, c := range changed {
 		coarse := average + detailStrength*mean*(float64(q.detail[c.mb])-middle)
 		coarse = min(coarse, average+maxDetailQP)
-		weight := fineWeight(stays(c))
+		if s := stays(c); s != stay {
+			stay, weight = s, fineWeight(s)
+		}
 		qp := min(max(coarse+weight*(q.fine-coarse), 1), 51)
 		offset := int16(256 * (qp - x264BaseQP))
 		q.offsets[2*c.mb], q.offsets[2*c.mb+1] = byte(offset>>8), byte(offset)
@@ -112,34 +119,4 @@ func fineWeight(stay time.Duration) float64 {
 	stay = min(max(stay, minStay), maxStay)
 	w := math.Log(float64(stay)/float64(minStay)) / math.Log(float64(maxStay)/float64(minStay))
 	return w * w
-}
-
-// variance returns the sum of a macroblock's squared differences from the mean, over
-// all three planes. At the edges of the picture, it is that of a whole macroblock with
-// the same mean variance.
-func (q *quantizer) variance(pix []byte, mb int) float64 {
-	x, y := mb%q.columns*16, mb/q.columns*16
-	w, h := min(16, q.width-x), min(16, q.height-y)
-	luma, chroma := q.width*q.height, q.width*q.height/4
-	sum := 256 * meanVariance(pix[y*q.width+x:luma], q.width, w, h)
-	for c := range 2 {
-		plane := pix[luma+c*chroma:][:chroma]
-		sum += 64 * meanVariance(plane[y/2*(q.width/2)+x/2:], q.width/2, w/2, h/2)
-	}
-	return sum
-}
-
-// meanVariance returns the variance of w×h samples at the start of pix, whose rows are
-// stride samples apart.
-func meanVariance(pix []byte, stride, w, h int) float64 {
-	var sum, squares uint32
-	for j := range h {
-		for _, v := range pix[j*stride:][:w] {
-			sum += uint32(v)
-			squares += uint32(v) * uint32(v)
-		}
-	}
-	n := float64(w * h)
-	mean := float64(sum) / n
-	return max(float64(squares)/n-mean*mean, 0)
 }

@@ -69,7 +69,7 @@ func (t *Tool) startGuided(ctx context.Context, opt Options, info trackInfo, std
 	}
 	g := &guidedX264{
 		tool: t, ctx: ctx, opt: opt, info: info, stdout: stdout, files: files, capacity: min(int(length/opt.slot())+2, maxGroupPictures),
-		queue: make(chan guidedPicture, maxQueuedFrames), free: make(chan []byte, maxQueuedFrames), done: make(chan struct{}),
+		queue: make(chan guidedPicture, maxQueuedFrames), free: make(chan []byte, lookaheadLimit(opt)), done: make(chan struct{}),
 	}
 	if err := g.startGroup(); err != nil {
 		g.removeFiles()

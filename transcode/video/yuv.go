@@ -54,14 +54,6 @@ func (p *planes) sameMacroblock(other *planes, mb int) bool {
 	return same
 }
 
-// copyMacroblock copies a macroblock from another picture.
-func (p *planes) copyMacroblock(other *planes, mb int) {
-	p.eachRow(mb, func(at, n int) bool {
-		copy(p.pix[at:at+n], other.pix[at:])
-		return true
-	})
-}
-
 // maxError returns the maximum difference of a macroblock's samples, of 255.
 func (p *planes) maxError(other *planes, mb int) int {
 	worst := 0

@@ -5,6 +5,7 @@ package video
 /*
 #cgo CFLAGS: -O3
 #include <stdint.h>
+#include <string.h>
 
 // Compilers vectorize these loops. On amd64 the version for the processor is
 // selected when the program starts.
@@ -46,6 +47,32 @@ static void convert_rect(const uint8_t *rgba, int stride, uint8_t *restrict yuv,
 		chroma(top, bottom, u + j / 2 * (width / 2) + x / 2, v + j / 2 * (width / 2) + x / 2, w / 2);
 	}
 }
+
+// update_block copies w by h samples, at most 256, and returns their variance. Where w
+// and h are constants, compilers use vector instructions for the sums.
+static inline __attribute__((always_inline)) double update_block(uint8_t *restrict to, const uint8_t *restrict from, int stride, int w, int h) {
+	int16_t block[256];
+	for (int j = 0; j < h; j++) {
+		memcpy(to + (long)j * stride, from + (long)j * stride, w);
+		for (int i = 0; i < w; i++) block[j * w + i] = from[(long)j * stride + i];
+	}
+	int32_t sum = 0, squares = 0, n = w * h;
+	for (int i = 0; i < n; i++) squares += block[i] * block[i];
+	for (int i = 0; i < n; i++) sum += block[i];
+	return (squares - (double)sum * sum / n) / n;
+}
+
+// update_macroblock updates the macroblock at x and y of a picture from another one.
+static double update_macroblock(uint8_t *to, const uint8_t *from, int width, int height, int x, int y) {
+	int w = width - x < 16 ? width - x : 16, h = height - y < 16 ? height - y : 16;
+	int plane = width * height / 4, half = width / 2;
+	int luma = y * width + x, u = 4 * plane + y / 2 * half + x / 2, v = u + plane;
+	if (w < 16 || h < 16)
+		return 256 * update_block(to + luma, from + luma, width, w, h) +
+			64 * (update_block(to + u, from + u, half, w / 2, h / 2) + update_block(to + v, from + v, half, w / 2, h / 2));
+	return 256 * update_block(to + luma, from + luma, width, 16, 16) +
+		64 * (update_block(to + u, from + u, half, 8, 8) + update_block(to + v, from + v, half, 8, 8));
+}
 */
 import "C"
 
@@ -59,4 +86,13 @@ import (
 func (p *planes) convertRect(img *image.RGBA, r image.Rectangle) {
 	C.convert_rect((*C.uint8_t)(unsafe.Pointer(&img.Pix[0])), C.int(img.Stride), (*C.uint8_t)(unsafe.Pointer(&p.pix[0])),
 		C.int(p.width), C.int(p.height), C.int(r.Min.X), C.int(r.Min.Y), C.int(r.Dx()), C.int(r.Dy()))
+}
+
+// update copies a macroblock from another picture and returns its variance: the sum of
+// the squared differences from the mean, over all three planes. At the edges of the
+// picture, it is that of a whole macroblock with the same mean variance.
+func (p *planes) update(frame *planes, mb int) float64 {
+	columns := (p.width + 15) / 16
+	return float64(C.update_macroblock((*C.uint8_t)(unsafe.Pointer(&p.pix[0])), (*C.uint8_t)(unsafe.Pointer(&frame.pix[0])),
+		C.int(p.width), C.int(p.height), C.int(mb%columns*16), C.int(mb/columns*16)))
 }

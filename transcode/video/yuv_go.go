@@ -38,3 +38,31 @@ func convertRowPairGo(top, bottom, y0, y1, u, v []byte) {
 		v[x] = uint8((vR*rs+vG*gs+vB*bs+4*half)>>18 + 128)
 	}
 }
+
+// updateGo is update for builds without cgo.
+func (p *planes) updateGo(frame *planes, mb int) float64 {
+	columns := (p.width + 15) / 16
+	x, y := mb%columns*16, mb/columns*16
+	w, h := min(16, p.width-x), min(16, p.height-y)
+	plane := p.width * p.height / 4
+	luma, chroma := y*p.width+x, 4*plane+y/2*(p.width/2)+x/2
+	return 256*updateBlockGo(p.pix[luma:], frame.pix[luma:], p.width, w, h) +
+		64*updateBlockGo(p.pix[chroma:], frame.pix[chroma:], p.width/2, w/2, h/2) +
+		64*updateBlockGo(p.pix[chroma+plane:], frame.pix[chroma+plane:], p.width/2, w/2, h/2)
+}
+
+// updateBlockGo copies w×h samples, whose rows are stride samples apart, and returns
+// their variance.
+func updateBlockGo(to, from []byte, stride, w, h int) float64 {
+	sum, squares := 0, 0
+	for j := range h {
+		row := from[j*stride:][:w]
+		copy(to[j*stride:], row)
+		for _, v := range row {
+			sum += int(v)
+			squares += int(v) * int(v)
+		}
+	}
+	n := float64(w * h)
+	return (float64(squares) - float64(sum)*float64(sum)/n) / n
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/color"
+	"math"
 	"math/rand/v2"
 	"testing"
 )
@@ -50,6 +51,49 @@ func TestConversionOfKnownColours(t *testing.T) {
 		p.convert(img, img.Rect)
 		if got, want := p.pix, []byte{tc.y, tc.y, tc.y, tc.y, tc.u, tc.v}; !bytes.Equal(got, want) {
 			t.Errorf("%v: %v, want %v", tc.c, got, want)
+		}
+	}
+}
+
+// TestUpdateCopiesAndMeasures compares update with its variant in Go, for macroblocks
+// inside the picture and at its edges.
+func TestUpdateCopiesAndMeasures(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, size := range []image.Point{{64, 48}, {20, 18}, {34, 30}, {2, 2}} {
+		from, inC, inGo := newPlanes(size.X, size.Y), newPlanes(size.X, size.Y), newPlanes(size.X, size.Y)
+		for i := range from.pix {
+			from.pix[i] = uint8(r.IntN(256))
+		}
+		for mb := range (size.X + 15) / 16 * ((size.Y + 15) / 16) {
+			have, want := inC.update(from, mb), inGo.updateGo(from, mb)
+			if math.Abs(have-want) > 1e-6*want || want == 0 && size.X > 2 {
+				t.Errorf("%v, macroblock %d: variance %g, in Go %g", size, mb, have, want)
+			}
+			if !bytes.Equal(inC.pix, inGo.pix) || !inC.sameMacroblock(from, mb) {
+				t.Fatalf("%v, macroblock %d: not copied", size, mb)
+			}
+		}
+		if !bytes.Equal(inC.pix, from.pix) {
+			t.Errorf("%v: not all was copied", size)
+		}
+	}
+	flat, to := newPlanes(20, 18), newPlanes(20, 18)
+	flat.pix[17*20+19] = 16 // in macroblock 3, of which 4×2 pixels are inside
+	if v, want := to.update(flat, 3), 256.0*(16*16/8.0-2*2); v != want {
+		t.Errorf("variance %g, want %g", v, want)
+	}
+	if v := to.update(flat, 0); v != 0 {
+		t.Errorf("variance %g of a plain macroblock", v)
+	}
+}
+
+func BenchmarkUpdate1080p(b *testing.B) {
+	from, to := newPlanes(1920, 1080), newPlanes(1920, 1080)
+	b.SetBytes(int64(len(from.pix)))
+	for b.Loop() {
+		for mb := range 120 * 68 {
+			to.update(from, mb)
 		}
 	}
 }
