@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 )
@@ -75,11 +74,8 @@ func (d *decoder) abort() {
 }
 
 func (t *Tool) decodeArgs(input string, sound bool, samples []FrameSample) []string {
-	threads := min(2, runtime.GOMAXPROCS(0))
-	if len(samples) > 0 && samples[0].Width*samples[0].Height > largePixels {
-		threads = 1 // each thread has its own picture
-	}
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", strconv.Itoa(threads), "-i", input}
+	// A second thread would save wall time, for more CPU time and memory.
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1", "-i", input}
 	var selected []string
 	for _, s := range samples {
 		selected = append(selected, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
