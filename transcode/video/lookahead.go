@@ -63,5 +63,5 @@ func (l *lookahead) take() guidedPicture {
 			l.nextTimes[c.mb] = 0
 		}
 	}
-	return guidedPicture{at: p.at, cluster: p.cluster, offsets: slices.Clone(offsets)}
+	return guidedPicture{at: p.at, cluster: p.cluster, offsets: slices.Clone(offsets), film: l.quantizer.isFilm()}
 }

@@ -22,22 +22,22 @@ type quantizer struct {
 	detail          []float32 // of each macroblock; see detailOf
 	sum, sumSquares float64   // of detail
 	offsets         []byte    // of each macroblock, in x264's format
-	filmRun         int       // pictures in a row that change three quarters of the screen
+	filmRun         int       // short pictures in a row that change three quarters of the screen
 }
 
-// The QPs of quantizer. docs/PERFORMANCE.md has the measurements. The fine QP depends
-// less on the size of the picture than the coarse one: at it, coding errors are hardly
+// The QPs of quantizer. docs/PERFORMANCE.md has the measurements. Both depend less on
+// the size of the picture than the CRF. At the fine QP, coding errors are hardly
 // visible.
 const (
-	fineQPOffset   = -6.5 // from the mean of Options.CRF and the CRF for the size
-	coarseQPOffset = 7    // from the CRF for the size
+	fineQPOffset   = -6.5 // from Options.CRF, and the half of what the CRF for the size is lower
+	coarseQPOffset = 6.65 // from Options.CRF, and eight tenths of that
 	detailStrength = 1.25 // aq-strength of x264
 	maxDetailQP    = 6.5  // by which much detail makes the coarse QP coarser
 )
 
-// The pictures of a film are short, but viewers watch them. After filmMinRun pictures
-// in a row that each change three quarters of the screen, the coarse QP is finer by
-// filmQP.
+// The pictures of a film are short, but viewers watch them. After filmMinRun short
+// pictures in a row that each change three quarters of the screen, the coarse QP is
+// finer by filmQP.
 const (
 	filmMinRun = 8
 	filmQP     = 5
@@ -54,8 +54,9 @@ const (
 // newQuantizer returns a quantizer for a video. All macroblocks are plain at first.
 func newQuantizer(opt Options) *quantizer {
 	n := (opt.Width + 15) / 16 * ((opt.Height + 15) / 16)
+	crf, forSize := float64(opt.CRF), opt.crf()-float64(opt.CRF)
 	q := &quantizer{
-		fine: (float64(opt.CRF)+opt.crf())/2 + fineQPOffset, coarse: opt.crf() + coarseQPOffset,
+		fine: crf + 0.5*forSize + fineQPOffset, coarse: crf + 0.8*forSize + coarseQPOffset,
 		detail: make([]float32, n), sum: float64(n), sumSquares: float64(n), offsets: make([]byte, 2*n),
 	}
 	for i := range q.detail {
@@ -84,7 +85,11 @@ func detailOf(variance float64) float32 {
 // It returns an offset from x264BaseQP for each macroblock in the format of x264: two
 // bytes, big-endian, with 8 fractional bits. They are valid until the next call.
 func (q *quantizer) update(changed []change, stays func(c change) time.Duration) []byte {
+	brief := 0 // macroblocks that do not stay for long
 	for _, c := range changed {
+		if stays(c) < maxStay {
+			brief++
+		}
 		was, is := float64(q.detail[c.mb]), float64(c.detail)
 		q.detail[c.mb] = c.detail
 		q.sum += is - was
@@ -94,10 +99,10 @@ func (q *quantizer) update(changed []change, stays func(c change) time.Duration)
 	mean := q.sum / n
 	middle := mean - 0.5*(q.sumSquares/n-14)/mean // x264's, with its constant
 	average := q.coarse
-	if q.filmRun++; 4*len(changed) <= 3*len(q.detail) {
+	if q.filmRun++; 4*brief <= 3*len(q.detail) {
 		q.filmRun = 0
 	}
-	if q.filmRun >= filmMinRun {
+	if q.isFilm() {
 		average -= filmQP
 	}
 	stay, weight := minStay, 0.0
@@ -113,6 +118,9 @@ func (q *quantizer) update(changed []change, stays func(c change) time.Duration)
 	}
 	return q.offsets
 }
+
+// isFilm reports whether the last picture was part of a film.
+func (q *quantizer) isFilm() bool { return q.filmRun >= filmMinRun }
 
 // fineWeight returns the weight of the fine QP, 0 to 1, for what stays for some time.
 func fineWeight(stay time.Duration) float64 {

@@ -49,10 +49,11 @@ type guidedPicture struct {
 	at      time.Duration
 	cluster []byte // in Matroska
 	offsets []byte // see [quantizer.update]
+	film    bool   // the picture is part of a film
 }
 
 // A group ends at the first picture after keyframeInterval of the recording, or after
-// maxGroupPictures. x264 needs 25 ms to read a log of 1,800 pictures.
+// maxGroupPictures, or where a film begins. x264 needs 25 ms to read a log of 1,800 pictures.
 const (
 	keyframeInterval = 120 * time.Second
 	maxGroupPictures = 600
@@ -71,7 +72,7 @@ func (t *Tool) startGuided(ctx context.Context, opt Options, info trackInfo, std
 		tool: t, ctx: ctx, opt: opt, info: info, stdout: stdout, files: files, capacity: min(int(length/opt.slot())+2, maxGroupPictures),
 		queue: make(chan guidedPicture, maxQueuedFrames), free: make(chan []byte, lookaheadLimit(opt)), done: make(chan struct{}),
 	}
-	if err := g.startGroup(); err != nil {
+	if err := g.startGroup(false); err != nil {
 		g.removeFiles()
 		return nil, err
 	}
@@ -94,11 +95,11 @@ func (g *guidedX264) removeFiles() {
 // run gives the queued pictures to ffmpeg.
 func (g *guidedX264) run() error {
 	for p := range g.queue {
-		if g.group.pictures == g.capacity || g.group.pictures > 0 && p.at-g.group.start >= keyframeInterval {
+		if g.group.ends(p, g.capacity) {
 			if err := g.closeGroup(); err != nil {
 				return err
 			}
-			if err := g.startGroup(); err != nil {
+			if err := g.startGroup(p.film); err != nil {
 				return err
 			}
 		}
@@ -114,7 +115,8 @@ func (g *guidedX264) run() error {
 	return g.closeGroup()
 }
 
-func (g *guidedX264) startGroup() error {
+// startGroup starts an ffmpeg. deblock enables x264's deblocking filter.
+func (g *guidedX264) startGroup(deblock bool) error {
 	if err := os.WriteFile(g.logFile(), x264Log(g.info, g.capacity), 0o600); err != nil {
 		return fmt.Errorf("video: %w", err)
 	}
@@ -123,7 +125,7 @@ func (g *guidedX264) startGroup() error {
 		return err
 	}
 	args := append(append([]string{}, rawInputArgs...), g.tool.passthrough...)
-	args = append(append(args, x264GuidedArgs...), "-pass", "2", "-passlogfile", g.files)
+	args = append(append(args, x264GuidedArgs(deblock)...), "-pass", "2", "-passlogfile", g.files)
 	args = append(append(args, bt709Args...), "-f", "h264", "pipe:1")
 	tool := g.tool
 	if tool.cpuLimit > 0 { // for all groups together
@@ -134,7 +136,9 @@ func (g *guidedX264) startGroup() error {
 		fifo.Close()
 		return err
 	}
-	group := &x264Group{ffmpeg: ffmpeg, header: matroskaHeader(g.info), fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{})}
+	group := &x264Group{
+		ffmpeg: ffmpeg, header: matroskaHeader(g.info), deblock: deblock, fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{}),
+	}
 	go group.writeOffsets()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -185,6 +189,7 @@ func (g *guidedX264) cpu() time.Duration { return g.spent }
 type x264Group struct {
 	ffmpeg   *pipedChild
 	header   []byte // of the Matroska stream
+	deblock  bool
 	start    time.Duration
 	pictures int
 
@@ -198,6 +203,14 @@ const (
 	sliceTypeP = 0
 	sliceTypeI = 2
 )
+
+// ends reports whether a picture belongs to the next group.
+func (x *x264Group) ends(next guidedPicture, capacity int) bool {
+	if x.pictures == 0 {
+		return false
+	}
+	return x.pictures == capacity || next.at-x.start >= keyframeInterval || next.film && !x.deblock
+}
 
 func (x *x264Group) add(p guidedPicture) error {
 	sliceType := byte(sliceTypeP)
@@ -264,23 +277,29 @@ func x264Log(info trackInfo, pictures int) []byte {
 	return log.Bytes()
 }
 
-// x264GuidedArgs are the options of x264 for screen content. docs/PERFORMANCE.md has
-// the measurements.
+// x264GuidedArgs returns the options of x264 for screen content. docs/PERFORMANCE.md
+// has the measurements.
 //   - Windows that are moved, and pages that are scrolled, move by many pixels between
 //     two pictures (me=umh, merange=64). They move by whole pixels (subme=0).
 //   - There is one reference picture.
 //   - There are no fades, so weighted prediction is off.
 //   - Small blocks suit text (i4x4), and small dead zones keep faint detail.
-//   - Nothing remains of what a macroblock showed before (no-dct-decimate). The
-//     deblocking filter would blur single lines of pixels, but not below QP 24 with
-//     deblock=-4,-4.
+//   - Nothing remains of what a macroblock showed before (no-dct-decimate).
+//   - The deblocking filter is only for films, where edges of blocks are visible. It
+//     blurs text, and it takes a fifth of the decoder's time.
 //   - 8×8 transforms do not save bytes. Without them x264 writes the Main profile,
 //     and package h264 changes that to High.
 //   - x264 reads offsets of macroblocks only with mbtree=1 and an aq-mode. zones sets
 //     the QP. The bit rate is not used, but required.
-var x264GuidedArgs = []string{
-	"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-b:v", "1k", "-threads", "1",
-	"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:me=umh:merange=64:ref=1:8x8dct=0:" +
-		"no-dct-decimate=1:deblock=-4,-4:deadzone-inter=15:deadzone-intra=6:chroma-qp-offset=3:" +
-		"mbtree=1:aq-mode=2:ratetol=inf:keyint=infinite:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
+func x264GuidedArgs(deblock bool) []string {
+	filter := "no-deblock=1"
+	if deblock {
+		filter = "deblock=-4,-4"
+	}
+	return []string{
+		"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-b:v", "1k", "-threads", "1",
+		"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:me=umh:merange=64:ref=1:8x8dct=0:" +
+			"no-dct-decimate=1:" + filter + ":deadzone-inter=12:deadzone-intra=6:chroma-qp-offset=5:" +
+			"mbtree=1:aq-mode=2:ratetol=inf:keyint=infinite:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
+	}
 }

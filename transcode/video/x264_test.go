@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -83,8 +84,29 @@ func keyframes(t *testing.T, path string) (times []time.Duration) {
 	return times
 }
 
+// deblocked returns the number of a video's pictures that have a deblocking filter.
+func deblocked(t *testing.T, path string) int {
+	t.Helper()
+	out, err := exec.Command("ffmpeg", "-i", path, "-map", "0:v:0", "-c", "copy", "-bsf:v", "trace_headers", "-f", "null", "-").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	fields := regexp.MustCompile(`disable_deblocking_filter_idc.* = (\d)`).FindAllSubmatch(out, -1)
+	if len(fields) == 0 {
+		t.Fatal("no slice has disable_deblocking_filter_idc")
+	}
+	n := 0
+	for _, f := range fields {
+		if f[1][0] == '0' {
+			n++
+		}
+	}
+	return n
+}
+
 // TestKeyframes checks that there is a keyframe every two minutes of the recording if
-// it changes, and after maxGroupPictures pictures of x264, and no other.
+// it changes, where a film begins, and after maxGroupPictures pictures of x264, and no
+// other. Films have a deblocking filter.
 func TestKeyframes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -94,7 +116,7 @@ func TestKeyframes(t *testing.T) {
 		want func(i int, since time.Duration) bool
 	}{
 		{"by time", 60, 7*time.Second + 3*time.Millisecond, func(_ int, since time.Duration) bool { return since >= keyframeInterval }},
-		{"by number", maxGroupPictures + 20, time.Second / 15, func(i int, _ time.Duration) bool { return i%maxGroupPictures == 0 }},
+		{"by number", maxGroupPictures + 20, time.Second / 15, func(i int, _ time.Duration) bool { return i%maxGroupPictures == filmMinRun-1 }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -112,6 +134,13 @@ func TestKeyframes(t *testing.T) {
 			}
 			if have := keyframes(t, opt.Output); !slices.Equal(have, want) {
 				t.Errorf("keyframes at %v, want %v", have, want)
+			}
+			film := 0
+			if tt.each < maxStay {
+				film = tt.n - (filmMinRun - 1)
+			}
+			if n := deblocked(t, opt.Output); n != film {
+				t.Errorf("%d pictures have a deblocking filter, want %d", n, film)
 			}
 		})
 	}
