@@ -51,9 +51,9 @@ static inline words8 paeth(words8 a, words8 b, words8 c) {
 	return (left & a) | (~left & ((up & b) | (~up & c)));
 }
 
-// unfilter undoes a row's filter (PNG, section 9) in place: w pixels, each of so many
-// channels. above is the row before. A byte past the end of both is read, and of no
-// account. It returns 0 for a filter that does not exist.
+// unfilter undoes a row's filter (PNG, section 9) in place. The row has w pixels of
+// channels bytes each, and above is the row before. A byte past the end of both is read,
+// but not used. It returns 0 for a filter that does not exist.
 static inline __attribute__((always_inline)) int unfilter(uint8_t *restrict row, const uint8_t *restrict above, int w, int filter, int channels) {
 #define EACH(predicted) \
 	for (int x = 0; x < w; x++, row += channels, above += channels) { \
