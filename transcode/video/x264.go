@@ -115,8 +115,8 @@ func (g *guidedX264) run() error {
 	return g.closeGroup()
 }
 
-// startGroup starts an ffmpeg. deblock enables x264's deblocking filter.
-func (g *guidedX264) startGroup(deblock bool) error {
+// startGroup starts an ffmpeg, with the options for films or for screens.
+func (g *guidedX264) startGroup(film bool) error {
 	if err := os.WriteFile(g.logFile(), x264Log(g.info, g.capacity), 0o600); err != nil {
 		return fmt.Errorf("video: %w", err)
 	}
@@ -125,7 +125,7 @@ func (g *guidedX264) startGroup(deblock bool) error {
 		return err
 	}
 	args := append(append([]string{}, rawInputArgs...), g.tool.passthrough...)
-	args = append(append(args, x264GuidedArgs(deblock)...), "-pass", "2", "-passlogfile", g.files)
+	args = append(append(args, x264GuidedArgs(film)...), "-pass", "2", "-passlogfile", g.files)
 	args = append(append(args, bt709Args...), "-f", "h264", "pipe:1")
 	tool := g.tool
 	if tool.cpuLimit > 0 { // for all groups together
@@ -137,7 +137,7 @@ func (g *guidedX264) startGroup(deblock bool) error {
 		return err
 	}
 	group := &x264Group{
-		ffmpeg: ffmpeg, header: matroskaHeader(g.info), deblock: deblock, fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{}),
+		ffmpeg: ffmpeg, header: matroskaHeader(g.info), film: film, fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{}),
 	}
 	go group.writeOffsets()
 	g.mu.Lock()
@@ -189,7 +189,7 @@ func (g *guidedX264) cpu() time.Duration { return g.spent }
 type x264Group struct {
 	ffmpeg   *pipedChild
 	header   []byte // of the Matroska stream
-	deblock  bool
+	film     bool
 	start    time.Duration
 	pictures int
 
@@ -209,7 +209,7 @@ func (x *x264Group) ends(next guidedPicture, capacity int) bool {
 	if x.pictures == 0 {
 		return false
 	}
-	return x.pictures == capacity || next.at-x.start >= keyframeInterval || next.film && !x.deblock
+	return x.pictures == capacity || next.at-x.start >= keyframeInterval || next.film && !x.film
 }
 
 func (x *x264Group) add(p guidedPicture) error {
@@ -277,10 +277,11 @@ func x264Log(info trackInfo, pictures int) []byte {
 	return log.Bytes()
 }
 
-// x264GuidedArgs returns the options of x264 for screen content. docs/PERFORMANCE.md
+// x264GuidedArgs returns the options of x264 for screens, or for films. docs/PERFORMANCE.md
 // has the measurements.
 //   - Windows that are moved, and pages that are scrolled, move by many pixels between
-//     two pictures (me=umh, merange=64). They move by whole pixels (subme=0).
+//     two pictures (me=umh, merange=64). They move by whole pixels (subme=0). A film
+//     gains nothing from that.
 //   - There is one reference picture.
 //   - There are no fades, so weighted prediction is off.
 //   - Small blocks suit text (i4x4), and small dead zones keep faint detail.
@@ -291,14 +292,14 @@ func x264Log(info trackInfo, pictures int) []byte {
 //     and package h264 changes that to High.
 //   - x264 reads offsets of macroblocks only with mbtree=1 and an aq-mode. zones sets
 //     the QP. The bit rate is not used, but required.
-func x264GuidedArgs(deblock bool) []string {
-	filter := "no-deblock=1"
-	if deblock {
-		filter = "deblock=-4,-4"
+func x264GuidedArgs(film bool) []string {
+	filter, search := "no-deblock=1", "me=umh:merange=64"
+	if film {
+		filter, search = "deblock=-4,-4", "me=hex"
 	}
 	return []string{
 		"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-b:v", "1k", "-threads", "1",
-		"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:me=umh:merange=64:ref=1:8x8dct=0:" +
+		"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:" + search + ":ref=1:8x8dct=0:" +
 			"no-dct-decimate=1:" + filter + ":deadzone-inter=12:deadzone-intra=6:chroma-qp-offset=5:" +
 			"mbtree=1:aq-mode=2:ratetol=inf:keyint=infinite:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
 	}
