@@ -29,10 +29,13 @@ type quantizer struct {
 // the size of the picture than the CRF. At the fine QP, coding errors are hardly
 // visible.
 const (
-	fineQPOffset   = -6.5 // from Options.CRF, and the half of what the CRF for the size is lower
-	coarseQPOffset = 6.65 // from Options.CRF, and eight tenths of that
+	fineQPOffset   = -6.5 // from the CRF with sizeWeightFine
+	coarseQPOffset = 6.65 // from the CRF with sizeWeightCoarse
 	detailStrength = 1.25 // aq-strength of x264
 	maxDetailQP    = 6.5  // by which much detail makes the coarse QP coarser
+
+	// How much of the difference between the CRF for the size and Options.CRF counts.
+	sizeWeightFine, sizeWeightCoarse = 0.5, 0.8
 )
 
 // The pictures of a film are short, but viewers watch them. After filmMinRun short
@@ -54,9 +57,9 @@ const (
 // newQuantizer returns a quantizer for a video. All macroblocks are plain at first.
 func newQuantizer(opt Options) *quantizer {
 	n := (opt.Width + 15) / 16 * ((opt.Height + 15) / 16)
-	crf, forSize := float64(opt.CRF), opt.crf()-float64(opt.CRF)
+	crf, size := float64(opt.CRF), opt.crf()-float64(opt.CRF)
 	q := &quantizer{
-		fine: crf + 0.5*forSize + fineQPOffset, coarse: crf + 0.8*forSize + coarseQPOffset,
+		fine: crf + sizeWeightFine*size + fineQPOffset, coarse: crf + sizeWeightCoarse*size + coarseQPOffset,
 		detail: make([]float32, n), sum: float64(n), sumSquares: float64(n), offsets: make([]byte, 2*n),
 	}
 	for i := range q.detail {

@@ -189,7 +189,7 @@ func (g *guidedX264) cpu() time.Duration { return g.spent }
 type x264Group struct {
 	ffmpeg   *pipedChild
 	header   []byte // of the Matroska stream
-	film     bool
+	film     bool   // encoded with the options for films
 	start    time.Duration
 	pictures int
 
