@@ -139,6 +139,7 @@ func TestNobodyIsThisHostBehindAProxy(t *testing.T) {
 		}
 		for _, way := range []string{nginxDefault, nginxHost, documented} {
 			proxy := l.nginx(way)
+			// In a random order: the doctor must name the host whichever call is the last.
 			for path, method := range dataCalls(session) {
 				if status, body := askAsStranger(t, method, proxy+path, ""); status != http.StatusUnauthorized || strings.Contains(body, session) {
 					t.Errorf("%s\n%s %s: %d %s", way, method, path, status, body)
