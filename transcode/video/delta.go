@@ -27,8 +27,9 @@ const (
 // deltaTrack encodes frames with large changes with x264 and writes frames with small
 // changes itself; see package h264.
 type deltaTrack struct {
-	x264      *guidedX264
-	lookahead *lookahead
+	x264         *guidedX264
+	nextX264Time time.Duration // in the stream that x264 gets
+	lookahead    *lookahead
 
 	encoder       *h264.DeltaEncoder
 	reference     *planes // the last frame given to x264, plus later deltas
@@ -122,7 +123,8 @@ func (d *deltaTrack) add(at time.Duration, frame *planes) error {
 	case buf = <-d.x264.free:
 	default:
 	}
-	d.lookahead.add(largePicture{at: at, cluster: appendCluster(buf[:0], at, true, frame.pix), changed: changed})
+	d.lookahead.add(largePicture{at: at, cluster: appendCluster(buf[:0], d.nextX264Time, true, frame.pix), changed: changed})
+	d.nextX264Time += x264Slot
 	return d.encodeReady(at)
 }
 

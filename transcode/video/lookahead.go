@@ -8,6 +8,7 @@ import (
 // lookahead holds pictures for x264 until it is known how long their contents stay.
 type lookahead struct {
 	quantizer *quantizer
+	films     filmDetector
 	limit     int // pictures to hold
 	pictures  []largePicture
 	nextTimes []time.Duration // of each macroblock's next change; 0 = not known
@@ -18,6 +19,7 @@ type largePicture struct {
 	at      time.Duration
 	cluster []byte   // in Matroska
 	changed []change // macroblocks that may differ from x264's picture before, in rising order
+	film    bool     // x264 chooses the quantizers
 }
 
 // lookaheadPixels limits the pixels of all pictures in the lookahead together.
@@ -32,7 +34,14 @@ func newLookahead(opt Options) *lookahead {
 func lookaheadLimit(opt Options) int { return max(lookaheadPixels/(opt.Width*opt.Height), 1) }
 
 // add adds a picture, whose time is later than that of all others.
-func (l *lookahead) add(p largePicture) { l.pictures = append(l.pictures, p) }
+func (l *lookahead) add(p largePicture) {
+	run := l.films.add(p.at, len(p.changed), len(l.nextTimes))
+	p.film = l.films.lasts(p.at)
+	l.pictures = append(l.pictures, p)
+	for i := max(len(l.pictures)-run, 0); i < len(l.pictures); i++ {
+		l.pictures[i].film = true
+	}
+}
 
 // ready reports whether the first picture should be taken when the frame at a time is
 // known: because nothing more has to be known, or because there are too many pictures.
@@ -63,5 +72,5 @@ func (l *lookahead) take() guidedPicture {
 			l.nextTimes[c.mb] = 0
 		}
 	}
-	return guidedPicture{at: p.at, cluster: p.cluster, offsets: slices.Clone(offsets), film: l.quantizer.isFilm()}
+	return guidedPicture{at: p.at, cluster: p.cluster, offsets: slices.Clone(offsets), film: p.film}
 }

@@ -69,27 +69,3 @@ func TestQuantizersFollowStays(t *testing.T) {
 		t.Error("the first picture waits although there are too many")
 	}
 }
-
-// TestFilmsAreFiner checks pictures that each change most of the screen.
-func TestFilmsAreFiner(t *testing.T) {
-	t.Parallel()
-	qp := func(pictures int, changes func(i int) int) float64 {
-		q := newQuantizer(Options{Width: 64, Height: 32, CRF: 29, FPS: 15})
-		var offsets []byte
-		for i := range pictures {
-			changed := make([]change, changes(i))
-			for mb := range changed {
-				changed[mb].mb = int32(mb)
-			}
-			offsets = q.update(changed, func(change) time.Duration { return minStay })
-		}
-		return float64(int16(binary.BigEndian.Uint16(offsets))) / 256
-	}
-	most := func(int) int { return 7 }
-	if short, film := qp(filmMinRun-1, most), qp(filmMinRun, most); short-film != filmQP {
-		t.Errorf("QP %g in a short run, %g in a film", short, film)
-	}
-	if busy, half := qp(30, func(i int) int { return 7 - i%5 }), qp(1, most); busy != half {
-		t.Errorf("QP %g on a busy screen, %g in a single picture", busy, half)
-	}
-}

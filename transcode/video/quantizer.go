@@ -22,7 +22,6 @@ type quantizer struct {
 	detail          []float32 // of each macroblock; see detailOf
 	sum, sumSquares float64   // of detail
 	offsets         []byte    // of each macroblock, in x264's format
-	filmRun         int       // short pictures in a row that change three quarters of the screen
 }
 
 // The QPs of quantizer. docs/PERFORMANCE.md has the measurements. Both depend less on
@@ -36,14 +35,6 @@ const (
 
 	// How much of the difference between the CRF for the size and Options.CRF counts.
 	sizeWeightFine, sizeWeightCoarse = 0.5, 0.8
-)
-
-// The pictures of a film are short, but viewers watch them. After filmMinRun short
-// pictures in a row that each change three quarters of the screen, the coarse QP is
-// finer by filmQP.
-const (
-	filmMinRun = 8
-	filmQP     = 5
 )
 
 // A macroblock is coarse if it stays for minStay, fine if it stays for maxStay.
@@ -88,11 +79,7 @@ func detailOf(variance float64) float32 {
 // It returns an offset from x264BaseQP for each macroblock in the format of x264: two
 // bytes, big-endian, with 8 fractional bits. They are valid until the next call.
 func (q *quantizer) update(changed []change, stays func(c change) time.Duration) []byte {
-	brief := 0 // macroblocks that do not stay for long
 	for _, c := range changed {
-		if stays(c) < maxStay {
-			brief++
-		}
 		was, is := float64(q.detail[c.mb]), float64(c.detail)
 		q.detail[c.mb] = c.detail
 		q.sum += is - was
@@ -101,17 +88,10 @@ func (q *quantizer) update(changed []change, stays func(c change) time.Duration)
 	n := float64(len(q.detail))
 	mean := q.sum / n
 	middle := mean - 0.5*(q.sumSquares/n-14)/mean // x264's, with its constant
-	average := q.coarse
-	if q.filmRun++; 4*brief <= 3*len(q.detail) {
-		q.filmRun = 0
-	}
-	if q.isFilm() {
-		average -= filmQP
-	}
 	stay, weight := minStay, 0.0
 	for _, c := range changed {
-		coarse := average + detailStrength*mean*(float64(q.detail[c.mb])-middle)
-		coarse = min(coarse, average+maxDetailQP)
+		coarse := q.coarse + detailStrength*mean*(float64(q.detail[c.mb])-middle)
+		coarse = min(coarse, q.coarse+maxDetailQP)
 		if s := stays(c); s != stay {
 			stay, weight = s, fineWeight(s)
 		}
@@ -121,9 +101,6 @@ func (q *quantizer) update(changed []change, stays func(c change) time.Duration)
 	}
 	return q.offsets
 }
-
-// isFilm reports whether the last picture was part of a film.
-func (q *quantizer) isFilm() bool { return q.filmRun >= filmMinRun }
 
 // fineWeight returns the weight of the fine QP, 0 to 1, for what stays for some time.
 func fineWeight(stay time.Duration) float64 {

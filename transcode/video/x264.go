@@ -15,6 +15,7 @@ import (
 )
 
 // guidedX264 encodes pictures with x264, with a QP of our choice for each macroblock.
+// Only for films it lets x264 choose.
 //
 // In the first of two passes, x264 writes a log of its pictures, and a file with the
 // QP offsets of all macroblocks. In the second pass it reads both. Here it runs as in
@@ -52,8 +53,14 @@ type guidedPicture struct {
 	film    bool   // the picture is part of a film
 }
 
+// x264Slot is the time between two pictures in the stream that x264 gets. x264 would
+// spend most bits on pictures that stay for long, and with other times it would write
+// other headers for films. The real times are in the packets that we write.
+const x264Slot = 40 * time.Millisecond
+
 // A group ends at the first picture after keyframeInterval of the recording, or after
-// maxGroupPictures, or where a film begins. x264 needs 25 ms to read a log of 1,800 pictures.
+// maxGroupPictures, or where a film begins or ends. x264 needs 25 ms to read a log of
+// 1,800 pictures.
 const (
 	keyframeInterval = 120 * time.Second
 	maxGroupPictures = 600
@@ -64,6 +71,7 @@ const x264BaseQP = 26
 
 // startGuided starts an encoder that writes H.264 to stdout.
 func (t *Tool) startGuided(ctx context.Context, opt Options, info trackInfo, stdout io.Writer, files string) (*guidedX264, error) {
+	info.slot = x264Slot
 	length := keyframeInterval
 	if opt.Duration > 0 {
 		length = min(length, opt.Duration)
@@ -72,7 +80,7 @@ func (t *Tool) startGuided(ctx context.Context, opt Options, info trackInfo, std
 		tool: t, ctx: ctx, opt: opt, info: info, stdout: stdout, files: files, capacity: min(int(length/opt.slot())+2, maxGroupPictures),
 		queue: make(chan guidedPicture, maxQueuedFrames), free: make(chan []byte, lookaheadLimit(opt)), done: make(chan struct{}),
 	}
-	if err := g.startGroup(false); err != nil {
+	if err := g.startGroup(false); err != nil { // before it is needed, to save time
 		g.removeFiles()
 		return nil, err
 	}
@@ -115,17 +123,23 @@ func (g *guidedX264) run() error {
 	return g.closeGroup()
 }
 
-// startGroup starts an ffmpeg, with the options for films or for screens.
+// startGroup starts an ffmpeg for screens or for a film.
 func (g *guidedX264) startGroup(film bool) error {
-	if err := os.WriteFile(g.logFile(), x264Log(g.info, g.capacity), 0o600); err != nil {
-		return fmt.Errorf("video: %w", err)
-	}
-	fifo, err := makeFIFO(g.offsetsFile())
-	if err != nil {
-		return err
-	}
+	group := &x264Group{header: matroskaHeader(g.info), film: film}
 	args := append(append([]string{}, rawInputArgs...), g.tool.passthrough...)
-	args = append(append(args, x264GuidedArgs(film)...), "-pass", "2", "-passlogfile", g.files)
+	if film {
+		args = append(args, x264FilmArgs(g.opt)...)
+	} else {
+		if err := os.WriteFile(g.logFile(), x264Log(g.info, g.capacity), 0o600); err != nil {
+			return fmt.Errorf("video: %w", err)
+		}
+		fifo, err := makeFIFO(g.offsetsFile())
+		if err != nil {
+			return err
+		}
+		group.offsets = newOffsetWriter(fifo, g.capacity)
+		args = append(append(args, x264GuidedArgs()...), "-pass", "2", "-passlogfile", g.files)
+	}
 	args = append(append(args, bt709Args...), "-f", "h264", "pipe:1")
 	tool := g.tool
 	if tool.cpuLimit > 0 { // for all groups together
@@ -133,13 +147,10 @@ func (g *guidedX264) startGroup(film bool) error {
 	}
 	ffmpeg, err := tool.startPiped(g.ctx, StepEncode, g.opt.Nice, g.stdout, args...)
 	if err != nil {
-		fifo.Close()
+		group.offsets.close()
 		return err
 	}
-	group := &x264Group{
-		ffmpeg: ffmpeg, header: matroskaHeader(g.info), film: film, fifo: fifo, offsets: make(chan []byte, g.capacity), written: make(chan struct{}),
-	}
-	go group.writeOffsets()
+	group.ffmpeg = ffmpeg
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.group = group
@@ -188,14 +199,11 @@ func (g *guidedX264) cpu() time.Duration { return g.spent }
 // x264Group is an ffmpeg that encodes a keyframe and the pictures after it.
 type x264Group struct {
 	ffmpeg   *pipedChild
-	header   []byte // of the Matroska stream
-	film     bool   // encoded with the options for films
+	header   []byte        // of the Matroska stream
+	film     bool          // x264 chooses the QPs
+	offsets  *offsetWriter // nil for films
 	start    time.Duration
 	pictures int
-
-	fifo    *os.File
-	offsets chan []byte   // to write to fifo; room for all of the group
-	written chan struct{} // closed when writeOffsets has ended
 }
 
 // x264's numbers of slice types, which precede the offsets of a picture.
@@ -207,9 +215,9 @@ const (
 // ends reports whether a picture belongs to the next group.
 func (x *x264Group) ends(next guidedPicture, capacity int) bool {
 	if x.pictures == 0 {
-		return false
+		return next.film != x.film
 	}
-	return x.pictures == capacity || next.at-x.start >= keyframeInterval || next.film && !x.film
+	return x.pictures == capacity || next.at-x.start >= keyframeInterval || next.film != x.film
 }
 
 func (x *x264Group) add(p guidedPicture) error {
@@ -221,28 +229,55 @@ func (x *x264Group) add(p guidedPicture) error {
 		}
 	}
 	x.pictures++
-	x.offsets <- append([]byte{sliceType}, p.offsets...)
+	x.offsets.add(append([]byte{sliceType}, p.offsets...))
 	_, err := x.ffmpeg.Write(p.cluster)
 	return err
 }
 
-// writeOffsets writes the offsets to the FIFO. ffmpeg reads some pictures before x264
-// reads the offsets of the first, so writing pictures must not wait for this. If it
-// fails, x264 waits for offsets, which [pipedChild] detects.
-func (x *x264Group) writeOffsets() {
-	defer close(x.written)
-	for b := range x.offsets {
-		_, _ = x.fifo.Write(b)
+// close waits until ffmpeg has read everything and exited.
+func (x *x264Group) close() error {
+	defer x.offsets.close()
+	if x.pictures == 0 { // it could not encode that
+		x.ffmpeg.abort()
+		return nil
+	}
+	return x.ffmpeg.close()
+}
+
+// offsetWriter writes the offsets of pictures to a FIFO. ffmpeg reads some pictures
+// before x264 reads the offsets of the first, so writing pictures must not wait for
+// this. If it fails, x264 waits for offsets, which [pipedChild] detects. A nil
+// *offsetWriter does nothing.
+type offsetWriter struct {
+	fifo  *os.File
+	queue chan []byte   // room for all of the group
+	done  chan struct{} // closed when all is written
+}
+
+func newOffsetWriter(fifo *os.File, capacity int) *offsetWriter {
+	w := &offsetWriter{fifo: fifo, queue: make(chan []byte, capacity), done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		for b := range w.queue {
+			_, _ = w.fifo.Write(b)
+		}
+	}()
+	return w
+}
+
+func (w *offsetWriter) add(offsets []byte) {
+	if w != nil {
+		w.queue <- offsets
 	}
 }
 
-// close waits until ffmpeg has read everything and exited.
-func (x *x264Group) close() error {
-	close(x.offsets)
-	err := x.ffmpeg.close()
-	x.fifo.Close()
-	<-x.written
-	return err
+// close is called when ffmpeg has exited.
+func (w *offsetWriter) close() {
+	if w != nil {
+		close(w.queue)
+		w.fifo.Close()
+		<-w.done
+	}
 }
 
 // makeFIFO makes a FIFO and opens it for writing.
@@ -277,30 +312,44 @@ func x264Log(info trackInfo, pictures int) []byte {
 	return log.Bytes()
 }
 
-// x264GuidedArgs returns the options of x264 for screens, or for films. docs/PERFORMANCE.md
-// has the measurements.
+// x264GuidedArgs returns the options of x264 for screens. docs/PERFORMANCE.md has the
+// measurements.
 //   - Windows that are moved, and pages that are scrolled, move by many pixels between
-//     two pictures (me=umh, merange=64). They move by whole pixels (subme=0). A film
-//     gains nothing from that.
+//     two pictures (me=umh, merange=64). They move by whole pixels (subme=0).
 //   - There is one reference picture.
 //   - There are no fades, so weighted prediction is off.
 //   - Small blocks suit text (i4x4), and small dead zones keep faint detail.
 //   - Nothing remains of what a macroblock showed before (no-dct-decimate).
-//   - The deblocking filter is only for films, where edges of blocks are visible. It
-//     blurs text, and it takes a fifth of the decoder's time.
+//   - A deblocking filter would blur text, and it takes a fifth of the decoder's time.
 //   - 8×8 transforms do not save bytes. Without them x264 writes the Main profile,
 //     and package h264 changes that to High.
 //   - x264 reads offsets of macroblocks only with mbtree=1 and an aq-mode. zones sets
 //     the QP. The bit rate is not used, but required.
-func x264GuidedArgs(film bool) []string {
-	filter, search := "no-deblock=1", "me=umh:merange=64"
-	if film {
-		filter, search = "deblock=-4,-4", "me=hex"
-	}
+func x264GuidedArgs() []string {
 	return []string{
 		"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-b:v", "1k", "-threads", "1",
-		"-x264-params", "subme=0:bframes=0:weightp=0:partitions=i4x4:" + search + ":ref=1:8x8dct=0:" +
-			"no-dct-decimate=1:" + filter + ":deadzone-inter=12:deadzone-intra=6:chroma-qp-offset=5:" +
-			"mbtree=1:aq-mode=2:ratetol=inf:keyint=infinite:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
+		"-x264-params", x264Headers + ":subme=0:partitions=i4x4:me=umh:merange=64:no-dct-decimate=1:no-deblock=1:" +
+			"deadzone-inter=12:deadzone-intra=6:mbtree=1:aq-mode=2:ratetol=inf:zones=0,99999999,q=" + strconv.Itoa(x264BaseQP),
 	}
 }
+
+// x264FilmArgs returns the options of x264 for films. docs/PERFORMANCE.md has the
+// measurements.
+//   - What moves in a film moves by parts of pixels (subme=1), but not far (me=dia).
+//   - Edges of blocks would be visible in it, so it has a deblocking filter.
+//   - Small blocks do not pay (partitions=none).
+//   - The pictures are short, so a short lookahead is enough for macroblock-tree.
+//   - The headers must be those of groups for screens (stitchable).
+func x264FilmArgs(opt Options) []string {
+	return []string{
+		"-c:v", encoderFor("h264"), "-profile:v", "high", "-pix_fmt", "yuv420p", "-preset", "superfast", "-threads", "1",
+		"-crf", strconv.FormatFloat(max(opt.crf()+filmCRFOffset, 0), 'f', 1, 64),
+		"-x264-params", x264Headers + ":stitchable=1:subme=1:partitions=none:me=dia:mbtree=1:rc-lookahead=3:aq-mode=2:aq-strength=1",
+	}
+}
+
+// x264Headers are the options that x264 writes into headers, which all groups share.
+const x264Headers = "bframes=0:weightp=0:ref=1:8x8dct=0:chroma-qp-offset=5:keyint=infinite"
+
+// filmCRFOffset is the difference between the CRF of films and that of screens.
+const filmCRFOffset = -4

@@ -29,8 +29,8 @@ func shade(opt Options, i int) *image.RGBA {
 	return img
 }
 
-// encodeShades encodes n pictures with x264.
-func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
+// encodeShades encodes n pictures with x264, each of them at a time.
+func encodeShades(t *testing.T, opt Options, n int, at func(i int) time.Duration) Report {
 	t.Helper()
 	e, err := findTool(t).Start(t.Context(), opt)
 	if err != nil {
@@ -39,11 +39,11 @@ func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
 	defer e.Abort()
 	for i := range n {
 		img := shade(opt, i)
-		if err := e.AddFrame(time.Duration(i)*each, img, []image.Rectangle{img.Rect}); err != nil {
+		if err := e.AddFrame(at(i), img, []image.Rectangle{img.Rect}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	e.SetDuration(time.Duration(n-1)*each + opt.slot())
+	e.SetDuration(at(n-1) + opt.slot())
 	report, err := e.Close()
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +52,13 @@ func encodeShades(t *testing.T, opt Options, n int, each time.Duration) Report {
 }
 
 // TestShortPicturesCostLess checks that x264 spends fewer bits on pictures that do not
-// stay, and no more on those that stay for longer than maxStay.
+// stay, and no more on those that stay for longer than maxStay. They are too few for a
+// film.
 func TestShortPicturesCostLess(t *testing.T) {
 	t.Parallel()
-	size := func(each time.Duration) int64 { return encodeShades(t, options(t), 24, each).Bytes }
+	size := func(each time.Duration) int64 {
+		return encodeShades(t, options(t), 7, func(i int) time.Duration { return time.Duration(i) * each }).Bytes
+	}
 	short, long, longer := size(minStay), size(maxStay), size(4*maxStay)
 	if short > long*5/6 {
 		t.Errorf("%d bytes with pictures of %s, %d with pictures of %s", short, minStay, long, maxStay)
@@ -105,42 +108,47 @@ func deblocked(t *testing.T, path string) int {
 }
 
 // TestKeyframes checks that there is a keyframe every two minutes of the recording if
-// it changes, where a film begins, and after maxGroupPictures pictures of x264, and no
-// other. Films have a deblocking filter.
+// it changes, where a film begins or ends, and after maxGroupPictures pictures of x264,
+// and no other. Films have a deblocking filter.
 func TestKeyframes(t *testing.T) {
 	t.Parallel()
+	const short = time.Second / 15
 	for _, tt := range []struct {
-		name string
-		n    int
-		each time.Duration
-		want func(i int, since time.Duration) bool
+		name  string
+		times func(i int) time.Duration
+		n     int
+		want  []int // keyframes
+		film  int   // pictures
 	}{
-		{"by time", 60, 7*time.Second + 3*time.Millisecond, func(_ int, since time.Duration) bool { return since >= keyframeInterval }},
-		{"by number", maxGroupPictures + 20, time.Second / 15, func(i int, _ time.Duration) bool { return i%maxGroupPictures == filmMinRun-1 }},
+		{"by time", func(i int) time.Duration { return time.Duration(i) * (7*time.Second + 3*time.Millisecond) }, 60, []int{0, 18, 36, 54}, 0},
+		{"film, by number", func(i int) time.Duration { return time.Duration(i) * short }, maxGroupPictures + 20, []int{0, maxGroupPictures}, maxGroupPictures + 20},
+		{"film between screens", func(i int) time.Duration {
+			switch {
+			case i < 3:
+				return time.Duration(i) * time.Second
+			case i < 33:
+				return 3*time.Second + time.Duration(i-3)*short
+			default:
+				return 10*time.Second + time.Duration(i-33)*time.Second
+			}
+		}, 40, []int{0, 3, 33}, 30},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			opt := options(t)
-			report := encodeShades(t, opt, tt.n, tt.each)
+			report := encodeShades(t, opt, tt.n, tt.times)
 			if err := findTool(t).Verify(t.Context(), opt.Output, report); err != nil {
 				t.Error(err)
 			}
-			want := []time.Duration{0}
-			for i := range tt.n {
-				at := (time.Duration(i) * tt.each).Truncate(time.Millisecond)
-				if i > 0 && tt.want(i, at-want[len(want)-1]) {
-					want = append(want, at)
-				}
+			var want []time.Duration
+			for _, i := range tt.want {
+				want = append(want, tt.times(i).Truncate(time.Millisecond))
 			}
 			if have := keyframes(t, opt.Output); !slices.Equal(have, want) {
 				t.Errorf("keyframes at %v, want %v", have, want)
 			}
-			film := 0
-			if tt.each < maxStay {
-				film = tt.n - (filmMinRun - 1)
-			}
-			if n := deblocked(t, opt.Output); n != film {
-				t.Errorf("%d pictures have a deblocking filter, want %d", n, film)
+			if n := deblocked(t, opt.Output); n != tt.film {
+				t.Errorf("%d pictures have a deblocking filter, want %d", n, tt.film)
 			}
 		})
 	}

@@ -49,6 +49,9 @@ func (s *Stream) AddNAL(nal []byte) (packet []byte, key bool, err error) {
 		if err != nil {
 			return nil, false, fmt.Errorf("%w: %w", ErrUnexpected, err)
 		}
+		if s.ppsNAL != nil && string(s.ppsNAL) != string(nal) {
+			return nil, false, fmt.Errorf("%w: the PPS changed", ErrUnexpected)
+		}
 		s.pps, s.ppsNAL = pps, append(s.ppsNAL[:0], nal...)
 		return nil, false, nil
 	case nalSlice, nalIDR:

@@ -3,6 +3,7 @@ package h264
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os/exec"
@@ -297,6 +298,27 @@ func TestUnsupportedStreamsAreRefused(t *testing.T) {
 		}
 		if err == nil {
 			t.Errorf("%s is accepted", extra)
+		}
+	}
+}
+
+// TestChangedHeadersAreRefused checks a stream whose second part has another SPS or PPS
+// than the first. A file has room for one.
+func TestChangedHeadersAreRefused(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	pictures := append(noisyPicture(64, 48, r).Pix, noisyPicture(64, 48, r).Pix...)
+	for extra, accepted := range map[string]bool{"": true, ":me=umh": true, ":ref=2": false, ":chroma-qp-offset=5": false} {
+		var s Stream
+		var err error
+		for _, part := range []string{"", extra} {
+			for _, nal := range nalUnits(t, encodeX264(t, 64, 48, pictures, part)) {
+				if err == nil {
+					_, _, err = s.AddNAL(nal)
+				}
+			}
+		}
+		if accepted != (err == nil) || err != nil && !errors.Is(err, ErrUnexpected) {
+			t.Errorf("%q: %v", extra, err)
 		}
 	}
 }
