@@ -107,9 +107,9 @@ func deblocked(t *testing.T, path string) int {
 	return n
 }
 
-// TestKeyframes checks that there is a keyframe every two minutes of the recording if
-// it changes, where a film begins or ends, and after maxGroupPictures pictures of x264,
-// and no other. Films have a deblocking filter.
+// TestKeyframes checks that there is a keyframe where a film begins or ends, after
+// maxGroupPictures pictures of x264, and every two minutes of a recording that changes.
+// There must be no other. Films have a deblocking filter.
 func TestKeyframes(t *testing.T) {
 	t.Parallel()
 	const short = time.Second / 15
