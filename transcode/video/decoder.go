@@ -22,9 +22,9 @@ type decoder struct {
 	waited     bool
 }
 
-// startDecoder starts to decode an input of ffmpeg, which may be stdin. The caller
-// must call wait or abort.
-func (t *Tool) startDecoder(ctx context.Context, input string, stdin *os.File, sound bool, samples []FrameSample) (*decoder, error) {
+// startDecoder starts to decode an input, given as options of ffmpeg, which may be
+// stdin. The caller must call wait or abort.
+func (t *Tool) startDecoder(ctx context.Context, input []string, stdin *os.File, sound bool, samples []FrameSample) (*decoder, error) {
 	r, w := io.Pipe()
 	d := &decoder{tool: t, ctx: ctx, output: w, comparison: make(chan *VerifyError, 1)}
 	go func() {
@@ -73,9 +73,10 @@ func (d *decoder) abort() {
 	}
 }
 
-func (t *Tool) decodeArgs(input string, sound bool, samples []FrameSample) []string {
+func (t *Tool) decodeArgs(input []string, sound bool, samples []FrameSample) []string {
 	// A second thread would save wall time, for more CPU time and memory.
-	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1", "-i", input}
+	args := []string{"-xerror", "-err_detect", "+crccheck+bitstream+buffer+explode", "-threads", "1"}
+	args = append(args, input...)
 	var selected []string
 	for _, s := range samples {
 		selected = append(selected, "eq(n\\,"+strconv.Itoa(s.Frame)+")")
@@ -107,7 +108,7 @@ func (t *Tool) startPipedDecoder(ctx context.Context, samples []FrameSample) (*p
 		return nil, fmt.Errorf("video: %w", err)
 	}
 	defer r.Close() // ffmpeg has its own copy
-	d, err := t.startDecoder(ctx, "pipe:0", r, false, samples)
+	d, err := t.startDecoder(ctx, matroskaInput("pipe:0"), r, false, samples)
 	if err != nil {
 		w.Close()
 		return nil, err

@@ -101,8 +101,8 @@ func (e *Encoder) join(codec codec, hasSound bool) (time.Duration, error) {
 }
 
 func (e *Encoder) joinArgs(codec codec, hasSound bool) []string {
-	args := []string{"-f", "matroska", "-i", "file:" + e.picturesFile(), "-f", "ffmetadata", "-i", "file:" + e.chaptersFile(),
-		"-f", "jpeg_pipe", "-i", "file:" + e.posterFile()}
+	args := append(matroskaInput("file:"+e.picturesFile()),
+		"-f", "ffmetadata", "-i", "file:"+e.chaptersFile(), "-f", "jpeg_pipe", "-i", "file:"+e.posterFile())
 	mapArgs := []string{"-map", "0:v:0"}
 	inputs := 3
 	if hasSound {

@@ -43,7 +43,13 @@ func (p *plainTrack) digest() []byte           { return nil }
 
 func (p *plainTrack) abort() { p.ffmpeg.abort() }
 
+// matroskaInput returns the options for an input with a Matroska file of ours. ffmpeg
+// must not examine its pictures: their header says everything.
+func matroskaInput(input string) []string {
+	return []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", input}
+}
+
 // rawInputArgs are the options for the output of [frameWriter].
-var rawInputArgs = []string{"-f", "matroska", "-probesize", "32", "-analyzeduration", "0", "-i", "pipe:0", "-map", "0:v:0", "-enc_time_base:v", "1:1000"}
+var rawInputArgs = append(matroskaInput("pipe:0"), "-map", "0:v:0", "-enc_time_base:v", "1:1000")
 
 var bt709Args = []string{"-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"}

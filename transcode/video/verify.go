@@ -80,7 +80,7 @@ func (t *Tool) DecodeAll(ctx context.Context, path string, info Info) error {
 
 // decode decodes the whole video and compares the samples.
 func (t *Tool) decode(ctx context.Context, path string, info Info, samples []FrameSample) error {
-	d, err := t.WithCPULimit(decodeCPULimit(info)).startDecoder(ctx, "file:"+path, nil, info.Audio, samples)
+	d, err := t.WithCPULimit(decodeCPULimit(info)).startDecoder(ctx, []string{"-i", "file:" + path}, nil, info.Audio, samples)
 	if err != nil {
 		return err
 	}
