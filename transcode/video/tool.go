@@ -148,7 +148,10 @@ func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 	}
 	has := func(encoder string) bool { return bytes.Contains(encoders, []byte(" "+encoder+" ")) }
 	t := &Tool{Path: found, Version: string(m[1]), hasCodec: has(encoderFor(codec)), passthrough: []string{"-fps_mode", "passthrough"}}
-	if major, minor, ok := t.versionNumber(); ok && (major < 5 || major == 5 && minor < 1) {
+	if t.before(4, 4) { // it has no setts
+		return nil, fmt.Errorf("%w: %s has version %s, but 4.4 or later is needed", ErrNoFFmpeg, found, t.Version)
+	}
+	if t.before(5, 1) {
 		t.passthrough = []string{"-vsync", "passthrough"}
 	}
 	for _, need := range []string{"libx264", "aac"} {
@@ -159,13 +162,14 @@ func inspect(ctx context.Context, path, codec string) (*Tool, error) {
 	return t, nil
 }
 
-// versionNumber returns the version as numbers. Builds from a repository have none.
-func (t *Tool) versionNumber() (major, minor int, ok bool) {
+// before reports whether the version is older than major.minor. Builds from a
+// repository have no version number; they are taken for new.
+func (t *Tool) before(major, minor int) bool {
 	parts := strings.FieldsFunc(t.Version, func(r rune) bool { return r == '.' || r == '-' })
 	if len(parts) < 2 {
-		return 0, 0, false
+		return false
 	}
-	major, err1 := strconv.Atoi(parts[0])
-	minor, err2 := strconv.Atoi(parts[1])
-	return major, minor, err1 == nil && err2 == nil
+	x, err1 := strconv.Atoi(parts[0])
+	y, err2 := strconv.Atoi(parts[1])
+	return err1 == nil && err2 == nil && (x < major || x == major && y < minor)
 }

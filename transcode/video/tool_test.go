@@ -40,6 +40,7 @@ func TestBundledFFmpegIsPreferred(t *testing.T) {
 	small := fakeFFmpeg(t, filepath.Join(dir, "usr/lib/jumpserver-video/ffmpeg"), "5.1.9-ours", "libx264", "aac")
 	full := fakeFFmpeg(t, filepath.Join(dir, "path/ffmpeg"), "7.0", "libx264", "aac", "libx265", "h264_vaapi")
 	unusable := fakeFFmpeg(t, filepath.Join(dir, "unusable/ffmpeg"), "6.0", "aac")
+	old := fakeFFmpeg(t, filepath.Join(dir, "old/ffmpeg"), "4.2.10", "libx264", "aac", "libx265")
 	t.Setenv("PATH", filepath.Dir(full)+":/bin:/usr/bin")
 	if got := candidatesFor(link); filepath.Clean(got[0]) != small || got[len(got)-1] != "ffmpeg" || got[len(got)-2] != bundledPath {
 		t.Errorf("%q", got)
@@ -56,6 +57,7 @@ func TestBundledFFmpegIsPreferred(t *testing.T) {
 		{without, "av1", small}, // neither can, so H.264 is used
 		{[]string{"/nonexistent", "ffmpeg"}, "", full},
 		{[]string{unusable, "ffmpeg"}, "", full},
+		{[]string{old, small}, "hevc", small}, // the old one fails
 	} {
 		got, err := firstUsable(t.Context(), tt.paths, tt.codec)
 		if err != nil || filepath.Clean(got.Path) != tt.want {
@@ -64,6 +66,9 @@ func TestBundledFFmpegIsPreferred(t *testing.T) {
 	}
 	if _, err := firstUsable(t.Context(), []string{unusable}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "libx264") {
 		t.Errorf("an unusable ffmpeg: %v", err)
+	}
+	if _, err := firstUsable(t.Context(), []string{old}, ""); !errors.Is(err, ErrNoFFmpeg) || !strings.Contains(err.Error(), "4.4 or later") {
+		t.Errorf("an old ffmpeg: %v", err)
 	}
 	if _, err := firstUsable(t.Context(), []string{"/nonexistent"}, ""); !errors.Is(err, ErrNoFFmpeg) {
 		t.Errorf("no ffmpeg: %v", err)
