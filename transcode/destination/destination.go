@@ -89,6 +89,9 @@ type Replay struct {
 	Video bool   // an MP4
 	Cast  bool   // a terminal recording
 	File  string // where it can be read
+	// InPlace is true for File on the volume, where another program may be writing it;
+	// false for a copy.
+	InPlace bool
 }
 
 // Original returns the file that identifies the recording on the volume, relative

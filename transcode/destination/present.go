@@ -32,7 +32,7 @@ func (v volume) present(d Delivery) (found []Replay, err error) {
 		return nil, task.Failf(task.ClassVolume, "%w", err)
 	}
 	for _, s := range shadows {
-		found = append(found, Replay{Name: s.Path, Video: s.Video, Cast: s.Cast, File: s.Path})
+		found = append(found, Replay{Name: s.Path, Video: s.Video, Cast: s.Cast, File: s.Path, InPlace: true})
 	}
 	return found, nil
 }

@@ -99,6 +99,9 @@ func settleWait(class task.Class, f facts) time.Duration {
 		// Objects do not grow, and a new part changes the source, which queues the task.
 		return max(f.settle, min(incompleteLimit, incompleteLimit-f.age))
 	}
+	if class == task.ClassChanged && f.spooled {
+		return f.settle // another recording has changed, not the upload
+	}
 	shortest := f.settle
 	if class == task.ClassSessionActive {
 		shortest = min(shortest, activeWait)

@@ -64,6 +64,7 @@ func TestDecide(t *testing.T) {
 		"the same of a day ago":              {task.ClassSessionActive, task.Settles, old(on, 24*time.Hour), waits(maxSettleWait)},
 		"the same of an upload":              {task.ClassSessionActive, task.Settles, uploaded, waits(settle)},
 		"changed":                            {task.ClassChanged, task.Settles, tries(on, 2), with(waits(settle), func(o *outcome) { o.tries = 2 })},
+		"another one changed, old upload":    {task.ClassChanged, task.Settles, old(uploaded, time.Hour), waits(settle)},
 		"no end yet":                         {task.ClassIncomplete, task.Settles, on, waits(settle)},
 		"no end after a day":                 {task.ClassIncomplete, task.Settles, old(on, incompleteLimit+time.Second), failed},
 		"an upload without an end":           {task.ClassIncomplete, task.Settles, uploaded, with(failed, asIs)},

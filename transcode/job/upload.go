@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"time"
 
 	"github.com/jumpserver-video/jumpserver-video/transcode/destination"
 	"github.com/jumpserver-video/jumpserver-video/transcode/render"
@@ -63,18 +65,35 @@ func (j *job) compare(ctx context.Context, r destination.Replay, content string,
 	if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
 		return hasNothing, nil
 	}
-	if err != nil {
-		return hasOther, nil //nolint:nilerr // this recording can be opened, so it is another one
+	var have string
+	if err == nil {
+		have, err = render.Content(ctx, rec)
 	}
-	have, err := render.Content(ctx, rec)
 	switch {
 	case ctx.Err() != nil:
 		return hasOther, context.Cause(ctx)
 	case err == nil && have == content:
 		return hasSame, nil
-	default:
+	case j.unsettled(r):
+		return hasOther, task.FailAs(task.ClassChanged, task.Settles, "another recording of the session has just changed and is compared again later: %s", r.Name)
+	default: // this recording can be read, so that one is another
 		return hasOther, nil
 	}
+}
+
+// unsettled reports whether a recording may still be written: Lion puts it into core's
+// storage itself if the answer to its upload is lost.
+func (j *job) unsettled(r destination.Replay) bool {
+	st, err := os.Lstat(r.File)
+	if err != nil || !r.InPlace {
+		return false
+	}
+	changed := st.ModTime()
+	if rec, err := recording.OpenIncomplete(r.File); err == nil {
+		changed = rec.ModTime // of its newest part
+	}
+	age := time.Since(changed)
+	return age >= 0 && age < j.cfg.Settle
 }
 
 // compareVideo compares an MP4 that core would serve with the recording.
