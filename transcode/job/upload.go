@@ -84,8 +84,11 @@ func (j *job) compare(ctx context.Context, r destination.Replay, content string,
 // unsettled reports whether a recording may still be written: Lion puts it into core's
 // storage itself if the answer to its upload is lost.
 func (j *job) unsettled(r destination.Replay) bool {
+	if !r.InPlace {
+		return false
+	}
 	st, err := os.Lstat(r.File)
-	if err != nil || !r.InPlace {
+	if err != nil {
 		return false
 	}
 	changed := st.ModTime()
